@@ -1,0 +1,78 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 25+
+//DESCRIPTION A multi-primary, multi-network Istio mesh on kind, in one command
+//SOURCES lib/Lib.java
+
+import module java.base;
+import lib.*;
+import lib.Plan.Step;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(name = "KindDemo", description = "Makes kind clusters and joins them to one Istio mesh: multi-primary, each cluster on a network of its own.")
+public class KindDemo extends Script {
+    @Option(names = "--no-locality", description = "Leave out the locality rule: requests spread over all clusters.")
+    boolean noLocality;
+    @Option(names = "--dry-run", description = "Print every step and the shell commands that do the same; make nothing.")
+    boolean dryRun;
+    @Option(names = "--timings", description = "Print at the end where the time went.")
+    boolean timings;
+
+    public static void main(String[] arguments) { main(new KindDemo(), arguments); }
+
+    @Override protected int run() throws Exception {
+        Console console = settings.console();
+        Docker docker = new Docker(console);
+        Kind kind = new Kind(settings, docker);
+        MetalLb metalLb = new MetalLb(settings, docker);
+        CertificateAuthority authority = new CertificateAuthority(settings);
+        Istioctl istioctl = new Istioctl(settings, docker);
+        SampleApp app = new SampleApp(settings);
+        Images images = new Images(docker, settings.home(), Istioctl.images(), MetalLb.images(), app.images());
+        settings.manifests().check();
+
+        if (!dryRun) {
+            Mesh asked = settings.discover(docker).mesh();
+            console.say("%d clusters %s, Istio multi-primary on different networks".formatted(asked.clusters().size(), asked.clusters()));
+            new Preflight(settings, docker).run(asked, images, kind::checkVersion, istioctl::checkVersion, metalLb::upstream);
+            console.keepLog(settings.home().make().log("KindDemo"));
+        }
+
+        Mesh mesh = settings.mesh();
+        List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
+        Checks checks = new Checks(kubes, istioctl);
+        Plan plan = new Plan(console);
+        List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
+
+        Step root = plan.step("root of trust", authority.root());
+        Step archive = plan.step("images in the engine", images.archive());
+        for (Kube kube : kubes) {
+            Cluster cluster = kube.cluster();
+            Step created = plan.step(cluster, "kind cluster", kind.create(kube));
+            Step loaded = plan.step(cluster, "images", kind.load(cluster, images), created, archive);
+            Step balancer = plan.step(cluster, "load balancer", metalLb.install(kube), loaded);
+            Step cacerts = plan.step(cluster, "cacerts", authority.install(kube), created, root);
+            Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube));
+            Step istio = plan.step(cluster, "istio", istioctl.apply(kube), cacerts, loaded, manifest);
+            Step istiod = plan.step(cluster, "istiod", istioctl.awaitIstiod(kube), istio);
+            Step gateways = plan.step(cluster, "gateways", istioctl.gateways(kube), istiod);
+            Step addresses = plan.step(cluster, "gateway addresses", istioctl.addresses(kube), gateways, balancer);
+            Step exposed = plan.step(cluster, "expose services", istioctl.expose(kube), istiod);
+            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality), istiod);
+            accounts.add(istio);
+            parts.addAll(List.of(addresses, exposed, sample));
+        }
+        for (Kube kube : kubes) parts.add(plan.step(kube.cluster(), "remote secret", istioctl.remoteSecret(kube, kubes), accounts));
+        for (Kube kube : kubes) plan.step(kube.cluster(), "endpoints of all clusters", checks.awaitEndpoints(kube), parts);
+
+        if (dryRun) {
+            console.result(plan.byHand());
+            return 0;
+        }
+        boolean done = plan.run();
+        if (timings) console.result(plan.timeline());
+        if (!done) return plan.report();
+        console.result(app.whatToTry(mesh, settings));
+        return 0;
+    }
+}

@@ -1,0 +1,31 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 25+
+//DESCRIPTION Proves that the mesh works, or tells which layer does not
+//SOURCES lib/Lib.java
+
+import module java.base;
+import lib.*;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(name = "Verify", description = "Looks at the mesh layer by layer, and sends live requests from every cluster. Changes nothing.")
+public class Verify extends Script {
+    @Option(names = "--wait", paramLabel = "SECONDS", defaultValue = "${KIND_DEMO_WAIT:-20}",
+            description = "How long a check may go on failing while the mesh converges. Default: ${DEFAULT-VALUE}. [KIND_DEMO_WAIT]")
+    int wait;
+
+    public static void main(String[] arguments) { main(new Verify(), arguments); }
+
+    @Override protected int run() throws Exception {
+        Console console = settings.console();
+        Docker docker = new Docker(console);
+        Istioctl istioctl = new Istioctl(settings, docker);
+        docker.engine();
+        istioctl.checkVersion();
+        Mesh mesh = settings.discover(docker).mesh();
+        if (settings.found() == 0) throw Problem.unfit("there is no demo to verify: no cluster of ours is named " + mesh.clusters().getFirst(), "jbang KindDemo.java");
+
+        List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
+        return new Checks(kubes, istioctl).run(console, Duration.ofSeconds(wait)) ? 0 : Problem.FAILED;
+    }
+}

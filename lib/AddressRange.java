@@ -1,0 +1,95 @@
+package lib;
+
+import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+
+/**
+ * A range of IPv4 addresses, both ends in it.
+ *
+ * @param first the first address, as an unsigned number
+ * @param last  the last one
+ */
+public record AddressRange(long first, long last) {
+    public boolean overlaps(AddressRange other) { return first <= other.last && other.first <= last; }
+
+    public boolean contains(AddressRange other) { return first <= other.first && other.last <= last; }
+
+    public long size() { return last - first + 1; }
+
+    /** All addresses of a subnet such as 172.18.0.0/16. */
+    public static AddressRange ofSubnet(String cidr) {
+        String[] parts = cidr.split("/");
+        long size = 1L << (32 - Integer.parseInt(parts[1]));
+        long first = number(parts[0]) / size * size;
+        return new AddressRange(first, first + size - 1);
+    }
+
+    /** One address, with or without a prefix length behind it. */
+    public static AddressRange ofAddress(String address) {
+        long number = number(address.split("/")[0]);
+        return new AddressRange(number, number);
+    }
+
+    /** As MetalLB writes it: 172.18.255.1-172.18.255.64. */
+    public static AddressRange parse(String text) {
+        if (text.contains("/")) return ofSubnet(text);
+        String[] ends = text.split("-");
+        return new AddressRange(number(ends[0].strip()), number(ends[1].strip()));
+    }
+
+    /**
+     * The LoadBalancer addresses of the cluster in place {@code index}. Docker hands out addresses from the low end of its
+     * subnet, so ranges are cut from the high end, each a 32nd of the subnet and at most 64 addresses. A range that holds an
+     * address already taken, or one that docker is told to give out (its ip-range), is passed over.
+     *
+     * @param network what {@code docker network inspect} says; its first subnet may be IPv6, which is passed over
+     * @throws Problem when there is no IPv4 subnet, or it is too small
+     */
+    public static AddressRange of(JsonNode network, int index) {
+        String name = network.path("Name").asText();
+        for (JsonNode config : network.at("/IPAM/Config")) {
+            String cidr = config.path("Subnet").asText();
+            if (!cidr.contains(".")) continue;
+            AddressRange subnet = ofSubnet(cidr);
+            long size = Math.min(64, subnet.size() / 32);
+            List<AddressRange> taken = taken(network, config);
+            // the topmost block holds the broadcast address
+            long found = 0;
+            for (long last = subnet.last - size; last - size > subnet.first && size >= 4; last -= size) {
+                AddressRange range = new AddressRange(last - size + 1, last);
+                if (taken.stream().noneMatch(range::overlaps) && ++found == index) return range;
+            }
+            throw Problem.unfit("the docker network %s (%s) has no room for the load balancer's addresses of cluster %d".formatted(name, cidr, index),
+                    "remove the network when nothing uses it (docker network rm %s): kind makes a larger one".formatted(name));
+        }
+        throw Problem.unfit("the docker network %s has no IPv4 subnet".formatted(name), "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));
+    }
+
+    /** What {@link #of} gives where the subnet is 0.0.0.0/16 and nothing is taken: the pattern for doing it by hand. */
+    static AddressRange inSlash16(int index) {
+        long last = ofSubnet("0.0.0.0/16").last - 64L * index;
+        return new AddressRange(last - 63, last);
+    }
+
+    private static List<AddressRange> taken(JsonNode network, JsonNode config) {
+        List<AddressRange> taken = new ArrayList<>();
+        String gateway = config.path("Gateway").asText(), dynamic = config.path("IPRange").asText();
+        if (!gateway.isEmpty()) taken.add(ofAddress(gateway));
+        if (!dynamic.isEmpty() && !ofSubnet(dynamic).contains(ofSubnet(config.path("Subnet").asText()))) taken.add(ofSubnet(dynamic));
+        config.path("AuxiliaryAddresses").forEach(a -> taken.add(ofAddress(a.asText())));
+        network.path("Containers").forEach(c -> {
+            if (!c.path("IPv4Address").asText().isEmpty()) taken.add(ofAddress(c.path("IPv4Address").asText()));
+        });
+        return taken;
+    }
+
+    private static long number(String address) {
+        long number = 0;
+        for (String part : address.split("\\.")) number = number << 8 | Integer.parseInt(part);
+        return number;
+    }
+
+    private static String text(long number) { return "%d.%d.%d.%d".formatted(number >> 24 & 255, number >> 16 & 255, number >> 8 & 255, number & 255); }
+
+    @Override public String toString() { return text(first) + "-" + text(last); }
+}

@@ -1,0 +1,51 @@
+package lib;
+
+import module java.base;
+
+/**
+ * One kind cluster of the mesh. Its place in the mesh (1 to 9) decides all that must differ from the other clusters.
+ *
+ * @param index the place in the mesh, from 1
+ * @param name  kind's name of the cluster, such as so1
+ */
+public record Cluster(int index, String name) {
+    /** The context that kind writes into the kubeconfig: kind- and the cluster's name. */
+    public String context() { return "kind-" + name; }
+
+    /** The cluster's ID in the mesh, {@code values.global.multiCluster.clusterName}. */
+    public String id() { return "istio-" + name; }
+
+    /** The network, {@code topology.istio.io/network}: each cluster has its own. */
+    public String network() { return "network" + index; }
+
+    public String region() { return "region" + index; }
+
+    public String zone() { return region() + "-zone1"; }
+
+    /** The node that runs the API server, and the container of that name. */
+    public String controlPlane() { return name + "-control-plane"; }
+
+    /** The port on the host's loopback, and the NodePort, of the ingress gateway's HTTP. */
+    public int httpPort() { return 32010 + index; }
+
+    /** The same for HTTPS. */
+    public int httpsPort() { return 32020 + index; }
+
+    /** A third port, mapped and left free for a NodePort of the user's. */
+    public int freePort() { return 32030 + index; }
+
+    public List<Integer> ports() { return List.of(httpPort(), httpsPort(), freePort()); }
+
+    /** What fills the placeholders of the manifests that differ from cluster to cluster. */
+    public Map<String, String> placeholders() {
+        return Map.ofEntries(
+                Map.entry("CLUSTER", name), Map.entry("CLUSTER_ID", id()), Map.entry("NETWORK", network()),
+                Map.entry("MESH_ID", Mesh.ID), Map.entry("REGION", region()), Map.entry("ZONE", zone()),
+                Map.entry("POD_SUBNET", "10.%d.0.0/16".formatted(100 + index)),
+                Map.entry("SERVICE_SUBNET", "10.%d.0.0/16".formatted(200 + index)),
+                Map.entry("HTTP_PORT", "" + httpPort()), Map.entry("HTTPS_PORT", "" + httpsPort()),
+                Map.entry("FREE_PORT", "" + freePort()));
+    }
+
+    @Override public String toString() { return name; }
+}

@@ -1,0 +1,59 @@
+package lib;
+
+import module java.base;
+
+/**
+ * The folders that the demo keeps on the host.
+ *
+ * @param cache what can be made again: upstream's files, the archive of images
+ * @param state what belongs to one demo, by its name prefix: root of trust, log
+ */
+public record Home(Path cache, Path state) {
+    /** The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/ */
+    public static Home of(String namePrefix) {
+        return new Home(base("XDG_CACHE_HOME", ".cache").resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo").resolve(namePrefix));
+    }
+
+    private static Path base(String variable, String fallback) {
+        String set = System.getenv(variable);
+        return set != null && Path.of(set).isAbsolute() ? Path.of(set) : Path.of(System.getProperty("user.home")).resolve(fallback);
+    }
+
+    public Path log(String command) { return state.resolve(command + ".log"); }
+
+    /** The folder that is mounted into every node, read-only: it holds the archive of images, and is our mark. */
+    public Path mounted() { return cache.resolve("images"); }
+
+    /** Makes the folders, the state for the user alone. A {@link Problem} when that cannot be. */
+    public Home make() {
+        try {
+            Files.createDirectories(mounted());
+            Files.createDirectories(state);
+            if (state.getFileSystem().supportedFileAttributeViews().contains("posix")) Files.setPosixFilePermissions(state, PosixFilePermissions.fromString("rwx------"));
+            return this;
+        } catch (IOException e) {
+            throw Problem.unfit("cannot make the folder " + e.getMessage(), "make its parent writable, or set XDG_CACHE_HOME and XDG_STATE_HOME");
+        }
+    }
+
+    /** Writes a file that only its owner may read; in place only when it is whole. */
+    public static void writePrivate(Path file, byte[] content) throws IOException {
+        Path draft = file.resolveSibling(file.getFileName() + ".new");
+        Files.deleteIfExists(draft);
+        boolean posix = file.getFileSystem().supportedFileAttributeViews().contains("posix");
+        FileAttribute<?>[] mode = posix ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))} : new FileAttribute<?>[0];
+        Files.createFile(draft, mode);
+        Files.write(draft, content);
+        Files.move(draft, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** Removes the demo's state; what is in the cache can serve the next one. */
+    public Action delete() {
+        return new Action("rm -rf " + state, _ -> {
+            if (!Files.exists(state)) return;
+            try (Stream<Path> all = Files.walk(state)) {
+                for (Path path : all.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
+            }
+        });
+    }
+}

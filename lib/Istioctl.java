@@ -1,0 +1,134 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.Service;
+
+/**
+ * Istio, through istioctl where it knows best: it renders the manifest and makes remote secrets. The rendered manifest is
+ * applied here, because {@code istioctl install} waits for one component after the other.
+ * https://istio.io/latest/docs/setup/install/multicluster/multi-primary_multi-network/
+ */
+public final class Istioctl {
+    static final String NAMESPACE = "istio-system";
+    static final String EAST_WEST = "istio-eastwestgateway";
+    static final List<String> GATEWAYS = List.of("istio-ingressgateway", EAST_WEST, "istio-egressgateway");
+    /** Mutating webhook that puts the proxy into pods; istiod fills in its CA bundle when it is up. */
+    private static final String INJECTOR = "istio-sidecar-injector";
+    private static final String INSTALL = "install istioctl %s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%s sh -, then put istio-%s/bin on PATH".formatted(Versions.ISTIO, Versions.ISTIO, Versions.ISTIO);
+    private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
+
+    private final Tool istioctl;
+    private final Docker docker;
+    private final Manifests manifests;
+    private final Map<Cluster, List<GenericKubernetesResource>> rendered = new ConcurrentHashMap<>();
+
+    public Istioctl(Settings settings, Docker docker) {
+        this.istioctl = new Tool("istioctl", INSTALL, settings.console());
+        this.docker = docker;
+        this.manifests = settings.manifests();
+    }
+
+    /** The images that Istio itself runs from. */
+    public static List<String> images() { return List.of(Versions.ISTIO_HUB + "/pilot:" + Versions.ISTIO, Versions.ISTIO_HUB + "/proxyv2:" + Versions.ISTIO); }
+
+    /** A {@link Problem} when istioctl is missing or of another minor version than the pin. */
+    public void checkVersion() {
+        Version said = Version.first(istioctl.run(Duration.ofSeconds(10), "version", "--remote=false", "--short"));
+        if (!said.sameMinor(Version.first(Versions.ISTIO))) throw Problem.unfit("istioctl is of another version: it says %s, the demo needs %s".formatted(said, Versions.ISTIO), INSTALL);
+    }
+
+    private String operator(Cluster cluster) {
+        Map<String, String> values = new HashMap<>(cluster.placeholders());
+        values.put("ISTIO_HUB", Versions.ISTIO_HUB);
+        values.put("ISTIO_VERSION", Versions.ISTIO);
+        return manifests.filled("istio/istio.yaml", values);
+    }
+
+    /** Renders the cluster's manifest; needs no cluster. */
+    public Action render(Kube kube) {
+        Cluster cluster = kube.cluster();
+        return new Action("# rendered by istioctl install, below", _ -> {
+            String printed = istioctl.feedUnlogged(SHORT, operator(cluster), "manifest", "generate", "-f", "-");
+            // istioctl prints its warnings to stdout too, before the manifest
+            rendered.put(cluster, Kube.parse(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))));
+        });
+    }
+
+    /** Applies definitions, accounts and istiod; does not wait. */
+    public Action apply(Kube kube) {
+        return new Action("istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF".formatted(kube.cluster().context(), operator(kube.cluster()).strip()),
+                _ -> kube.apply(rendered.get(kube.cluster()).stream().filter(r -> !isGateway(r)).toList()));
+    }
+
+    /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
+    public Action awaitIstiod(Kube kube) {
+        return new Action("%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
+            kube.awaitDeployments(NAMESPACE, List.of("istiod"), LONG, seen);
+            kube.await("the injection webhook", LONG, kube.client().admissionRegistration().v1().mutatingWebhookConfigurations(), all -> all.stream()
+                    .filter(w -> w.getMetadata().getName().equals(INJECTOR)).anyMatch(w -> w.getWebhooks().stream().noneMatch(h -> Objects.requireNonNullElse(h.getClientConfig().getCaBundle(), "").isEmpty()))
+                    ? "" : INJECTOR + " has no CA bundle yet", seen);
+        });
+    }
+
+    /** Starts the gateways side by side, and waits until each is ready. */
+    public Action gateways(Kube kube) {
+        return new Action("for gateway in %s; do %s -n %s rollout status deployment/$gateway --timeout 300s; done".formatted(String.join(" ", GATEWAYS), Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
+            kube.apply(rendered.get(kube.cluster()).stream().filter(Istioctl::isGateway).toList());
+            kube.awaitDeployments(NAMESPACE, GATEWAYS, LONG, seen);
+        });
+    }
+
+    /** Waits until every gateway of type LoadBalancer has an address. */
+    public Action addresses(Kube kube) {
+        String byHand = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE, EAST_WEST);
+        return new Action(byHand, seen -> kube.await("addresses of the gateways", Duration.ofMinutes(2), kube.client().services().inNamespace(NAMESPACE), all -> {
+            List<String> open = all.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && address(s).isEmpty()).map(s -> s.getMetadata().getName()).toList();
+            return open.isEmpty() ? "" : "no address for " + String.join(", ", open);
+        }, seen));
+    }
+
+    /** The address that the load balancer gave a service; empty when it has none. */
+    static String address(Service service) {
+        var status = service.getStatus();
+        return status == null || status.getLoadBalancer() == null ? ""
+                : status.getLoadBalancer().getIngress().stream().map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
+    }
+
+    private static boolean isGateway(GenericKubernetesResource resource) {
+        Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
+        return labels.getOrDefault("operator.istio.io/component", "").endsWith("Gateways");
+    }
+
+    /** Opens the mesh's services to the other networks, on the east-west gateway. */
+    public Action expose(Kube kube) {
+        return new Action(manifests.byHand("istio/cross-network-gateway.yaml", Map.of(), Kube.kubectl(kube.cluster()) + " apply"),
+                _ -> kube.apply(manifests.read("istio/cross-network-gateway.yaml")));
+    }
+
+    /** Gives every other control plane the right to read this cluster's services and endpoints, at its address on the docker network. */
+    public Action remoteSecret(Kube kube, List<Kube> others) {
+        Cluster cluster = kube.cluster();
+        String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.context(), cluster.id());
+        String byHand = others.stream().map(o -> "%s \"https://$(docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s):6443\" | %s apply -f -"
+                .formatted(create, Docker.network(), cluster.controlPlane(), Kube.kubectl(o.cluster()))).collect(Collectors.joining("\n"));
+        return new Action(byHand, _ -> {
+            String secret = istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(), "--server", "https://%s:6443".formatted(docker.address(cluster)));
+            others.forEach(other -> other.apply(secret));
+        });
+    }
+
+    /**
+     * How the cluster's istiod stands with the clusters it was given.
+     *
+     * @return each remote cluster's ID and its state, such as "synced"
+     */
+    public Map<String, String> remoteClusters(Cluster cluster) { return parseRemoteClusters(istioctl.run(SHORT, "remote-clusters", "--context", cluster.context())); }
+
+    /** Reads istioctl's table: NAME SECRET STATUS ISTIOD; the cluster's own row has no secret. */
+    static Map<String, String> parseRemoteClusters(String table) {
+        Map<String, String> states = new TreeMap<>();
+        table.lines().skip(1).map(l -> l.strip().split("\\s{2,}|\t")).filter(c -> c.length == 4).forEach(c -> states.put(c[0], c[2]));
+        return states;
+    }
+}

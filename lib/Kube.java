@@ -1,0 +1,180 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.ExecWatch;
+import io.fabric8.kubernetes.client.dsl.Informable;
+import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
+import io.fabric8.kubernetes.client.utils.Serialization;
+
+/** One cluster's API server: what kubectl would do. */
+public final class Kube implements AutoCloseable {
+    /** The field manager of everything that is applied, seen in {@code kubectl get --show-managed-fields}. */
+    static final String MANAGER = "kind-demo";
+
+    private final Cluster cluster;
+    private final Console console;
+    private KubernetesClient client;
+
+    public Kube(Cluster cluster, Console console) {
+        this.cluster = cluster;
+        this.console = console;
+    }
+
+    public Cluster cluster() { return cluster; }
+
+    /** How the same is typed: kubectl, and the cluster's context. */
+    public static String kubectl(Cluster cluster) { return "kubectl --context " + cluster.context(); }
+
+    /** The client, connected when first asked for: the cluster may not exist before. */
+    public synchronized KubernetesClient client() {
+        if (client == null) {
+            if (!Kubeconfig.has(cluster.context()))
+                throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()), "jbang KindDemo.java (or: kind export kubeconfig --name %s)".formatted(cluster));
+            Config config = Config.autoConfigure(cluster.context());
+            config.setConnectionTimeout(5_000);
+            config.setRequestTimeout(20_000);
+            config.setRequestRetryBackoffLimit(4);
+            // Go's clients never send loopback traffic to a proxy; this one must be told
+            if (URI.create(config.getMasterUrl()).getHost().matches("127\\..*|localhost|\\[?::1]?")) {
+                config.setHttpProxy(null);
+                config.setHttpsProxy(null);
+            }
+            client = new KubernetesClientBuilder().withConfig(config).withHttpClientFactory(new JdkHttpClientFactory()).build();
+        }
+        return client;
+    }
+
+    /** Every document of a text of YAML. */
+    public static List<GenericKubernetesResource> parse(String yaml) {
+        return Arrays.stream(yaml.split("(?m)^---.*$")).filter(d -> d.lines().anyMatch(l -> !l.isBlank() && !l.startsWith("#")))
+                .map(d -> Serialization.unmarshal(d, GenericKubernetesResource.class)).toList();
+    }
+
+    /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
+    public void apply(String yaml) { apply(parse(yaml)); }
+
+    /** The same for resources; namespaces and definitions first, and awaited, as the others need them. */
+    public void apply(List<? extends HasMetadata> resources) {
+        Map<Boolean, List<HasMetadata>> first = resources.stream().collect(Collectors.partitioningBy(r -> List.of("Namespace", "CustomResourceDefinition").contains(r.getKind())));
+        first.get(true).forEach(this::applyOne);
+        Set<String> definitions = first.get(true).stream().filter(r -> r.getKind().equals("CustomResourceDefinition")).map(r -> r.getMetadata().getName()).collect(Collectors.toSet());
+        if (!definitions.isEmpty()) awaitEstablished(definitions);
+        first.get(false).forEach(this::applyOne);
+    }
+
+    private void applyOne(HasMetadata resource) {
+        console.detail("$ %s apply --server-side   # %s %s".formatted(kubectl(cluster), resource.getKind(), resource.getMetadata().getName()));
+        try {
+            client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
+        } catch (KubernetesClientException e) {
+            throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(), reason(e)),
+                    kubectl(cluster) + " get " + resource.getKind().toLowerCase(Locale.ROOT) + " -A");
+        }
+    }
+
+    /** What the API server said, without the client's own words around it. */
+    static String reason(KubernetesClientException e) {
+        return e.getStatus() != null && e.getStatus().getMessage() != null ? e.getStatus().getMessage() : String.valueOf(e.getMessage());
+    }
+
+    private void awaitEstablished(Set<String> definitions) {
+        await("the definitions to be established", Duration.ofMinutes(1), client().apiextensions().v1().customResourceDefinitions(), all -> {
+            Set<String> open = new TreeSet<>(definitions);
+            all.stream().filter(d -> d.getStatus() != null && d.getStatus().getConditions() != null && d.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True")))
+                    .forEach(d -> open.remove(d.getMetadata().getName()));
+            return open.isEmpty() ? "" : open.size() + " definitions not established";
+        }, _ -> {});
+    }
+
+    /**
+     * Watches resources until nothing is missing.
+     *
+     * @param missing tells from the whole list what is not there yet; an empty text when all is
+     */
+    public <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> seen) {
+        var last = new AtomicReference<>("no answer from the API server");
+        CompletableFuture<List<T>> met = resources.informOnCondition(list -> {
+            String now = missing.apply(list);
+            last.set(now);
+            seen.accept(now);
+            return now.isEmpty();
+        });
+        try {
+            met.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw Await.gaveUp(cluster + ": " + what, limit, last.get());
+        } catch (ExecutionException | InterruptedException e) {
+            throw Problem.failed("%s: lost the API server while waiting for %s: %s".formatted(cluster, what, e.getMessage()), kubectl(cluster) + " get nodes");
+        } finally {
+            met.cancel(true);
+        }
+    }
+
+    /** Waits until these deployments have all their replicas available; on giving up says what their pods wait for. */
+    public void awaitDeployments(String namespace, Collection<String> names, Duration limit, Consumer<String> seen) {
+        try {
+            await("deployments of " + namespace, limit, client().apps().deployments().inNamespace(namespace), all -> {
+                List<String> open = new ArrayList<>();
+                for (String name : names) {
+                    var found = all.stream().filter(d -> d.getMetadata().getName().equals(name)).findFirst();
+                    if (found.isEmpty()) open.add(name + " absent");
+                    else if (!available(found.get())) open.add(name + " not ready");
+                }
+                return String.join(", ", open);
+            }, seen);
+        } catch (Problem p) {
+            throw Problem.failed(p.getMessage() + "\n" + String.join("\n", podsNotReady(namespace)), kubectl(cluster) + " describe pods -n " + namespace);
+        }
+    }
+
+    static boolean available(Deployment d) {
+        var status = d.getStatus();
+        return status != null && Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration())
+                && Objects.requireNonNullElse(status.getUpdatedReplicas(), 0) >= d.getSpec().getReplicas()
+                && Objects.requireNonNullElse(status.getAvailableReplicas(), 0) >= d.getSpec().getReplicas();
+    }
+
+    /** A line for each pod that is not ready: its phase, and the reason its containers wait for. */
+    public List<String> podsNotReady(String namespace) {
+        return client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> !ready(p)).map(p -> {
+            String reasons = p.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting()).filter(Objects::nonNull)
+                    .map((ContainerStateWaiting w) -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage())).collect(Collectors.joining("; "));
+            return "pod %s is %s %s".formatted(p.getMetadata().getName(), p.getStatus().getPhase(), reasons).strip();
+        }).toList();
+    }
+
+    static boolean ready(Pod pod) {
+        return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True")) || "Succeeded".equals(pod.getStatus().getPhase());
+    }
+
+    /** Runs a command in the newest ready pod that has the label {@code app}; returns what it printed. */
+    public String exec(String namespace, String app, String container, Duration limit, String... command) {
+        String asTyped = "%s exec -n %s deploy/%s -c %s -- %s".formatted(kubectl(cluster), namespace, app, container, String.join(" ", command));
+        String pod = client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
+                .filter(p -> ready(p) && p.getMetadata().getDeletionTimestamp() == null).map(p -> p.getMetadata().getName()).findFirst()
+                .orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(cluster, app, namespace), kubectl(cluster) + " get pods -n " + namespace));
+        var out = new ByteArrayOutputStream();
+        var err = new ByteArrayOutputStream();
+        try (ExecWatch exec = client().pods().inNamespace(namespace).withName(pod).inContainer(container).writingOutput(out).writingError(err).exec(command)) {
+            int code = exec.exitCode().get(limit.toMillis(), TimeUnit.MILLISECONDS);
+            console.detail("$ %s   # exit %d\n%s%s".formatted(asTyped, code, out.size() > 4000 ? "(%d bytes)".formatted(out.size()) : out, err));
+            if (code != 0) throw Problem.failed("%s: `%s` ended with exit code %d: %s".formatted(cluster, String.join(" ", command), code, err.toString(StandardCharsets.UTF_8).strip()), asTyped);
+            return out.toString(StandardCharsets.UTF_8);
+        } catch (TimeoutException e) {
+            throw Problem.failed("%s: `%s` did not end within %d s".formatted(cluster, String.join(" ", command), limit.toSeconds()), asTyped);
+        } catch (ExecutionException | InterruptedException e) {
+            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(cluster, String.join(" ", command), pod, e.getMessage()), asTyped);
+        }
+    }
+
+    @Override public synchronized void close() { if (client != null) client.close(); }
+}

@@ -1,0 +1,111 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.client.utils.Serialization;
+
+/**
+ * The user's kubeconfig: our contexts go in and out of it, everything else in it stays, the current context too.
+ * kind would make each new cluster the current context, and fails when two of it write at once: so it writes to a file of
+ * its own, and this merges. The files are found as kubectl and kind find them:
+ * https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+ */
+public final class Kubeconfig {
+    private static final List<String> LISTS = List.of("clusters", "contexts", "users");
+
+    private Kubeconfig() {}
+
+    /** The files of KUBECONFIG, or ~/.kube/config. */
+    static List<Path> files() {
+        String set = Objects.requireNonNullElse(System.getenv("KUBECONFIG"), "");
+        List<Path> paths = Arrays.stream(set.split(File.pathSeparator)).filter(p -> !p.isBlank()).map(Path::of).toList();
+        return paths.isEmpty() ? List.of(Path.of(System.getProperty("user.home"), ".kube", "config")) : paths;
+    }
+
+    /** The file that new contexts go into: the first that exists, else the last. */
+    static Path target() { return files().stream().filter(Files::exists).findFirst().orElse(files().getLast()); }
+
+    /** Whether some file names the context. */
+    public static boolean has(String context) { return files().stream().anyMatch(f -> names(read(f), "contexts").contains(context)); }
+
+    /** Puts the contexts of {@code yaml} in, in place of those of the same name. */
+    public static synchronized void merge(String yaml) {
+        Map<String, Object> added = parse(yaml, "kind's kubeconfig");
+        edit(target(), whole -> {
+            whole.putIfAbsent("apiVersion", "v1");
+            whole.putIfAbsent("kind", "Config");
+            LISTS.forEach(list -> {
+                Set<String> names = names(added, list);
+                List<Object> entries = new ArrayList<>(entries(whole, list));
+                entries.removeIf(e -> names.contains(name(e)));
+                entries.addAll(entries(added, list));
+                whole.put(list, entries);
+            });
+            whole.putIfAbsent("current-context", "");
+        });
+    }
+
+    /** Takes the context, its cluster and its user out of every file; says whether there was anything to take. */
+    public static synchronized boolean remove(String context) {
+        boolean found = false;
+        for (Path file : files()) {
+            if (LISTS.stream().noneMatch(list -> names(read(file), list).contains(context))) continue;
+            found = true;
+            edit(file, whole -> {
+                LISTS.forEach(list -> whole.put(list, entries(whole, list).stream().filter(e -> !context.equals(name(e))).toList()));
+                if (context.equals(whole.get("current-context"))) whole.put("current-context", "");
+            });
+        }
+        return found;
+    }
+
+    private static Map<String, Object> read(Path file) {
+        try {
+            return Files.exists(file) ? parse(Files.readString(file), file.toString()) : new LinkedHashMap<>();
+        } catch (IOException e) {
+            throw Problem.unfit("cannot read the kubeconfig " + file + ": " + e.getMessage(), "check its owner and mode, or set KUBECONFIG to another file");
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<String, Object> parse(String yaml, String source) {
+        try {
+            return yaml.isBlank() ? new LinkedHashMap<>() : Serialization.unmarshal(yaml, LinkedHashMap.class);
+        } catch (RuntimeException e) {
+            throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), "mend it, or set KUBECONFIG to another file");
+        }
+    }
+
+    /** Reads, changes and writes a file under the lock that kubectl and kind use too: a file beside it that must not exist. */
+    private static void edit(Path named, Consumer<Map<String, Object>> change) {
+        try {
+            Path file = Files.exists(named) ? named.toRealPath() : named;
+            Files.createDirectories(file.toAbsolutePath().getParent());
+            Path lock = file.resolveSibling(file.getFileName() + ".lock");
+            Await.until("the lock " + lock, Duration.ofSeconds(10), Duration.ofMillis(50), _ -> {}, () -> {
+                try {
+                    Files.createFile(lock);
+                    return "";
+                } catch (FileAlreadyExistsException e) {
+                    return "another program holds it (if none runs: rm " + lock + ")";
+                }
+            });
+            try {
+                Map<String, Object> whole = read(file);
+                change.accept(whole);
+                Home.writePrivate(file, Serialization.asYaml(whole).getBytes(StandardCharsets.UTF_8));
+            } finally {
+                Files.deleteIfExists(lock);
+            }
+        } catch (IOException e) {
+            throw Problem.unfit("cannot write the kubeconfig " + named + ": " + e.getMessage(), "check its owner and mode, or set KUBECONFIG to another file");
+        }
+    }
+
+    private static List<?> entries(Map<String, Object> whole, String list) { return whole.get(list) instanceof List<?> l ? l : List.of(); }
+
+    private static Set<String> names(Map<String, Object> whole, String list) {
+        return entries(whole, list).stream().map(Kubeconfig::name).collect(Collectors.toSet());
+    }
+
+    private static String name(Object entry) { return entry instanceof Map<?, ?> m ? String.valueOf(m.get("name")) : ""; }
+}

@@ -1,0 +1,61 @@
+package lib;
+
+// The hub: whoever has `//SOURCES lib/Lib.java` has the whole library. JBang drops globs when a script runs by URL,
+// so every source and every manifest is listed by name; a unit test keeps the lists true.
+
+//JAVA 25+
+
+//DEPS info.picocli:picocli:4.7.7
+//DEPS io.fabric8:kubernetes-client:7.8.0
+//DEPS io.fabric8:kubernetes-httpclient-jdk:7.8.0
+//DEPS org.zeroturnaround:zt-exec:1.13.0
+//DEPS com.fasterxml.jackson.core:jackson-databind:2.21.4
+//DEPS org.bouncycastle:bcpkix-jdk18on:1.87
+//DEPS org.bouncycastle:bcprov-jdk18on:1.87
+//DEPS org.slf4j:slf4j-nop:2.0.17
+
+//SOURCES Action.java
+//SOURCES AddressRange.java
+//SOURCES Assets.java
+//SOURCES Await.java
+//SOURCES CertificateAuthority.java
+//SOURCES Check.java
+//SOURCES Checks.java
+//SOURCES Cluster.java
+//SOURCES Console.java
+//SOURCES Docker.java
+//SOURCES Home.java
+//SOURCES Images.java
+//SOURCES Istioctl.java
+//SOURCES Kind.java
+//SOURCES Kube.java
+//SOURCES Kubeconfig.java
+//SOURCES Manifests.java
+//SOURCES Mesh.java
+//SOURCES MetalLb.java
+//SOURCES Plan.java
+//SOURCES Preflight.java
+//SOURCES Problem.java
+//SOURCES SampleApp.java
+//SOURCES Script.java
+//SOURCES Settings.java
+//SOURCES Tool.java
+//SOURCES Version.java
+//SOURCES Versions.java
+
+//FILES manifests/apps/helloworld.yaml=../manifests/apps/helloworld.yaml
+//FILES manifests/apps/ingress.yaml=../manifests/apps/ingress.yaml
+//FILES manifests/apps/locality.yaml=../manifests/apps/locality.yaml
+//FILES manifests/apps/namespace.yaml=../manifests/apps/namespace.yaml
+//FILES manifests/apps/sleep.yaml=../manifests/apps/sleep.yaml
+//FILES manifests/istio/cross-network-gateway.yaml=../manifests/istio/cross-network-gateway.yaml
+//FILES manifests/istio/istio.yaml=../manifests/istio/istio.yaml
+//FILES manifests/istio/namespace.yaml=../manifests/istio/namespace.yaml
+//FILES manifests/kind/cluster.yaml=../manifests/kind/cluster.yaml
+//FILES manifests/kind/complete.yaml=../manifests/kind/complete.yaml
+//FILES manifests/metallb/pool.yaml=../manifests/metallb/pool.yaml
+
+/** Where the library's parts are listed; there is nothing to call here. */
+public final class Lib {
+    private Lib() {}
+}

@@ -1,0 +1,64 @@
+package lib;
+
+import module java.base;
+
+/**
+ * The YAML of manifests/: plain files, with placeholders such as ${NETWORK} that envsubst would fill too.
+ * They are read from the caller's folder, or from the scripts' own.
+ */
+public final class Manifests {
+    private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Z_]+)}");
+    /** All manifests that exist, by their path; kept true by a unit test. */
+    public static final List<String> ALL = List.of("kind/cluster.yaml", "metallb/pool.yaml", "istio/namespace.yaml", "istio/istio.yaml",
+            "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml");
+
+    private final Path folder;
+
+    /** @param folder the caller's own copies, or null for those that came with the scripts */
+    public Manifests(Path folder) { this.folder = folder; }
+
+    /** A {@link Problem} that names the file when the caller's folder lacks one that the demo needs. */
+    public void check() { ALL.forEach(this::read); }
+
+    /** The file as it is. */
+    public String read(String path) {
+        if (folder != null) {
+            try {
+                return Files.readString(folder.resolve(path));
+            } catch (IOException e) {
+                throw Problem.usage("the manifest %s is not in %s, or cannot be read".formatted(path, folder), "copy manifests/ whole, change what you want in the copy, and name it with --manifests");
+            }
+        }
+        try (InputStream in = Manifests.class.getResourceAsStream("/manifests/" + path)) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The file with its placeholders filled. Values are names, numbers and addresses, never YAML. */
+    public String filled(String path, Map<String, String> values) {
+        return PLACEHOLDER.matcher(read(path)).replaceAll(found -> {
+            String value = values.get(found.group(1));
+            if (value == null) throw Problem.usage("%s has the placeholder ${%s}, which nothing fills".formatted(path, found.group(1)), "known there: " + String.join(", ", new TreeSet<>(values.keySet())));
+            return Matcher.quoteReplacement(value);
+        });
+    }
+
+    /** Several files as one document stream. */
+    public String filled(List<String> paths, Map<String, String> values) {
+        return String.join("\n---\n", paths.stream().map(p -> filled(p, values)).toList());
+    }
+
+    /** The images that a text of YAML asks for; "auto" is Istio's word for the one that the injector fills in. */
+    public static Set<String> images(String yaml) {
+        return Pattern.compile("(?m)^[\\s{-]*image:\\s*[\"']?([^\\s\"',}]+)").matcher(yaml).results().map(m -> m.group(1)).filter(i -> !i.equals("auto")).collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /** How a shell applies this file to a cluster: as it lies there when it has no placeholders, else with them filled. */
+    public String byHand(String path, Map<String, String> values, String kubectl) {
+        boolean plain = !PLACEHOLDER.matcher(read(path)).find();
+        return plain ? kubectl + " -f " + (folder == null ? Path.of("manifests") : folder).resolve(path)
+                : kubectl + " -f - <<EOF\n" + filled(path, values).strip() + "\nEOF";
+    }
+}

@@ -1,0 +1,22 @@
+package lib;
+
+import module java.base;
+
+/** The mesh: clusters that trust one root, each with a control plane and a network of its own. */
+public record Mesh(List<Cluster> clusters) {
+    /** {@code values.global.meshID}, the same in every cluster. */
+    public static final String ID = "mesh1";
+
+    /** The most clusters whose ports (3201i) have one digit for the cluster. */
+    public static final int MOST_CLUSTERS = 9;
+
+    /** A mesh of {@code count} clusters named {@code prefix} and 1, 2, … */
+    public static Mesh of(String prefix, int count) {
+        return new Mesh(IntStream.rangeClosed(1, count).mapToObj(i -> new Cluster(i, prefix + i)).toList());
+    }
+
+    /** Every cluster but this one. */
+    public List<Cluster> others(Cluster cluster) {
+        return clusters.stream().filter(c -> !c.equals(cluster)).toList();
+    }
+}

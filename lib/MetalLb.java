@@ -1,0 +1,63 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+
+/** MetalLB: addresses for LoadBalancer services, in L2 mode. https://metallb.io/configuration/ */
+public final class MetalLb {
+    static final String NAMESPACE = "metallb-system";
+    private static final List<String> FIRST = List.of("Namespace", "CustomResourceDefinition");
+
+    private final Assets assets;
+    private final Manifests manifests;
+    private final Docker docker;
+
+    public MetalLb(Settings settings, Docker docker) {
+        this.assets = settings.assets();
+        this.manifests = settings.manifests();
+        this.docker = docker;
+    }
+
+    public static List<String> images() { return Stream.of("controller", "speaker").map(part -> "quay.io/metallb/%s:%s".formatted(part, Versions.METALLB)).toList(); }
+
+    /** Upstream's manifest. */
+    public String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
+
+    /** Applies upstream's manifest and the cluster's range, and waits for the controller. */
+    public Action install(Kube kube) {
+        Cluster cluster = kube.cluster();
+        String kubectl = Kube.kubectl(cluster);
+        String byHand = """
+                %s apply -f %s
+                %s -n %s rollout status deployment/controller --timeout 180s
+                # the range for a docker network of /16; KindDemo fits it to others, and keeps off addresses that are taken
+                NET=$(docker network inspect %s --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v : | head -1 | cut -d. -f1,2)
+                ADDRESS_RANGE=%s
+                # MetalLB's webhook may refuse the pool for some seconds more
+                until %s
+                do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(Path::toString).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
+                AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."), manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
+        return new Action(byHand, seen -> {
+            List<GenericKubernetesResource> upstream = Kube.parse(upstream());
+            AddressRange range = AddressRange.of(docker.describeNetwork(), cluster.index());
+            // the pool goes in before the webhook that would refuse it for the controller's first seconds
+            kube.apply(upstream.stream().filter(r -> FIRST.contains(r.getKind())).toList());
+            applyPool(kube, range, seen);
+            kube.apply(upstream.stream().filter(r -> !FIRST.contains(r.getKind())).toList());
+            kube.awaitDeployments(NAMESPACE, List.of("controller"), Duration.ofMinutes(3), seen);
+        });
+    }
+
+    private void applyPool(Kube kube, AddressRange range, Consumer<String> seen) throws IOException {
+        String pool = manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", range.toString()));
+        Await.until("MetalLB to accept its pool", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
+            try {
+                kube.apply(pool);
+                return "";
+            } catch (Problem p) {
+                if (!p.getMessage().contains("webhook")) throw p;
+                return "its webhook does not answer yet";
+            }
+        });
+    }
+}

@@ -1,0 +1,39 @@
+package lib;
+
+import module java.base;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Mixin;
+
+/** What the three scripts have in common: their options, and how they end. */
+@Command(mixinStandardHelpOptions = true, versionProvider = Script.Versioned.class, sortOptions = false, usageHelpAutoWidth = true,
+        exitCodeListHeading = "%nExit codes:%n", exitCodeList = {"0:all went well", "1:a step or a check failed", "2:an option cannot be meant",
+            "3:this machine, or what is on it, is not fit", "130:interrupted"})
+public abstract class Script implements Callable<Integer> {
+    @Mixin protected Settings settings;
+
+    /** The work; returns the exit code, or throws a {@link Problem}. */
+    protected abstract int run() throws Exception;
+
+    /** Runs the script and ends the JVM with its exit code. */
+    public static void main(Script script, String[] arguments) { System.exit(new CommandLine(script).execute(arguments)); }
+
+    @Override public final Integer call() {
+        settings.check();
+        try (Console console = settings.console()) {
+            try {
+                return run();
+            } catch (Exception e) {
+                console.problem("", e);
+                return e instanceof Problem p ? p.exitCode() : Problem.FAILED;
+            }
+        }
+    }
+
+    static final class Versioned implements IVersionProvider {
+        @Override public String[] getVersion() {
+            return new String[] {"kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(Versions.DEMO, Versions.ISTIO, Versions.KIND, Versions.METALLB)};
+        }
+    }
+}

@@ -1,0 +1,88 @@
+package lib;
+
+import module java.base;
+import org.zeroturnaround.exec.InvalidExitValueException;
+import org.zeroturnaround.exec.ProcessExecutor;
+import org.zeroturnaround.exec.ProcessResult;
+
+/**
+ * An outside command: no shell in between, a time limit, its output kept and shown when it fails, its children ended with us.
+ */
+public final class Tool {
+    /** What a command printed and how it ended. */
+    public record Result(int exitCode, String out, String err) {
+        public boolean ok() { return exitCode == 0; }
+
+        /** The last lines of what it said, for an error message. */
+        public String lastLines() {
+            List<String> lines = (err.isBlank() ? out : err).strip().lines().toList();
+            return String.join("\n", lines.subList(Math.max(0, lines.size() - 12), lines.size()));
+        }
+    }
+
+    private final String command;
+    private final String howToInstall;
+    private final Console console;
+
+    /**
+     * @param command      the program, looked up on PATH
+     * @param howToInstall what to type when it is missing
+     */
+    public Tool(String command, String howToInstall, Console console) {
+        this.command = command;
+        this.howToInstall = howToInstall;
+        this.console = console;
+    }
+
+    /** Runs to the end; a {@link Problem} with the last lines of its output when it fails or takes longer than {@code limit}. */
+    public String run(Duration limit, String... arguments) { return expectGood(attempt(limit, null, false, arguments), arguments); }
+
+    /** The same with text on its standard input. */
+    public String feed(Duration limit, String input, String... arguments) {
+        return expectGood(attempt(limit, new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), false, arguments), arguments);
+    }
+
+    /** The same for what must not be logged (keys, tokens) or need not be (a manifest of 25,000 lines). */
+    public String feedUnlogged(Duration limit, String input, String... arguments) {
+        return expectGood(attempt(limit, new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), true, arguments), arguments);
+    }
+
+    public String runUnlogged(Duration limit, String... arguments) { return expectGood(attempt(limit, null, true, arguments), arguments); }
+
+    /** Runs to the end and leaves the judgement to the caller; a {@link Problem} only when it cannot start or takes too long. */
+    public Result attempt(Duration limit, InputStream input, boolean unlogged, String... arguments) {
+        String typed = typed(arguments);
+        var err = new ByteArrayOutputStream();
+        long start = System.nanoTime();
+        try {
+            var executor = new ProcessExecutor().command(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
+                    .redirectErrorStream(false).redirectError(err).readOutput(true)
+                    .timeout(limit.toMillis(), TimeUnit.MILLISECONDS).destroyOnExit();
+            if (input != null) executor.redirectInput(input);
+            ProcessResult ended = executor.execute();
+            var result = new Result(ended.getExitValue(), ended.outputUTF8(), err.toString(StandardCharsets.UTF_8));
+            console.detail("$ %s   # exit %d, %.1fs\n%s%s".formatted(typed, result.exitCode, (System.nanoTime() - start) / 1e9,
+                    unlogged ? "(%d bytes, kept out of the log)\n".formatted(result.out.length()) : result.out, result.err));
+            return result;
+        } catch (TimeoutException e) {
+            throw Problem.failed("`%s` did not end within %d s; it last said:\n%s".formatted(typed, limit.toSeconds(), err.toString(StandardCharsets.UTF_8).strip()),
+                    "run it by hand to see where it hangs");
+        } catch (IOException e) {
+            throw Problem.unfit(command + " was not found on PATH, or cannot be run", howToInstall);
+        } catch (InterruptedException e) {
+            throw Problem.failed("interrupted: " + typed, "run again");
+        }
+    }
+
+    private String expectGood(Result result, String... arguments) {
+        if (result.ok()) return result.out;
+        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(typed(arguments), result.exitCode, result.lastLines()), howToGoOn());
+    }
+
+    private String howToGoOn() { return console.logFile().map(f -> "all that was run and printed is in " + f).orElse("run it by hand to see more"); }
+
+    /** The command as it could be typed: arguments with anything but plain characters are quoted. */
+    private String typed(String... arguments) {
+        return command + " " + Arrays.stream(arguments).map(a -> a.matches("[\\w@%+=:,./-]+") ? a : "'" + a.replace("'", "'\\''") + "'").collect(Collectors.joining(" "));
+    }
+}

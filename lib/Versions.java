@@ -1,0 +1,32 @@
+package lib;
+
+/**
+ * Every pinned version, once. To move one, change it here (and the node image's tag with kind's), run the tests, and read
+ * the release notes of what moved. Images of the sample application are pinned in manifests/apps, where they are used.
+ */
+public final class Versions {
+    /** The product's own version, shown by --version. */
+    static final String DEMO = "0.1.0";
+
+    /** Istio: istioctl, istiod and proxies. https://github.com/istio/istio/releases */
+    static final String ISTIO = "1.31.1";
+    /** Where Istio publishes its images since 1.30. */
+    static final String ISTIO_HUB = "registry.istio.io/release";
+
+    /** kind, the oldest that fits. https://github.com/kubernetes-sigs/kind/releases */
+    static final String KIND = "0.33.0";
+    /** The node image, from kind's release page for {@link #KIND}; KIND_DEMO_NODE_IMAGE overrides it. */
+    static final String NODE_IMAGE =
+            "kindest/node:v1.36.4@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed";
+
+    /** MetalLB's native manifest. https://metallb.io/installation/#installation-by-manifest */
+    static final String METALLB = "v0.15.2";
+    static final Asset METALLB_MANIFEST = new Asset("metallb-native-%s.yaml".formatted(METALLB),
+            "https://raw.githubusercontent.com/metallb/metallb/%s/config/manifests/metallb-native.yaml".formatted(METALLB),
+            "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18");
+
+    private Versions() {}
+
+    /** A file that upstream publishes: the name it has in --assets and in the cache, its address, its SHA-256 in hex. */
+    public record Asset(String file, String url, String sha256) {}
+}
