@@ -49,17 +49,17 @@ public class KindDemo extends Script {
         for (Kube kube : kubes) {
             Cluster cluster = kube.cluster();
             Step created = plan.step(cluster, "kind cluster", kind.create(kube));
-            Step loaded = plan.step(cluster, "images", kind.load(cluster, images), created, archive);
-            Step balancer = plan.step(cluster, "load balancer", metalLb.install(kube), loaded);
+            Step loaded = plan.step(cluster, "images", kind.load(cluster, images), archive);
+            Step balancer = plan.step(cluster, "load balancer", metalLb.install(kube), created, loaded);
             Step cacerts = plan.step(cluster, "cacerts", authority.install(kube), created, root);
             Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube));
-            Step istio = plan.step(cluster, "istio", istioctl.apply(kube), cacerts, loaded, manifest);
-            Step istiod = plan.step(cluster, "istiod", istioctl.awaitIstiod(kube), istio);
+            Step base = plan.step(cluster, "istio base", istioctl.base(kube), cacerts, manifest);
+            Step istiod = plan.step(cluster, "istiod", istioctl.istiod(kube), base, loaded);
             Step gateways = plan.step(cluster, "gateways", istioctl.gateways(kube), istiod);
             Step addresses = plan.step(cluster, "gateway addresses", istioctl.addresses(kube), gateways, balancer);
             Step exposed = plan.step(cluster, "expose services", istioctl.expose(kube), istiod);
             Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality), istiod);
-            accounts.add(istio);
+            accounts.add(base);
             parts.addAll(List.of(addresses, exposed, sample));
         }
         for (Kube kube : kubes) parts.add(plan.step(kube.cluster(), "remote secret", istioctl.remoteSecret(kube, kubes), accounts));

@@ -66,6 +66,9 @@ public final class Images {
         });
     }
 
+    /** Whether the node's containerd answers. */
+    boolean canLoad(String node) { return docker.exec(LIMIT, null, node, "ctr", "version").ok(); }
+
     /** Imports the archive into a node's containerd, unless it has all images by now. */
     void load(String node) {
         Set<String> there = docker.exec(LIMIT, null, node, "ctr", "--namespace=k8s.io", "images", "list", "--quiet").out().lines().collect(Collectors.toSet());
@@ -84,6 +87,6 @@ public final class Images {
 
     /** Without --all-platforms ctr takes the node's own platform, also where the engine's archive names others that it does not hold. */
     private Tool.Result importFrom(String node, InputStream input, String source) {
-        return docker.exec(LIMIT, input, node, "ctr", "--namespace=k8s.io", "images", "import", "--digests", "--snapshotter=overlayfs", source);
+        return docker.exec(LIMIT, input, node, "ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", source);
     }
 }

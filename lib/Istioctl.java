@@ -55,15 +55,16 @@ public final class Istioctl {
         });
     }
 
-    /** Applies definitions, accounts and istiod; does not wait. */
-    public Action apply(Kube kube) {
+    /** Applies all that istiod needs: definitions, accounts, configuration. No image is needed for it. */
+    public Action base(Kube kube) {
         return new Action("istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF".formatted(kube.cluster().context(), operator(kube.cluster()).strip()),
-                _ -> kube.apply(rendered.get(kube.cluster()).stream().filter(r -> !isGateway(r)).toList()));
+                _ -> kube.apply(part(kube, r -> !isGateway(r) && !isDeployment(r))));
     }
 
-    /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
-    public Action awaitIstiod(Kube kube) {
+    /** Starts istiod and waits until it is ready and its webhook takes requests: gateways and applications need both. */
+    public Action istiod(Kube kube) {
         return new Action("%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
+            kube.apply(part(kube, r -> !isGateway(r) && isDeployment(r)));
             kube.awaitDeployments(NAMESPACE, List.of("istiod"), LONG, seen);
             kube.await("the injection webhook", LONG, kube.client().admissionRegistration().v1().mutatingWebhookConfigurations(), all -> all.stream()
                     .filter(w -> w.getMetadata().getName().equals(INJECTOR)).anyMatch(w -> w.getWebhooks().stream().noneMatch(h -> Objects.requireNonNullElse(h.getClientConfig().getCaBundle(), "").isEmpty()))
@@ -74,7 +75,7 @@ public final class Istioctl {
     /** Starts the gateways side by side, and waits until each is ready. */
     public Action gateways(Kube kube) {
         return new Action("for gateway in %s; do %s -n %s rollout status deployment/$gateway --timeout 300s; done".formatted(String.join(" ", GATEWAYS), Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
-            kube.apply(rendered.get(kube.cluster()).stream().filter(Istioctl::isGateway).toList());
+            kube.apply(part(kube, Istioctl::isGateway));
             kube.awaitDeployments(NAMESPACE, GATEWAYS, LONG, seen);
         });
     }
@@ -94,6 +95,10 @@ public final class Istioctl {
         return status == null || status.getLoadBalancer() == null ? ""
                 : status.getLoadBalancer().getIngress().stream().map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
     }
+
+    private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) { return rendered.get(kube.cluster()).stream().filter(which).toList(); }
+
+    private static boolean isDeployment(GenericKubernetesResource resource) { return resource.getKind().equals("Deployment"); }
 
     private static boolean isGateway(GenericKubernetesResource resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
@@ -125,10 +130,13 @@ public final class Istioctl {
      */
     public Map<String, String> remoteClusters(Cluster cluster) { return parseRemoteClusters(istioctl.run(SHORT, "remote-clusters", "--context", cluster.context())); }
 
-    /** Reads istioctl's table: NAME SECRET STATUS ISTIOD; the cluster's own row has no secret. */
+    /** Reads istioctl's table, NAME SECRET STATUS ISTIOD …, by where its headings stand: the cluster's own row has no secret. */
     static Map<String, String> parseRemoteClusters(String table) {
         Map<String, String> states = new TreeMap<>();
-        table.lines().skip(1).map(l -> l.strip().split("\\s{2,}|\t")).filter(c -> c.length == 4).forEach(c -> states.put(c[0], c[2]));
+        String heading = table.lines().findFirst().orElse("");
+        int status = heading.indexOf("STATUS"), next = heading.indexOf("ISTIOD");
+        if (status < 0 || next < status) throw Problem.failed("istioctl remote-clusters printed no table: " + heading, "istioctl version");
+        table.lines().skip(1).filter(row -> row.length() > next).forEach(row -> states.put(row.split("\\s")[0], row.substring(status, next).strip()));
         return states;
     }
 }

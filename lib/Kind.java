@@ -12,6 +12,9 @@ public final class Kind {
     private final Manifests manifests;
     private final Home home;
     private final Settings settings;
+    /** Completed when the nodes that will stay are there or about to come. */
+    private final Map<Cluster, CompletableFuture<Void>> begun = new ConcurrentHashMap<>();
+    private final Set<Cluster> failed = ConcurrentHashMap.newKeySet();
 
     public Kind(Settings settings, Docker docker) {
         this.kind = new Tool("kind", INSTALL, settings.console());
@@ -31,16 +34,26 @@ public final class Kind {
     public Action create(Kube kube) {
         Cluster cluster = kube.cluster();
         return new Action("kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(), config(cluster)), seen -> {
-            List<Docker.Node> nodes = docker.nodes(cluster);
-            if (!nodes.isEmpty() && isComplete(kube, nodes)) return;
-            if (!nodes.isEmpty()) delete(cluster).task().run(seen);
-            seen.accept("kubeadm");
-            withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
-                    "--image", settings.nodeImage(), "--config", "-", "--kubeconfig", file));
-            mergeKubeconfig(cluster);
-            kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
+            try {
+                List<Docker.Node> nodes = docker.nodes(cluster);
+                boolean complete = !nodes.isEmpty() && isComplete(kube, nodes);
+                if (!nodes.isEmpty() && !complete) delete(cluster).task().run(seen);
+                begun(cluster).complete(null);
+                if (complete) return;
+                seen.accept("kubeadm");
+                withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
+                        "--image", settings.nodeImage(), "--config", "-", "--kubeconfig", file));
+                mergeKubeconfig(cluster);
+                kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
+            } catch (Exception e) {
+                begun(cluster).completeExceptionally(e);
+                failed.add(cluster);
+                throw e;
+            }
         });
     }
+
+    private CompletableFuture<Void> begun(Cluster cluster) { return begun.computeIfAbsent(cluster, _ -> new CompletableFuture<>()); }
 
     /** Whether an earlier run got to the end of the cluster's creation; starts nodes that were stopped since. */
     private boolean isComplete(Kube kube, List<Docker.Node> nodes) {
@@ -64,10 +77,19 @@ public final class Kind {
 
     private void mergeKubeconfig(Cluster cluster) { Kubeconfig.merge(kind.runUnlogged(Duration.ofSeconds(20), "get", "kubeconfig", "--name", cluster.name())); }
 
-    /** Loads the archive into every node of the cluster, side by side. */
+    /**
+     * Loads the archive into every node of the cluster, side by side, each as soon as its containerd answers: kubeadm needs
+     * most of that time to itself, but not all.
+     */
     public Action load(Cluster cluster, Images images) {
-        String names = String.join(" ", images.names());
-        return new Action("kind load docker-image --name %s %s".formatted(cluster, names), seen -> {
+        return new Action("kind load docker-image --name %s %s".formatted(cluster, String.join(" ", images.names())), seen -> {
+            begun(cluster).handle((_, _) -> null).join();
+            Await.until(cluster + ": its nodes", Duration.ofMinutes(5), Duration.ofMillis(200), seen, () -> {
+                if (failed.contains(cluster)) throw Problem.failed("no nodes to load into: the cluster was not made", "mend that first");
+                List<Docker.Node> nodes = docker.nodes(cluster);
+                if (nodes.stream().filter(Docker.Node::running).count() <= settings.workers()) return nodes.size() + " of " + (settings.workers() + 1) + " nodes";
+                return nodes.stream().allMatch(n -> images.canLoad(n.name())) ? "" : "containerd does not answer yet";
+            });
             try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
                 List<Future<?>> loads = new ArrayList<>();
                 for (Docker.Node node : docker.nodes(cluster)) loads.add(threads.submit(() -> images.load(node.name())));

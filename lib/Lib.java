@@ -54,6 +54,7 @@ package lib;
 //FILES manifests/kind/cluster.yaml=../manifests/kind/cluster.yaml
 //FILES manifests/kind/complete.yaml=../manifests/kind/complete.yaml
 //FILES manifests/metallb/pool.yaml=../manifests/metallb/pool.yaml
+//FILES manifests/metallb/probes.yaml=../manifests/metallb/probes.yaml
 
 /** Where the library's parts are listed; there is nothing to call here. */
 public final class Lib {

@@ -9,7 +9,7 @@ import module java.base;
 public final class Manifests {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Z_]+)}");
     /** All manifests that exist, by their path; kept true by a unit test. */
-    public static final List<String> ALL = List.of("kind/cluster.yaml", "metallb/pool.yaml", "istio/namespace.yaml", "istio/istio.yaml",
+    public static final List<String> ALL = List.of("kind/cluster.yaml", "kind/complete.yaml", "metallb/pool.yaml", "metallb/probes.yaml", "istio/namespace.yaml", "istio/istio.yaml",
             "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml");
 
     private final Path folder;
@@ -53,6 +53,22 @@ public final class Manifests {
     /** The images that a text of YAML asks for; "auto" is Istio's word for the one that the injector fills in. */
     public static Set<String> images(String yaml) {
         return Pattern.compile("(?m)^[\\s{-]*image:\\s*[\"']?([^\\s\"',}]+)").matcher(yaml).results().map(m -> m.group(1)).filter(i -> !i.equals("auto")).collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /** Merges a patch into an object of YAML as a strategic merge does: maps key by key, lists of named things by their names. */
+    @SuppressWarnings("unchecked") static void merge(Map<String, Object> target, Map<String, Object> patch) {
+        patch.forEach((key, value) -> {
+            Object there = target.get(key);
+            if (there instanceof Map && value instanceof Map) {
+                merge((Map<String, Object>) there, (Map<String, Object>) value);
+            } else if (there instanceof List && value instanceof List) {
+                for (var item : (List<Map<String, Object>>) value) {
+                    ((List<Map<String, Object>>) there).stream().filter(t -> item.get("name").equals(t.get("name"))).forEach(t -> merge(t, item));
+                }
+            } else {
+                target.put(key, value);
+            }
+        });
     }
 
     /** How a shell applies this file to a cluster: as it lies there when it has no placeholders, else with them filled. */

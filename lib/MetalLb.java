@@ -39,6 +39,10 @@ public final class MetalLb {
                 AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."), manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
         return new Action(byHand, seen -> {
             List<GenericKubernetesResource> upstream = Kube.parse(upstream());
+            for (GenericKubernetesResource patch : Kube.parse(manifests.read("metallb/probes.yaml"))) {
+                upstream.stream().filter(r -> r.getKind().equals(patch.getKind()) && r.getMetadata().getName().equals(patch.getMetadata().getName()))
+                        .forEach(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
+            }
             AddressRange range = AddressRange.of(docker.describeNetwork(), cluster.index());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             kube.apply(upstream.stream().filter(r -> FIRST.contains(r.getKind())).toList());
