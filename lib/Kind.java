@@ -12,7 +12,7 @@ public final class Kind {
     private final Manifests manifests;
     private final Home home;
     private final Settings settings;
-    /** Completed when the nodes that will stay are there or about to come. */
+    /** Completed when the nodes that will stay are there or about to come, or none will. */
     private final Map<Cluster, CompletableFuture<Void>> begun = new ConcurrentHashMap<>();
     private final Set<Cluster> failed = ConcurrentHashMap.newKeySet();
 
@@ -46,8 +46,8 @@ public final class Kind {
                 mergeKubeconfig(cluster);
                 kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
             } catch (Exception e) {
-                begun(cluster).completeExceptionally(e);
                 failed.add(cluster);
+                begun(cluster).complete(null);
                 throw e;
             }
         });
@@ -75,7 +75,7 @@ public final class Kind {
         }
     }
 
-    private void mergeKubeconfig(Cluster cluster) { Kubeconfig.merge(kind.runUnlogged(Duration.ofSeconds(20), "get", "kubeconfig", "--name", cluster.name())); }
+    private void mergeKubeconfig(Cluster cluster) { Kubeconfig.ofUser().merge(kind.runUnlogged(Duration.ofSeconds(20), "get", "kubeconfig", "--name", cluster.name())); }
 
     /**
      * Loads the archive into every node of the cluster, side by side, each as soon as its containerd answers: kubeadm needs
@@ -83,7 +83,7 @@ public final class Kind {
      */
     public Action load(Cluster cluster, Images images) {
         return new Action("kind load docker-image --name %s %s".formatted(cluster, String.join(" ", images.names())), seen -> {
-            begun(cluster).handle((_, _) -> null).join();
+            begun(cluster).join();
             Await.until(cluster + ": its nodes", Duration.ofMinutes(5), Duration.ofMillis(200), seen, () -> {
                 if (failed.contains(cluster)) throw Problem.failed("no nodes to load into: the cluster was not made", "mend that first");
                 List<Docker.Node> nodes = docker.nodes(cluster);
@@ -104,7 +104,7 @@ public final class Kind {
     public Action delete(Cluster cluster) {
         return new Action("kind delete cluster --name " + cluster, _ -> {
             withOwnKubeconfig(file -> kind.run(Duration.ofMinutes(3), "delete", "cluster", "--name", cluster.name(), "--kubeconfig", file));
-            Kubeconfig.remove(cluster.context());
+            Kubeconfig.ofUser().remove(cluster.context());
         });
     }
 

@@ -37,7 +37,7 @@ public final class Kube implements AutoCloseable {
     /** The client, connected when first asked for: the cluster may not exist before. */
     public synchronized KubernetesClient client() {
         if (client == null) {
-            if (!Kubeconfig.has(cluster.context()))
+            if (!Kubeconfig.ofUser().has(cluster.context()))
                 throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()), "jbang KindDemo.java (or: kind export kubeconfig --name %s)".formatted(cluster));
             Config config = Config.autoConfigure(cluster.context());
             config.setConnectionTimeout(5_000);

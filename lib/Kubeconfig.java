@@ -9,26 +9,26 @@ import io.fabric8.kubernetes.client.utils.Serialization;
  * its own, and this merges. The files are found as kubectl and kind find them:
  * https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
  */
-public final class Kubeconfig {
+public record Kubeconfig(List<Path> files) {
     private static final List<String> LISTS = List.of("clusters", "contexts", "users");
-
-    private Kubeconfig() {}
+    /** One change at a time within this process; other processes are kept off by the lock file. */
+    private static final Object ONE_AT_A_TIME = new Object();
 
     /** The files of KUBECONFIG, or ~/.kube/config. */
-    static List<Path> files() {
+    public static Kubeconfig ofUser() {
         String set = Objects.requireNonNullElse(System.getenv("KUBECONFIG"), "");
         List<Path> paths = Arrays.stream(set.split(File.pathSeparator)).filter(p -> !p.isBlank()).map(Path::of).toList();
-        return paths.isEmpty() ? List.of(Path.of(System.getProperty("user.home"), ".kube", "config")) : paths;
+        return new Kubeconfig(paths.isEmpty() ? List.of(Path.of(System.getProperty("user.home"), ".kube", "config")) : paths);
     }
 
     /** The file that new contexts go into: the first that exists, else the last. */
-    static Path target() { return files().stream().filter(Files::exists).findFirst().orElse(files().getLast()); }
+    private Path target() { return files.stream().filter(Files::exists).findFirst().orElse(files.getLast()); }
 
     /** Whether some file names the context. */
-    public static boolean has(String context) { return files().stream().anyMatch(f -> names(read(f), "contexts").contains(context)); }
+    public boolean has(String context) { return files.stream().anyMatch(f -> names(read(f), "contexts").contains(context)); }
 
     /** Puts the contexts of {@code yaml} in, in place of those of the same name. */
-    public static synchronized void merge(String yaml) {
+    public void merge(String yaml) {
         Map<String, Object> added = parse(yaml, "kind's kubeconfig");
         edit(target(), whole -> {
             whole.putIfAbsent("apiVersion", "v1");
@@ -44,18 +44,15 @@ public final class Kubeconfig {
         });
     }
 
-    /** Takes the context, its cluster and its user out of every file; says whether there was anything to take. */
-    public static synchronized boolean remove(String context) {
-        boolean found = false;
-        for (Path file : files()) {
+    /** Takes the context, its cluster and its user out of every file. */
+    public void remove(String context) {
+        for (Path file : files) {
             if (LISTS.stream().noneMatch(list -> names(read(file), list).contains(context))) continue;
-            found = true;
             edit(file, whole -> {
                 LISTS.forEach(list -> whole.put(list, entries(whole, list).stream().filter(e -> !context.equals(name(e))).toList()));
                 if (context.equals(whole.get("current-context"))) whole.put("current-context", "");
             });
         }
-        return found;
     }
 
     private static Map<String, Object> read(Path file) {
@@ -77,6 +74,10 @@ public final class Kubeconfig {
 
     /** Reads, changes and writes a file under the lock that kubectl and kind use too: a file beside it that must not exist. */
     private static void edit(Path named, Consumer<Map<String, Object>> change) {
+        synchronized (ONE_AT_A_TIME) { editLocked(named, change); }
+    }
+
+    private static void editLocked(Path named, Consumer<Map<String, Object>> change) {
         try {
             Path file = Files.exists(named) ? named.toRealPath() : named;
             Files.createDirectories(file.toAbsolutePath().getParent());
@@ -90,9 +91,9 @@ public final class Kubeconfig {
                 }
             });
             try {
-                Map<String, Object> whole = read(file);
+                Map<String, Object> whole = read(file), before = read(file);
                 change.accept(whole);
-                Home.writePrivate(file, Serialization.asYaml(whole).getBytes(StandardCharsets.UTF_8));
+                if (!whole.equals(before)) Home.writePrivate(file, Serialization.asYaml(whole).getBytes(StandardCharsets.UTF_8));
             } finally {
                 Files.deleteIfExists(lock);
             }

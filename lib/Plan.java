@@ -68,7 +68,8 @@ public final class Plan {
     public List<Failure> failures() { return List.copyOf(failures); }
 
     /**
-     * Runs every step and returns when the last has ended.
+     * Runs every step and returns when the last has ended. Interrupting the calling thread interrupts the steps that run and
+     * skips those that have not begun.
      *
      * @return whether all steps are done
      */
@@ -77,11 +78,21 @@ public final class Plan {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             for (Step step : steps) threads.submit(() -> run(step));
         }
-        return failures.isEmpty();
+        return steps.stream().allMatch(s -> s.state == State.DONE);
+    }
+
+    /** Whether all that the step waits for is done; false too when the plan is interrupted before. */
+    private static boolean ready(Step step) {
+        try {
+            for (Step needed : step.after) if (needed.ended.get() != State.DONE) return false;
+            return !Thread.currentThread().isInterrupted();
+        } catch (InterruptedException | ExecutionException e) {
+            return false;
+        }
     }
 
     private void run(Step step) {
-        boolean ready = step.after.stream().allMatch(s -> s.ended.join() == State.DONE);
+        boolean ready = ready(step);
         step.started = System.nanoTime();
         step.state = ready ? State.RUNNING : State.SKIPPED;
         if (ready) {

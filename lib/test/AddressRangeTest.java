@@ -1,0 +1,61 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Tag("unit")
+class AddressRangeTest {
+    private static JsonNode network(String ipam, String containers) throws IOException {
+        return new ObjectMapper().readTree("{\"Name\": \"kind\", \"IPAM\": {\"Config\": [%s]}, \"Containers\": {%s}}".formatted(ipam, containers));
+    }
+
+    @Test void anIpv6SubnetThatComesFirstIsPassedOver() throws IOException {
+        JsonNode network = network("{\"Subnet\": \"fc00:f853:ccd:e793::/64\"}, {\"Subnet\": \"172.18.0.0/16\", \"Gateway\": \"172.18.0.1\"}", "");
+        assertEquals("172.18.255.128-172.18.255.191", AddressRange.of(network, 1).toString());
+    }
+
+    @ParameterizedTest @ValueSource(strings = {"172.18.0.0/16", "10.89.0.0/24", "192.168.128.0/20", "10.1.0.128/25", "10.0.0.0/8"})
+    void nineRangesLieInTheSubnetAndDoNotOverlap(String cidr) throws IOException {
+        JsonNode network = network("{\"Subnet\": \"%s\"}".formatted(cidr), "");
+        List<AddressRange> ranges = IntStream.rangeClosed(1, 9).mapToObj(i -> AddressRange.of(network, i)).toList();
+        AddressRange subnet = AddressRange.ofSubnet(cidr);
+        for (AddressRange range : ranges) {
+            assertTrue(subnet.contains(range), range + " in " + cidr);
+            assertTrue(range.size() >= 4);
+            assertFalse(range.overlaps(new AddressRange(subnet.last(), subnet.last())), "the broadcast address");
+            assertFalse(range.overlaps(new AddressRange(subnet.first(), subnet.first() + 20)), "where docker begins");
+            assertEquals(1, ranges.stream().filter(range::overlaps).count());
+        }
+    }
+
+    @Test void rangesWithATakenAddressArePassedOver() throws IOException {
+        JsonNode network = network("{\"Subnet\": \"172.18.0.0/16\"}", "\"c1\": {\"IPv4Address\": \"172.18.255.150/16\"}");
+        assertEquals("172.18.255.64-172.18.255.127", AddressRange.of(network, 1).toString());
+    }
+
+    @Test void theRangeThatDockerGivesOutIsPassedOver() throws IOException {
+        JsonNode network = network("{\"Subnet\": \"10.5.0.0/24\", \"IPRange\": \"10.5.0.128/25\", \"AuxiliaryAddresses\": {\"router\": \"10.5.0.126\"}}", "");
+        assertEquals("10.5.0.112-10.5.0.119", AddressRange.of(network, 1).toString());
+    }
+
+    @Test void aSubnetThatIsTooSmallIsRefused() throws IOException {
+        JsonNode network = network("{\"Subnet\": \"10.5.0.0/27\"}", "");
+        assertEquals(Problem.UNFIT, assertThrows(Problem.class, () -> AddressRange.of(network, 1)).exitCode());
+    }
+
+    @Test void aNetworkWithoutIpv4IsRefused() throws IOException {
+        JsonNode network = network("{\"Subnet\": \"fc00::/64\"}", "");
+        assertTrue(assertThrows(Problem.class, () -> AddressRange.of(network, 1)).getMessage().contains("no IPv4 subnet"));
+    }
+
+    @Test void theRangeForDoingItByHandIsTheSame() throws IOException {
+        for (int i = 1; i <= 9; i++) assertEquals("172.18." + AddressRange.inSlash16(i).toString().replace("0.0.", "").replace("-", "-172.18."), AddressRange.of(network("{\"Subnet\": \"172.18.0.0/16\"}", ""), i).toString());
+    }
+}

@@ -1,0 +1,125 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What cannot work is refused at once, in words, and changes nothing. Needs an engine, and makes one small foreign cluster. */
+@Tag("e2e")
+class BadInputTest {
+    private static final Duration AT_ONCE = Duration.ofSeconds(8);
+    @TempDir Path folder;
+
+    @BeforeAll static void build() {
+        for (String script : List.of("KindDemo", "Verify", "Teardown")) assertEquals(0, Shell.run("jbang build %s.java".formatted(script)).exitCode());
+    }
+
+    /** Runs KindDemo with its own folders, expects this exit code and these words in one line of stderr, a hint, and no change. */
+    private void refused(int exitCode, String words, String arguments, Map<String, String> environment) {
+        Map<String, String> all = new HashMap<>(Map.of("XDG_STATE_HOME", folder.resolve("state").toString(), "KUBECONFIG", folder.resolve("kubeconfig").toString()));
+        all.putAll(environment);
+        String before = Shell.run("docker ps -aq; docker network ls -q").out();
+        Shell.Result result = Shell.run("jbang KindDemo.java " + arguments, all);
+        assertEquals(exitCode, result.exitCode(), result.all());
+        assertTrue(result.err().lines().anyMatch(l -> l.contains(words)), "expected '%s' in:\n%s".formatted(words, result.err()));
+        assertTrue(exitCode == Problem.USAGE || result.err().contains("→ "), result.err());
+        assertFalse(result.err().contains("\tat "), "a stack trace:\n" + result.err());
+        assertTrue(result.took().compareTo(AT_ONCE) < 0, "took " + result.took());
+        assertEquals(before, Shell.run("docker ps -aq; docker network ls -q").out());
+        assertFalse(Files.exists(folder.resolve("state")) || Files.exists(folder.resolve("kubeconfig")), "files were made");
+    }
+
+    private void refused(int exitCode, String words, String arguments) { refused(exitCode, words, arguments, Map.of()); }
+
+    @Test void noEngine() { refused(Problem.UNFIT, "the container engine does not answer", "", Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock"))); }
+
+    @Test void anEngineThatDoesNotAnswer() throws IOException {
+        try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            refused(Problem.UNFIT, "the container engine does not answer", "", Map.of("DOCKER_HOST", "tcp://127.0.0.1:" + silent.getLocalPort()));
+        }
+    }
+
+    @Test void noDocker() throws IOException { refused(Problem.UNFIT, "docker was not found", "", Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl"))); }
+
+    @Test void noKind() throws IOException { refused(Problem.UNFIT, "kind was not found", "", Map.of("PATH", pathWith("jbang", "java", "docker", "istioctl"))); }
+
+    @Test void noIstioctl() throws IOException { refused(Problem.UNFIT, "istioctl was not found", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind"))); }
+
+    @Test void anOldKind() throws IOException { refused(Problem.UNFIT, "kind is too old", "", Map.of("PATH", pathWith("jbang", "java", "docker", "istioctl") + ":" + saying("kind", "kind v0.20.0 go1.20"))); }
+
+    @Test void anIstioctlOfAnotherVersion() throws IOException {
+        refused(Problem.UNFIT, "istioctl is of another version", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind") + ":" + saying("istioctl", "client version: 1.24.0")));
+    }
+
+    /** A folder of links to just these programs and the plain ones of the system. */
+    private String pathWith(String... programs) throws IOException {
+        Path bin = Files.createDirectory(folder.resolve("bin"));
+        for (String program : programs) Files.writeString(bin.resolve(program), "#!/bin/sh\nexec %s \"$@\"\n".formatted(Shell.run("readlink -f $(command -v %s)".formatted(program)).out().strip()));
+        for (String plain : List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed", "tr", "ls", "stat", "mkdir", "id", "grep")) {
+            Path real = Path.of(Shell.run("command -v " + plain).out().strip());
+            Files.createSymbolicLink(bin.resolve(plain), real);
+        }
+        for (String program : programs) bin.resolve(program).toFile().setExecutable(true);
+        return bin.toString();
+    }
+
+    private String saying(String program, String text) throws IOException {
+        Path bin = Files.createDirectories(folder.resolve("old"));
+        Path file = Files.writeString(bin.resolve(program), "#!/bin/sh\necho '%s'\n".formatted(text));
+        file.toFile().setExecutable(true);
+        return bin.toString();
+    }
+
+    @Test void takenPorts() throws IOException {
+        try (ServerSocket ingress = new ServerSocket(32012, 50, InetAddress.getByName("127.0.0.1"))) {
+            refused(Problem.UNFIT, "port %d (so2)".formatted(ingress.getLocalPort()), "");
+        }
+    }
+
+    @Test void countsThatCannotBe() {
+        refused(Problem.USAGE, "--clusters takes 1 to 9, not 0", "--clusters 0");
+        refused(Problem.USAGE, "--workers takes 0 to 9, not -1", "--workers -1");
+    }
+
+    @Test void anUnknownImage() { refused(Problem.UNFIT, "no-such/node:v0", "--node-image no-such/node:v0"); }
+
+    @Test void aManifestFolderWithoutTheFile() throws IOException {
+        Path copy = folder.resolve("manifests");
+        assertEquals(0, Shell.run("cp -r manifests '%s' && rm '%s/apps/sleep.yaml'".formatted(copy, copy)).exitCode());
+        refused(Problem.USAGE, "apps/sleep.yaml is not in", "--manifests '%s'".formatted(copy));
+    }
+
+    @Test void aTamperedAsset() throws IOException {
+        Path assets = Files.createDirectory(folder.resolve("assets"));
+        Files.writeString(assets.resolve(Versions.METALLB_MANIFEST.file()), "kind: List\n");
+        refused(Problem.UNFIT, "is not the file that was pinned", "--assets '%s'".formatted(assets));
+    }
+
+    @Test void aFullDisk() throws IOException {
+        Path small = Files.createDirectory(folder.resolve("small"));
+        org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("mount -t tmpfs -o size=8m tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");
+        try {
+            refused(Problem.UNFIT, "is nearly full", "", Map.of("XDG_CACHE_HOME", small.toString(), "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache"));
+        } finally {
+            Shell.run("umount '%s'".formatted(small));
+        }
+    }
+
+    @Test void aClusterOfTheSameNameThatIsNotOurs() {
+        // a node is known by its labels, so a container that has them stands for a foreign cluster
+        String image = System.getenv().getOrDefault("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
+        String id = Shell.run("docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane --entrypoint sleep %s 60".formatted(image)).out().strip();
+        try {
+            refused(Problem.UNFIT, "a kind cluster named so1 exists and was not made by this demo", "");
+            Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
+            assertEquals(0, teardown.exitCode(), teardown.all());
+            assertEquals(id, Shell.run("docker ps --quiet --no-trunc --filter id=" + id).out().strip(), "Teardown must leave it alone");
+        } finally {
+            Shell.run("docker rm --force " + id);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+
+/** The whole path on real clusters, with the commands copied from README. One demo serves all tests, in order. */
+@Tag("e2e")
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class DemoTest {
+    private static final Path KUBECONFIG = temporary(), STATE = temporary();
+    private static final Map<String, String> OWN = Map.of("KUBECONFIG", KUBECONFIG.resolve("config").toString(), "XDG_STATE_HOME", STATE.toString());
+    private static String containersBefore, volumesBefore, rootBefore;
+
+    private static Path temporary() {
+        try {
+            return Files.createTempDirectory("kind-demo-test");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Shell.Result succeeds(String command) {
+        Shell.Result result = Shell.run(command, OWN);
+        assertEquals(0, result.exitCode(), command + "\n" + result.all());
+        return result;
+    }
+
+    /** The one command of README's shell blocks that has these words. */
+    private static String readme(String words) throws IOException {
+        List<String> found = new ArrayList<>();
+        boolean inside = false;
+        for (String line : Files.readAllLines(Shell.PROJECT.resolve("README.md"))) {
+            if (line.startsWith("```")) inside = line.equals("```shell");
+            else if (inside && line.contains(words)) found.add(line);
+        }
+        assertEquals(1, found.size(), "commands in README with '%s': %s".formatted(words, found));
+        return found.getFirst();
+    }
+
+    @BeforeAll static void nothingOfOursIsThere() throws IOException {
+        String there = Shell.run("docker ps -a --filter label=io.x-k8s.kind.cluster --format '{{.Label \"io.x-k8s.kind.cluster\"}}'").out();
+        assertFalse(there.lines().anyMatch(l -> l.matches("so[1-3]")), "a demo stands already; its clusters would be taken for the tests' own. First: jbang Teardown.java");
+        containersBefore = Shell.run("docker ps -aq | sort").out();
+        volumesBefore = Shell.run("docker volume ls -q | sort").out();
+        Files.writeString(KUBECONFIG.resolve("config"), """
+                apiVersion: v1
+                kind: Config
+                current-context: mine
+                contexts: [{name: mine, context: {cluster: mine, user: mine}}]
+                clusters: [{name: mine, cluster: {server: "https://127.0.0.1:1"}}]
+                users: [{name: mine, user: {}}]
+                """);
+    }
+
+    @AfterAll static void leaveNothing() { Shell.run("jbang Teardown.java", OWN); }
+
+    @Test @Order(1) void thePlanNeedsNoEngine() throws IOException {
+        var noEngine = new HashMap<>(OWN);
+        noEngine.put("DOCKER_HOST", "unix:///no/engine.sock");
+        Shell.Result plan = Shell.run(readme("--dry-run"), noEngine);
+        assertEquals(0, plan.exitCode(), plan.all());
+        assertEquals(0, Shell.run("bash -n <<'PLAN'\n" + plan.out() + "\nPLAN").exitCode(), "the plan is no valid shell");
+        for (String words : List.of("kind create cluster --name so2", "istioctl create-remote-secret --context kind-so1", "metallb-native", "openssl")) assertTrue(plan.out().contains(words), words);
+    }
+
+    @Test @Order(2) void oneCommandStandsItUp() throws IOException {
+        succeeds("jbang build KindDemo.java");
+        Shell.Result demo = succeeds(readme("jbang KindDemo.java   #") + " --timings");
+        System.out.println("KindDemo, first run: " + demo.took().toSeconds() + " s\n" + demo.out());
+        assertTrue(demo.out().contains("http://localhost:32011/hello") && demo.out().contains("jbang Verify.java"), demo.out());
+        assertFalse(demo.out().contains("✓"), "progress belongs to stderr");
+        assertTrue(demo.err().contains("✓ so1: kind cluster"), demo.err());
+    }
+
+    @Test @Order(3) void verifyProvesIt() throws IOException {
+        Shell.Result verify = succeeds(readme("jbang Verify.java   #"));
+        System.out.println("Verify: " + verify.took().toMillis() + " ms");
+        for (String words : List.of("same-root", "so1: who-answers: {so1=40} of 40", "so2: who-answers: {so2=40} of 40", "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n" + verify.out());
+    }
+
+    @Test @Order(4) void threeEndpointsOneOnTheEastWestGateway() throws IOException {
+        for (String cluster : List.of("so1", "so2")) {
+            List<String> endpoints = succeeds(readme("proxy-config endpoints").replace("so1", cluster)).out().lines().toList();
+            assertEquals(3, endpoints.size(), endpoints.toString());
+            assertEquals(1, endpoints.stream().filter(e -> e.contains(":15443")).count(), endpoints.toString());
+        }
+        assertEquals(2, succeeds(readme("remote-clusters")).out().lines().filter(l -> l.contains("synced")).count());
+    }
+
+    @Test @Order(5) void helloFromTheHost() throws IOException {
+        assertTrue(succeeds(readme("curl http://localhost:32011/hello")).out().startsWith("Hello version"));
+        assertTrue(succeeds(readme("curl http://localhost:32011/hello").replace("32011", "32012")).out().startsWith("Hello version"));
+    }
+
+    @Test @Order(6) void whatIsAskedForStands() throws IOException {
+        for (String i : List.of("1", "2")) {
+            String kubectl = "kubectl --context kind-so" + i;
+            assertEquals("network" + i, succeeds(kubectl + " get namespace istio-system -o jsonpath='{.metadata.labels.topology\\.istio\\.io/network}'").out());
+            assertEquals("region" + i, succeeds(kubectl + " get nodes -o jsonpath='{.items[0].metadata.labels.topology\\.kubernetes\\.io/region}'").out());
+            assertEquals("15021 15443 15012 15017", succeeds(kubectl + " get service istio-eastwestgateway -n istio-system -o jsonpath='{.spec.ports[*].port}'").out());
+            assertEquals("AUTO_PASSTHROUGH", succeeds(kubectl + " get gateways.networking.istio.io cross-network-gateway -n istio-system -o jsonpath='{.spec.servers[0].tls.mode}'").out());
+            assertTrue(succeeds(kubectl + " get deployment istio-egressgateway -n istio-system -o jsonpath='{.status.readyReplicas}'").out().equals("1"));
+            assertTrue(succeeds(kubectl + " get pods -n metallb-system -o jsonpath='{.items[*].spec.containers[*].image}'").out().contains("v0.15.2"));
+        }
+        assertEquals("127.0.0.1", succeeds("docker inspect so1-control-plane --format '{{(index (index .HostConfig.PortBindings \"32031/tcp\") 0).HostIp}}'").out().strip());
+    }
+
+    @Test @Order(7) void keysArePrivateAndNotInTheLog() throws IOException {
+        Path state = STATE.resolve("kind-demo/so");
+        for (String file : List.of("root-key.pem", "root-cert.pem")) assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(state.resolve(file))));
+        String log = Files.readString(state.resolve("KindDemo.log"));
+        assertTrue(log.contains("kind create cluster"), "the log has what was run");
+        for (String secret : List.of("PRIVATE KEY", "client-key-data", "token:")) assertFalse(log.contains(secret), secret + " is in the log");
+        rootBefore = Files.readString(state.resolve("root-cert.pem"));
+    }
+
+    @Test @Order(8) void withoutTheRuleAllClustersAnswerAndASecondRunKeepsTheRoot() throws IOException {
+        Shell.Result again = succeeds(readme("--no-locality"));
+        System.out.println("KindDemo when all is up: " + again.took().toMillis() + " ms");
+        Shell.Result verify = succeeds("jbang Verify.java");
+        assertTrue(verify.out().matches("(?s).*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*")
+                || verify.out().matches("(?s).*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*"), verify.out());
+        assertEquals(rootBefore, Files.readString(STATE.resolve("kind-demo/so/root-cert.pem")));
+        assertEquals(rootBefore, succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system -o jsonpath='{.data.root-cert\\.pem}' | base64 -d").out());
+    }
+
+    @Test @Order(9) void verifyNamesWhatIsMissing() {
+        succeeds("kubectl --context kind-so2 scale deployment istio-eastwestgateway -n istio-system --replicas 0");
+        succeeds("kubectl --context kind-so2 delete secret -n istio-system -l istio/multiCluster=true");
+        Shell.Result verify = Shell.run("jbang Verify.java --wait 3", OWN);
+        assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
+        assertTrue(verify.err().contains("remote-clusters-synced: so2"), verify.all());
+        succeeds("jbang KindDemo.java");
+        succeeds("kubectl --context kind-so2 rollout status deployment istio-eastwestgateway -n istio-system --timeout 60s");
+        succeeds("jbang Verify.java");
+    }
+
+    @Test @Order(10) void teardownLeavesNothing() throws IOException {
+        Shell.Result teardown = succeeds(readme("jbang Teardown.java   #"));
+        System.out.println("Teardown: " + teardown.took().toMillis() + " ms");
+        assertTrue(teardown.out().contains("so1") && teardown.out().contains("so2"), teardown.out());
+        assertEquals(containersBefore, Shell.run("docker ps -aq | sort").out());
+        assertEquals(volumesBefore, Shell.run("docker volume ls -q | sort").out());
+        assertFalse(Files.exists(STATE.resolve("kind-demo/so")));
+        var kubeconfig = new Kubeconfig(List.of(KUBECONFIG.resolve("config")));
+        assertFalse(kubeconfig.has("kind-so1") || kubeconfig.has("kind-so2"));
+        assertTrue(kubeconfig.has("mine"));
+        assertTrue(Files.readString(KUBECONFIG.resolve("config")).contains("current-context: \"mine\""));
+        assertTrue(succeeds("jbang Teardown.java").out().contains("nothing to remove"));
+    }
+}

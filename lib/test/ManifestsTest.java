@@ -1,0 +1,83 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@Tag("unit")
+class ManifestsTest {
+    private static Set<String> listed(String directive) throws IOException {
+        return Files.readAllLines(Shell.PROJECT.resolve("lib/Lib.java")).stream().filter(l -> l.startsWith("//" + directive + " ")).map(l -> l.substring(directive.length() + 3)).collect(Collectors.toSet());
+    }
+
+    private static Set<String> below(String folder, String ending) throws IOException {
+        try (Stream<Path> all = Files.walk(Shell.PROJECT.resolve(folder))) {
+            return all.filter(f -> f.toString().endsWith(ending)).map(f -> Shell.PROJECT.resolve(folder).relativize(f).toString()).collect(Collectors.toSet());
+        }
+    }
+
+    @Test void theHubListsEverySource() throws IOException {
+        Set<String> sources = below("lib", ".java");
+        sources.removeIf(s -> s.startsWith("test/") || s.equals("Lib.java"));
+        assertEquals(sources, listed("SOURCES"));
+    }
+
+    @Test void theHubAndTheCodeListEveryManifest() throws IOException {
+        Set<String> manifests = below("manifests", ".yaml");
+        assertEquals(manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m)).collect(Collectors.toSet()), listed("FILES"));
+        assertEquals(manifests, new HashSet<>(Manifests.ALL));
+    }
+
+    @Test void everyTestIsListed() throws IOException {
+        Set<String> listed = Files.readAllLines(Shell.PROJECT.resolve("lib/test/Tests.java")).stream().filter(l -> l.startsWith("//SOURCES ") && !l.contains("..")).map(l -> l.substring(10)).collect(Collectors.toSet());
+        Set<String> there = below("lib/test", ".java");
+        there.remove("Tests.java");
+        assertEquals(there, listed);
+    }
+
+    @Test void placeholdersAreFilledAndUnknownOnesRefused(@TempDir Path folder) throws IOException {
+        Files.createDirectories(folder.resolve("apps"));
+        Files.writeString(folder.resolve("apps/a.yaml"), "network: ${NETWORK}\nprice: $5\n");
+        Files.writeString(folder.resolve("apps/b.yaml"), "what: ${NO_SUCH_THING}\n");
+        Manifests manifests = new Manifests(folder);
+        assertEquals("network: network1\nprice: $5\n", manifests.filled("apps/a.yaml", Map.of("NETWORK", "network1")));
+        Problem problem = assertThrows(Problem.class, () -> manifests.filled("apps/b.yaml", Map.of("NETWORK", "network1")));
+        assertTrue(problem.getMessage().contains("NO_SUCH_THING") && problem.getMessage().contains("apps/b.yaml"), problem.getMessage());
+    }
+
+    @Test void aFolderWithoutAFileIsRefusedByName(@TempDir Path folder) {
+        Problem problem = assertThrows(Problem.class, () -> new Manifests(folder).check());
+        assertEquals(Problem.USAGE, problem.exitCode());
+        assertTrue(problem.getMessage().contains("kind/cluster.yaml"), problem.getMessage());
+    }
+
+    @Test void imagesAreReadFromAnyStyleOfYaml() {
+        assertEquals(Set.of("a/b:1", "c:2", "d@sha256:0"), Manifests.images("""
+                containers:
+                - image: a/b:1
+                - {image: "c:2", name: x}
+                - name: y
+                  image: 'd@sha256:0'
+                - image: auto
+                """));
+    }
+
+    @Test void aPatchIsMergedByName() {
+        var target = new LinkedHashMap<String, Object>(Map.of("containers", List.of(new LinkedHashMap<>(Map.of("name", "a", "image", "x")), new LinkedHashMap<>(Map.of("name", "b", "image", "y")))));
+        Manifests.merge(target, Map.of("containers", List.of(Map.of("name", "b", "probe", 1)), "new", true));
+        assertEquals(Map.of("containers", List.of(Map.of("name", "a", "image", "x"), Map.of("name", "b", "image", "y", "probe", 1)), "new", true), target);
+    }
+
+    @Test void theLocalityRuleIsTheOneOfTheReadme() {
+        String rule = new Manifests(null).read("apps/locality.yaml");
+        var spec = (Map<?, ?>) Kube.parse(rule).getFirst().getAdditionalProperties().get("spec");
+        assertEquals("helloworld.sample.svc.cluster.local", spec.get("host"));
+        assertEquals(Map.of("connectionPool", Map.of("http", Map.of("maxRequestsPerConnection", 1)),
+                "loadBalancer", Map.of("simple", "ROUND_ROBIN", "localityLbSetting", Map.of("enabled", true,
+                        "failoverPriority", List.of("topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone", "kubernetes.io/hostname"))),
+                "outlierDetection", Map.of("consecutive5xxErrors", 1, "interval", "1s", "baseEjectionTime", "1m")), spec.get("trafficPolicy"));
+    }
+}

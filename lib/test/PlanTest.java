@@ -1,0 +1,68 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import lib.Plan.State;
+import lib.Plan.Step;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Tag("unit")
+@Timeout(20)
+class PlanTest {
+    private final Plan plan = new Plan(new Console(false));
+
+    private static Action action(Action.Task task) { return new Action("true", task); }
+
+    @Test void stepsWaitForWhatTheyNeedAndRunTogetherOtherwise() {
+        List<String> order = new CopyOnWriteArrayList<>();
+        CyclicBarrier together = new CyclicBarrier(2);
+        Step first = plan.step("first", action(_ -> order.add("first")));
+        Step left = plan.step("left", action(_ -> together.await(5, TimeUnit.SECONDS)), first);
+        Step right = plan.step("right", action(_ -> together.await(5, TimeUnit.SECONDS)), first);
+        plan.step("last", action(_ -> order.add("last")), left, right);
+        assertTrue(plan.run());
+        assertEquals(List.of("first", "last"), order);
+    }
+
+    @Test void aFailureSkipsWhatNeedsItAndNothingElse() {
+        Step bad = plan.step("bad", action(_ -> { throw Problem.failed("broken", "mend it"); }));
+        Step needsBad = plan.step("needs bad", action(_ -> {}), bad);
+        Step needsThat = plan.step("needs that", action(_ -> {}), needsBad);
+        Step free = plan.step("free", action(_ -> {}));
+        assertFalse(plan.run());
+        assertEquals(List.of(State.FAILED, State.SKIPPED, State.SKIPPED, State.DONE), Stream.of(bad, needsBad, needsThat, free).map(Step::state).toList());
+        assertEquals(List.of(bad), plan.failures().stream().map(Plan.Failure::step).toList());
+    }
+
+    @Test void interruptingEndsRunningStepsAndSkipsTheOthers() throws InterruptedException {
+        CountDownLatch running = new CountDownLatch(1);
+        Step endless = plan.step("endless", action(_ -> {
+            running.countDown();
+            Thread.sleep(Duration.ofMinutes(5));
+        }));
+        Step after = plan.step("after", action(_ -> {}), endless);
+        Thread runner = Thread.startVirtualThread(plan::run);
+        running.await();
+        runner.interrupt();
+        runner.join();
+        assertEquals(State.FAILED, endless.state());
+        assertEquals(State.SKIPPED, after.state());
+    }
+
+    @Test void timingsAreKept() {
+        Step slow = plan.step("slow", action(_ -> Thread.sleep(200)));
+        plan.step("quick", action(_ -> {}), slow);
+        plan.run();
+        assertTrue(slow.seconds() >= 0.2 && slow.seconds() < 2, "took " + slow.seconds());
+        assertTrue(plan.timeline().lines().anyMatch(l -> l.startsWith("slow ")), plan.timeline());
+    }
+
+    @Test void thePlanByHandNamesWhatEachStepWaitsFor() {
+        Step first = plan.step("first", new Action("echo one", _ -> {}));
+        plan.step(new Cluster(2, "so2"), "second", new Action("echo two", _ -> {}), first);
+        assertTrue(plan.byHand().contains("# so2: second   (after first)\necho two\n"), plan.byHand());
+    }
+}

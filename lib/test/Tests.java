@@ -1,0 +1,44 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//JAVA 25+
+//DESCRIPTION The tests: unit tests, with --e2e those on real clusters too, with --long the long proofs
+//SOURCES ../Lib.java
+//SOURCES AddressRangeTest.java
+//SOURCES AssetsTest.java
+//SOURCES BadInputTest.java
+//SOURCES CertificateAuthorityTest.java
+//SOURCES DemoTest.java
+//SOURCES KubeconfigTest.java
+//SOURCES ManifestsTest.java
+//SOURCES OptionsTest.java
+//SOURCES ParsingTest.java
+//SOURCES PlanTest.java
+//SOURCES Shell.java
+//DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
+
+package lib;
+
+import module java.base;
+import org.junit.platform.console.ConsoleLauncher;
+import org.junit.platform.launcher.listeners.TestExecutionSummary;
+
+/** Runs the tests by JUnit's console launcher; other arguments go to it as they are, such as {@code --include-classname '.*PlanTest'}. */
+public final class Tests {
+    private Tests() {}
+
+    public static void main(String[] arguments) {
+        List<String> rest = new ArrayList<>(List.of(arguments));
+        List<String> tags = new ArrayList<>(List.of("unit"));
+        if (rest.remove("--e2e")) tags.add("e2e");
+        if (rest.remove("--long")) tags.add("long");
+        String own = Path.of(URI.create(Tests.class.getProtectionDomain().getCodeSource().getLocation().toString())).toString();
+        List<String> words = new ArrayList<>(List.of("execute", "--scan-classpath=" + own, "--fail-if-no-tests", "--disable-banner", "--details=tree"));
+        tags.forEach(tag -> words.add("--include-tag=" + tag));
+        words.addAll(rest);
+        PrintWriter out = new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8), true);
+        var result = ConsoleLauncher.run(out, out, words.toArray(String[]::new));
+        if (result.getValue().orElse(null) instanceof TestExecutionSummary s) {
+            out.printf("%d passed, %d failed, %d skipped%n", s.getTestsSucceededCount(), s.getTestsFailedCount() + s.getContainersFailedCount(), s.getTestsSkippedCount() + s.getTestsAbortedCount());
+        }
+        System.exit(result.getExitCode());
+    }
+}
