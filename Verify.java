@@ -20,9 +20,8 @@ public class Verify extends Script {
         Console console = settings.console();
         Docker docker = new Docker(console);
         Istioctl istioctl = new Istioctl(settings, docker);
-        docker.engine();
-        istioctl.checkVersion();
         Mesh mesh = settings.discover(docker).mesh();
+        istioctl.checkVersion();
         if (settings.found() == 0) throw Problem.unfit("there is no demo to verify: no cluster of ours is named " + mesh.clusters().getFirst(), "jbang KindDemo.java");
 
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();

@@ -58,8 +58,9 @@ public final class Settings {
                 .map(m -> new Cluster(Integer.parseInt(m.group(1)), m.group())).distinct().sorted(Comparator.comparing(Cluster::index)).toList();
     }
 
-    /** Looks which clusters of ours exist: their number is the default for --clusters. */
+    /** Looks which clusters of ours exist: their number is the default for --clusters. A {@link Problem} when no engine answers. */
     public Settings discover(Docker docker) {
+        docker.engine();
         found = ours(docker).stream().mapToInt(Cluster::index).max().orElse(0);
         return this;
     }

@@ -55,15 +55,15 @@ class BadInputTest {
         refused(Problem.UNFIT, "istioctl is of another version", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind") + ":" + saying("istioctl", "client version: 1.24.0")));
     }
 
-    /** A folder of links to just these programs and the plain ones of the system. */
+    /** A folder with just these programs and the plain ones of the system. */
     private String pathWith(String... programs) throws IOException {
         Path bin = Files.createDirectory(folder.resolve("bin"));
-        for (String program : programs) Files.writeString(bin.resolve(program), "#!/bin/sh\nexec %s \"$@\"\n".formatted(Shell.run("readlink -f $(command -v %s)".formatted(program)).out().strip()));
-        for (String plain : List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed", "tr", "ls", "stat", "mkdir", "id", "grep")) {
-            Path real = Path.of(Shell.run("command -v " + plain).out().strip());
-            Files.createSymbolicLink(bin.resolve(plain), real);
+        List<String> plain = List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed", "tr", "ls", "stat", "mkdir", "id", "grep");
+        for (String program : Stream.concat(Stream.of(programs), plain.stream()).toList()) {
+            Path file = bin.resolve(program);
+            Files.writeString(file, "#!/bin/sh\nexec %s \"$@\"\n".formatted(Shell.run("readlink -f $(command -v %s)".formatted(program)).out().strip()));
+            file.toFile().setExecutable(true);
         }
-        for (String program : programs) bin.resolve(program).toFile().setExecutable(true);
         return bin.toString();
     }
 
