@@ -4,9 +4,12 @@ import module java.base;
 import io.fabric8.kubernetes.api.model.SecretBuilder;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
+import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.BasicConstraints;
 import org.bouncycastle.asn1.x509.Extension;
+import org.bouncycastle.asn1.x509.GeneralName;
+import org.bouncycastle.asn1.x509.GeneralNames;
 import org.bouncycastle.asn1.x509.KeyUsage;
 import org.bouncycastle.cert.X509v3CertificateBuilder;
 import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
@@ -89,24 +92,38 @@ public final class CertificateAuthority {
         KeyPair keys = newKeys();
         X500Name name = new X500Name("O=Istio,CN=Root CA");
         var builder = new JcaX509v3CertificateBuilder(name, serial(), start(), end(ROOT_LIFE), name, keys.getPublic());
-        return sign(builder, keys, keys, new BasicConstraints(true), KeyUsage.keyCertSign | KeyUsage.cRLSign);
+        return sign(builder, keys, keys, new BasicConstraints(true), KeyUsage.keyCertSign | KeyUsage.cRLSign, null);
+    }
+
+    /**
+     * A certificate for a server outside the mesh, from an authority of its own: the data of a secret as cert-controller, which
+     * MetalLB uses, keeps it. It reads the authority's key as PKCS #1, so that is RSA.
+     */
+    static Map<String, String> forServer(String authorityName, String dnsName) throws IOException, CertificateException {
+        KeyPair signer = newKeys("RSA", new RSAKeyGenParameterSpec(2048, RSAKeyGenParameterSpec.F4)), keys = newKeys();
+        X500Name issuer = new X500Name("CN=" + authorityName);
+        Authority authority = sign(new JcaX509v3CertificateBuilder(issuer, serial(), start(), end(ROOT_LIFE), issuer, signer.getPublic()), signer, signer, new BasicConstraints(true), KeyUsage.keyCertSign, authorityName);
+        Authority server = sign(new JcaX509v3CertificateBuilder(authority.certificate, serial(), start(), end(ROOT_LIFE), new X500Name("CN=" + dnsName), keys.getPublic()),
+                keys, signer, new BasicConstraints(false), KeyUsage.digitalSignature, dnsName);
+        return Map.of("ca.crt", encode(pem(authority.certificate)), "ca.key", encode(pem("RSA PRIVATE KEY", PrivateKeyInfo.getInstance(authority.key.getEncoded()).parsePrivateKey().toASN1Primitive().getEncoded())), "tls.crt", encode(pem(server.certificate)), "tls.key", encode(pem(server.key)));
     }
 
     static Authority makeIntermediate(Authority root, Cluster cluster) {
         KeyPair keys = newKeys();
         X500Name name = new X500Name("O=Istio,CN=Intermediate CA,L=" + cluster.id());
         var builder = new JcaX509v3CertificateBuilder(root.certificate, serial(), start(), end(INTERMEDIATE_LIFE), name, keys.getPublic());
-        return sign(builder, keys, new KeyPair(root.certificate.getPublicKey(), root.key), new BasicConstraints(0), KeyUsage.digitalSignature | KeyUsage.keyCertSign | KeyUsage.cRLSign);
+        return sign(builder, keys, new KeyPair(root.certificate.getPublicKey(), root.key), new BasicConstraints(0), KeyUsage.digitalSignature | KeyUsage.keyCertSign | KeyUsage.cRLSign, null);
     }
 
-    private static Authority sign(X509v3CertificateBuilder builder, KeyPair own, KeyPair signer, BasicConstraints constraints, int usage) {
+    private static Authority sign(X509v3CertificateBuilder builder, KeyPair own, KeyPair signer, BasicConstraints constraints, int usage, String dnsName) {
         try {
             var ids = new JcaX509ExtensionUtils();
             builder.addExtension(Extension.basicConstraints, true, constraints)
                     .addExtension(Extension.keyUsage, true, new KeyUsage(usage))
                     .addExtension(Extension.subjectKeyIdentifier, false, ids.createSubjectKeyIdentifier(own.getPublic()))
                     .addExtension(Extension.authorityKeyIdentifier, false, ids.createAuthorityKeyIdentifier(signer.getPublic()));
-            var signed = builder.build(new JcaContentSignerBuilder("SHA256withECDSA").build(signer.getPrivate()));
+            if (dnsName != null) builder.addExtension(Extension.subjectAlternativeName, false, new GeneralNames(new GeneralName(GeneralName.dNSName, dnsName)));
+            var signed = builder.build(new JcaContentSignerBuilder("SHA256with" + signer.getPrivate().getAlgorithm().replace("EC", "ECDSA")).build(signer.getPrivate()));
             return new Authority(new JcaX509CertificateConverter().getCertificate(signed), own.getPrivate());
         } catch (IOException | GeneralSecurityException | OperatorCreationException e) {
             throw new IllegalStateException("this JDK cannot sign certificates", e);
@@ -117,13 +134,15 @@ public final class CertificateAuthority {
 
     private static Date end(Duration life) { return Date.from(Instant.now().plus(life)); }
 
-    private static KeyPair newKeys() {
+    private static KeyPair newKeys() { return newKeys("EC", new ECGenParameterSpec("secp256r1")); }
+
+    private static KeyPair newKeys(String algorithm, AlgorithmParameterSpec parameters) {
         try {
-            KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
-            generator.initialize(new ECGenParameterSpec("secp256r1"));
+            KeyPairGenerator generator = KeyPairGenerator.getInstance(algorithm);
+            generator.initialize(parameters);
             return generator.generateKeyPair();
         } catch (GeneralSecurityException e) {
-            throw new IllegalStateException("this JDK has no P-256", e);
+            throw new IllegalStateException("this JDK has no " + algorithm, e);
         }
     }
 

@@ -5,6 +5,10 @@ package lib;
 
 //JAVA 25+
 
+// short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the clusters
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+IgnoreUnrecognizedVMOptions
+//CDS
+
 //DEPS info.picocli:picocli:4.7.7
 //DEPS io.fabric8:kubernetes-client:7.8.0
 //DEPS io.fabric8:kubernetes-httpclient-jdk:7.8.0

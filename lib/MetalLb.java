@@ -2,6 +2,7 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import java.security.cert.CertificateException;
 
 /** MetalLB: addresses for LoadBalancer services, in L2 mode. https://metallb.io/configuration/ */
 public final class MetalLb {
@@ -38,18 +39,33 @@ public final class MetalLb {
                 do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(Path::toString).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
                 AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."), manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
         return new Action(byHand, seen -> {
-            List<GenericKubernetesResource> upstream = Kube.parse(upstream());
-            for (GenericKubernetesResource patch : Kube.parse(manifests.read("metallb/probes.yaml"))) {
-                upstream.stream().filter(r -> r.getKind().equals(patch.getKind()) && r.getMetadata().getName().equals(patch.getMetadata().getName()))
-                        .forEach(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
-            }
+            List<GenericKubernetesResource> upstream = new ArrayList<>(Kube.parse(upstream()));
+            for (GenericKubernetesResource patch : Kube.parse(manifests.read("metallb/probes.yaml")))
+                find(upstream, patch.getKind(), patch.getMetadata().getName()).ifPresent(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
             AddressRange range = AddressRange.of(docker.describeNetwork(), cluster.index());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             kube.apply(upstream.stream().filter(r -> FIRST.contains(r.getKind())).toList());
             applyPool(kube, range, seen);
+            giveCertificate(kube, upstream);
             kube.apply(upstream.stream().filter(r -> !FIRST.contains(r.getKind())).toList());
             kube.awaitDeployments(NAMESPACE, List.of("controller"), Duration.ofMinutes(3), seen);
         });
+    }
+
+    private static Optional<GenericKubernetesResource> find(List<GenericKubernetesResource> resources, String kind, String name) {
+        return resources.stream().filter(r -> r.getKind().equals(kind) && r.getMetadata().getName().equals(name)).findFirst();
+    }
+
+    /**
+     * The controller fills the empty secret of the manifest when it starts, and then stands still until the kubelet has
+     * brought the certificate into its pod, which can take over a minute: its probes fail and it is killed. A certificate that is
+     * there before the pod costs nothing, and is kept while it is valid. Names: internal/k8s/webhook.go of MetalLB.
+     */
+    private static void giveCertificate(Kube kube, List<GenericKubernetesResource> upstream) throws IOException, CertificateException {
+        GenericKubernetesResource empty = find(upstream, "Secret", "metallb-webhook-cert").orElseThrow();
+        var there = kube.client().secrets().inNamespace(NAMESPACE).withName(empty.getMetadata().getName()).get();
+        if (there != null && there.getData() != null) upstream.remove(empty);
+        else empty.setAdditionalProperty("data", CertificateAuthority.forServer("cert", "metallb-webhook-service.%s.svc".formatted(NAMESPACE)));
     }
 
     private void applyPool(Kube kube, AddressRange range, Consumer<String> seen) throws IOException {
