@@ -28,7 +28,7 @@ public class KindDemo extends Script {
         CertificateAuthority authority = new CertificateAuthority(settings);
         Istioctl istioctl = new Istioctl(settings, docker);
         SampleApp app = new SampleApp(settings);
-        Images images = new Images(docker, settings.home(), Istioctl.images(), MetalLb.images(), app.images());
+        Images images = new Images(docker, settings.nodeImage(), Istioctl.images(), MetalLb.images(), app.images());
         settings.manifests().check();
 
         if (!dryRun) {
@@ -45,21 +45,23 @@ public class KindDemo extends Script {
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
         Step root = plan.step("root of trust", authority.root());
-        Step archive = plan.step("images in the engine", images.archive());
+        Step node = plan.step("node image", images.node());
+        Step pulled = plan.step("images", images.pull());
         for (Kube kube : kubes) {
             Cluster cluster = kube.cluster();
-            Step created = plan.step(cluster, "kind cluster", kind.create(kube));
-            Step loaded = plan.step(cluster, "images", kind.load(cluster, images), archive);
-            Step balancer = plan.step(cluster, "load balancer", metalLb.install(kube), created, loaded);
+            Step created = plan.step(cluster, "kind cluster", kind.create(kube, images), node);
+            Step loaded = plan.step(cluster, "images", images.load(cluster), created, pulled);
+            Step balancer = plan.step(cluster, "load balancer", metalLb.install(kube), loaded);
             Step cacerts = plan.step(cluster, "cacerts", authority.install(kube), created, root);
             Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube));
-            Step base = plan.step(cluster, "istio base", istioctl.base(kube), cacerts, manifest);
-            Step istiod = plan.step(cluster, "istiod", istioctl.istiod(kube), base, loaded);
+            Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), created, manifest);
+            Step started = plan.step(cluster, "istiod started", istioctl.start(kube), cacerts, manifest, loaded);
+            Step istiod = plan.step(cluster, "istiod", istioctl.istiod(kube), started);
             Step gateways = plan.step(cluster, "gateways", istioctl.gateways(kube), istiod);
             Step addresses = plan.step(cluster, "gateway addresses", istioctl.addresses(kube), gateways, balancer);
-            Step exposed = plan.step(cluster, "expose services", istioctl.expose(kube), istiod);
-            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality), istiod);
-            accounts.add(base);
+            Step exposed = plan.step(cluster, "expose services", istioctl.expose(kube), istiod, definitions);
+            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality), istiod, definitions);
+            accounts.add(started);
             parts.addAll(List.of(addresses, exposed, sample));
         }
         for (Kube kube : kubes) parts.add(plan.step(kube.cluster(), "remote secret", istioctl.remoteSecret(kube, kubes), accounts));

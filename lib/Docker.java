@@ -6,13 +6,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 
 /** The container engine, through its command line. */
 public final class Docker {
-    /** Where kind mounts our cache into each node. That a node has this mount is the mark that its cluster is ours. */
-    public static final String MARK = "/kind-demo";
+    /** The label of our node images, and so of every node made from one: the mark that a cluster is ours. */
+    public static final String MARK = "kind-demo";
     private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster";
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
 
     /** A container that is a node of some kind cluster. {@code address} is its IPv4 address on the docker network, empty when stopped. */
-    public record Node(String name, String cluster, String role, boolean running, boolean ours, String address) {}
+    public record Node(String name, String cluster, String image, boolean running, boolean ours, String address) {}
 
     /** What the engine says of itself. */
     public record Engine(String version, long memoryBytes, String rootDir) {}
@@ -49,9 +49,8 @@ public final class Docker {
         // a container that went between the two calls only makes the exit code non-zero: the others are printed all the same
         for (JsonNode c : parse(docker.attempt(SHORT, null, false, words(ids, "inspect")).out())) {
             JsonNode labels = c.at("/Config/Labels");
-            nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(), labels.path("io.x-k8s.kind.role").asText(),
-                    c.at("/State/Running").asBoolean(), c.path("Mounts").findValuesAsText("Destination").contains(MARK),
-                    c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
+            nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(), c.at("/Config/Image").asText(),
+                    c.at("/State/Running").asBoolean(), labels.has(MARK), c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
         }
         return nodes;
     }
@@ -92,14 +91,31 @@ public final class Docker {
 
     public void pull(String image) { docker.run(LONG, "pull", "--quiet", image); }
 
-    /** Writes the images into one archive; layers that several of them share are in it once. */
-    public void save(Collection<String> images, Path file) { docker.run(LONG, words(images, "save", "--output", file.toString())); }
-
-    /** Runs a command in a container. */
-    public Tool.Result exec(Duration limit, InputStream input, String container, String... command) {
-        List<String> words = List.of(command);
-        return docker.attempt(limit, input, false, input == null ? words(words, "exec", container) : words(words, "exec", "--interactive", container));
+    /** Starts a container of an image that does nothing, and goes by itself when {@code life} is over; returns its ID. */
+    public String runTemplate(String image, Duration life) {
+        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", MARK, "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
     }
+
+    /** Makes an image, with our mark, of a container's files and the start-up of {@code like}. */
+    public void commit(String container, String like, String image) {
+        JsonNode config = parse(docker.run(SHORT, "image", "inspect", like)).get(0).path("Config");
+        JsonNode command = config.path("Cmd").isNull() ? json.createArrayNode() : config.path("Cmd");
+        docker.run(LONG, "commit", "--change", "ENTRYPOINT " + config.path("Entrypoint"), "--change", "CMD " + command, "--change", "LABEL %s=node".formatted(MARK), container, image);
+    }
+
+    /** Removes a container, whatever its state. */
+    public void remove(String container) { docker.attempt(LONG, null, false, "rm", "--force", "--volumes", container); }
+
+    /** Streams images out of the engine into a command that runs in a container; layers that several of them share go once. */
+    public void copyImages(Collection<String> images, String container, String... command) {
+        docker.pipe(LONG, words(images, "save"), words(List.of(command), "exec", "--interactive", container));
+    }
+
+    /** Runs a command in a container and leaves the judgement to the caller. */
+    public Tool.Result exec(Duration limit, String container, String... command) { return docker.attempt(limit, null, false, words(List.of(command), "exec", container)); }
+
+    /** Starts a command in a container and does not wait for it. */
+    public void execDetached(String container, String... command) { docker.run(SHORT, words(List.of(command), "exec", "--detach", container)); }
 
     /** A command's words: the fixed ones first. */
     private static String[] words(Collection<String> last, String... first) { return Stream.concat(Arrays.stream(first), last.stream()).toArray(String[]::new); }

@@ -5,7 +5,7 @@ import module java.base;
 /**
  * The folders that the demo keeps on the host.
  *
- * @param cache what can be made again: upstream's files, the archive of images
+ * @param cache what can be made again: upstream's files
  * @param state what belongs to one demo, by its name prefix: root of trust, log
  */
 public record Home(Path cache, Path state) {
@@ -21,13 +21,10 @@ public record Home(Path cache, Path state) {
 
     public Path log(String command) { return state.resolve(command + ".log"); }
 
-    /** The folder that is mounted into every node, read-only: it holds the archive of images, and is our mark. */
-    public Path mounted() { return cache.resolve("images"); }
-
     /** Makes the folders, the state for the user alone. A {@link Problem} when that cannot be. */
     public Home make() {
         try {
-            Files.createDirectories(mounted());
+            Files.createDirectories(cache);
             Files.createDirectories(state);
             if (state.getFileSystem().supportedFileAttributeViews().contains("posix")) Files.setPosixFilePermissions(state, PosixFilePermissions.fromString("rwx------"));
             return this;

@@ -3,90 +3,117 @@ package lib;
 import module java.base;
 
 /**
- * The images that the demo needs. The engine pulls those it lacks, once for all clusters; one archive with their shared
- * layers is kept in the cache and mounted into every node, which imports it from there: no node pulls anything.
+ * The images that the demo needs, and how they get into the nodes without any node pulling one. Those that the engine has are
+ * put into a node image of our own, made once from kind's and kept by a key of its contents: a node made from it has them from
+ * its first second. Those that the engine lacks are pulled, once for all nodes, while the clusters start, and then loaded.
  */
 public final class Images {
+    /** The repository of our node images; Teardown --purge removes them. */
+    static final String REPOSITORY = "kind-demo/node";
     private static final Duration LIMIT = Duration.ofMinutes(5);
+    private static final String[] CTR = {"ctr", "--namespace=k8s.io", "images"};
 
     private final SortedSet<String> names;
+    private final String base;
     private final Docker docker;
-    private final Path folder;
-    private volatile String archive;
+    private volatile String nodeImage;
 
-    /** @param names what the tools and the app need, each in its own words */
-    @SafeVarargs public Images(Docker docker, Home home, Collection<String>... names) {
-        this.names = Arrays.stream(names).flatMap(Collection::stream).collect(Collectors.toCollection(TreeSet::new));
+    /**
+     * @param base  kind's node image
+     * @param names what the tools and the app need, each in its own words
+     */
+    @SafeVarargs public Images(Docker docker, String base, Collection<String>... names) {
         this.docker = docker;
-        this.folder = home.mounted();
+        this.base = base;
+        this.names = Arrays.stream(names).flatMap(Collection::stream).collect(Collectors.toCollection(TreeSet::new));
     }
 
-    public SortedSet<String> names() { return names; }
-
     /** A {@link Problem} that names the images which neither the engine has nor a registry. */
-    public static void check(Docker docker, Collection<String> names) {
+    public void check() {
         Set<String> missing = new TreeSet<>(names);
-        missing.removeAll(docker.present(names).keySet());
+        missing.add(base);
+        missing.removeAll(docker.present(List.copyOf(missing)).keySet());
         List<String> nowhere = missing.parallelStream().filter(image -> !docker.published(image)).toList();
         if (!nowhere.isEmpty())
             throw Problem.unfit("the image%s %s can be had neither from the engine nor from a registry".formatted(nowhere.size() > 1 ? "s" : "", String.join(", ", nowhere)),
                     "check the name and your connection: docker pull " + nowhere.getFirst());
     }
 
-    /** Sees to it that the engine has all images, and the cache the archive of them. */
-    public Action archive() {
-        return new Action("for image in %s; do docker image inspect $image > /dev/null 2>&1 || docker pull $image; done".formatted(String.join(" ", names)), seen -> {
-            Map<String, String> present = docker.present(names);
-            List<String> missing = names.stream().filter(n -> !present.containsKey(n)).toList();
-            if (!missing.isEmpty()) {
-                seen.accept("pulling " + String.join(", ", missing));
-                try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-                    List<Future<?>> pulls = new ArrayList<>();
-                    for (String image : missing) pulls.add(threads.submit(() -> docker.pull(image)));
-                    for (Future<?> pull : pulls) pull.get();
-                } catch (ExecutionException e) {
-                    throw e.getCause() instanceof Problem p ? p : e;
-                }
-                present.putAll(docker.present(missing));
+    /** Sees to it that the engine has the node image with all the demo's images that the engine has. */
+    public Action node() {
+        return new Action("docker image inspect %s > /dev/null || docker pull %s".formatted(base, base), seen -> {
+            if (docker.present(List.of(base)).isEmpty()) {
+                seen.accept("pulling " + base);
+                docker.pull(base);
             }
-            String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(present.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
-            archive = "images-" + key + ".tar";
-            if (Files.exists(folder.resolve(archive))) return;
-            seen.accept("writing the archive");
-            Path draft = Files.createTempFile(folder, "draft", ".tar");
-            try {
-                docker.save(names, draft);
-                try (Stream<Path> old = Files.list(folder)) {
-                    for (Path file : old.filter(f -> f.getFileName().toString().startsWith("images-")).toList()) Files.delete(file);
-                }
-                Files.move(draft, folder.resolve(archive), StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(draft);
+            Map<String, String> contents = new TreeMap<>(docker.present(names));
+            Set<String> held = contents.size() == names.size() ? names : Set.of();
+            contents.keySet().retainAll(held);
+            contents.put("base", docker.present(List.of(base)).get(base));
+            String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(contents.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
+            String wanted = REPOSITORY + ":" + key;
+            if (docker.present(List.of(wanted)).isEmpty()) {
+                seen.accept("made once, then kept");
+                make(wanted, held);
             }
+            nodeImage = wanted;
         });
     }
 
-    /** Whether the node's containerd answers. */
-    boolean canLoad(String node) { return docker.exec(LIMIT, null, node, "ctr", "version").ok(); }
+    /** The image that nodes are made from, once {@link #node} is done. */
+    String nodeImage() { return nodeImage; }
 
-    /** Imports the archive into a node's containerd, unless it has all images by now. */
-    void load(String node) {
-        Set<String> there = docker.exec(LIMIT, null, node, "ctr", "--namespace=k8s.io", "images", "list", "--quiet").out().lines().collect(Collectors.toSet());
-        if (there.containsAll(names)) return;
-        Tool.Result result = importFrom(node, null, Docker.MARK + "/" + archive);
-        // an engine that cannot see our folder (a virtual machine, snap's Docker) mounts an empty one in its place
-        if (!result.ok() && result.err().contains("no such file")) {
-            try (InputStream in = Files.newInputStream(folder.resolve(archive))) {
-                result = importFrom(node, in, "-");
-            } catch (IOException e) {
-                throw Problem.failed("cannot read the archive of images: " + e.getMessage(), "rm -r " + folder);
+    /** As kind makes its own: containerd runs in a container and imports; without unpacking, which an overlay on an overlay forbids. */
+    private void make(String image, Set<String> held) throws IOException {
+        String template = docker.runTemplate(base, Duration.ofMinutes(10));
+        try {
+            if (!held.isEmpty()) {
+                docker.execDetached(template, "containerd");
+                Await.until("containerd in the new node image", Duration.ofMinutes(1), Duration.ofMillis(200), _ -> {},
+                        () -> docker.exec(LIMIT, template, "ctr", "version").ok() ? "" : "no answer yet");
+                docker.copyImages(held, template, ctr("import", "--no-unpack", "-"));
+                docker.exec(LIMIT, template, "pkill", "--exact", "containerd");
+                Await.until("containerd to end", Duration.ofMinutes(1), Duration.ofMillis(100), _ -> {},
+                        () -> docker.exec(LIMIT, template, "pgrep", "--exact", "containerd").ok() ? "still running" : "");
             }
+            docker.commit(template, base, image);
+        } finally {
+            docker.remove(template);
         }
-        if (!result.ok()) throw Problem.failed("%s: the images could not be imported:\n%s".formatted(node, result.lastLines()), "look at the node's disk: docker exec %s df -h /var".formatted(node));
     }
 
-    /** Without --all-platforms ctr takes the node's own platform, also where the engine's archive names others that it does not hold. */
-    private Tool.Result importFrom(String node, InputStream input, String source) {
-        return docker.exec(LIMIT, input, node, "ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", source);
+    /** Pulls what the engine lacks, side by side. */
+    public Action pull() {
+        return new Action("for image in %s; do docker image inspect $image > /dev/null 2>&1 || docker pull $image; done".formatted(String.join(" ", names)), seen -> {
+            Set<String> there = docker.present(names).keySet();
+            List<String> missing = names.stream().filter(n -> !there.contains(n)).toList();
+            if (missing.isEmpty()) return;
+            seen.accept("pulling " + String.join(", ", missing));
+            inParallel(missing, docker::pull);
+        });
+    }
+
+    /** Loads the images into those nodes of the cluster that lack some. */
+    public Action load(Cluster cluster) {
+        return new Action("kind load docker-image --name %s %s".formatted(cluster, String.join(" ", names)), _ -> {
+            List<Docker.Node> others = docker.nodes(cluster).stream().filter(n -> !n.image().equals(nodeImage)).toList();
+            inParallel(others, node -> {
+                Set<String> lacking = new TreeSet<>(names);
+                docker.exec(LIMIT, node.name(), ctr("list", "--quiet")).out().lines().forEach(lacking::remove);
+                // without --all-platforms ctr takes the node's own, also where the archive names others that it does not hold
+                if (!lacking.isEmpty()) docker.copyImages(lacking, node.name(), ctr("import", "--snapshotter=overlayfs", "-"));
+            });
+        });
+    }
+
+    private static String[] ctr(String... words) { return Stream.concat(Arrays.stream(CTR), Arrays.stream(words)).toArray(String[]::new); }
+
+    /** Does the work for all items side by side; throws the first failure when all have ended. */
+    private static <T> void inParallel(Collection<T> items, Consumer<T> work) throws Exception {
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (Future<?> done : items.stream().map(i -> threads.submit(() -> work.accept(i))).toList()) done.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof Exception cause ? cause : e;
+        }
     }
 }

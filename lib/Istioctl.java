@@ -55,16 +55,20 @@ public final class Istioctl {
         });
     }
 
-    /** Applies all that istiod needs: definitions, accounts, configuration. No image is needed for it. */
-    public Action base(Kube kube) {
+    /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
+    public Action definitions(Kube kube) {
         return new Action("istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF".formatted(kube.cluster().context(), operator(kube.cluster()).strip()),
-                _ -> kube.apply(part(kube, r -> !isGateway(r) && !isDeployment(r))));
+                _ -> kube.apply(part(kube, Istioctl::isDefinition)));
     }
 
-    /** Starts istiod and waits until it is ready and its webhook takes requests: gateways and applications need both. */
+    /** Applies istiod with its accounts and configuration; does not wait. */
+    public Action start(Kube kube) {
+        return new Action("# started by istioctl install, above", _ -> kube.apply(part(kube, r -> !isGateway(r) && !isDefinition(r))));
+    }
+
+    /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
     public Action istiod(Kube kube) {
         return new Action("%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
-            kube.apply(part(kube, r -> !isGateway(r) && isDeployment(r)));
             kube.awaitDeployments(NAMESPACE, List.of("istiod"), LONG, seen);
             kube.await("the injection webhook", LONG, kube.client().admissionRegistration().v1().mutatingWebhookConfigurations(), all -> all.stream()
                     .filter(w -> w.getMetadata().getName().equals(INJECTOR)).anyMatch(w -> w.getWebhooks().stream().noneMatch(h -> Objects.requireNonNullElse(h.getClientConfig().getCaBundle(), "").isEmpty()))
@@ -98,7 +102,7 @@ public final class Istioctl {
 
     private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) { return rendered.get(kube.cluster()).stream().filter(which).toList(); }
 
-    private static boolean isDeployment(GenericKubernetesResource resource) { return resource.getKind().equals("Deployment"); }
+    private static boolean isDefinition(GenericKubernetesResource resource) { return resource.getKind().equals("CustomResourceDefinition"); }
 
     private static boolean isGateway(GenericKubernetesResource resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());

@@ -10,17 +10,11 @@ public final class Kind {
     private final Tool kind;
     private final Docker docker;
     private final Manifests manifests;
-    private final Home home;
     private final Settings settings;
-    /** Completed when the nodes that will stay are there or about to come, or none will. */
-    private final Map<Cluster, CompletableFuture<Void>> begun = new ConcurrentHashMap<>();
-    private final Set<Cluster> failed = ConcurrentHashMap.newKeySet();
-
     public Kind(Settings settings, Docker docker) {
         this.kind = new Tool("kind", INSTALL, settings.console());
         this.docker = docker;
         this.manifests = settings.manifests();
-        this.home = settings.home();
         this.settings = settings;
     }
 
@@ -31,29 +25,19 @@ public final class Kind {
     }
 
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */
-    public Action create(Kube kube) {
+    public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
         return new Action("kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(), config(cluster)), seen -> {
-            try {
-                List<Docker.Node> nodes = docker.nodes(cluster);
-                boolean complete = !nodes.isEmpty() && isComplete(kube, nodes);
-                if (!nodes.isEmpty() && !complete) delete(cluster).task().run(seen);
-                begun(cluster).complete(null);
-                if (complete) return;
-                seen.accept("kubeadm");
-                withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
-                        "--image", settings.nodeImage(), "--config", "-", "--kubeconfig", file));
-                mergeKubeconfig(cluster);
-                kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
-            } catch (Exception e) {
-                failed.add(cluster);
-                begun(cluster).complete(null);
-                throw e;
-            }
+            List<Docker.Node> nodes = docker.nodes(cluster);
+            if (!nodes.isEmpty() && isComplete(kube, nodes)) return;
+            if (!nodes.isEmpty()) delete(cluster).task().run(seen);
+            seen.accept("kubeadm");
+            withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
+                    "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
+            mergeKubeconfig(cluster);
+            kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
         });
     }
-
-    private CompletableFuture<Void> begun(Cluster cluster) { return begun.computeIfAbsent(cluster, _ -> new CompletableFuture<>()); }
 
     /** Whether an earlier run got to the end of the cluster's creation; starts nodes that were stopped since. */
     private boolean isComplete(Kube kube, List<Docker.Node> nodes) {
@@ -77,29 +61,6 @@ public final class Kind {
 
     private void mergeKubeconfig(Cluster cluster) { Kubeconfig.ofUser().merge(kind.runUnlogged(Duration.ofSeconds(20), "get", "kubeconfig", "--name", cluster.name())); }
 
-    /**
-     * Loads the archive into every node of the cluster, side by side, each as soon as its containerd answers: kubeadm needs
-     * most of that time to itself, but not all.
-     */
-    public Action load(Cluster cluster, Images images) {
-        return new Action("kind load docker-image --name %s %s".formatted(cluster, String.join(" ", images.names())), seen -> {
-            begun(cluster).join();
-            Await.until(cluster + ": its nodes", Duration.ofMinutes(5), Duration.ofMillis(200), seen, () -> {
-                if (failed.contains(cluster)) throw Problem.failed("no nodes to load into: the cluster was not made", "mend that first");
-                List<Docker.Node> nodes = docker.nodes(cluster);
-                if (nodes.stream().filter(Docker.Node::running).count() <= settings.workers()) return nodes.size() + " of " + (settings.workers() + 1) + " nodes";
-                return nodes.stream().allMatch(n -> images.canLoad(n.name())) ? "" : "containerd does not answer yet";
-            });
-            try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-                List<Future<?>> loads = new ArrayList<>();
-                for (Docker.Node node : docker.nodes(cluster)) loads.add(threads.submit(() -> images.load(node.name())));
-                for (Future<?> load : loads) load.get();
-            } catch (ExecutionException e) {
-                throw e.getCause() instanceof Problem p ? p : e;
-            }
-        });
-    }
-
     /** Removes the cluster's nodes and its entries in the kubeconfig. */
     public Action delete(Cluster cluster) {
         return new Action("kind delete cluster --name " + cluster, _ -> {
@@ -120,9 +81,7 @@ public final class Kind {
 
     /** kind's configuration of the cluster: the manifest with its placeholders filled, and as many workers as were asked for. */
     String config(Cluster cluster) {
-        Map<String, String> values = new HashMap<>(cluster.placeholders());
-        values.put("IMAGES_FOLDER", home.mounted().toString().replace("\\", "\\\\").replace("\"", "\\\""));
-        @SuppressWarnings("unchecked") Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml", values), LinkedHashMap.class);
+        @SuppressWarnings("unchecked") Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml", cluster.placeholders()), LinkedHashMap.class);
         List<Object> nodes = new ArrayList<>();
         for (Object node : (List<?>) config.get("nodes")) nodes.addAll(Collections.nCopies("worker".equals(((Map<?, ?>) node).get("role")) ? settings.workers() : 1, node));
         config.put("nodes", nodes);

@@ -28,7 +28,7 @@ public final class Preflight {
         all.add(() -> ports(mesh, nodes));
         all.add(() -> disk(mesh, engine, nodes));
         all.add(() -> memory(mesh, engine));
-        all.add(() -> Images.check(docker, needed(images)));
+        all.add(images::check);
         List<Problem> problems = new ArrayList<>();
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             for (Future<?> check : all.stream().map(threads::submit).toList()) {
@@ -46,8 +46,6 @@ public final class Preflight {
         problems.subList(0, problems.size() - 1).forEach(p -> settings.console().problem("", p));
         throw problems.getLast();
     }
-
-    private Collection<String> needed(Images images) { return Stream.concat(images.names().stream(), Stream.of(settings.nodeImage())).toList(); }
 
     private static void names(Mesh mesh, List<Docker.Node> nodes) {
         for (Cluster cluster : mesh.clusters()) {

@@ -74,6 +74,32 @@ public final class Tool {
         }
     }
 
+    /** Runs the command twice, what the first prints being the input of the second; a {@link Problem} when either fails. */
+    public void pipe(Duration limit, String[] from, String[] into) {
+        String typed = typed(from) + " | " + typed(into);
+        List<Process> both = List.of();
+        try {
+            Path said = Files.createTempFile("pipe", ".txt");
+            try {
+                var sides = Stream.of(from, into).map(words -> new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(words)).toList())
+                        .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()))).toList();
+                sides.getLast().redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
+                both = ProcessBuilder.startPipeline(sides);
+                boolean ended = both.getLast().waitFor(limit.toMillis(), TimeUnit.MILLISECONDS) && both.getFirst().waitFor(10, TimeUnit.SECONDS);
+                console.detail("$ %s\n%s".formatted(typed, Files.readString(said)));
+                if (!ended || both.stream().anyMatch(p -> p.exitValue() != 0))
+                    throw Problem.failed("`%s` %s:\n%s".formatted(typed, ended ? "failed" : "did not end within %d s".formatted(limit.toSeconds()), new Result(1, Files.readString(said), "").lastLines()), howToGoOn());
+            } finally {
+                both.forEach(Process::destroy);
+                Files.delete(said);
+            }
+        } catch (IOException e) {
+            throw Problem.unfit("cannot run " + typed + ": " + e.getMessage(), howToInstall);
+        } catch (InterruptedException e) {
+            throw Problem.failed("interrupted: " + typed, "run again");
+        }
+    }
+
     private String expectGood(Result result, String... arguments) {
         if (result.ok()) return result.out;
         throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(typed(arguments), result.exitCode, result.lastLines()), howToGoOn());
