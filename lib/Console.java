@@ -96,6 +96,9 @@ public final class Console implements AutoCloseable {
         }
     }
 
+    /** The steps that run now. */
+    synchronized String running() { return String.join(", ", running.stream().map(Plan.Step::title).toList()); }
+
     /** Where everything is kept; empty before {@link #keepLog}. */
     public synchronized Optional<Path> logFile() { return Optional.ofNullable(logFile); }
 

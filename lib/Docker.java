@@ -93,7 +93,18 @@ public final class Docker {
 
     /** Starts a container of an image that does nothing, and goes by itself when {@code life} is over; returns its ID. */
     public String runTemplate(String image, Duration life) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", MARK, "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
+        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", MARK + "=template", "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
+    }
+
+    /** Containers of {@link #runTemplate} that are still there. */
+    public List<String> templates() {
+        return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=%s=template".formatted(MARK)).lines().toList();
+    }
+
+    /** Removes every image of a repository that no container uses. */
+    public void removeImages(String repository) {
+        List<String> ids = docker.run(SHORT, "image", "ls", "--quiet", repository).lines().distinct().toList();
+        if (!ids.isEmpty()) docker.run(LONG, words(ids, "image", "rm"));
     }
 
     /** Makes an image, with our mark, of a container's files and the start-up of {@code like}. */

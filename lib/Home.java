@@ -44,12 +44,15 @@ public record Home(Path cache, Path state) {
         Files.move(draft, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** Removes the demo's state; what is in the cache can serve the next one. */
-    public Action delete() {
-        return new Action("rm -rf " + state, _ -> {
-            if (!Files.exists(state)) return;
-            try (Stream<Path> all = Files.walk(state)) {
-                for (Path path : all.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
+    /** Removes the demo's state; with {@code all} the cache too, which could serve the next one. */
+    public Action delete(boolean all) {
+        List<Path> folders = all ? List.of(state, cache) : List.of(state);
+        return new Action("rm -rf " + String.join(" ", folders.stream().map(Path::toString).toList()), _ -> {
+            for (Path folder : folders) {
+                if (!Files.exists(folder)) continue;
+                try (Stream<Path> paths = Files.walk(folder)) {
+                    for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
+                }
             }
         });
     }

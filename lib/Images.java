@@ -106,6 +106,14 @@ public final class Images {
         });
     }
 
+    /** Removes what an interrupted run left of a node image in the making, and with {@code all} the node images themselves. */
+    public static Action remove(Docker docker, boolean all) {
+        return new Action("docker image rm $(docker image ls --quiet %s)".formatted(REPOSITORY), _ -> {
+            docker.templates().forEach(docker::remove);
+            if (all) docker.removeImages(REPOSITORY);
+        });
+    }
+
     private static String[] ctr(String... words) { return Stream.concat(Arrays.stream(CTR), Arrays.stream(words)).toArray(String[]::new); }
 
     /** Does the work for all items side by side; throws the first failure when all have ended. */

@@ -21,7 +21,10 @@ public final class Istioctl {
     private final Tool istioctl;
     private final Docker docker;
     private final Manifests manifests;
-    private final Map<Cluster, List<GenericKubernetesResource>> rendered = new ConcurrentHashMap<>();
+    private final Map<Cluster, Rendered> rendered = new ConcurrentHashMap<>();
+
+    /** A cluster's manifest: the resource definitions as text, all else as resources. */
+    private record Rendered(List<String> definitions, List<GenericKubernetesResource> others) {}
 
     public Istioctl(Settings settings, Docker docker) {
         this.istioctl = new Tool("istioctl", INSTALL, settings.console());
@@ -51,19 +54,20 @@ public final class Istioctl {
         return new Action("# rendered by istioctl install, below", _ -> {
             String printed = istioctl.feedUnlogged(SHORT, operator(cluster), "manifest", "generate", "-f", "-");
             // istioctl prints its warnings to stdout too, before the manifest
-            rendered.put(cluster, Kube.parse(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))));
+            Map<Boolean, List<String>> documents = Kube.split(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))).stream().collect(Collectors.partitioningBy(Kube::isDefinition));
+            rendered.put(cluster, new Rendered(documents.get(true), documents.get(false).stream().map(Kube::parseOne).toList()));
         });
     }
 
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
     public Action definitions(Kube kube) {
         return new Action("istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF".formatted(kube.cluster().context(), operator(kube.cluster()).strip()),
-                _ -> kube.apply(part(kube, Istioctl::isDefinition)));
+                _ -> kube.applyDefinitions("istio", rendered.get(kube.cluster()).definitions));
     }
 
     /** Applies istiod with its accounts and configuration; does not wait. */
     public Action start(Kube kube) {
-        return new Action("# started by istioctl install, above", _ -> kube.apply(part(kube, r -> !isGateway(r) && !isDefinition(r))));
+        return new Action("# started by istioctl install, above", _ -> kube.apply(part(kube, r -> !isGateway(r))));
     }
 
     /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
@@ -100,9 +104,7 @@ public final class Istioctl {
                 : status.getLoadBalancer().getIngress().stream().map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
     }
 
-    private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) { return rendered.get(kube.cluster()).stream().filter(which).toList(); }
-
-    private static boolean isDefinition(GenericKubernetesResource resource) { return resource.getKind().equals("CustomResourceDefinition"); }
+    private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) { return rendered.get(kube.cluster()).others.stream().filter(which).toList(); }
 
     private static boolean isGateway(GenericKubernetesResource resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());

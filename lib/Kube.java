@@ -1,9 +1,11 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.PartialObjectMetadataList;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.Config;
@@ -12,6 +14,8 @@ import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 import io.fabric8.kubernetes.client.dsl.Informable;
+import io.fabric8.kubernetes.client.http.HttpRequest;
+import io.fabric8.kubernetes.client.http.HttpResponse;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
@@ -53,22 +57,64 @@ public final class Kube implements AutoCloseable {
         return client;
     }
 
-    /** Every document of a text of YAML. */
-    public static List<GenericKubernetesResource> parse(String yaml) {
-        return Arrays.stream(yaml.split("(?m)^---.*$")).filter(d -> d.lines().anyMatch(l -> !l.isBlank() && !l.startsWith("#")))
-                .map(d -> Serialization.unmarshal(d, GenericKubernetesResource.class)).toList();
+    /** The documents of a text of YAML, without those that are only comments. */
+    public static List<String> split(String yaml) {
+        return Arrays.stream(yaml.split("(?m)^---.*$")).filter(d -> d.lines().anyMatch(l -> !l.isBlank() && !l.startsWith("#"))).toList();
     }
+
+    /** Every document of a text of YAML, as a resource. */
+    public static List<GenericKubernetesResource> parse(String yaml) { return split(yaml).stream().map(Kube::parseOne).toList(); }
+
+    static GenericKubernetesResource parseOne(String document) { return Serialization.unmarshal(document, GenericKubernetesResource.class); }
+
+    static boolean isDefinition(String document) { return document.lines().anyMatch("kind: CustomResourceDefinition"::equals); }
 
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
     public void apply(String yaml) { apply(parse(yaml)); }
 
-    /** The same for resources; namespaces and definitions first, and awaited, as the others need them. */
+    /** The same for resources; namespaces first, as the others need them. */
     public void apply(List<? extends HasMetadata> resources) {
-        Map<Boolean, List<HasMetadata>> first = resources.stream().collect(Collectors.partitioningBy(r -> List.of("Namespace", "CustomResourceDefinition").contains(r.getKind())));
-        first.get(true).forEach(this::applyOne);
-        Set<String> definitions = first.get(true).stream().filter(r -> r.getKind().equals("CustomResourceDefinition")).map(r -> r.getMetadata().getName()).collect(Collectors.toSet());
-        if (!definitions.isEmpty()) awaitEstablished(definitions);
-        first.get(false).forEach(this::applyOne);
+        resources.stream().sorted(Comparator.comparing(r -> !r.getKind().equals("Namespace"))).forEach(this::applyOne);
+    }
+
+    /**
+     * Applies resource definitions and waits until they are established. They are by far the largest documents, so they are
+     * sent as the text they are, and not again when an earlier run has applied the same.
+     *
+     * @param set whose they are: what is remembered in the cluster is kept by this name
+     */
+    public void applyDefinitions(String set, List<String> documents) {
+        Map<String, String> byName = new TreeMap<>();
+        documents.forEach(d -> byName.put(d.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow().substring(8).strip(), d));
+        String hash = Integer.toHexString(documents.hashCode());
+        var remembered = client().configMaps().inNamespace("kube-system").withName("kind-demo-definitions").get();
+        if (remembered != null && hash.equals(remembered.getData().get(set)) && definitionNames().containsAll(byName.keySet())) return;
+        byName.forEach((name, document) -> {
+            console.detail("$ %s apply --server-side   # CustomResourceDefinition %s".formatted(kubectl(cluster), name));
+            send(http -> http.uri(definitionsUrl("/" + name + "?force=true&fieldManager=" + MANAGER)).patch("application/apply-patch+yaml", document), "the definition " + name);
+        });
+        awaitEstablished(byName.keySet());
+        client().resource(new ConfigMapBuilder().withNewMetadata().withName("kind-demo-definitions").withNamespace("kube-system").endMetadata().addToData(set, hash).build())
+                .fieldManager(MANAGER + "-" + set).forceConflicts().serverSideApply();
+    }
+
+    /** The names of all definitions that the cluster has, without their schemas: those are megabytes. */
+    private Set<String> definitionNames() {
+        String answer = send(http -> http.uri(definitionsUrl("")).header("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), "the list of definitions");
+        return Serialization.unmarshal(answer, PartialObjectMetadataList.class).getItems().stream().map(i -> i.getMetadata().getName()).collect(Collectors.toSet());
+    }
+
+    private String definitionsUrl(String rest) { return client().getMasterUrl().toString().replaceAll("/$", "") + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions" + rest; }
+
+    private String send(UnaryOperator<HttpRequest.Builder> request, String what) {
+        try {
+            var http = client().getHttpClient();
+            HttpResponse<String> answer = http.sendAsync(request.apply(http.newHttpRequestBuilder()).build(), String.class).get(30, TimeUnit.SECONDS);
+            if (!answer.isSuccessful()) throw Problem.failed("%s: %s was refused: %d %s".formatted(cluster, what, answer.code(), answer.body()), kubectl(cluster) + " get crds");
+            return answer.body();
+        } catch (ExecutionException | TimeoutException | InterruptedException e) {
+            throw Problem.failed("%s: the API server did not answer for %s: %s".formatted(cluster, what, e), kubectl(cluster) + " get nodes");
+        }
     }
 
     private void applyOne(HasMetadata resource) {

@@ -6,8 +6,7 @@ package lib;
 //JAVA 25+
 
 // short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the clusters
-//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+IgnoreUnrecognizedVMOptions
-//CDS
+//RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 
 //DEPS info.picocli:picocli:4.7.7
 //DEPS io.fabric8:kubernetes-client:7.8.0

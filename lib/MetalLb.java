@@ -7,7 +7,6 @@ import java.security.cert.CertificateException;
 /** MetalLB: addresses for LoadBalancer services, in L2 mode. https://metallb.io/configuration/ */
 public final class MetalLb {
     static final String NAMESPACE = "metallb-system";
-    private static final List<String> FIRST = List.of("Namespace", "CustomResourceDefinition");
 
     private final Assets assets;
     private final Manifests manifests;
@@ -39,15 +38,17 @@ public final class MetalLb {
                 do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(Path::toString).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
                 AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."), manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
         return new Action(byHand, seen -> {
-            List<GenericKubernetesResource> upstream = new ArrayList<>(Kube.parse(upstream()));
+            Map<Boolean, List<String>> documents = Kube.split(upstream()).stream().collect(Collectors.partitioningBy(Kube::isDefinition));
+            List<GenericKubernetesResource> upstream = documents.get(false).stream().map(Kube::parseOne).collect(Collectors.toCollection(ArrayList::new));
             for (GenericKubernetesResource patch : Kube.parse(manifests.read("metallb/probes.yaml")))
                 find(upstream, patch.getKind(), patch.getMetadata().getName()).ifPresent(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
             AddressRange range = AddressRange.of(docker.describeNetwork(), cluster.index());
+            kube.applyDefinitions("metallb", documents.get(true));
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
-            kube.apply(upstream.stream().filter(r -> FIRST.contains(r.getKind())).toList());
+            find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
             applyPool(kube, range, seen);
             giveCertificate(kube, upstream);
-            kube.apply(upstream.stream().filter(r -> !FIRST.contains(r.getKind())).toList());
+            kube.apply(upstream);
             kube.awaitDeployments(NAMESPACE, List.of("controller"), Duration.ofMinutes(3), seen);
         });
     }

@@ -22,13 +22,24 @@ public abstract class Script implements Callable<Integer> {
     @Override public final Integer call() {
         settings.check();
         try (Console console = settings.console()) {
+            Thread interrupted = Thread.ofPlatform().unstarted(() -> interrupted(console));
+            Runtime.getRuntime().addShutdownHook(interrupted);
             try {
                 return run();
             } catch (Exception e) {
                 console.problem("", e);
                 return e instanceof Problem p ? p.exitCode() : Problem.FAILED;
+            } finally {
+                Runtime.getRuntime().removeShutdownHook(interrupted);
             }
         }
+    }
+
+    /** Ctrl-C: the outside commands that run are ended with us; what they were at is told. */
+    private void interrupted(Console console) {
+        String running = console.running();
+        console.bad("interrupted" + (running.isEmpty() ? "" : "; half-done: " + running));
+        console.hint("→ go on from here: jbang KindDemo.java%1$s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped()));
     }
 
     static final class Versioned implements IVersionProvider {
