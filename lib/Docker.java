@@ -25,14 +25,14 @@ public final class Docker {
     /** The docker network that kind puts its nodes on; kind's own variable names another. */
     public static String network() { return Objects.requireNonNullElse(System.getenv("KIND_EXPERIMENTAL_DOCKER_NETWORK"), "kind"); }
 
-    /** Asks the engine what it is; a {@link Problem} when it does not answer within two seconds. */
+    /** Asks the engine what it is; a {@link Problem} when it does not answer at once: one that hangs is told in under three seconds. */
     public Engine engine() {
         String hint = "start Docker (Docker Desktop, or `sudo systemctl start docker`), then check with `docker info`";
         Tool.Result result;
         try {
-            result = docker.attempt(Duration.ofSeconds(2), null, false, "info", "--format", "{{json .}}");
+            result = docker.attempt(Duration.ofMillis(1500), null, false, "info", "--format", "{{json .}}");
         } catch (Problem p) {
-            throw p.exitCode() == Problem.UNFIT ? p : Problem.unfit("the container engine does not answer: `docker info` took over 2 s", hint);
+            throw p.exitCode() == Problem.UNFIT ? p : Problem.unfit("the container engine does not answer: `docker info` took over 1.5 s", hint);
         }
         JsonNode info = result.out().isBlank() ? json.createObjectNode() : parse(result.out());
         // with no engine the client still exits 0 in some versions, and says so in the document

@@ -117,9 +117,10 @@ public final class Istioctl {
                 _ -> kube.apply(manifests.read("istio/cross-network-gateway.yaml")));
     }
 
-    /** Gives every other control plane the right to read this cluster's services and endpoints, at its address on the docker network. */
-    public Action remoteSecret(Kube kube, List<Kube> others) {
+    /** Gives the control planes of all other clusters the right to read this one's services and endpoints, at its address on the docker network. */
+    public Action remoteSecret(Kube kube, List<Kube> all) {
         Cluster cluster = kube.cluster();
+        List<Kube> others = all.stream().filter(k -> k != kube).toList();
         String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.context(), cluster.id());
         String byHand = others.stream().map(o -> "%s \"https://$(docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s):6443\" | %s apply -f -"
                 .formatted(create, Docker.network(), cluster.controlPlane(), Kube.kubectl(o.cluster()))).collect(Collectors.joining("\n"));

@@ -14,9 +14,4 @@ public record Mesh(List<Cluster> clusters) {
     public static Mesh of(String prefix, int count) {
         return new Mesh(IntStream.rangeClosed(1, count).mapToObj(i -> new Cluster(i, prefix + i)).toList());
     }
-
-    /** Every cluster but this one. */
-    public List<Cluster> others(Cluster cluster) {
-        return clusters.stream().filter(c -> !c.equals(cluster)).toList();
-    }
 }

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** What cannot work is refused at once, in words, and changes nothing. Needs an engine, and makes one small foreign cluster. */
 @Tag("e2e")
 class BadInputTest {
-    private static final Duration AT_ONCE = Duration.ofSeconds(8);
+    private static final Duration AT_ONCE = Duration.ofSeconds(3);
     @TempDir Path folder;
 
     @BeforeAll static void build() {
@@ -24,6 +24,7 @@ class BadInputTest {
         all.putAll(environment);
         String before = Shell.run("docker ps -aq; docker network ls -q").out();
         Shell.Result result = Shell.run("jbang KindDemo.java " + arguments, all);
+        System.out.printf("%s: refused after %d ms%n", words, result.took().toMillis());
         assertEquals(exitCode, result.exitCode(), result.all());
         assertTrue(result.err().lines().anyMatch(l -> l.contains(words)), "expected '%s' in:\n%s".formatted(words, result.err()));
         assertTrue(exitCode == Problem.USAGE || result.err().contains("→ "), result.err());

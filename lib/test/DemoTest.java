@@ -92,6 +92,7 @@ class DemoTest {
             assertEquals(3, endpoints.size(), endpoints.toString());
             assertEquals(1, endpoints.stream().filter(e -> e.contains(":15443")).count(), endpoints.toString());
         }
+        assertEquals("istio-remote-secret-istio-so2", succeeds("kubectl --context kind-so1 get secrets -n istio-system -l istio/multiCluster=true -o jsonpath='{.items[*].metadata.name}'").out());
         assertEquals(2, succeeds(readme("remote-clusters")).out().lines().filter(l -> l.contains("synced")).count());
     }
 
