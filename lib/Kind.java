@@ -35,6 +35,7 @@ public final class Kind {
             withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
                     "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
             mergeKubeconfig(cluster);
+            kube.close(); // it may know the API server of a cluster that was half-made
             kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
         });
     }

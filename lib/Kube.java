@@ -129,7 +129,10 @@ public final class Kube implements AutoCloseable {
 
     /** What the API server said, without the client's own words around it. */
     static String reason(KubernetesClientException e) {
-        return e.getStatus() != null && e.getStatus().getMessage() != null ? e.getStatus().getMessage() : String.valueOf(e.getMessage());
+        if (e.getStatus() != null && e.getStatus().getMessage() != null) return e.getStatus().getMessage();
+        Throwable root = e;
+        while (root.getCause() != null) root = root.getCause();
+        return root == e ? String.valueOf(e.getMessage()) : "no answer from the API server (%s)".formatted(Objects.requireNonNullElse(root.getMessage(), root.getClass().getSimpleName()));
     }
 
     private void awaitEstablished(Set<String> definitions) {
@@ -222,5 +225,9 @@ public final class Kube implements AutoCloseable {
         }
     }
 
-    @Override public synchronized void close() { if (client != null) client.close(); }
+    /** Ends the connection; the next use makes a new one, to where the kubeconfig says by then. */
+    @Override public synchronized void close() {
+        if (client != null) client.close();
+        client = null;
+    }
 }
