@@ -45,17 +45,22 @@ public final class Kind {
         List<Docker.Node> stopped = nodes.stream().filter(n -> !n.running()).toList();
         try {
             if (!stopped.isEmpty()) docker.start(stopped);
-            mergeKubeconfig(kube.cluster());
-            Await.until("the API server", Duration.ofSeconds(stopped.isEmpty() ? 15 : 60), Duration.ofMillis(300), _ -> {}, () -> {
-                try {
-                    kube.client().getKubernetesVersion();
-                    return "";
-                } catch (RuntimeException e) {
-                    return "no answer";
-                }
-            });
+            if (!answers(kube)) {
+                // the port of the API server on this machine is another after a restart
+                mergeKubeconfig(kube.cluster());
+                kube.close();
+            }
+            Await.until("the API server", Duration.ofSeconds(stopped.isEmpty() ? 15 : 60), Duration.ofMillis(300), _ -> {}, () -> answers(kube) ? "" : "no answer");
             return kube.client().configMaps().inNamespace("kube-system").withName("kind-demo").get() != null;
         } catch (Problem | IOException e) {
+            return false;
+        }
+    }
+
+    private static boolean answers(Kube kube) {
+        try {
+            return kube.client().getKubernetesVersion() != null;
+        } catch (RuntimeException e) {
             return false;
         }
     }
