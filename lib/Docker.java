@@ -91,13 +91,9 @@ public final class Docker {
 
     public void pull(String image) { docker.run(LONG, "pull", "--quiet", image); }
 
-    /**
-     * Starts a container of an image that does nothing, and goes by itself when {@code life} is over; returns its ID.
-     *
-     * @param volume a folder in it that no image made of it will have
-     */
-    public String runTemplate(String image, String volume, Duration life) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--volume", volume, "--label", MARK + "=template", "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
+    /** Starts a container of an image that does nothing, and goes by itself when {@code life} is over; returns its ID. */
+    public String runTemplate(String image, Duration life) {
+        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", MARK + "=template", "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
     }
 
     /** Containers of {@link #runTemplate} that are still there. */

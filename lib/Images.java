@@ -11,20 +11,6 @@ public final class Images {
     /** The repository of our node images; Teardown --purge removes them. */
     static final String REPOSITORY = "kind-demo/node";
     private static final Duration LIMIT = Duration.ofMinutes(5);
-    private static final String STORE = "/var/lib/containerd", TEMPLATE_FOLDER = "/kind-demo";
-    /** Mounting an image unpacks it; ctr has no command that only unpacks. kind's own images too: they come packed. */
-    private static final String UNPACK_ALL = """
-            mkdir /unpack
-            for image in $(ctr --namespace=k8s.io images list --quiet | grep -v -e ^sha256: -e ^import-); do
-              ctr --namespace=k8s.io images mount --snapshotter overlayfs $image /unpack
-              ctr --namespace=k8s.io images unmount --rm --snapshotter overlayfs /unpack
-            done
-            rmdir /unpack""";
-    /** Whether no file of any layer is a whiteout and no folder opaque, https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories */
-    private static final String NOTHING_HIDDEN = """
-            cd $0/io.containerd.snapshotter.v1.overlayfs
-            ! find . -type c -exec stat --format=%t:%T {} + | grep -q ^0:0$
-            ! tar --xattrs --xattrs-include=trusted.overlay.opaque --create . | grep -q --text trusted.overlay.opaque""";
     private static final String[] CTR = {"ctr", "--namespace=k8s.io", "images"};
 
     private final SortedSet<String> names;
@@ -77,42 +63,23 @@ public final class Images {
     /** The image that nodes are made from, once {@link #node} is done. */
     String nodeImage() { return nodeImage; }
 
-    /** As kind makes its own: a container of the node image, in which containerd runs just to take the images up. */
+    /** As kind makes its own: containerd runs in a container and imports; without unpacking, which an overlay on an overlay forbids. */
     private void make(String image, Set<String> held) throws IOException {
-        String template = docker.runTemplate(base, TEMPLATE_FOLDER, Duration.ofMinutes(10));
+        String template = docker.runTemplate(base, Duration.ofMinutes(10));
         try {
-            if (!held.isEmpty() && !fill(template, held, true)) fill(template, held, false);
+            if (!held.isEmpty()) {
+                docker.execDetached(template, "containerd");
+                Await.until("containerd in the new node image", Duration.ofMinutes(1), Duration.ofMillis(200), _ -> {},
+                        () -> docker.exec(LIMIT, template, "ctr", "version").ok() ? "" : "no answer yet");
+                docker.copyImages(held, template, ctr("import", "--no-unpack", "-"));
+                docker.exec(LIMIT, template, "pkill", "--exact", "containerd");
+                Await.until("containerd to end", Duration.ofMinutes(1), Duration.ofMillis(100), _ -> {},
+                        () -> docker.exec(LIMIT, template, "pgrep", "--exact", "containerd").ok() ? "still running" : "");
+            }
             docker.commit(template, base, image);
         } finally {
             docker.remove(template);
         }
-    }
-
-    /**
-     * Fills the template's image store. Unpacked images save every node the unpacking, which is most of containerd's work; but
-     * an image layer cannot hold the marks by which overlayfs hides files of the layers below.
-     *
-     * @return false when some image has such marks, or this engine cannot unpack here: then nothing was changed
-     */
-    private boolean fill(String template, Set<String> held, boolean unpack) throws IOException {
-        String store = TEMPLATE_FOLDER + "/" + (unpack ? "unpacked" : "packed");
-        docker.exec(LIMIT, template, "cp", "--archive", STORE, store);
-        docker.execDetached(template, "containerd", "--root", store);
-        Await.until("containerd in the new node image", Duration.ofMinutes(1), Duration.ofMillis(200), _ -> {},
-                () -> docker.exec(LIMIT, template, "ctr", "version").ok() ? "" : "no answer yet");
-        boolean filled = true;
-        try {
-            docker.copyImages(held, template, unpack ? ctr("import", "--snapshotter=overlayfs", "-") : ctr("import", "--no-unpack", "-"));
-            if (unpack) filled = docker.exec(LIMIT, template, "bash", "-euc", UNPACK_ALL).ok();
-        } catch (Problem p) {
-            if (!unpack) throw p;
-            filled = false;
-        }
-        docker.exec(LIMIT, template, "pkill", "--exact", "containerd");
-        Await.until("containerd to end", Duration.ofMinutes(1), Duration.ofMillis(100), _ -> {},
-                () -> docker.exec(LIMIT, template, "pgrep", "--exact", "containerd").ok() ? "still running" : "");
-        if (unpack) filled = filled && docker.exec(LIMIT, template, "bash", "-euc", NOTHING_HIDDEN, store).ok();
-        return filled && docker.exec(LIMIT, template, "bash", "-euc", "rm -r %1$s && cp --archive %2$s %1$s".formatted(STORE, store)).ok();
     }
 
     /** Pulls what the engine lacks, side by side. */
