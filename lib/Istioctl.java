@@ -2,7 +2,10 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
  * Istio, through istioctl where it knows best: it renders the manifest and makes remote secrets. The rendered manifest is
@@ -13,8 +16,6 @@ public final class Istioctl {
     static final String NAMESPACE = "istio-system";
     static final String EAST_WEST = "istio-eastwestgateway";
     static final List<String> GATEWAYS = List.of("istio-ingressgateway", EAST_WEST, "istio-egressgateway");
-    /** Mutating webhook that puts the proxy into pods; istiod fills in its CA bundle when it is up. */
-    private static final String INJECTOR = "istio-sidecar-injector";
     private static final String INSTALL = "install istioctl %s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%s sh -, then put istio-%s/bin on PATH".formatted(Versions.ISTIO, Versions.ISTIO, Versions.ISTIO);
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
 
@@ -74,10 +75,23 @@ public final class Istioctl {
     public Action istiod(Kube kube) {
         return new Action("%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
             kube.awaitDeployments(NAMESPACE, List.of("istiod"), LONG, seen);
-            kube.await("the injection webhook", LONG, kube.client().admissionRegistration().v1().mutatingWebhookConfigurations(), all -> all.stream()
-                    .filter(w -> w.getMetadata().getName().equals(INJECTOR)).anyMatch(w -> w.getWebhooks().stream().noneMatch(h -> Objects.requireNonNullElse(h.getClientConfig().getCaBundle(), "").isEmpty()))
-                    ? "" : INJECTOR + " has no CA bundle yet", seen);
+            Await.until(kube.cluster() + ": the injection webhook", LONG, Duration.ofMillis(200), seen, () -> injectionFails(kube));
         });
+    }
+
+    /**
+     * Asks for a pod with a proxy, as a dry run: istiod is ready a moment before its webhook can be reached, and a deployment whose
+     * first pod is refused waits long before it tries again. Returns why it was refused; empty when it was not.
+     */
+    private static String injectionFails(Kube kube) {
+        Pod probe = new PodBuilder().withNewMetadata().withName("injection-probe").addToLabels("sidecar.istio.io/inject", "true").endMetadata()
+                .withNewSpec().addNewContainer().withName("probe").withImage("probe").endContainer().endSpec().build();
+        try {
+            boolean injected = kube.client().pods().inNamespace("default").resource(probe).dryRun().create().toString().contains("istio-proxy");
+            return injected ? "" : "it puts no proxy into pods yet";
+        } catch (KubernetesClientException e) {
+            return Kube.reason(e);
+        }
     }
 
     /** Starts the gateways side by side, and waits until each is ready. */
