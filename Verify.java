@@ -13,6 +13,9 @@ public class Verify extends Script {
     @Option(names = "--wait", paramLabel = "SECONDS", defaultValue = "${KIND_DEMO_WAIT:-20}",
             description = "How long a check may go on failing while the mesh converges. Default: ${DEFAULT-VALUE}. [KIND_DEMO_WAIT]")
     int wait;
+    @Option(names = {"-o", "--output"}, paramLabel = "FORMAT", defaultValue = "text",
+            description = "text, json or junit. Default: ${DEFAULT-VALUE}.")
+    Checks.Output output;
 
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
@@ -22,9 +25,10 @@ public class Verify extends Script {
         Istioctl istioctl = new Istioctl(settings, docker);
         Mesh mesh = settings.discover(docker).mesh();
         istioctl.checkVersion();
-        if (settings.found() == 0) throw Problem.unfit("there is no demo to verify: no cluster of ours is named " + mesh.clusters().getFirst(), "jbang KindDemo.java");
+        if (settings.found() == 0) throw Problem.unfit("there is no demo to verify: no cluster of ours is named " + mesh.clusters()
+                .getFirst(), "jbang KindDemo.java");
 
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
-        return new Checks(kubes, istioctl).run(console, Duration.ofSeconds(wait)) ? 0 : Problem.FAILED;
+        return new Checks(kubes, docker, istioctl).run(console, output, Duration.ofSeconds(wait)) ? 0 : Problem.FAILED;
     }
 }

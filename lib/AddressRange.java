@@ -59,10 +59,12 @@ public record AddressRange(long first, long last) {
                 AddressRange range = new AddressRange(last - size + 1, last);
                 if (taken.stream().noneMatch(range::overlaps) && ++found == index) return range;
             }
-            throw Problem.unfit("the docker network %s (%s) has no room for the load balancer's addresses of cluster %d".formatted(name, cidr, index),
+            throw Problem.unfit("the docker network %s (%s) has no room for the load balancer's addresses of cluster %d".formatted(name,
+                    cidr, index),
                     "remove the network when nothing uses it (docker network rm %s): kind makes a larger one".formatted(name));
         }
-        throw Problem.unfit("the docker network %s has no IPv4 subnet".formatted(name), "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));
+        throw Problem.unfit("the docker network %s has no IPv4 subnet".formatted(name),
+                "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));
     }
 
     /** What {@link #of} gives where the subnet is 0.0.0.0/16 and nothing is taken: the pattern for doing it by hand. */
@@ -89,7 +91,9 @@ public record AddressRange(long first, long last) {
         return number;
     }
 
-    private static String text(long number) { return "%d.%d.%d.%d".formatted(number >> 24 & 255, number >> 16 & 255, number >> 8 & 255, number & 255); }
+    private static String text(long number) {
+        return "%d.%d.%d.%d".formatted(number >> 24 & 255, number >> 16 & 255, number >> 8 & 255, number & 255);
+    }
 
     @Override public String toString() { return text(first) + "-" + text(last); }
 }

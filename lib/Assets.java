@@ -18,7 +18,8 @@ public final class Assets {
 
     /** The file's path if it need not be fetched. */
     public Optional<Path> local(Versions.Asset asset) {
-        return Stream.of(Optional.ofNullable(folder), Optional.of(cache)).flatMap(Optional::stream).map(f -> f.resolve(asset.file())).filter(Files::exists).findFirst();
+        return Stream.of(Optional.ofNullable(folder), Optional.of(cache)).flatMap(Optional::stream).map(f -> f.resolve(asset.file()))
+                .filter(Files::exists).findFirst();
     }
 
     /**
@@ -38,14 +39,18 @@ public final class Assets {
             Files.move(draft, cache.resolve(asset.file()), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             return text;
         } catch (IOException e) {
-            throw Problem.unfit("cannot get %s: %s".formatted(asset.file(), Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName())),
-                    "check your connection to %s, or put the file into a folder and name it with --assets".formatted(URI.create(asset.url()).getHost()));
+            throw Problem.unfit("cannot get %s: %s".formatted(asset.file(),
+                    Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName())),
+                    "check your connection to %s, or put the file into a folder and name it with --assets".formatted(URI.create(asset.url())
+                            .getHost()));
         }
     }
 
     private byte[] fetch(Versions.Asset asset) throws IOException {
-        try (HttpClient http = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).followRedirects(HttpClient.Redirect.NORMAL).proxy(ProxySelector.getDefault()).build()) {
-            var answer = http.send(HttpRequest.newBuilder(URI.create(asset.url())).timeout(Duration.ofMinutes(1)).build(), HttpResponse.BodyHandlers.ofByteArray());
+        try (HttpClient http = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).followRedirects(HttpClient.Redirect.NORMAL)
+                .proxy(ProxySelector.getDefault()).build()) {
+            var answer = http.send(HttpRequest.newBuilder(URI.create(asset.url())).timeout(Duration.ofMinutes(1)).build(),
+                    HttpResponse.BodyHandlers.ofByteArray());
             if (answer.statusCode() != 200) throw new IOException("%s answered %d".formatted(asset.url(), answer.statusCode()));
             return answer.body();
         } catch (InterruptedException e) {

@@ -28,7 +28,8 @@ import org.bouncycastle.util.io.pem.PemWriter;
  */
 public final class CertificateAuthority {
     static final String SECRET = "cacerts";
-    private static final Duration ROOT_LIFE = Duration.ofDays(3650), INTERMEDIATE_LIFE = Duration.ofDays(730), CLOCKS_DIFFER = Duration.ofMinutes(10);
+    private static final Duration ROOT_LIFE = Duration.ofDays(3650), INTERMEDIATE_LIFE = Duration.ofDays(730),
+            CLOCKS_DIFFER = Duration.ofMinutes(10);
 
     /** A certificate and its key. */
     record Authority(X509Certificate certificate, PrivateKey key) {}
@@ -70,7 +71,8 @@ public final class CertificateAuthority {
                 cat %1$s-cert.pem root-cert.pem > %1$s-chain.pem
                 %3$s
                 %4$s -n %5$s create secret generic %6$s --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem --from-file=root-cert.pem --from-file=cert-chain.pem=%1$s-chain.pem"""
-                .formatted(name, cluster.id(), manifests.byHand("istio/namespace.yaml", cluster.placeholders(), kubectl + " apply"), kubectl, Istioctl.NAMESPACE, SECRET), _ -> {
+                .formatted(name, cluster.id(), manifests.byHand("istio/namespace.yaml", cluster.placeholders(), kubectl + " apply"),
+                        kubectl, Istioctl.NAMESPACE, SECRET), _ -> {
             kube.apply(manifests.filled("istio/namespace.yaml", cluster.placeholders()));
             var secrets = kube.client().secrets().inNamespace(Istioctl.NAMESPACE);
             var there = secrets.withName(SECRET).get();
@@ -82,7 +84,8 @@ public final class CertificateAuthority {
             }
             Authority intermediate = makeIntermediate(root, cluster);
             String own = pem(intermediate.certificate);
-            kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(SECRET).withNamespace(Istioctl.NAMESPACE).endMetadata().withType("Opaque")
+            kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(SECRET).withNamespace(Istioctl.NAMESPACE).endMetadata()
+                    .withType("Opaque")
                     .addToData("ca-cert.pem", encode(own)).addToData("ca-key.pem", encode(pem(intermediate.key)))
                     .addToData("root-cert.pem", encode(rootPem)).addToData("cert-chain.pem", encode(own + rootPem)).build()));
         });
@@ -102,28 +105,36 @@ public final class CertificateAuthority {
     static Map<String, String> forServer(String authorityName, String dnsName) throws IOException, CertificateException {
         KeyPair signer = newKeys("RSA", new RSAKeyGenParameterSpec(2048, RSAKeyGenParameterSpec.F4)), keys = newKeys();
         X500Name issuer = new X500Name("CN=" + authorityName);
-        Authority authority = sign(new JcaX509v3CertificateBuilder(issuer, serial(), start(), end(ROOT_LIFE), issuer, signer.getPublic()), signer, signer, new BasicConstraints(true), KeyUsage.keyCertSign, authorityName);
-        Authority server = sign(new JcaX509v3CertificateBuilder(authority.certificate, serial(), start(), end(ROOT_LIFE), new X500Name("CN=" + dnsName), keys.getPublic()),
+        Authority authority = sign(new JcaX509v3CertificateBuilder(issuer, serial(), start(), end(ROOT_LIFE), issuer, signer.getPublic()),
+                signer, signer, new BasicConstraints(true), KeyUsage.keyCertSign, authorityName);
+        Authority server = sign(new JcaX509v3CertificateBuilder(authority.certificate, serial(), start(), end(ROOT_LIFE),
+                new X500Name("CN=" + dnsName), keys.getPublic()),
                 keys, signer, new BasicConstraints(false), KeyUsage.digitalSignature, dnsName);
-        return Map.of("ca.crt", encode(pem(authority.certificate)), "ca.key", encode(pem("RSA PRIVATE KEY", PrivateKeyInfo.getInstance(authority.key.getEncoded()).parsePrivateKey().toASN1Primitive().getEncoded())), "tls.crt", encode(pem(server.certificate)), "tls.key", encode(pem(server.key)));
+        return Map.of("ca.crt", encode(pem(authority.certificate)), "ca.key",
+                encode(pem("RSA PRIVATE KEY", PrivateKeyInfo.getInstance(authority.key.getEncoded()).parsePrivateKey().toASN1Primitive()
+                .getEncoded())), "tls.crt", encode(pem(server.certificate)), "tls.key", encode(pem(server.key)));
     }
 
     static Authority makeIntermediate(Authority root, Cluster cluster) {
         KeyPair keys = newKeys();
         X500Name name = new X500Name("O=Istio,CN=Intermediate CA,L=" + cluster.id());
         var builder = new JcaX509v3CertificateBuilder(root.certificate, serial(), start(), end(INTERMEDIATE_LIFE), name, keys.getPublic());
-        return sign(builder, keys, new KeyPair(root.certificate.getPublicKey(), root.key), new BasicConstraints(0), KeyUsage.digitalSignature | KeyUsage.keyCertSign | KeyUsage.cRLSign, null);
+        return sign(builder, keys, new KeyPair(root.certificate.getPublicKey(), root.key), new BasicConstraints(0),
+                KeyUsage.digitalSignature | KeyUsage.keyCertSign | KeyUsage.cRLSign, null);
     }
 
-    private static Authority sign(X509v3CertificateBuilder builder, KeyPair own, KeyPair signer, BasicConstraints constraints, int usage, String dnsName) {
+    private static Authority sign(X509v3CertificateBuilder builder, KeyPair own, KeyPair signer, BasicConstraints constraints, int usage,
+            String dnsName) {
         try {
             var ids = new JcaX509ExtensionUtils();
             builder.addExtension(Extension.basicConstraints, true, constraints)
                     .addExtension(Extension.keyUsage, true, new KeyUsage(usage))
                     .addExtension(Extension.subjectKeyIdentifier, false, ids.createSubjectKeyIdentifier(own.getPublic()))
                     .addExtension(Extension.authorityKeyIdentifier, false, ids.createAuthorityKeyIdentifier(signer.getPublic()));
-            if (dnsName != null) builder.addExtension(Extension.subjectAlternativeName, false, new GeneralNames(new GeneralName(GeneralName.dNSName, dnsName)));
-            var signed = builder.build(new JcaContentSignerBuilder("SHA256with" + signer.getPrivate().getAlgorithm().replace("EC", "ECDSA")).build(signer.getPrivate()));
+            if (dnsName != null) builder.addExtension(Extension.subjectAlternativeName, false,
+                    new GeneralNames(new GeneralName(GeneralName.dNSName, dnsName)));
+            var signed = builder.build(new JcaContentSignerBuilder("SHA256with" + signer.getPrivate().getAlgorithm().replace("EC", "ECDSA"))
+                    .build(signer.getPrivate()));
             return new Authority(new JcaX509CertificateConverter().getCertificate(signed), own.getPrivate());
         } catch (IOException | GeneralSecurityException | OperatorCreationException e) {
             throw new IllegalStateException("this JDK cannot sign certificates", e);
@@ -148,7 +159,9 @@ public final class CertificateAuthority {
 
     private static BigInteger serial() { return new BigInteger(127, new SecureRandom()).setBit(126); }
 
-    static String pem(X509Certificate certificate) throws IOException, CertificateException { return pem("CERTIFICATE", certificate.getEncoded()); }
+    static String pem(X509Certificate certificate) throws IOException, CertificateException {
+        return pem("CERTIFICATE", certificate.getEncoded());
+    }
 
     /** PKCS #8, which istiod reads whatever the algorithm. */
     static String pem(PrivateKey key) throws IOException { return pem("PRIVATE KEY", key.getEncoded()); }
@@ -162,7 +175,8 @@ public final class CertificateAuthority {
     }
 
     static X509Certificate readCertificate(String pem) throws CertificateException {
-        return (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
+        return (X509Certificate) CertificateFactory.getInstance("X.509")
+                .generateCertificate(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
     }
 
     private static PrivateKey readKey(String pem) throws IOException, GeneralSecurityException {

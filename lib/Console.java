@@ -35,7 +35,8 @@ public final class Console implements AutoCloseable {
             log = kept;
             logFile = file;
         } catch (IOException e) {
-            throw Problem.unfit("cannot write the log file " + e.getMessage(), "make its folder writable, or set XDG_STATE_HOME to one that is");
+            throw Problem.unfit("cannot write the log file " + e.getMessage(),
+                    "make its folder writable, or set XDG_STATE_HOME to one that is");
         }
     }
 
@@ -52,8 +53,15 @@ public final class Console implements AutoCloseable {
 
     public void bad(String text) { say(paint("31", "×") + " " + text); }
 
-    /** A check that holds, as a result. */
-    public void pass(String text) { result(paint("32", "✓") + " " + text); }
+    /** What a check found, as a result: √ holds, ‼ could be better, × does not, - was not looked at. */
+    public void mark(Check.Status status, String text) {
+        result(switch (status) {
+            case PASSED -> paint("32", "√");
+            case WARNING -> paint("33", "‼");
+            case FAILED -> paint("31", "×");
+            case SKIPPED -> "-";
+        } + " " + text.strip().replace("\n", "\n    "));
+    }
 
     /** A hint below a mark: what to do next. */
     public void hint(String text) { if (!text.isBlank()) say("    " + text.strip().replace("\n", "\n    ")); }
@@ -119,7 +127,8 @@ public final class Console implements AutoCloseable {
 
     private synchronized void showStatus() {
         if (running.isEmpty()) return;
-        String text = String.join(" · ", running.stream().map(s -> "%s %.0fs%s".formatted(s.title(), s.seconds(), s.seen().isEmpty() ? "" : " (" + s.seen() + ")")).toList());
+        String text = String.join(" · ", running.stream().map(s -> "%s %.0fs%s".formatted(s.title(), s.seconds(), s.seen().isEmpty() ? ""
+                : " (" + s.seen() + ")")).toList());
         int width = columns() - 3;
         err.print("\r\033[K" + paint("2", "… " + (text.length() > width ? text.substring(0, width - 1) + "…" : text)));
         statusShown = true;

@@ -12,7 +12,7 @@ public final class Docker {
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
 
     /** A container that is a node of some kind cluster. {@code address} is its IPv4 address on the docker network, empty when stopped. */
-    public record Node(String name, String cluster, String image, boolean running, boolean ours, String address) {}
+    public record Node(String name, String cluster, String image, boolean running, boolean paused, boolean ours, String address) {}
 
     /** What the engine says of itself. */
     public record Engine(String version, long memoryBytes, String rootDir) {}
@@ -32,12 +32,14 @@ public final class Docker {
         try {
             result = docker.attempt(Duration.ofMillis(1500), null, false, "info", "--format", "{{json .}}");
         } catch (Problem p) {
-            throw p.exitCode() == Problem.UNFIT ? p : Problem.unfit("the container engine does not answer: `docker info` took over 1.5 s", hint);
+            throw p.exitCode() == Problem.UNFIT ? p : Problem.unfit("the container engine does not answer: `docker info` took over 1.5 s",
+                    hint);
         }
         JsonNode info = result.out().isBlank() ? json.createObjectNode() : parse(result.out());
         // with no engine the client still exits 0 in some versions, and says so in the document
         if (!result.ok() || info.path("ServerVersion").asText().isEmpty())
-            throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b).orElse("`docker info` failed"), hint);
+            throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
+                    .orElse("`docker info` failed"), hint);
         return new Engine(info.path("ServerVersion").asText(), info.path("MemTotal").asLong(), info.path("DockerRootDir").asText());
     }
 
@@ -50,7 +52,8 @@ public final class Docker {
         for (JsonNode c : parse(docker.attempt(SHORT, null, false, words(ids, "inspect")).out())) {
             JsonNode labels = c.at("/Config/Labels");
             nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(), c.at("/Config/Image").asText(),
-                    c.at("/State/Running").asBoolean(), labels.has(MARK), c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
+                    c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK),
+                            c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
         }
         return nodes;
     }
@@ -60,8 +63,10 @@ public final class Docker {
 
     /** The control plane's address on the docker network, which other clusters reach it by. */
     public String address(Cluster cluster) {
-        return nodes(cluster).stream().filter(n -> n.name().equals(cluster.controlPlane()) && !n.address().isEmpty()).map(Node::address).findFirst()
-                .orElseThrow(() -> Problem.failed("%s: the container %s is not running, so it has no address".formatted(cluster, cluster.controlPlane()), "docker start " + cluster.controlPlane()));
+        return nodes(cluster).stream().filter(n -> n.name().equals(cluster.controlPlane()) && !n.address().isEmpty()).map(Node::address)
+                .findFirst()
+                .orElseThrow(() -> Problem.failed("%s: the container %s is not running, so it has no address".formatted(cluster,
+                        cluster.controlPlane()), "docker start " + cluster.controlPlane()));
     }
 
     /** Docker's description of the network that the nodes are on. */
@@ -93,7 +98,8 @@ public final class Docker {
 
     /** Starts a container of an image that does nothing, and goes by itself when {@code life} is over; returns its ID. */
     public String runTemplate(String image, Duration life) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", MARK + "=template", "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
+        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", MARK + "=template",
+                "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
     }
 
     /** Containers of {@link #runTemplate} that are still there. */
@@ -111,7 +117,8 @@ public final class Docker {
     public void commit(String container, String like, String image) {
         JsonNode config = parse(docker.run(SHORT, "image", "inspect", like)).get(0).path("Config");
         JsonNode command = config.path("Cmd").isNull() ? json.createArrayNode() : config.path("Cmd");
-        docker.run(LONG, "commit", "--change", "ENTRYPOINT " + config.path("Entrypoint"), "--change", "CMD " + command, "--change", "LABEL %s=node".formatted(MARK), container, image);
+        docker.run(LONG, "commit", "--change", "ENTRYPOINT " + config.path("Entrypoint"), "--change", "CMD " + command, "--change",
+                "LABEL %s=node".formatted(MARK), container, image);
     }
 
     /** Removes a container, whatever its state. */
@@ -123,13 +130,19 @@ public final class Docker {
     }
 
     /** Runs a command in a container and leaves the judgement to the caller. */
-    public Tool.Result exec(Duration limit, String container, String... command) { return docker.attempt(limit, null, false, words(List.of(command), "exec", container)); }
+    public Tool.Result exec(Duration limit, String container, String... command) {
+        return docker.attempt(limit, null, false, words(List.of(command), "exec", container));
+    }
 
     /** Starts a command in a container and does not wait for it. */
-    public void execDetached(String container, String... command) { docker.run(SHORT, words(List.of(command), "exec", "--detach", container)); }
+    public void execDetached(String container, String... command) {
+        docker.run(SHORT, words(List.of(command), "exec", "--detach", container));
+    }
 
     /** A command's words: the fixed ones first. */
-    private static String[] words(Collection<String> last, String... first) { return Stream.concat(Arrays.stream(first), last.stream()).toArray(String[]::new); }
+    private static String[] words(Collection<String> last, String... first) {
+        return Stream.concat(Arrays.stream(first), last.stream()).toArray(String[]::new);
+    }
 
     private JsonNode parse(String text) {
         try {

@@ -11,7 +11,8 @@ import module java.base;
 public record Home(Path cache, Path state) {
     /** The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/ */
     public static Home of(String namePrefix) {
-        return new Home(base("XDG_CACHE_HOME", ".cache").resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo").resolve(namePrefix));
+        return new Home(base("XDG_CACHE_HOME", ".cache").resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo")
+                .resolve(namePrefix));
     }
 
     private static Path base(String variable, String fallback) {
@@ -26,10 +27,12 @@ public record Home(Path cache, Path state) {
         try {
             Files.createDirectories(cache);
             Files.createDirectories(state);
-            if (state.getFileSystem().supportedFileAttributeViews().contains("posix")) Files.setPosixFilePermissions(state, PosixFilePermissions.fromString("rwx------"));
+            if (state.getFileSystem().supportedFileAttributeViews().contains("posix")) Files.setPosixFilePermissions(state,
+                    PosixFilePermissions.fromString("rwx------"));
             return this;
         } catch (IOException e) {
-            throw Problem.unfit("cannot make the folder " + e.getMessage(), "make its parent writable, or set XDG_CACHE_HOME and XDG_STATE_HOME");
+            throw Problem.unfit("cannot make the folder " + e.getMessage(),
+                    "make its parent writable, or set XDG_CACHE_HOME and XDG_STATE_HOME");
         }
     }
 
@@ -38,7 +41,9 @@ public record Home(Path cache, Path state) {
         Path draft = file.resolveSibling(file.getFileName() + ".new");
         Files.deleteIfExists(draft);
         boolean posix = file.getFileSystem().supportedFileAttributeViews().contains("posix");
-        FileAttribute<?>[] mode = posix ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))} : new FileAttribute<?>[0];
+        FileAttribute<?>[] mode = posix
+                ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))}
+                : new FileAttribute<?>[0];
         Files.createFile(draft, mode);
         Files.write(draft, content);
         Files.move(draft, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);

@@ -35,7 +35,8 @@ public final class Images {
         missing.removeAll(docker.present(List.copyOf(missing)).keySet());
         List<String> nowhere = missing.parallelStream().filter(image -> !docker.published(image)).toList();
         if (!nowhere.isEmpty())
-            throw Problem.unfit("the image%s %s can be had neither from the engine nor from a registry".formatted(nowhere.size() > 1 ? "s" : "", String.join(", ", nowhere)),
+            throw Problem.unfit("the image%s %s can be had neither from the engine nor from a registry".formatted(nowhere.size() > 1 ? "s"
+                    : "", String.join(", ", nowhere)),
                     "check the name and your connection: docker pull " + nowhere.getFirst());
     }
 
@@ -50,7 +51,8 @@ public final class Images {
             Set<String> held = contents.size() == names.size() ? names : Set.of();
             contents.keySet().retainAll(held);
             contents.put("base", docker.present(List.of(base)).get(base));
-            String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(contents.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
+            String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256")
+                    .digest(contents.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
             String wanted = REPOSITORY + ":" + key;
             if (docker.present(List.of(wanted)).isEmpty()) {
                 seen.accept("made once, then kept");

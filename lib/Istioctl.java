@@ -1,6 +1,8 @@
 package lib;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
@@ -34,7 +36,9 @@ public final class Istioctl {
     }
 
     /** The images that Istio itself runs from. */
-    public static List<String> images() { return List.of(Versions.ISTIO_HUB + "/pilot:" + Versions.ISTIO, Versions.ISTIO_HUB + "/proxyv2:" + Versions.ISTIO); }
+    public static List<String> images() {
+        return List.of(Versions.ISTIO_HUB + "/pilot:" + Versions.ISTIO, Versions.ISTIO_HUB + "/proxyv2:" + Versions.ISTIO);
+    }
 
     /** A {@link Problem} when istioctl is missing or of another minor version than the pin. */
     public void checkVersion() {
@@ -55,14 +59,16 @@ public final class Istioctl {
         return new Action("# rendered by istioctl install, below", _ -> {
             String printed = istioctl.feedUnlogged(SHORT, operator(cluster), "manifest", "generate", "-f", "-");
             // istioctl prints its warnings to stdout too, before the manifest
-            Map<Boolean, List<String>> documents = Kube.split(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))).stream().collect(Collectors.partitioningBy(Kube::isDefinition));
+            Map<Boolean, List<String>> documents = Kube.split(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))).stream()
+                    .collect(Collectors.partitioningBy(Kube::isDefinition));
             rendered.put(cluster, new Rendered(documents.get(true), documents.get(false).stream().map(Kube::parseOne).toList()));
         });
     }
 
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
     public Action definitions(Kube kube) {
-        return new Action("istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF".formatted(kube.cluster().context(), operator(kube.cluster()).strip()),
+        return new Action("istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF".formatted(kube.cluster().context(),
+                operator(kube.cluster()).strip()),
                 _ -> kube.applyDefinitions("istio", rendered.get(kube.cluster()).definitions));
     }
 
@@ -73,7 +79,8 @@ public final class Istioctl {
 
     /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
     public Action istiod(Kube kube) {
-        return new Action("%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
+        return new Action("%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE),
+                seen -> {
             kube.awaitDeployments(NAMESPACE, List.of("istiod"), LONG, seen);
             Await.until(kube.cluster() + ": the injection webhook", LONG, Duration.ofMillis(200), seen, () -> injectionFails(kube));
         });
@@ -84,10 +91,12 @@ public final class Istioctl {
      * first pod is refused waits long before it tries again. Returns why it was refused; empty when it was not.
      */
     private static String injectionFails(Kube kube) {
-        Pod probe = new PodBuilder().withNewMetadata().withName("injection-probe").addToLabels("sidecar.istio.io/inject", "true").endMetadata()
+        Pod probe = new PodBuilder().withNewMetadata().withName("injection-probe").addToLabels("sidecar.istio.io/inject", "true")
+                .endMetadata()
                 .withNewSpec().addNewContainer().withName("probe").withImage("probe").endContainer().endSpec().build();
         try {
-            boolean injected = kube.client().pods().inNamespace("default").resource(probe).dryRun().create().toString().contains("istio-proxy");
+            boolean injected = kube.client().pods().inNamespace("default").resource(probe).dryRun().create().toString()
+                    .contains("istio-proxy");
             return injected ? "" : "it puts no proxy into pods yet";
         } catch (KubernetesClientException e) {
             return Kube.reason(e);
@@ -105,8 +114,10 @@ public final class Istioctl {
     /** Waits until every gateway of type LoadBalancer has an address. */
     public Action addresses(Kube kube) {
         String byHand = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE, EAST_WEST);
-        return new Action(byHand, seen -> kube.await("addresses of the gateways", Duration.ofMinutes(2), kube.client().services().inNamespace(NAMESPACE), all -> {
-            List<String> open = all.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && address(s).isEmpty()).map(s -> s.getMetadata().getName()).toList();
+        return new Action(byHand, seen -> kube.await("addresses of the gateways", Duration.ofMinutes(2), kube.client().services()
+                .inNamespace(NAMESPACE), all -> {
+            List<String> open = all.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && address(s).isEmpty())
+                    .map(s -> s.getMetadata().getName()).toList();
             return open.isEmpty() ? "" : "no address for " + String.join(", ", open);
         }, seen));
     }
@@ -115,10 +126,13 @@ public final class Istioctl {
     static String address(Service service) {
         var status = service.getStatus();
         return status == null || status.getLoadBalancer() == null ? ""
-                : status.getLoadBalancer().getIngress().stream().map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
+                : status.getLoadBalancer().getIngress().stream().map(i ->
+                        Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
     }
 
-    private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) { return rendered.get(kube.cluster()).others.stream().filter(which).toList(); }
+    private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) {
+        return rendered.get(kube.cluster()).others.stream().filter(which).toList();
+    }
 
     private static boolean isGateway(GenericKubernetesResource resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
@@ -131,15 +145,20 @@ public final class Istioctl {
                 _ -> kube.apply(manifests.read("istio/cross-network-gateway.yaml")));
     }
 
-    /** Gives the control planes of all other clusters the right to read this one's services and endpoints, at its address on the docker network. */
+    /**
+     * Gives the control planes of all other clusters the right to read this one's services and endpoints, at its address on
+     * the docker network.
+     */
     public Action remoteSecret(Kube kube, List<Kube> all) {
         Cluster cluster = kube.cluster();
         List<Kube> others = all.stream().filter(k -> k != kube).toList();
         String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.context(), cluster.id());
-        String byHand = others.stream().map(o -> "%s \"https://$(docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s):6443\" | %s apply -f -"
+        String byHand = others.stream().map(o ->
+                "%s \"https://$(docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s):6443\" | %s apply -f -"
                 .formatted(create, Docker.network(), cluster.controlPlane(), Kube.kubectl(o.cluster()))).collect(Collectors.joining("\n"));
         return new Action(byHand, _ -> {
-            String secret = istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(), "--server", "https://%s:6443".formatted(docker.address(cluster)));
+            String secret = istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(),
+                    "--server", "https://%s:6443".formatted(docker.address(cluster)));
             others.forEach(other -> other.apply(secret));
         });
     }
@@ -149,7 +168,22 @@ public final class Istioctl {
      *
      * @return each remote cluster's ID and its state, such as "synced"
      */
-    public Map<String, String> remoteClusters(Cluster cluster) { return parseRemoteClusters(istioctl.run(SHORT, "remote-clusters", "--context", cluster.context())); }
+    public Map<String, String> remoteClusters(Cluster cluster) {
+        return parseRemoteClusters(istioctl.run(SHORT, "remote-clusters", "--context", cluster.context()));
+    }
+
+    /** What istiod knows of its proxies, as JSON. */
+    public String proxyStatus(Cluster cluster) {
+        return istioctl.runUnlogged(SHORT, "proxy-status", "--context", cluster.context(), "--output", "json");
+    }
+
+    /** Reads istioctl's JSON: each proxy, by pod and namespace, and the states of its kinds of configuration. */
+    static Map<String, Set<String>> parseProxyStatus(String json) throws IOException {
+        Map<String, Set<String>> states = new TreeMap<>();
+        for (JsonNode proxy : new ObjectMapper().readTree(json).path("resources"))
+            states.put(proxy.at("/node/id").asText(), new TreeSet<>(proxy.path("genericXdsConfigs").findValuesAsText("configStatus")));
+        return states;
+    }
 
     /** Reads istioctl's table, NAME SECRET STATUS ISTIOD …, by where its headings stand: the cluster's own row has no secret. */
     static Map<String, String> parseRemoteClusters(String table) {
@@ -157,7 +191,8 @@ public final class Istioctl {
         String heading = table.lines().findFirst().orElse("");
         int status = heading.indexOf("STATUS"), next = heading.indexOf("ISTIOD");
         if (status < 0 || next < status) throw Problem.failed("istioctl remote-clusters printed no table: " + heading, "istioctl version");
-        table.lines().skip(1).filter(row -> row.length() > next).forEach(row -> states.put(row.split("\\s")[0], row.substring(status, next).strip()));
+        table.lines().skip(1).filter(row -> row.length() > next).forEach(row ->
+                states.put(row.split("\\s")[0], row.substring(status, next).strip()));
         return states;
     }
 }

@@ -21,13 +21,15 @@ public final class Kind {
     /** A {@link Problem} when kind is missing or older than the pin. */
     public void checkVersion() {
         String said = kind.run(Duration.ofSeconds(10), "version");
-        if (Version.first(said).compareTo(Version.first(Versions.KIND)) < 0) throw Problem.unfit("kind is too old: it says " + said.strip() + ", the demo needs v" + Versions.KIND, INSTALL);
+        if (Version.first(said).compareTo(Version.first(Versions.KIND)) < 0) throw Problem.unfit("kind is too old: it says " + said.strip()
+                + ", the demo needs v" + Versions.KIND, INSTALL);
     }
 
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */
     public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
-        return new Action("kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(), config(cluster)), seen -> {
+        return new Action("kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(),
+                config(cluster)), seen -> {
             List<Docker.Node> nodes = docker.nodes(cluster);
             if (!nodes.isEmpty() && isComplete(kube, nodes)) return;
             if (!nodes.isEmpty()) delete(cluster).task().run(seen);
@@ -36,7 +38,8 @@ public final class Kind {
                     "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
             mergeKubeconfig(cluster);
             kube.close(); // it may know the API server of a cluster that was half-made
-            kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
+            kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE",
+                    settings.nodeImage())));
         });
     }
 
@@ -50,7 +53,8 @@ public final class Kind {
                 mergeKubeconfig(kube.cluster());
                 kube.close();
             }
-            Await.until("the API server", Duration.ofSeconds(stopped.isEmpty() ? 15 : 60), Duration.ofMillis(300), _ -> {}, () -> answers(kube) ? "" : "no answer");
+            Await.until("the API server", Duration.ofSeconds(stopped.isEmpty() ? 15 : 60), Duration.ofMillis(300), _ -> {}, () ->
+                    answers(kube) ? "" : "no answer");
             return kube.client().configMaps().inNamespace("kube-system").withName("kind-demo").get() != null;
         } catch (Problem | IOException e) {
             return false;
@@ -65,7 +69,9 @@ public final class Kind {
         }
     }
 
-    private void mergeKubeconfig(Cluster cluster) { Kubeconfig.ofUser().merge(kind.runUnlogged(Duration.ofSeconds(20), "get", "kubeconfig", "--name", cluster.name())); }
+    private void mergeKubeconfig(Cluster cluster) {
+        Kubeconfig.ofUser().merge(kind.runUnlogged(Duration.ofSeconds(20), "get", "kubeconfig", "--name", cluster.name()));
+    }
 
     /** Removes the cluster's nodes and its entries in the kubeconfig. */
     public Action delete(Cluster cluster) {
@@ -87,9 +93,11 @@ public final class Kind {
 
     /** kind's configuration of the cluster: the manifest with its placeholders filled, and as many workers as were asked for. */
     String config(Cluster cluster) {
-        @SuppressWarnings("unchecked") Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml", cluster.placeholders()), LinkedHashMap.class);
+        @SuppressWarnings("unchecked") Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml",
+                cluster.placeholders()), LinkedHashMap.class);
         List<Object> nodes = new ArrayList<>();
-        for (Object node : (List<?>) config.get("nodes")) nodes.addAll(Collections.nCopies("worker".equals(((Map<?, ?>) node).get("role")) ? settings.workers() : 1, node));
+        for (Object node : (List<?>) config.get("nodes")) nodes.addAll(Collections.nCopies("worker".equals(((Map<?, ?>) node).get("role"))
+                ? settings.workers() : 1, node));
         config.put("nodes", nodes);
         return Serialization.asYaml(config).replaceFirst("^---\n", "");
     }

@@ -42,7 +42,8 @@ public final class Kube implements AutoCloseable {
     public synchronized KubernetesClient client() {
         if (client == null) {
             if (!Kubeconfig.ofUser().has(cluster.context()))
-                throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()), "jbang KindDemo.java (or: kind export kubeconfig --name %s)".formatted(cluster));
+                throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()),
+                        "jbang KindDemo.java (or: kind export kubeconfig --name %s)".formatted(cluster));
             Config config = Config.autoConfigure(cluster.context());
             config.setConnectionTimeout(5_000);
             config.setRequestTimeout(20_000);
@@ -65,7 +66,9 @@ public final class Kube implements AutoCloseable {
     /** Every document of a text of YAML, as a resource. */
     public static List<GenericKubernetesResource> parse(String yaml) { return split(yaml).stream().map(Kube::parseOne).toList(); }
 
-    static GenericKubernetesResource parseOne(String document) { return Serialization.unmarshal(document, GenericKubernetesResource.class); }
+    static GenericKubernetesResource parseOne(String document) {
+        return Serialization.unmarshal(document, GenericKubernetesResource.class);
+    }
 
     static boolean isDefinition(String document) { return document.lines().anyMatch("kind: CustomResourceDefinition"::equals); }
 
@@ -85,44 +88,56 @@ public final class Kube implements AutoCloseable {
      */
     public void applyDefinitions(String set, List<String> documents) {
         Map<String, String> byName = new TreeMap<>();
-        documents.forEach(d -> byName.put(d.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow().substring(8).strip(), d));
+        documents.forEach(d -> byName.put(d.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow().substring(8).strip(),
+                d));
         String hash = Integer.toHexString(documents.hashCode());
         var remembered = client().configMaps().inNamespace("kube-system").withName("kind-demo-definitions").get();
         if (remembered != null && hash.equals(remembered.getData().get(set)) && definitionNames().containsAll(byName.keySet())) return;
         byName.forEach((name, document) -> {
             console.detail("$ %s apply --server-side   # CustomResourceDefinition %s".formatted(kubectl(cluster), name));
-            send(http -> http.uri(definitionsUrl("/" + name + "?force=true&fieldManager=" + MANAGER)).patch("application/apply-patch+yaml", document), "the definition " + name);
+            send(http -> http.uri(definitionsUrl("/" + name + "?force=true&fieldManager=" + MANAGER))
+                    .patch("application/apply-patch+yaml", document), "the definition " + name);
         });
         awaitEstablished(byName.keySet());
-        client().resource(new ConfigMapBuilder().withNewMetadata().withName("kind-demo-definitions").withNamespace("kube-system").endMetadata().addToData(set, hash).build())
+        client().resource(new ConfigMapBuilder().withNewMetadata().withName("kind-demo-definitions").withNamespace("kube-system")
+                .endMetadata().addToData(set, hash).build())
                 .fieldManager(MANAGER + "-" + set).forceConflicts().serverSideApply();
     }
 
     /** The names of all definitions that the cluster has, without their schemas: those are megabytes. */
     private Set<String> definitionNames() {
-        String answer = send(http -> http.uri(definitionsUrl("")).header("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), "the list of definitions");
-        return Serialization.unmarshal(answer, PartialObjectMetadataList.class).getItems().stream().map(i -> i.getMetadata().getName()).collect(Collectors.toSet());
+        String answer = send(http -> http.uri(definitionsUrl("")).header("Accept",
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), "the list of definitions");
+        return Serialization.unmarshal(answer, PartialObjectMetadataList.class).getItems().stream().map(i -> i.getMetadata().getName())
+                .collect(Collectors.toSet());
     }
 
-    private String definitionsUrl(String rest) { return client().getMasterUrl().toString().replaceAll("/$", "") + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions" + rest; }
+    private String definitionsUrl(String rest) {
+        return client().getMasterUrl().toString().replaceAll("/$", "") + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions" + rest;
+    }
 
     private String send(UnaryOperator<HttpRequest.Builder> request, String what) {
         try {
             var http = client().getHttpClient();
-            HttpResponse<String> answer = http.sendAsync(request.apply(http.newHttpRequestBuilder()).build(), String.class).get(30, TimeUnit.SECONDS);
-            if (!answer.isSuccessful()) throw Problem.failed("%s: %s was refused: %d %s".formatted(cluster, what, answer.code(), answer.body()), kubectl(cluster) + " get crds");
+            HttpResponse<String> answer = http.sendAsync(request.apply(http.newHttpRequestBuilder()).build(), String.class)
+                    .get(30, TimeUnit.SECONDS);
+            if (!answer.isSuccessful()) throw Problem.failed("%s: %s was refused: %d %s".formatted(cluster, what, answer.code(),
+                    answer.body()), kubectl(cluster) + " get crds");
             return answer.body();
         } catch (ExecutionException | TimeoutException | InterruptedException e) {
-            throw Problem.failed("%s: the API server did not answer for %s: %s".formatted(cluster, what, e), kubectl(cluster) + " get nodes");
+            throw Problem.failed("%s: the API server did not answer for %s: %s".formatted(cluster, what, e), kubectl(cluster)
+                    + " get nodes");
         }
     }
 
     private void applyOne(HasMetadata resource) {
-        console.detail("$ %s apply --server-side   # %s %s".formatted(kubectl(cluster), resource.getKind(), resource.getMetadata().getName()));
+        console.detail("$ %s apply --server-side   # %s %s".formatted(kubectl(cluster), resource.getKind(), resource.getMetadata()
+                .getName()));
         try {
             client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
         } catch (KubernetesClientException e) {
-            throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(), reason(e)),
+            throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(),
+                    reason(e)),
                     kubectl(cluster) + " get " + resource.getKind().toLowerCase(Locale.ROOT) + " -A");
         }
     }
@@ -132,13 +147,17 @@ public final class Kube implements AutoCloseable {
         if (e.getStatus() != null && e.getStatus().getMessage() != null) return e.getStatus().getMessage();
         Throwable root = e;
         while (root.getCause() != null) root = root.getCause();
-        return root == e ? String.valueOf(e.getMessage()) : "no answer from the API server (%s)".formatted(Objects.requireNonNullElse(root.getMessage(), root.getClass().getSimpleName()));
+        return root == e ? String.valueOf(e.getMessage())
+                : "no answer from the API server (%s)".formatted(Objects.requireNonNullElse(root.getMessage(), root.getClass()
+                .getSimpleName()));
     }
 
     private void awaitEstablished(Set<String> definitions) {
-        await("the definitions to be established", Duration.ofMinutes(1), client().apiextensions().v1().customResourceDefinitions(), all -> {
+        await("the definitions to be established", Duration.ofMinutes(1), client().apiextensions().v1().customResourceDefinitions(),
+                all -> {
             Set<String> open = new TreeSet<>(definitions);
-            all.stream().filter(d -> d.getStatus() != null && d.getStatus().getConditions() != null && d.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True")))
+            all.stream().filter(d -> d.getStatus() != null && d.getStatus().getConditions() != null && d.getStatus().getConditions()
+                    .stream().anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True")))
                     .forEach(d -> open.remove(d.getMetadata().getName()));
             return open.isEmpty() ? "" : open.size() + " definitions not established";
         }, _ -> {});
@@ -162,7 +181,8 @@ public final class Kube implements AutoCloseable {
         } catch (TimeoutException e) {
             throw Await.gaveUp(cluster + ": " + what, limit, last.get());
         } catch (ExecutionException | InterruptedException e) {
-            throw Problem.failed("%s: lost the API server while waiting for %s: %s".formatted(cluster, what, e.getMessage()), kubectl(cluster) + " get nodes");
+            throw Problem.failed("%s: lost the API server while waiting for %s: %s".formatted(cluster, what, e.getMessage()),
+                    kubectl(cluster) + " get nodes");
         } finally {
             met.cancel(true);
         }
@@ -181,8 +201,29 @@ public final class Kube implements AutoCloseable {
                 return String.join(", ", open);
             }, seen);
         } catch (Problem p) {
-            throw Problem.failed(p.getMessage() + "\n" + String.join("\n", podsNotReady(namespace)), kubectl(cluster) + " describe pods -n " + namespace);
+            throw Problem.failed(p.getMessage() + "\n" + String.join("\n", podsNotReady(namespace)), kubectl(cluster) + " describe pods -n "
+                    + namespace);
         }
+    }
+
+    /**
+     * Names the deployments of a namespace; a {@link Problem} with what their pods wait for when some are not available, or
+     * there are none.
+     */
+    public String deploymentsReady(String namespace) {
+        var all = client().apps().deployments().inNamespace(namespace).list().getItems();
+        if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
+                "jbang KindDemo.java; see %s get all -n %s".formatted(kubectl(cluster), namespace));
+        List<String> not = all.stream().filter(d -> !available(d)).map(d -> d.getMetadata().getName()).toList();
+        if (!not.isEmpty()) throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not),
+                String.join("\n", podsNotReady(namespace))), "%s describe pods -n %s".formatted(kubectl(cluster), namespace));
+        return String.join(", ", all.stream().map(d -> d.getMetadata().getName()).toList());
+    }
+
+    /** How many pods with the label {@code app} are ready. */
+    public long readyPods(String namespace, String app) {
+        return client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
+                .filter(p -> ready(p) && p.getMetadata().getDeletionTimestamp() == null).count();
     }
 
     static boolean available(Deployment d) {
@@ -196,32 +237,53 @@ public final class Kube implements AutoCloseable {
     public List<String> podsNotReady(String namespace) {
         return client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> !ready(p)).map(p -> {
             String reasons = p.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting()).filter(Objects::nonNull)
-                    .map((ContainerStateWaiting w) -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage())).collect(Collectors.joining("; "));
+                    .map((ContainerStateWaiting w) -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage()))
+                            .collect(Collectors.joining("; "));
             return "pod %s is %s %s".formatted(p.getMetadata().getName(), p.getStatus().getPhase(), reasons).strip();
         }).toList();
     }
 
     static boolean ready(Pod pod) {
-        return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True")) || "Succeeded".equals(pod.getStatus().getPhase());
+        return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"))
+                || "Succeeded".equals(pod.getStatus().getPhase());
     }
 
-    /** Runs a command in the newest ready pod that has the label {@code app}; returns what it printed. */
+    /**
+     * Runs a command in a ready pod that has the label {@code app}; returns what it printed, or throws a {@link Problem} when
+     * it failed.
+     */
     public String exec(String namespace, String app, String container, Duration limit, String... command) {
-        String asTyped = "%s exec -n %s deploy/%s -c %s -- %s".formatted(kubectl(cluster), namespace, app, container, String.join(" ", command));
+        Tool.Result result = attempt(namespace, app, container, limit, command);
+        if (!result.ok()) throw Problem.failed("%s: `%s` ended with exit code %d: %s".formatted(cluster, String.join(" ", command),
+                result.exitCode(), result.lastLines()), asTyped(namespace, app, container, command));
+        return result.out();
+    }
+
+    private String asTyped(String namespace, String app, String container, String... command) {
+        return "%s exec -n %s deploy/%s -c %s -- %s".formatted(kubectl(cluster), namespace, app, container, String.join(" ", command));
+    }
+
+    /** The same, leaving the judgement of its exit code to the caller. */
+    public Tool.Result attempt(String namespace, String app, String container, Duration limit, String... command) {
+        String asTyped = asTyped(namespace, app, container, command);
         String pod = client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
                 .filter(p -> ready(p) && p.getMetadata().getDeletionTimestamp() == null).map(p -> p.getMetadata().getName()).findFirst()
-                .orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(cluster, app, namespace), kubectl(cluster) + " get pods -n " + namespace));
+                .orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(cluster, app, namespace), kubectl(cluster)
+                        + " get pods -n " + namespace));
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
-        try (ExecWatch exec = client().pods().inNamespace(namespace).withName(pod).inContainer(container).writingOutput(out).writingError(err).exec(command)) {
+        try (ExecWatch exec = client().pods().inNamespace(namespace).withName(pod).inContainer(container).writingOutput(out)
+                .writingError(err).exec(command)) {
             int code = exec.exitCode().get(limit.toMillis(), TimeUnit.MILLISECONDS);
-            console.detail("$ %s   # exit %d\n%s%s".formatted(asTyped, code, out.size() > 4000 ? "(%d bytes)".formatted(out.size()) : out, err));
-            if (code != 0) throw Problem.failed("%s: `%s` ended with exit code %d: %s".formatted(cluster, String.join(" ", command), code, err.toString(StandardCharsets.UTF_8).strip()), asTyped);
-            return out.toString(StandardCharsets.UTF_8);
+            console.detail("$ %s   # exit %d\n%s%s".formatted(asTyped, code, out.size() > 4000 ? "(%d bytes)".formatted(out.size()) : out,
+                    err));
+            return new Tool.Result(code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
         } catch (TimeoutException e) {
-            throw Problem.failed("%s: `%s` did not end within %d s".formatted(cluster, String.join(" ", command), limit.toSeconds()), asTyped);
+            throw Problem.failed("%s: `%s` did not end within %d s".formatted(cluster, String.join(" ", command), limit.toSeconds()),
+                    asTyped);
         } catch (ExecutionException | InterruptedException e) {
-            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(cluster, String.join(" ", command), pod, e.getMessage()), asTyped);
+            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(cluster, String.join(" ", command), pod, e.getMessage()),
+                    asTyped);
         }
     }
 

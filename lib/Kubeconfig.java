@@ -59,7 +59,8 @@ public record Kubeconfig(List<Path> files) {
         try {
             return Files.exists(file) ? parse(Files.readString(file), file.toString()) : new LinkedHashMap<>();
         } catch (IOException e) {
-            throw Problem.unfit("cannot read the kubeconfig " + file + ": " + e.getMessage(), "check its owner and mode, or set KUBECONFIG to another file");
+            throw Problem.unfit("cannot read the kubeconfig " + file + ": " + e.getMessage(),
+                    "check its owner and mode, or set KUBECONFIG to another file");
         }
     }
 
@@ -68,7 +69,8 @@ public record Kubeconfig(List<Path> files) {
         try {
             return yaml.isBlank() ? new LinkedHashMap<>() : Serialization.unmarshal(yaml, LinkedHashMap.class);
         } catch (RuntimeException e) {
-            throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), "mend it, or set KUBECONFIG to another file");
+            throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
+                    "mend it, or set KUBECONFIG to another file");
         }
     }
 
@@ -98,7 +100,8 @@ public record Kubeconfig(List<Path> files) {
                 Files.deleteIfExists(lock);
             }
         } catch (IOException e) {
-            throw Problem.unfit("cannot write the kubeconfig " + named + ": " + e.getMessage(), "check its owner and mode, or set KUBECONFIG to another file");
+            throw Problem.unfit("cannot write the kubeconfig " + named + ": " + e.getMessage(),
+                    "check its owner and mode, or set KUBECONFIG to another file");
         }
     }
 

@@ -35,8 +35,10 @@ package lib;
 //SOURCES Kubeconfig.java
 //SOURCES Manifests.java
 //SOURCES Mesh.java
+//SOURCES MeshChecks.java
 //SOURCES MetalLb.java
 //SOURCES Plan.java
+//SOURCES PlatformChecks.java
 //SOURCES Preflight.java
 //SOURCES Problem.java
 //SOURCES SampleApp.java

@@ -9,8 +9,10 @@ import module java.base;
 public final class Manifests {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Z_]+)}");
     /** All manifests that exist, by their path; kept true by a unit test. */
-    public static final List<String> ALL = List.of("kind/cluster.yaml", "kind/complete.yaml", "metallb/pool.yaml", "metallb/probes.yaml", "istio/namespace.yaml", "istio/istio.yaml",
-            "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml");
+    public static final List<String> ALL = List.of("kind/cluster.yaml", "kind/complete.yaml", "metallb/pool.yaml", "metallb/probes.yaml",
+            "istio/namespace.yaml", "istio/istio.yaml",
+            "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml",
+                    "apps/locality.yaml");
 
     private final Path folder;
 
@@ -26,7 +28,8 @@ public final class Manifests {
             try {
                 return Files.readString(folder.resolve(path));
             } catch (IOException e) {
-                throw Problem.usage("the manifest %s is not in %s, or cannot be read".formatted(path, folder), "copy manifests/ whole, change what you want in the copy, and name it with --manifests");
+                throw Problem.usage("the manifest %s is not in %s, or cannot be read".formatted(path, folder),
+                        "copy manifests/ whole, change what you want in the copy, and name it with --manifests");
             }
         }
         try (InputStream in = Manifests.class.getResourceAsStream("/manifests/" + path)) {
@@ -40,7 +43,8 @@ public final class Manifests {
     public String filled(String path, Map<String, String> values) {
         return PLACEHOLDER.matcher(read(path)).replaceAll(found -> {
             String value = values.get(found.group(1));
-            if (value == null) throw Problem.usage("%s has the placeholder ${%s}, which nothing fills".formatted(path, found.group(1)), "known there: " + String.join(", ", new TreeSet<>(values.keySet())));
+            if (value == null) throw Problem.usage("%s has the placeholder ${%s}, which nothing fills".formatted(path, found.group(1)),
+                    "known there: " + String.join(", ", new TreeSet<>(values.keySet())));
             return Matcher.quoteReplacement(value);
         });
     }
@@ -52,7 +56,8 @@ public final class Manifests {
 
     /** The images that a text of YAML asks for; "auto" is Istio's word for the one that the injector fills in. */
     public static Set<String> images(String yaml) {
-        return Pattern.compile("(?m)^[\\s{-]*image:\\s*[\"']?([^\\s\"',}]+)").matcher(yaml).results().map(m -> m.group(1)).filter(i -> !i.equals("auto")).collect(Collectors.toCollection(TreeSet::new));
+        return Pattern.compile("(?m)^[\\s{-]*image:\\s*[\"']?([^\\s\"',}]+)").matcher(yaml).results().map(m -> m.group(1))
+                .filter(i -> !i.equals("auto")).collect(Collectors.toCollection(TreeSet::new));
     }
 
     /** Merges a patch into an object of YAML as a strategic merge does: maps key by key, lists of named things by their names. */
@@ -63,7 +68,8 @@ public final class Manifests {
                 merge((Map<String, Object>) there, (Map<String, Object>) value);
             } else if (there instanceof List && value instanceof List) {
                 for (var item : (List<Map<String, Object>>) value) {
-                    ((List<Map<String, Object>>) there).stream().filter(t -> item.get("name").equals(t.get("name"))).forEach(t -> merge(t, item));
+                    ((List<Map<String, Object>>) there).stream().filter(t -> item.get("name").equals(t.get("name")))
+                            .forEach(t -> merge(t, item));
                 }
             } else {
                 target.put(key, value);

@@ -18,7 +18,9 @@ public final class MetalLb {
         this.docker = docker;
     }
 
-    public static List<String> images() { return Stream.of("controller", "speaker").map(part -> "quay.io/metallb/%s:%s".formatted(part, Versions.METALLB)).toList(); }
+    public static List<String> images() {
+        return Stream.of("controller", "speaker").map(part -> "quay.io/metallb/%s:%s".formatted(part, Versions.METALLB)).toList();
+    }
 
     /** Upstream's manifest. */
     public String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
@@ -36,12 +38,15 @@ public final class MetalLb {
                 # MetalLB's webhook may refuse the pool for some seconds more
                 until %s
                 do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(Path::toString).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
-                AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."), manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
+                AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."),
+                        manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
         return new Action(byHand, seen -> {
             Map<Boolean, List<String>> documents = Kube.split(upstream()).stream().collect(Collectors.partitioningBy(Kube::isDefinition));
-            List<GenericKubernetesResource> upstream = documents.get(false).stream().map(Kube::parseOne).collect(Collectors.toCollection(ArrayList::new));
+            List<GenericKubernetesResource> upstream = documents.get(false).stream().map(Kube::parseOne)
+                    .collect(Collectors.toCollection(ArrayList::new));
             for (GenericKubernetesResource patch : Kube.parse(manifests.read("metallb/probes.yaml")))
-                find(upstream, patch.getKind(), patch.getMetadata().getName()).ifPresent(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
+                find(upstream, patch.getKind(), patch.getMetadata().getName())
+                        .ifPresent(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
             AddressRange range = AddressRange.of(docker.describeNetwork(), cluster.index());
             kube.applyDefinitions("metallb", documents.get(true));
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
@@ -51,6 +56,14 @@ public final class MetalLb {
             kube.apply(upstream);
             kube.awaitDeployments(NAMESPACE, List.of("controller"), Duration.ofMinutes(3), seen);
         });
+    }
+
+    /** The address ranges of all pools that the cluster's MetalLB has. */
+    static List<AddressRange> ranges(Kube kube) {
+        return kube.client().genericKubernetesResources("metallb.io/v1beta1", "IPAddressPool").inNamespace(NAMESPACE).list().getItems()
+                .stream()
+                .flatMap(pool -> pool.<List<String>>get("spec", "addresses").stream()).filter(range -> range.contains("."))
+                        .map(AddressRange::parse).toList();
     }
 
     private static Optional<GenericKubernetesResource> find(List<GenericKubernetesResource> resources, String kind, String name) {
@@ -66,7 +79,8 @@ public final class MetalLb {
         GenericKubernetesResource empty = find(upstream, "Secret", "metallb-webhook-cert").orElseThrow();
         var there = kube.client().secrets().inNamespace(NAMESPACE).withName(empty.getMetadata().getName()).get();
         if (there != null && there.getData() != null) upstream.remove(empty);
-        else empty.setAdditionalProperty("data", CertificateAuthority.forServer("cert", "metallb-webhook-service.%s.svc".formatted(NAMESPACE)));
+        else empty.setAdditionalProperty("data", CertificateAuthority.forServer("cert",
+                "metallb-webhook-service.%s.svc".formatted(NAMESPACE)));
     }
 
     private void applyPool(Kube kube, AddressRange range, Consumer<String> seen) throws IOException {

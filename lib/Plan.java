@@ -122,7 +122,8 @@ public final class Plan {
         StringBuilder text = new StringBuilder("#!/usr/bin/env bash\n# What KindDemo does, as shell commands. Steps that do not wait for one another run together there.\nset -euo pipefail\n");
         for (Step step : steps) {
             text.append("\n# ").append(step.title());
-            if (!step.after.isEmpty()) text.append("   (after ").append(String.join("; ", step.after.stream().map(Step::title).toList())).append(")");
+            if (!step.after.isEmpty()) text.append("   (after ").append(String.join("; ", step.after.stream().map(Step::title).toList()))
+                    .append(")");
             text.append('\n').append(step.action.byHand().strip()).append('\n');
         }
         return text.toString();
@@ -137,7 +138,8 @@ public final class Plan {
             if (step.state == State.SKIPPED) continue;
             double from = (step.started - began) / 1e9, to = (step.finished - began) / 1e9;
             int left = (int) (from / total * width), bar = Math.max(1, (int) Math.round((to - from) / total * width));
-            text.append("%-28s %6.1f → %6.1f  %s%s%n".formatted(step.title(), from, to, " ".repeat(left), "█".repeat(Math.min(bar, width - left + 1))));
+            text.append("%-28s %6.1f → %6.1f  %s%s%n".formatted(step.title(), from, to, " ".repeat(left),
+                    "█".repeat(Math.min(bar, width - left + 1))));
         }
         return text.toString();
     }

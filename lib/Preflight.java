@@ -68,7 +68,8 @@ public final class Preflight {
                 }
             }
         }
-        if (!taken.isEmpty()) throw Problem.unfit("port%s %s on 127.0.0.1 %s taken".formatted(taken.size() > 1 ? "s" : "", String.join(", ", taken), taken.size() > 1 ? "are" : "is"),
+        if (!taken.isEmpty()) throw Problem.unfit("port%s %s on 127.0.0.1 %s taken".formatted(taken.size() > 1 ? "s" : "",
+                String.join(", ", taken), taken.size() > 1 ? "are" : "is"),
                 "see who listens (lsof -i :%s), end it, or change manifests/kind/cluster.yaml in a copy named by --manifests".formatted(taken.getFirst().split(" ")[0]));
     }
 
@@ -85,7 +86,8 @@ public final class Preflight {
             Path existing = folder;
             while (!Files.exists(existing)) existing = existing.toAbsolutePath().getParent();
             long free = Files.getFileStore(existing).getUsableSpace();
-            if (free < needed) throw Problem.unfit("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder, free / 1e9, needed / 1e9), "free some: docker system df, then docker system prune");
+            if (free < needed) throw Problem.unfit("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder,
+                    free / 1e9, needed / 1e9), "free some: docker system df, then docker system prune");
         } catch (IOException e) {
             throw Problem.unfit("cannot look at the disk of %s: %s".formatted(folder, e.getMessage()), "check the folder's mode");
         }
@@ -93,6 +95,8 @@ public final class Preflight {
 
     private void memory(Mesh mesh, Docker.Engine engine) {
         long needed = mesh.clusters().size() * MEMORY_PER_CLUSTER;
-        if (engine.memoryBytes() < needed) settings.console().warn("the engine has %.1f GB of memory; %d clusters want %.1f GB".formatted(engine.memoryBytes() / 1e9, mesh.clusters().size(), needed / 1e9));
+        if (engine.memoryBytes() < needed) settings.console()
+                .warn("the engine has %.1f GB of memory; %d clusters want %.1f GB".formatted(engine.memoryBytes() / 1e9, mesh.clusters()
+                .size(), needed / 1e9));
     }
 }

@@ -5,7 +5,8 @@ import module java.base;
 /** The sample application: helloworld v1 and v2 and a client, sleep, in every cluster. */
 public final class SampleApp {
     static final String NAMESPACE = "sample", SERVICE = "helloworld", CLIENT = "sleep", LOCALITY = "apps/locality.yaml";
-    private static final List<String> FILES = List.of("apps/namespace.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml");
+    private static final List<String> FILES = List.of("apps/namespace.yaml", "apps/helloworld.yaml", "apps/sleep.yaml",
+            "apps/ingress.yaml");
 
     private final Manifests manifests;
 
@@ -27,7 +28,8 @@ public final class SampleApp {
         return new Action(byHand, seen -> {
             files.forEach(file -> kube.apply(manifests.read(file)));
             if (!locality) Kube.parse(manifests.read(LOCALITY)).forEach(rule -> kube.client().resource(rule).delete());
-            List<String> deployments = FILES.stream().flatMap(f -> Kube.parse(manifests.read(f)).stream()).filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName()).toList();
+            List<String> deployments = FILES.stream().flatMap(f -> Kube.parse(manifests.read(f)).stream())
+                    .filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName()).toList();
             kube.awaitDeployments(NAMESPACE, deployments, Duration.ofMinutes(5), seen);
         });
     }
@@ -37,7 +39,8 @@ public final class SampleApp {
         StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
         Cluster first = mesh.clusters().getFirst();
         text.append("  jbang Verify.java%s\n".formatted(settings.asTyped()));
-        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(Kube.kubectl(first), NAMESPACE, CLIENT));
+        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(Kube.kubectl(first), NAMESPACE,
+                CLIENT));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
         for (Cluster cluster : mesh.clusters()) text.append("  %s: http://localhost:%d/hello\n".formatted(cluster, cluster.httpPort()));
         text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));

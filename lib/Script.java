@@ -8,7 +8,8 @@ import picocli.CommandLine.Mixin;
 
 /** What the three scripts have in common: their options, and how they end. */
 @Command(mixinStandardHelpOptions = true, versionProvider = Script.Versioned.class, sortOptions = false, usageHelpAutoWidth = true,
-        exitCodeListHeading = "%nExit codes:%n", exitCodeList = {"0:all went well", "1:a step or a check failed", "2:an option cannot be meant",
+        exitCodeListHeading = "%nExit codes:%n", exitCodeList = {"0:all went well", "1:a step or a check failed",
+                "2:an option cannot be meant",
             "3:this machine, or what is on it, is not fit", "130:interrupted"})
 public abstract class Script implements Callable<Integer> {
     @Mixin protected Settings settings;
@@ -44,7 +45,8 @@ public abstract class Script implements Callable<Integer> {
 
     static final class Versioned implements IVersionProvider {
         @Override public String[] getVersion() {
-            return new String[] {"kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(Versions.DEMO, Versions.ISTIO, Versions.KIND, Versions.METALLB)};
+            return new String[] {"kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(Versions.DEMO, Versions.ISTIO, Versions.KIND,
+                    Versions.METALLB)};
         }
     }
 }

@@ -41,7 +41,8 @@ public final class Settings {
 
     /** A {@link ParameterException} when a value cannot be meant. */
     void check() {
-        if (clusters != null && (clusters < 1 || clusters > Mesh.MOST_CLUSTERS)) throw wrong("--clusters takes 1 to %d, not %d".formatted(Mesh.MOST_CLUSTERS, clusters));
+        if (clusters != null && (clusters < 1
+                || clusters > Mesh.MOST_CLUSTERS)) throw wrong("--clusters takes 1 to %d, not %d".formatted(Mesh.MOST_CLUSTERS, clusters));
         if (workers < 0 || workers > 9) throw wrong("--workers takes 0 to 9, not " + workers);
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?")) throw wrong("--name-prefix takes lower-case letters, digits and hyphens, from a letter on and at most 30, not '%s'".formatted(namePrefix));
         if (!nodeImage.matches("[A-Za-z0-9][\\w./:@-]*")) throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
@@ -55,7 +56,8 @@ public final class Settings {
     public List<Cluster> ours(Docker docker) {
         Pattern named = Pattern.compile(Pattern.quote(namePrefix) + "([1-9])");
         return docker.nodes().stream().filter(Docker.Node::ours).map(n -> named.matcher(n.cluster())).filter(Matcher::matches)
-                .map(m -> new Cluster(Integer.parseInt(m.group(1)), m.group())).distinct().sorted(Comparator.comparing(Cluster::index)).toList();
+                .map(m -> new Cluster(Integer.parseInt(m.group(1)), m.group())).distinct().sorted(Comparator.comparing(Cluster::index))
+                        .toList();
     }
 
     /** Looks which clusters of ours exist: their number is the default for --clusters. A {@link Problem} when no engine answers. */

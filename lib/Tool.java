@@ -65,7 +65,8 @@ public final class Tool {
                     unlogged ? "(%d bytes, kept out of the log)\n".formatted(result.out.length()) : result.out, result.err));
             return result;
         } catch (TimeoutException e) {
-            throw Problem.failed("`%s` did not end within %d s; it last said:\n%s".formatted(typed, limit.toSeconds(), err.toString(StandardCharsets.UTF_8).strip()),
+            throw Problem.failed("`%s` did not end within %d s; it last said:\n%s".formatted(typed, limit.toSeconds(),
+                    err.toString(StandardCharsets.UTF_8).strip()),
                     "run it by hand to see where it hangs");
         } catch (IOException e) {
             throw Problem.unfit(command + " was not found on PATH, or cannot be run", howToInstall);
@@ -81,14 +82,18 @@ public final class Tool {
         try {
             Path said = Files.createTempFile("pipe", ".txt");
             try {
-                var sides = Stream.of(from, into).map(words -> new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(words)).toList())
+                var sides = Stream.of(from, into).map(words -> new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(words))
+                        .toList())
                         .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()))).toList();
                 sides.getLast().redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
                 both = ProcessBuilder.startPipeline(sides);
-                boolean ended = both.getLast().waitFor(limit.toMillis(), TimeUnit.MILLISECONDS) && both.getFirst().waitFor(10, TimeUnit.SECONDS);
+                boolean ended = both.getLast().waitFor(limit.toMillis(), TimeUnit.MILLISECONDS) && both.getFirst()
+                        .waitFor(10, TimeUnit.SECONDS);
                 console.detail("$ %s\n%s".formatted(typed, Files.readString(said)));
                 if (!ended || both.stream().anyMatch(p -> p.exitValue() != 0))
-                    throw Problem.failed("`%s` %s:\n%s".formatted(typed, ended ? "failed" : "did not end within %d s".formatted(limit.toSeconds()), new Result(1, Files.readString(said), "").lastLines()), howToGoOn());
+                    throw Problem.failed("`%s` %s:\n%s".formatted(typed, ended ? "failed"
+                            : "did not end within %d s".formatted(limit.toSeconds()), new Result(1, Files.readString(said), "")
+                            .lastLines()), howToGoOn());
             } finally {
                 both.forEach(Process::destroy);
                 Files.delete(said);
@@ -102,13 +107,17 @@ public final class Tool {
 
     private String expectGood(Result result, String... arguments) {
         if (result.ok()) return result.out;
-        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(typed(arguments), result.exitCode, result.lastLines()), howToGoOn());
+        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(typed(arguments), result.exitCode, result.lastLines()),
+                howToGoOn());
     }
 
-    private String howToGoOn() { return console.logFile().map(f -> "all that was run and printed is in " + f).orElse("run it by hand to see more"); }
+    private String howToGoOn() {
+        return console.logFile().map(f -> "all that was run and printed is in " + f).orElse("run it by hand to see more");
+    }
 
     /** The command as it could be typed: arguments with anything but plain characters are quoted. */
     private String typed(String... arguments) {
-        return command + " " + Arrays.stream(arguments).map(a -> a.matches("[\\w@%+=:,./-]+") ? a : "'" + a.replace("'", "'\\''") + "'").collect(Collectors.joining(" "));
+        return command + " " + Arrays.stream(arguments).map(a -> a.matches("[\\w@%+=:,./-]+") ? a : "'" + a.replace("'", "'\\''") + "'")
+                .collect(Collectors.joining(" "));
     }
 }

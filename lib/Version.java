@@ -9,13 +9,15 @@ public record Version(int major, int minor, int patch) implements Comparable<Ver
     /** The first version in a text; 0.0.0 when there is none. */
     public static Version first(String text) {
         Matcher m = NUMBERS.matcher(text);
-        return m.find() ? new Version(Integer.parseInt(m.group(1)), Integer.parseInt(m.group(2)), Integer.parseInt(m.group(3))) : new Version(0, 0, 0);
+        return m.find() ? new Version(Integer.parseInt(m.group(1)), Integer.parseInt(m.group(2)), Integer.parseInt(m.group(3)))
+                : new Version(0, 0, 0);
     }
 
     public boolean sameMinor(Version other) { return major == other.major && minor == other.minor; }
 
     @Override public int compareTo(Version other) {
-        return Comparator.comparingInt(Version::major).thenComparingInt(Version::minor).thenComparingInt(Version::patch).compare(this, other);
+        return Comparator.comparingInt(Version::major).thenComparingInt(Version::minor).thenComparingInt(Version::patch)
+                .compare(this, other);
     }
 
     @Override public String toString() { return major + "." + minor + "." + patch; }

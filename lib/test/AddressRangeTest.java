@@ -13,7 +13,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("unit")
 class AddressRangeTest {
     private static JsonNode network(String ipam, String containers) throws IOException {
-        return new ObjectMapper().readTree("{\"Name\": \"kind\", \"IPAM\": {\"Config\": [%s]}, \"Containers\": {%s}}".formatted(ipam, containers));
+        return new ObjectMapper().readTree("{\"Name\": \"kind\", \"IPAM\": {\"Config\": [%s]}, \"Containers\": {%s}}".formatted(ipam,
+                containers));
     }
 
     @Test void anIpv6SubnetThatComesFirstIsPassedOver() throws IOException {
@@ -56,6 +57,7 @@ class AddressRangeTest {
     }
 
     @Test void theRangeForDoingItByHandIsTheSame() throws IOException {
-        for (int i = 1; i <= 9; i++) assertEquals("172.18." + AddressRange.inSlash16(i).toString().replace("0.0.", "").replace("-", "-172.18."), AddressRange.of(network("{\"Subnet\": \"172.18.0.0/16\"}", ""), i).toString());
+        for (int i = 1; i <= 9; i++) assertEquals("172.18." + AddressRange.inSlash16(i).toString().replace("0.0.", "")
+                .replace("-", "-172.18."), AddressRange.of(network("{\"Subnet\": \"172.18.0.0/16\"}", ""), i).toString());
     }
 }

@@ -33,9 +33,13 @@ class AssetsTest {
 
     @AfterEach void stop() { server.stop(0); }
 
-    private Versions.Asset asset(String sha256) { return new Versions.Asset("file.yaml", "http://127.0.0.1:%d/file.yaml".formatted(server.getAddress().getPort()), sha256); }
+    private Versions.Asset asset(String sha256) {
+        return new Versions.Asset("file.yaml", "http://127.0.0.1:%d/file.yaml".formatted(server.getAddress().getPort()), sha256);
+    }
 
-    private static String sha256(String text) throws NoSuchAlgorithmException { return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8))); }
+    private static String sha256(String text) throws NoSuchAlgorithmException {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
+    }
 
     @Test void aFileIsFetchedOnceAndKept() throws Exception {
         Assets assets = new Assets(null, cache);

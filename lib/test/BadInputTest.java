@@ -15,12 +15,14 @@ class BadInputTest {
     @TempDir Path folder;
 
     @BeforeAll static void build() {
-        for (String script : List.of("KindDemo", "Verify", "Teardown")) assertEquals(0, Shell.run("jbang build %s.java".formatted(script)).exitCode());
+        for (String script : List.of("KindDemo", "Verify", "Teardown")) assertEquals(0, Shell.run("jbang build %s.java".formatted(script))
+                .exitCode());
     }
 
     /** Runs KindDemo with its own folders, expects this exit code and these words in one line of stderr, a hint, and no change. */
     private void refused(int exitCode, String words, String arguments, Map<String, String> environment) {
-        Map<String, String> all = new HashMap<>(Map.of("XDG_STATE_HOME", folder.resolve("state").toString(), "KUBECONFIG", folder.resolve("kubeconfig").toString()));
+        Map<String, String> all = new HashMap<>(Map.of("XDG_STATE_HOME", folder.resolve("state").toString(), "KUBECONFIG",
+                folder.resolve("kubeconfig").toString()));
         all.putAll(environment);
         String before = Shell.run("docker ps -aq; docker network ls -q").out();
         Shell.Result result = Shell.run("jbang KindDemo.java " + arguments, all);
@@ -36,33 +38,48 @@ class BadInputTest {
 
     private void refused(int exitCode, String words, String arguments) { refused(exitCode, words, arguments, Map.of()); }
 
-    @Test void noEngine() { refused(Problem.UNFIT, "the container engine does not answer", "", Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock"))); }
+    @Test void noEngine() {
+        refused(Problem.UNFIT, "the container engine does not answer", "", Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock")));
+    }
 
     @Test void anEngineThatDoesNotAnswer() throws IOException {
         try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
-            refused(Problem.UNFIT, "the container engine does not answer", "", Map.of("DOCKER_HOST", "tcp://127.0.0.1:" + silent.getLocalPort()));
+            refused(Problem.UNFIT, "the container engine does not answer", "",
+                    Map.of("DOCKER_HOST", "tcp://127.0.0.1:" + silent.getLocalPort()));
         }
     }
 
-    @Test void noDocker() throws IOException { refused(Problem.UNFIT, "docker was not found", "", Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl"))); }
+    @Test void noDocker() throws IOException {
+        refused(Problem.UNFIT, "docker was not found", "", Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl")));
+    }
 
-    @Test void noKind() throws IOException { refused(Problem.UNFIT, "kind was not found", "", Map.of("PATH", pathWith("jbang", "java", "docker", "istioctl"))); }
+    @Test void noKind() throws IOException {
+        refused(Problem.UNFIT, "kind was not found", "", Map.of("PATH", pathWith("jbang", "java", "docker", "istioctl")));
+    }
 
-    @Test void noIstioctl() throws IOException { refused(Problem.UNFIT, "istioctl was not found", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind"))); }
+    @Test void noIstioctl() throws IOException {
+        refused(Problem.UNFIT, "istioctl was not found", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind")));
+    }
 
-    @Test void anOldKind() throws IOException { refused(Problem.UNFIT, "kind is too old", "", Map.of("PATH", pathWith("jbang", "java", "docker", "istioctl") + ":" + saying("kind", "kind v0.20.0 go1.20"))); }
+    @Test void anOldKind() throws IOException {
+        refused(Problem.UNFIT, "kind is too old", "", Map.of("PATH", pathWith("jbang", "java", "docker", "istioctl") + ":"
+                + saying("kind", "kind v0.20.0 go1.20")));
+    }
 
     @Test void anIstioctlOfAnotherVersion() throws IOException {
-        refused(Problem.UNFIT, "istioctl is of another version", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind") + ":" + saying("istioctl", "client version: 1.24.0")));
+        refused(Problem.UNFIT, "istioctl is of another version", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind") + ":"
+                + saying("istioctl", "client version: 1.24.0")));
     }
 
     /** A folder with just these programs and the plain ones of the system. */
     private String pathWith(String... programs) throws IOException {
         Path bin = Files.createDirectory(folder.resolve("bin"));
-        List<String> plain = List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed", "tr", "ls", "stat", "mkdir", "id", "grep");
+        List<String> plain = List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed", "tr", "ls", "stat",
+                "mkdir", "id", "grep");
         for (String program : Stream.concat(Stream.of(programs), plain.stream()).toList()) {
             Path file = bin.resolve(program);
-            Files.writeString(file, "#!/bin/sh\nexec %s \"$@\"\n".formatted(Shell.run("readlink -f $(command -v %s)".formatted(program)).out().strip()));
+            Files.writeString(file, "#!/bin/sh\nexec %s \"$@\"\n".formatted(Shell.run("readlink -f $(command -v %s)".formatted(program))
+                    .out().strip()));
             file.toFile().setExecutable(true);
         }
         return bin.toString();
@@ -102,9 +119,11 @@ class BadInputTest {
 
     @Test void aFullDisk() throws IOException {
         Path small = Files.createDirectory(folder.resolve("small"));
-        org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("mount -t tmpfs -o size=8m tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");
+        org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("mount -t tmpfs -o size=8m tmpfs '%s'".formatted(small)).exitCode() == 0,
+                "needs the right to mount");
         try {
-            refused(Problem.UNFIT, "is nearly full", "", Map.of("XDG_CACHE_HOME", small.toString(), "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache"));
+            refused(Problem.UNFIT, "is nearly full", "", Map.of("XDG_CACHE_HOME", small.toString(), "JBANG_CACHE_DIR",
+                    System.getProperty("user.home") + "/.jbang/cache"));
         } finally {
             Shell.run("umount '%s'".formatted(small));
         }

@@ -11,21 +11,32 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Measures in one run, in turn, so that a machine whose speed drifts is fair to all. Makes and removes clusters so1… and floor1…; not a test. */
-@Command(name = "Bench", mixinStandardHelpOptions = true, description = "Times KindDemo, Verify and Teardown beside bare `kind create` and, where it exists, the demo in plain shell.")
+/**
+ * Measures in one run, in turn, so that a machine whose speed drifts is fair to all. Makes and removes clusters so1… and
+ * floor1…; not a test.
+ */
+@Command(name = "Bench", mixinStandardHelpOptions = true,
+        description = "Times KindDemo, Verify and Teardown beside bare `kind create` and, where it exists, the demo in plain shell.")
 public final class Bench implements Callable<Integer> {
     @Option(names = "--rounds", defaultValue = "3", description = "How often everything is measured. Default: ${DEFAULT-VALUE}.")
     int rounds;
-    @Option(names = "--workers", split = ",", defaultValue = "0,1", description = "Numbers of worker nodes to measure. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--workers", split = ",", defaultValue = "0,1",
+            description = "Numbers of worker nodes to measure. Default: ${DEFAULT-VALUE}.")
     List<Integer> workers;
-    @Option(names = "--growth", split = ",", defaultValue = "1,3,4", description = "Numbers of clusters to measure beside two, once a round. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--growth", split = ",", defaultValue = "1,3,4",
+            description = "Numbers of clusters to measure beside two, once a round. Default: ${DEFAULT-VALUE}.")
     List<Integer> growth;
-    @Option(names = "--reference", defaultValue = "../shared/testbed/reference.sh", description = "The demo in plain shell, if there is one. It reads WORKERS. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--reference", defaultValue = "../shared/testbed/reference.sh",
+            description = "The demo in plain shell, if there is one. It reads WORKERS. Default: ${DEFAULT-VALUE}.")
     Path reference;
-    @Option(names = "--timeline", defaultValue = "timeline.svg", description = "Where to draw the last warm run, a lane per cluster. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--timeline", defaultValue = "timeline.svg",
+            description = "Where to draw the last warm run, a lane per cluster. Default: ${DEFAULT-VALUE}.")
     Path timeline;
 
-    /** Whole-machine figures of one command: the wall clock, busy CPU seconds, and the peak of memory in use over what was in use before. */
+    /**
+     * Whole-machine figures of one command: the wall clock, busy CPU seconds, and the peak of memory in use over what was in
+     * use before.
+     */
     private record Figures(double seconds, double cpuSeconds, double megabytes) {}
 
     private final Map<String, List<Figures>> results = new LinkedHashMap<>();
@@ -101,7 +112,10 @@ public final class Bench implements Callable<Integer> {
         return result.out();
     }
 
-    /** From /proc/stat, https://man7.org/linux/man-pages/man5/proc_stat.5.html: all but idle, iowait and steal, in hundredths of a second. */
+    /**
+     * From /proc/stat, https://man7.org/linux/man-pages/man5/proc_stat.5.html: all but idle, iowait and steal, in hundredths
+     * of a second.
+     */
     private static double busySeconds() throws IOException {
         String[] fields = Files.readAllLines(Path.of("/proc/stat")).getFirst().split("\\s+");
         return IntStream.of(1, 2, 3, 6, 7).mapToLong(i -> Long.parseLong(fields[i])).sum() / 100.0;
@@ -109,7 +123,8 @@ public final class Bench implements Callable<Integer> {
 
     private static long memoryInUse() throws IOException {
         Map<String, Long> kilobytes = new HashMap<>();
-        for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) kilobytes.put(line.split(":")[0], Long.parseLong(line.replaceAll("\\D", "")));
+        for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) kilobytes.put(line.split(":")[0],
+                Long.parseLong(line.replaceAll("\\D", "")));
         return (kilobytes.get("MemTotal") - kilobytes.get("MemAvailable")) * 1024;
     }
 
@@ -124,21 +139,25 @@ public final class Bench implements Callable<Integer> {
         results.forEach((what, all) -> {
             double seconds = median(all, Figures::seconds);
             String suffix = what.contains(", 1 worker") ? ", 1 worker" : ", 0 workers";
-            text.append("| %s | %.1f (%.1f–%.1f) | %s | %s | %.0f | %.0f |%n".formatted(what, seconds, all.stream().mapToDouble(Figures::seconds).min().orElse(0), all.stream().mapToDouble(Figures::seconds).max().orElse(0),
-                    ratio(what, seconds, "plain shell" + suffix), ratio(what, seconds, "bare kind clusters" + suffix), median(all, Figures::cpuSeconds), median(all, Figures::megabytes)));
+            text.append("| %s | %.1f (%.1f–%.1f) | %s | %s | %.0f | %.0f |%n".formatted(what, seconds, all.stream()
+                    .mapToDouble(Figures::seconds).min().orElse(0), all.stream().mapToDouble(Figures::seconds).max().orElse(0),
+                    ratio(what, seconds, "plain shell" + suffix), ratio(what, seconds, "bare kind clusters" + suffix),
+                            median(all, Figures::cpuSeconds), median(all, Figures::megabytes)));
         });
         return text.toString();
     }
 
     private String ratio(String what, double seconds, String to) {
-        return results.containsKey(to) && what.startsWith("KindDemo") ? "%.2f".formatted(seconds / median(results.get(to), Figures::seconds)) : "";
+        return results.containsKey(to) && what.startsWith("KindDemo") ? "%.2f".formatted(seconds / median(results.get(to),
+                Figures::seconds)) : "";
     }
 
     /** Draws what --timings printed: a lane per cluster, a bar per step. */
     static String draw(String timings) {
         record Bar(String lane, String what, double from, double to) {}
         List<Bar> bars = Pattern.compile("(?m)^(?:(\\S+): )?(.+?) +([\\d.]+) → +([\\d.]+) ").matcher(timings).results()
-                .map(m -> new Bar(Objects.requireNonNullElse(m.group(1), "mesh"), m.group(2), Double.parseDouble(m.group(3)), Double.parseDouble(m.group(4)))).sorted(Comparator.comparing(Bar::lane).thenComparing(Bar::from)).toList();
+                .map(m -> new Bar(Objects.requireNonNullElse(m.group(1), "mesh"), m.group(2), Double.parseDouble(m.group(3)),
+                        Double.parseDouble(m.group(4)))).sorted(Comparator.comparing(Bar::lane).thenComparing(Bar::from)).toList();
         double end = bars.stream().mapToDouble(Bar::to).max().orElse(1), scale = 800 / end;
         StringBuilder svg = new StringBuilder();
         int y = 20;
@@ -150,7 +169,8 @@ public final class Bench implements Callable<Integer> {
                 lane = bar.lane;
             }
             svg.append("<rect x='%.1f' y='%d' width='%.1f' height='14' rx='2'/><text x='%.1f' y='%d'>%s %.1f s</text>%n".formatted(
-                    120 + bar.from * scale, y, Math.max(1, (bar.to - bar.from) * scale), 124 + bar.from * scale, y + 11, bar.what, bar.to - bar.from));
+                    120 + bar.from * scale, y, Math.max(1, (bar.to - bar.from) * scale), 124 + bar.from * scale, y + 11, bar.what,
+                            bar.to - bar.from));
             y += 17;
         }
         return "<svg xmlns='http://www.w3.org/2000/svg' width='1100' height='%d' font-family='sans-serif' font-size='11'><style>rect{fill:#8ecae6}svg{background:#fff}</style>%n%s<text x='120' y='%d'>%.1f s in all</text></svg>%n".formatted(y + 40, svg, y + 24, end);

@@ -34,7 +34,9 @@ class KubeconfigTest {
             """;
     @TempDir Path folder;
 
-    private static Map<?, ?> read(Path file) throws IOException { return io.fabric8.kubernetes.client.utils.Serialization.unmarshal(Files.readString(file), Map.class); }
+    private static Map<?, ?> read(Path file) throws IOException {
+        return io.fabric8.kubernetes.client.utils.Serialization.unmarshal(Files.readString(file), Map.class);
+    }
 
     @Test void contextsComeAndGoAndTheRestStays() throws IOException {
         Path file = Files.writeString(folder.resolve("config"), MINE);

@@ -10,12 +10,14 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("unit")
 class ManifestsTest {
     private static Set<String> listed(String directive) throws IOException {
-        return Files.readAllLines(Shell.PROJECT.resolve("lib/Lib.java")).stream().filter(l -> l.startsWith("//" + directive + " ")).map(l -> l.substring(directive.length() + 3)).collect(Collectors.toSet());
+        return Files.readAllLines(Shell.PROJECT.resolve("lib/Lib.java")).stream().filter(l -> l.startsWith("//" + directive + " "))
+                .map(l -> l.substring(directive.length() + 3)).collect(Collectors.toSet());
     }
 
     private static Set<String> below(String folder, String ending) throws IOException {
         try (Stream<Path> all = Files.walk(Shell.PROJECT.resolve(folder))) {
-            return all.filter(f -> f.toString().endsWith(ending)).map(f -> Shell.PROJECT.resolve(folder).relativize(f).toString()).collect(Collectors.toSet());
+            return all.filter(f -> f.toString().endsWith(ending)).map(f -> Shell.PROJECT.resolve(folder).relativize(f).toString())
+                    .collect(Collectors.toSet());
         }
     }
 
@@ -27,15 +29,23 @@ class ManifestsTest {
 
     @Test void theHubAndTheCodeListEveryManifest() throws IOException {
         Set<String> manifests = below("manifests", ".yaml");
-        assertEquals(manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m)).collect(Collectors.toSet()), listed("FILES"));
+        assertEquals(manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m)).collect(Collectors.toSet()),
+                listed("FILES"));
         assertEquals(manifests, new HashSet<>(Manifests.ALL));
     }
 
     @Test void everyTestIsListed() throws IOException {
-        Set<String> listed = Files.readAllLines(Shell.PROJECT.resolve("lib/test/Tests.java")).stream().filter(l -> l.startsWith("//SOURCES ") && !l.contains("..")).map(l -> l.substring(10)).collect(Collectors.toSet());
+        Set<String> listed = Files.readAllLines(Shell.PROJECT.resolve("lib/test/Tests.java")).stream()
+                .filter(l -> l.startsWith("//SOURCES ") && !l.contains("..")).map(l -> l.substring(10)).collect(Collectors.toSet());
         Set<String> there = below("lib/test", ".java");
         there.removeAll(Set.of("Tests.java", "Bench.java"));
         assertEquals(there, listed);
+    }
+
+    @Test void everyCheckHasItsPlaceInTheReadme() throws IOException {
+        String readme = Files.readString(Shell.PROJECT.resolve("README.md"));
+        for (String id : new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), null, null)
+                .ids()) assertTrue(readme.contains("<a id=\"%s\"></a>".formatted(id)), id);
     }
 
     @Test void placeholdersAreFilledAndUnknownOnesRefused(@TempDir Path folder) throws IOException {
@@ -66,9 +76,11 @@ class ManifestsTest {
     }
 
     @Test void aPatchIsMergedByName() {
-        var target = new LinkedHashMap<String, Object>(Map.of("containers", List.of(new LinkedHashMap<>(Map.of("name", "a", "image", "x")), new LinkedHashMap<>(Map.of("name", "b", "image", "y")))));
+        var target = new LinkedHashMap<String, Object>(Map.of("containers",
+                List.of(new LinkedHashMap<>(Map.of("name", "a", "image", "x")), new LinkedHashMap<>(Map.of("name", "b", "image", "y")))));
         Manifests.merge(target, Map.of("containers", List.of(Map.of("name", "b", "probe", 1)), "new", true));
-        assertEquals(Map.of("containers", List.of(Map.of("name", "a", "image", "x"), Map.of("name", "b", "image", "y", "probe", 1)), "new", true), target);
+        assertEquals(Map.of("containers", List.of(Map.of("name", "a", "image", "x"), Map.of("name", "b", "image", "y", "probe", 1)), "new",
+                true), target);
     }
 
     @Test void theLocalityRuleIsTheOneOfTheReadme() {
@@ -77,7 +89,9 @@ class ManifestsTest {
         assertEquals("helloworld.sample.svc.cluster.local", spec.get("host"));
         assertEquals(Map.of("connectionPool", Map.of("http", Map.of("maxRequestsPerConnection", 1)),
                 "loadBalancer", Map.of("simple", "ROUND_ROBIN", "localityLbSetting", Map.of("enabled", true,
-                        "failoverPriority", List.of("topology.istio.io/network", "topology.kubernetes.io/region", "topology.kubernetes.io/zone", "kubernetes.io/hostname"))),
-                "outlierDetection", Map.of("consecutive5xxErrors", 1, "interval", "1s", "baseEjectionTime", "1m")), spec.get("trafficPolicy"));
+                        "failoverPriority", List.of("topology.istio.io/network", "topology.kubernetes.io/region",
+                                "topology.kubernetes.io/zone", "kubernetes.io/hostname"))),
+                "outlierDetection", Map.of("consecutive5xxErrors", 1, "interval", "1s", "baseEjectionTime", "1m")),
+                        spec.get("trafficPolicy"));
     }
 }

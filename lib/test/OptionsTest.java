@@ -22,11 +22,14 @@ class OptionsTest {
     }
 
     private static int exitCode(Probe probe, String... arguments) {
-        return new CommandLine(probe).setErr(new PrintWriter(Writer.nullWriter())).setOut(new PrintWriter(Writer.nullWriter())).execute(arguments);
+        return new CommandLine(probe).setErr(new PrintWriter(Writer.nullWriter())).setOut(new PrintWriter(Writer.nullWriter()))
+                .execute(arguments);
     }
 
-    @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1", "--workers 10", "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
-        "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all", "--assets /nowhere/at/all", "--no-such-option"})
+    @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1", "--workers 10",
+            "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
+        "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all", "--assets /nowhere/at/all",
+                "--no-such-option"})
     void whatCannotBeMeantIsRefused(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, exitCode(new Probe(), words));
@@ -37,7 +40,8 @@ class OptionsTest {
         assertEquals(0, exitCode(probe, "--clusters", "3", "--name-prefix", "demo"));
         assertEquals(List.of("demo1", "demo2", "demo3"), probe.mesh.clusters().stream().map(Cluster::name).toList());
         Cluster third = probe.mesh.clusters().getLast();
-        assertEquals(List.of("kind-demo3", "istio-demo3", "network3", "region3"), List.of(third.context(), third.id(), third.network(), third.region()));
+        assertEquals(List.of("kind-demo3", "istio-demo3", "network3", "region3"),
+                List.of(third.context(), third.id(), third.network(), third.region()));
         assertEquals(List.of(32013, 32023, 32033), third.ports());
     }
 

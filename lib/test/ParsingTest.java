@@ -17,17 +17,25 @@ class ParsingTest {
         assertThrows(Problem.class, () -> Istioctl.parseRemoteClusters("Error: no istiod\n"));
     }
 
+    @Test void proxyStatusOfIstioctl() throws IOException {
+        String proxy = "{\"node\": {\"id\": \"%s\"}, \"genericXdsConfigs\": [{\"configStatus\": \"SYNCED\"}, {\"configStatus\": \"%s\"}]}";
+        assertEquals(Map.of("sleep-1.sample", Set.of("SYNCED"), "gateway.istio-system", Set.of("SYNCED", "STALE")), Istioctl.parseProxyStatus(
+                "{\"resources\": [%s, %s]}".formatted(proxy.formatted("sleep-1.sample", "SYNCED"), proxy.formatted("gateway.istio-system", "STALE"))));
+    }
+
     @Test void endpointsOfEnvoy() throws IOException {
         String host = "{\"address\": {\"socket_address\": {\"address\": \"%s\", \"port_value\": %d}}, \"health_status\": {%s}}";
         String json = "{\"cluster_statuses\": [{\"name\": \"outbound|5000||helloworld.sample.svc.cluster.local\", \"host_statuses\": [%s, %s, %s]}, {\"name\": \"other\", \"host_statuses\": [%s]}]}".formatted(
-                host.formatted("10.101.0.5", 5000, "\"eds_health_status\": \"HEALTHY\""), host.formatted("172.18.255.64", 15443, "\"eds_health_status\": \"HEALTHY\", \"failed_outlier_check\": true"),
+                host.formatted("10.101.0.5", 5000, "\"eds_health_status\": \"HEALTHY\""),
+                        host.formatted("172.18.255.64", 15443, "\"eds_health_status\": \"HEALTHY\", \"failed_outlier_check\": true"),
                 host.formatted("10.101.0.6", 5000, ""), host.formatted("10.0.0.1", 80, ""));
-        assertEquals(List.of("10.101.0.5:5000 HEALTHY", "172.18.255.64:15443 EJECTED", "10.101.0.6:5000 HEALTHY"), Checks.parseEndpoints(json));
+        assertEquals(List.of("10.101.0.5:5000 HEALTHY", "172.18.255.64:15443 EJECTED", "10.101.0.6:5000 HEALTHY"),
+                MeshChecks.parseEndpoints(json));
     }
 
     @Test void whoAnswered() {
         String replies = "Hello version: v1, instance: a\nHello version: v2, instance: b\nHello version: v1, instance: a\nHello version: v1, instance: stranger\n";
-        assertEquals(Map.of("so1", 2, "so2", 1, "unknown", 1), Checks.countAnswers(replies, Map.of("a", "so1", "b", "so2")));
+        assertEquals(Map.of("so1", 2, "so2", 1, "unknown", 1), MeshChecks.countAnswers(replies, Map.of("a", "so1", "b", "so2")));
     }
 
     @Test void versions() {

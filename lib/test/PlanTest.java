@@ -33,7 +33,8 @@ class PlanTest {
         Step needsThat = plan.step("needs that", action(_ -> {}), needsBad);
         Step free = plan.step("free", action(_ -> {}));
         assertFalse(plan.run());
-        assertEquals(List.of(State.FAILED, State.SKIPPED, State.SKIPPED, State.DONE), Stream.of(bad, needsBad, needsThat, free).map(Step::state).toList());
+        assertEquals(List.of(State.FAILED, State.SKIPPED, State.SKIPPED, State.DONE), Stream.of(bad, needsBad, needsThat, free)
+                .map(Step::state).toList());
         assertEquals(List.of(bad), plan.failures().stream().map(Plan.Failure::step).toList());
     }
 

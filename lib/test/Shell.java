@@ -24,7 +24,8 @@ final class Shell {
             Instant start = Instant.now();
             Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).redirectInput(new File("/dev/null")).start();
             if (!process.waitFor(10, TimeUnit.MINUTES)) process.destroyForcibly();
-            Result result = new Result(process.waitFor(), Files.readString(out), Files.readString(err), Duration.between(start, Instant.now()));
+            Result result = new Result(process.waitFor(), Files.readString(out), Files.readString(err),
+                    Duration.between(start, Instant.now()));
             Files.delete(out);
             Files.delete(err);
             return result;

@@ -5,6 +5,7 @@
 //SOURCES AddressRangeTest.java
 //SOURCES AssetsTest.java
 //SOURCES BadInputTest.java
+//SOURCES BreakageTest.java
 //SOURCES CertificateAuthorityTest.java
 //SOURCES DemoTest.java
 //SOURCES KubeconfigTest.java
@@ -31,13 +32,15 @@ public final class Tests {
         if (rest.remove("--e2e")) tags.add("e2e");
         if (rest.remove("--long")) tags.add("long");
         String own = Path.of(URI.create(Tests.class.getProtectionDomain().getCodeSource().getLocation().toString())).toString();
-        List<String> words = new ArrayList<>(List.of("execute", "--scan-classpath=" + own, "--fail-if-no-tests", "--disable-banner", "--details=tree"));
+        List<String> words = new ArrayList<>(List.of("execute", "--scan-classpath=" + own, "--fail-if-no-tests", "--disable-banner",
+                "--details=tree"));
         tags.forEach(tag -> words.add("--include-tag=" + tag));
         words.addAll(rest);
         PrintWriter out = new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8), true);
         var result = ConsoleLauncher.run(out, out, words.toArray(String[]::new));
         if (result.getValue().orElse(null) instanceof TestExecutionSummary s) {
-            out.printf("%d passed, %d failed, %d skipped%n", s.getTestsSucceededCount(), s.getTestsFailedCount() + s.getContainersFailedCount(), s.getTestsSkippedCount() + s.getTestsAbortedCount());
+            out.printf("%d passed, %d failed, %d skipped%n", s.getTestsSucceededCount(), s.getTestsFailedCount()
+                    + s.getContainersFailedCount(), s.getTestsSkippedCount() + s.getTestsAbortedCount());
         }
         System.exit(result.getExitCode());
     }

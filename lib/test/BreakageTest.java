@@ -1,0 +1,113 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Breaks the real mesh, one thing at a time: Verify must name the right layer, check and cluster, and turn green when it is mended. */
+class BreakageTest {
+    private static final String SO2 = "kubectl --context kind-so2 ";
+
+    @BeforeAll static void up() { succeeds("jbang KindDemo.java"); }
+
+    @AfterAll static void down() { Shell.run("jbang Teardown.java"); }
+
+    private static Shell.Result succeeds(String command) {
+        Shell.Result result = Shell.run(command);
+        assertEquals(0, result.exitCode(), command + "\n" + result.all());
+        return result;
+    }
+
+    /** Verify sees a breakage when it has taken effect, and the mending when the mesh has converged: both within a minute. */
+    private static void named(String breakIt, String mendIt, String layer, String id, String where) throws IOException {
+        succeeds(breakIt);
+        try {
+            JsonNode failed = null;
+            long seconds = 0;
+            for (Instant end = Instant.now().plusSeconds(60); failed == null && Instant.now().isBefore(end); ) {
+                Shell.Result verify = Shell.run("jbang Verify.java --wait 2 --output json");
+                JsonNode report = new ObjectMapper().readTree(verify.out());
+                for (JsonNode finding : report.path("findings")) if (failed == null && finding.path("status").asText()
+                        .equals("FAILED")) failed = finding;
+                assertEquals(failed == null ? 0 : Problem.FAILED, verify.exitCode(), verify.all());
+                seconds = verify.took().toSeconds();
+            }
+            assertNotNull(failed, "Verify does not see it");
+            System.out.printf("%s/%s %s after %d s: %s%n", layer, id, where, seconds, failed.path("saw").asText().lines().findFirst()
+                    .orElse(""));
+            assertEquals(List.of(layer, id, where), Stream.of("layer", "id", "where").map(failed::path).map(JsonNode::asText).toList());
+            assertFalse(failed.path("hint").asText().isBlank());
+            assertTrue(seconds < 30, "took " + seconds + " s");
+        } finally {
+            succeeds(mendIt);
+        }
+        succeeds("jbang Verify.java --wait 60");
+    }
+
+    @Tag("e2e") @Test void aDeletedRemoteSecret() throws IOException {
+        named(SO2 + "delete secret -n istio-system istio-remote-secret-istio-so1", "jbang KindDemo.java", "control plane",
+                "remote-clusters-synced", "so2");
+    }
+
+    @Tag("e2e") @Test void aRemoteSecretThatNamesLoopback() throws IOException {
+        named("istioctl create-remote-secret --context kind-so1 --name istio-so1 --server https://127.0.0.1:6443 | " + SO2 + "apply -f -",
+                "jbang KindDemo.java", "nodes", "remote-address", "so1");
+    }
+
+    @Tag("e2e") @Test void aMissingNetworkLabel() throws IOException {
+        named(SO2 + "label namespace istio-system topology.istio.io/network-", "jbang KindDemo.java", "control plane", "network-label",
+                "so2");
+    }
+
+    @Tag("e2e") @Test void aPausedNode() throws IOException {
+        named("docker pause so2-control-plane", "docker unpause so2-control-plane", "clusters", "reachable", "so2");
+    }
+
+    @Tag("long") @Test void aStoppedEastWestGateway() throws IOException {
+        named(SO2 + "scale deployment -n istio-system istio-eastwestgateway --replicas 0", SO2
+                + "scale deployment -n istio-system istio-eastwestgateway --replicas 1", "east-west", "gateway-ready", "so2");
+    }
+
+    @Tag("long") @Test void noAddressPool() throws IOException {
+        named(SO2 + "delete ipaddresspools -n metallb-system --all", "jbang KindDemo.java", "load balancer", "addresses", "so2");
+    }
+
+    @Tag("long") @Test void istiodScaledToZero() throws IOException {
+        named(SO2 + "scale deployment -n istio-system istiod --replicas 0", SO2 + "scale deployment -n istio-system istiod --replicas 1",
+                "control plane", "istiod-ready", "so2");
+    }
+
+    @Tag("long") @Test void aClientWithoutItsProxy() throws IOException {
+        String restart = " && %1$s rollout restart deployment sleep -n sample && %1$s rollout status deployment sleep -n sample --timeout 60s".formatted(SO2);
+        named(SO2 + "label namespace sample istio-injection-" + restart, SO2 + "label namespace sample istio-injection=enabled" + restart,
+                "control plane", "proxies", "so2");
+    }
+
+    @Tag("long") @Test void differentRoots() throws IOException {
+        String restart = " && %1$s rollout restart deployment istiod -n istio-system && %1$s rollout status deployment istiod -n istio-system --timeout 120s".formatted(SO2);
+        Path folder = Files.createTempDirectory("roots");
+        var root = CertificateAuthority.makeRoot();
+        var intermediate = CertificateAuthority.makeIntermediate(root, new Cluster(2, "so2"));
+        try {
+            Files.writeString(folder.resolve("root-cert.pem"), CertificateAuthority.pem(root.certificate()));
+            Files.writeString(folder.resolve("ca-cert.pem"), CertificateAuthority.pem(intermediate.certificate()));
+            Files.writeString(folder.resolve("ca-key.pem"), CertificateAuthority.pem(intermediate.key()));
+            Files.writeString(folder.resolve("cert-chain.pem"), CertificateAuthority.pem(intermediate.certificate())
+                    + CertificateAuthority.pem(root.certificate()));
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
+        Path saved = folder.resolve("saved.yaml");
+        String exchange = SO2 + "get secret cacerts -n istio-system -o yaml > %2$s && %1$s delete secret cacerts -n istio-system && %1$s create secret generic cacerts -n istio-system --from-file=%3$s/root-cert.pem --from-file=%3$s/ca-cert.pem --from-file=%3$s/ca-key.pem --from-file=%3$s/cert-chain.pem".formatted(SO2, saved, folder);
+        named(exchange + restart, SO2 + "replace --force -f " + saved + restart + " && " + SO2 + "rollout restart deployment -n sample && "
+                + SO2 + "rollout restart deployment -n istio-system istio-eastwestgateway istio-ingressgateway istio-egressgateway && "
+                + SO2 + "rollout status deployment -n sample --timeout 120s",
+                "trust", "same-root", "");
+    }
+}
