@@ -35,8 +35,7 @@ public final class Images {
         missing.removeAll(docker.present(List.copyOf(missing)).keySet());
         List<String> nowhere = missing.parallelStream().filter(image -> !docker.published(image)).toList();
         if (!nowhere.isEmpty())
-            throw Problem.unfit("the image%s %s can be had neither from the engine nor from a registry".formatted(nowhere.size() > 1 ? "s"
-                    : "", String.join(", ", nowhere)),
+            throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + String.join(", ", nowhere),
                     "check the name and your connection: docker pull " + nowhere.getFirst());
     }
 
@@ -86,7 +85,8 @@ public final class Images {
 
     /** Pulls what the engine lacks, side by side. */
     public Action pull() {
-        return new Action("for image in %s; do docker image inspect $image > /dev/null 2>&1 || docker pull $image; done".formatted(String.join(" ", names)), seen -> {
+        String byHand = "for image in %s; do docker image inspect $image > /dev/null 2>&1 || docker pull $image; done";
+        return new Action(byHand.formatted(String.join(" ", names)), seen -> {
             Set<String> there = docker.present(names).keySet();
             List<String> missing = names.stream().filter(n -> !there.contains(n)).toList();
             if (missing.isEmpty()) return;

@@ -18,7 +18,8 @@ public final class Istioctl {
     static final String NAMESPACE = "istio-system";
     static final String EAST_WEST = "istio-eastwestgateway";
     static final List<String> GATEWAYS = List.of("istio-ingressgateway", EAST_WEST, "istio-egressgateway");
-    private static final String INSTALL = "install istioctl %s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%s sh -, then put istio-%s/bin on PATH".formatted(Versions.ISTIO, Versions.ISTIO, Versions.ISTIO);
+    private static final String INSTALL = ("install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
+            + " then put istio-%1$s/bin on PATH").formatted(Versions.ISTIO);
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
 
     private final Tool istioctl;
@@ -43,7 +44,8 @@ public final class Istioctl {
     /** A {@link Problem} when istioctl is missing or of another minor version than the pin. */
     public void checkVersion() {
         Version said = Version.first(istioctl.run(Duration.ofSeconds(10), "version", "--remote=false", "--short"));
-        if (!said.sameMinor(Version.first(Versions.ISTIO))) throw Problem.unfit("istioctl is of another version: it says %s, the demo needs %s".formatted(said, Versions.ISTIO), INSTALL);
+        if (!said.sameMinor(Version.first(Versions.ISTIO)))
+            throw Problem.unfit("istioctl is of another version: it says %s, the demo needs %s".formatted(said, Versions.ISTIO), INSTALL);
     }
 
     private String operator(Cluster cluster) {
@@ -67,8 +69,8 @@ public final class Istioctl {
 
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
     public Action definitions(Kube kube) {
-        return new Action("istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF".formatted(kube.cluster().context(),
-                operator(kube.cluster()).strip()),
+        String byHand = "istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF";
+        return new Action(byHand.formatted(kube.cluster().context(), operator(kube.cluster()).strip()),
                 _ -> kube.applyDefinitions("istio", rendered.get(kube.cluster()).definitions));
     }
 
@@ -79,8 +81,8 @@ public final class Istioctl {
 
     /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
     public Action istiod(Kube kube) {
-        return new Action("%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE),
-                seen -> {
+        String byHand = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE);
+        return new Action(byHand, seen -> {
             kube.awaitDeployments(NAMESPACE, List.of("istiod"), LONG, seen);
             Await.until(kube.cluster() + ": the injection webhook", LONG, Duration.ofMillis(200), seen, () -> injectionFails(kube));
         });
@@ -105,7 +107,8 @@ public final class Istioctl {
 
     /** Starts the gateways side by side, and waits until each is ready. */
     public Action gateways(Kube kube) {
-        return new Action("for gateway in %s; do %s -n %s rollout status deployment/$gateway --timeout 300s; done".formatted(String.join(" ", GATEWAYS), Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
+        String byHand = "for gateway in %s; do %s -n %s rollout status deployment/$gateway --timeout 300s; done";
+        return new Action(byHand.formatted(String.join(" ", GATEWAYS), Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
             kube.apply(part(kube, Istioctl::isGateway));
             kube.awaitDeployments(NAMESPACE, GATEWAYS, LONG, seen);
         });
@@ -113,13 +116,17 @@ public final class Istioctl {
 
     /** Waits until every gateway of type LoadBalancer has an address. */
     public Action addresses(Kube kube) {
-        String byHand = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE, EAST_WEST);
-        return new Action(byHand, seen -> kube.await("addresses of the gateways", Duration.ofMinutes(2), kube.client().services()
-                .inNamespace(NAMESPACE), all -> {
-            List<String> open = all.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && address(s).isEmpty())
-                    .map(s -> s.getMetadata().getName()).toList();
-            return open.isEmpty() ? "" : "no address for " + String.join(", ", open);
-        }, seen));
+        String byHand = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s";
+        return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), NAMESPACE, EAST_WEST), seen -> {
+            var services = kube.client().services().inNamespace(NAMESPACE);
+            kube.await("addresses of the gateways", Duration.ofMinutes(2), services, Istioctl::withoutAddress, seen);
+        });
+    }
+
+    private static String withoutAddress(List<Service> services) {
+        List<String> open = services.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && address(s).isEmpty())
+                .map(s -> s.getMetadata().getName()).toList();
+        return open.isEmpty() ? "" : "no address for " + String.join(", ", open);
     }
 
     /** The address that the load balancer gave a service; empty when it has none. */

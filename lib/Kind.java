@@ -5,12 +5,14 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** kind: clusters whose nodes are containers. https://kind.sigs.k8s.io/docs/user/configuration/ */
 public final class Kind {
-    private static final String INSTALL = "install kind v%s or newer: go install sigs.k8s.io/kind@v%s (other ways: https://kind.sigs.k8s.io/docs/user/quick-start/#installation)".formatted(Versions.KIND, Versions.KIND);
+    private static final String INSTALL = ("install kind v%1$s or newer: go install sigs.k8s.io/kind@v%1$s"
+            + " (other ways: https://kind.sigs.k8s.io/docs/user/quick-start/#installation)").formatted(Versions.KIND);
 
     private final Tool kind;
     private final Docker docker;
     private final Manifests manifests;
     private final Settings settings;
+
     public Kind(Settings settings, Docker docker) {
         this.kind = new Tool("kind", INSTALL, settings.console());
         this.docker = docker;
@@ -21,44 +23,58 @@ public final class Kind {
     /** A {@link Problem} when kind is missing or older than the pin. */
     public void checkVersion() {
         String said = kind.run(Duration.ofSeconds(10), "version");
-        if (Version.first(said).compareTo(Version.first(Versions.KIND)) < 0) throw Problem.unfit("kind is too old: it says " + said.strip()
-                + ", the demo needs v" + Versions.KIND, INSTALL);
+        if (Version.first(said).compareTo(Version.first(Versions.KIND)) < 0)
+            throw Problem.unfit("kind is too old: it says %s, the demo needs v%s".formatted(said.strip(), Versions.KIND), INSTALL);
     }
 
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */
     public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
-        return new Action("kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(),
-                config(cluster)), seen -> {
+        String byHand = "kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(), config(cluster));
+        return new Action(byHand, seen -> {
             List<Docker.Node> nodes = docker.nodes(cluster);
             if (!nodes.isEmpty() && isComplete(kube, nodes)) return;
             if (!nodes.isEmpty()) delete(cluster).task().run(seen);
+            // that the kubeconfig has the context means from here on that the cluster was made to the end
+            Kubeconfig.ofUser().remove(cluster.context());
             seen.accept("kubeadm");
             withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
                     "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
-            mergeKubeconfig(cluster);
-            kube.close(); // it may know the API server of a cluster that was half-made
-            kube.apply(manifests.filled("kind/complete.yaml", Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE",
-                    settings.nodeImage())));
+            connect(kube);
+            kube.apply(manifests.filled("kind/complete.yaml",
+                    Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
         });
     }
 
-    /** Whether an earlier run got to the end of the cluster's creation; starts nodes that were stopped since. */
-    private boolean isComplete(Kube kube, List<Docker.Node> nodes) {
+    /**
+     * Whether an earlier run got to the end of the cluster's creation; starts nodes that were stopped since. One that was complete
+     * is never given up: when it does not answer, that is a {@link Problem}.
+     */
+    private boolean isComplete(Kube kube, List<Docker.Node> nodes) throws IOException {
+        Cluster cluster = kube.cluster();
         List<Docker.Node> stopped = nodes.stream().filter(n -> !n.running()).toList();
+        for (Docker.Node node : nodes)
+            if (node.paused()) throw Problem.failed("%s: its node %s is paused".formatted(cluster, node.name()), "docker unpause " + node.name());
+        boolean complete = Kubeconfig.ofUser().has(cluster.context());
         try {
             if (!stopped.isEmpty()) docker.start(stopped);
-            if (!answers(kube)) {
-                // the port of the API server on this machine is another after a restart
-                mergeKubeconfig(kube.cluster());
-                kube.close();
-            }
-            Await.until("the API server", Duration.ofSeconds(stopped.isEmpty() ? 15 : 60), Duration.ofMillis(300), _ -> {}, () ->
-                    answers(kube) ? "" : "no answer");
+            // the port of the API server on this machine is another after a restart
+            if (!complete || !answers(kube)) connect(kube);
+            Await.until(cluster + ": the API server", Duration.ofSeconds(stopped.isEmpty() ? 15 : 60), Duration.ofMillis(300), _ -> {},
+                    () -> answers(kube) ? "" : "no answer");
             return kube.client().configMaps().inNamespace("kube-system").withName("kind-demo").get() != null;
-        } catch (Problem | IOException e) {
+        } catch (Problem p) {
+            if (complete) throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start afresh: jbang Teardown.java%s"
+                    .formatted(cluster.controlPlane(), settings.asTyped()));
             return false;
         }
+    }
+
+    /** Puts the cluster's context into the user's kubeconfig, and forgets what the client knew of an earlier cluster of that name. */
+    private void connect(Kube kube) {
+        String name = kube.cluster().name();
+        Kubeconfig.ofUser().merge(kind.runUnlogged(Duration.ofSeconds(20), "get", "kubeconfig", "--name", name));
+        kube.close();
     }
 
     private static boolean answers(Kube kube) {
@@ -67,10 +83,6 @@ public final class Kind {
         } catch (RuntimeException e) {
             return false;
         }
-    }
-
-    private void mergeKubeconfig(Cluster cluster) {
-        Kubeconfig.ofUser().merge(kind.runUnlogged(Duration.ofSeconds(20), "get", "kubeconfig", "--name", cluster.name()));
     }
 
     /** Removes the cluster's nodes and its entries in the kubeconfig. */
@@ -93,11 +105,13 @@ public final class Kind {
 
     /** kind's configuration of the cluster: the manifest with its placeholders filled, and as many workers as were asked for. */
     String config(Cluster cluster) {
-        @SuppressWarnings("unchecked") Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml",
-                cluster.placeholders()), LinkedHashMap.class);
+        String filled = manifests.filled("kind/cluster.yaml", cluster.placeholders());
+        @SuppressWarnings("unchecked") Map<String, Object> config = Serialization.unmarshal(filled, LinkedHashMap.class);
         List<Object> nodes = new ArrayList<>();
-        for (Object node : (List<?>) config.get("nodes")) nodes.addAll(Collections.nCopies("worker".equals(((Map<?, ?>) node).get("role"))
-                ? settings.workers() : 1, node));
+        for (Object node : (List<?>) config.get("nodes")) {
+            boolean worker = "worker".equals(((Map<?, ?>) node).get("role"));
+            nodes.addAll(Collections.nCopies(worker ? settings.workers() : 1, node));
+        }
         config.put("nodes", nodes);
         return Serialization.asYaml(config).replaceFirst("^---\n", "");
     }

@@ -75,9 +75,17 @@ public final class Kube implements AutoCloseable {
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
     public void apply(String yaml) { apply(parse(yaml)); }
 
-    /** The same for resources; namespaces first, as the others need them. */
+    /**
+     * The same for resources. Namespaces go first, as the others need them, and then the services that name their NodePorts: one
+     * that does not could be given them.
+     */
     public void apply(List<? extends HasMetadata> resources) {
-        resources.stream().sorted(Comparator.comparing(r -> !r.getKind().equals("Namespace"))).forEach(this::applyOne);
+        resources.stream().sorted(Comparator.comparing(r -> r.getKind().equals("Namespace") ? 0 : namesNodePorts(r) ? 1 : 2)).forEach(this::applyOne);
+    }
+
+    static boolean namesNodePorts(HasMetadata resource) {
+        return resource.getKind().equals("Service") && resource instanceof GenericKubernetesResource service
+                && service.<List<Map<String, Object>>>get("spec", "ports").stream().anyMatch(port -> port.containsKey("nodePort"));
     }
 
     /**

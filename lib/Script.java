@@ -8,8 +8,8 @@ import picocli.CommandLine.Mixin;
 
 /** What the three scripts have in common: their options, and how they end. */
 @Command(mixinStandardHelpOptions = true, versionProvider = Script.Versioned.class, sortOptions = false, usageHelpAutoWidth = true,
-        exitCodeListHeading = "%nExit codes:%n", exitCodeList = {"0:all went well", "1:a step or a check failed",
-                "2:an option cannot be meant",
+        exitCodeListHeading = "%nExit codes:%n",
+        exitCodeList = {"0:all went well", "1:a step or a check failed", "2:an option cannot be meant",
             "3:this machine, or what is on it, is not fit", "130:interrupted"})
 public abstract class Script implements Callable<Integer> {
     @Mixin protected Settings settings;

@@ -29,7 +29,7 @@ public final class Settings {
     private Path manifests;
 
     @Option(names = "--assets", paramLabel = "DIR", defaultValue = "${KIND_DEMO_ASSETS}",
-            description = "Folder with files that upstream publishes (such as MetalLB's manifest), so that they are not fetched. [KIND_DEMO_ASSETS]")
+            description = "Folder with files that upstream publishes (such as MetalLB's manifest): they are not fetched. [KIND_DEMO_ASSETS]")
     private Path assets;
 
     @Option(names = {"-v", "--verbose"}, description = "Show each outside command and what it prints; stack traces on a defect.")
@@ -41,10 +41,11 @@ public final class Settings {
 
     /** A {@link ParameterException} when a value cannot be meant. */
     void check() {
-        if (clusters != null && (clusters < 1
-                || clusters > Mesh.MOST_CLUSTERS)) throw wrong("--clusters takes 1 to %d, not %d".formatted(Mesh.MOST_CLUSTERS, clusters));
+        if (clusters != null && (clusters < 1 || clusters > Mesh.MOST_CLUSTERS))
+            throw wrong("--clusters takes 1 to %d, not %d".formatted(Mesh.MOST_CLUSTERS, clusters));
         if (workers < 0 || workers > 9) throw wrong("--workers takes 0 to 9, not " + workers);
-        if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?")) throw wrong("--name-prefix takes lower-case letters, digits and hyphens, from a letter on and at most 30, not '%s'".formatted(namePrefix));
+        if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
+            throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'".formatted(namePrefix));
         if (!nodeImage.matches("[A-Za-z0-9][\\w./:@-]*")) throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
@@ -56,8 +57,8 @@ public final class Settings {
     public List<Cluster> ours(Docker docker) {
         Pattern named = Pattern.compile(Pattern.quote(namePrefix) + "([1-9])");
         return docker.nodes().stream().filter(Docker.Node::ours).map(n -> named.matcher(n.cluster())).filter(Matcher::matches)
-                .map(m -> new Cluster(Integer.parseInt(m.group(1)), m.group())).distinct().sorted(Comparator.comparing(Cluster::index))
-                        .toList();
+                .map(m -> new Cluster(Integer.parseInt(m.group(1)), m.group())).distinct()
+                .sorted(Comparator.comparing(Cluster::index)).toList();
     }
 
     /** Looks which clusters of ours exist: their number is the default for --clusters. A {@link Problem} when no engine answers. */
@@ -88,8 +89,6 @@ public final class Settings {
         if (console == null) console = new Console(verbose);
         return console;
     }
-
-    public boolean verbose() { return verbose; }
 
     /** The options that a user must repeat to mean the same demo. */
     public String asTyped() { return namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix; }

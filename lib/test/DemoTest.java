@@ -74,7 +74,17 @@ class DemoTest {
                 "openssl")) assertTrue(plan.out().contains(words), words);
     }
 
-    @Test @Order(2) void oneCommandStandsItUp() throws IOException {
+    @Test @Order(2) void interruptedItSaysWhatIsHalfDone() {
+        succeeds("jbang build KindDemo.java");
+        Shell.Result interrupted = Shell.run("timeout --preserve-status --signal INT 8 jbang KindDemo.java", OWN);
+        assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
+        assertTrue(interrupted.err().contains("interrupted; half-done: ") && interrupted.err().contains("jbang Teardown.java"), interrupted.err());
+        assertTrue(interrupted.took().toSeconds() < 11, "it took " + interrupted.took());
+        assertEquals("", Shell.run("pgrep -f 'kind create cluster --name so[12]'").out(), "children are left");
+    }
+
+    /** Goes on from what the interrupted run left. */
+    @Test @Order(3) void oneCommandStandsItUp() throws IOException {
         succeeds("jbang build KindDemo.java");
         Shell.Result demo = succeeds(readme("jbang KindDemo.java   #") + " --timings");
         System.out.println("KindDemo, first run: " + demo.took().toSeconds() + " s\n" + demo.out());
@@ -83,14 +93,14 @@ class DemoTest {
         assertTrue(demo.err().contains("✓ so1: kind cluster"), demo.err());
     }
 
-    @Test @Order(3) void verifyProvesIt() throws IOException {
+    @Test @Order(4) void verifyProvesIt() throws IOException {
         Shell.Result verify = succeeds(readme("jbang Verify.java   #"));
         System.out.println("Verify: " + verify.took().toMillis() + " ms");
         for (String words : List.of("same-root", "so1: who-answers: {so1=40} of 40", "so2: who-answers: {so2=40} of 40",
                 "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 
-    @Test @Order(4) void threeEndpointsOneOnTheEastWestGateway() throws IOException {
+    @Test @Order(6) void threeEndpointsOneOnTheEastWestGateway() throws IOException {
         for (String cluster : List.of("so1", "so2")) {
             List<String> endpoints = succeeds(readme("proxy-config endpoints").replace("so1", cluster)).out().lines().toList();
             assertEquals(3, endpoints.size(), endpoints.toString());
@@ -101,12 +111,12 @@ class DemoTest {
         assertEquals(2, succeeds(readme("remote-clusters")).out().lines().filter(l -> l.contains("synced")).count());
     }
 
-    @Test @Order(5) void helloFromTheHost() throws IOException {
+    @Test @Order(7) void helloFromTheHost() throws IOException {
         assertTrue(succeeds(readme("curl http://localhost:32011/hello")).out().startsWith("Hello version"));
         assertTrue(succeeds(readme("curl http://localhost:32011/hello").replace("32011", "32012")).out().startsWith("Hello version"));
     }
 
-    @Test @Order(6) void whatIsAskedForStands() throws IOException {
+    @Test @Order(8) void whatIsAskedForStands() throws IOException {
         for (String i : List.of("1", "2")) {
             String kubectl = "kubectl --context kind-so" + i;
             assertEquals("network" + i, succeeds(kubectl
@@ -126,7 +136,7 @@ class DemoTest {
         assertEquals("127.0.0.1", succeeds("docker inspect so1-control-plane --format '{{(index (index .HostConfig.PortBindings \"32031/tcp\") 0).HostIp}}'").out().strip());
     }
 
-    @Test @Order(7) void keysArePrivateAndNotInTheLog() throws IOException {
+    @Test @Order(9) void keysArePrivateAndNotInTheLog() throws IOException {
         Path state = STATE.resolve("kind-demo/so");
         for (String file : List.of("root-key.pem", "root-cert.pem")) assertEquals("rw-------",
                 PosixFilePermissions.toString(Files.getPosixFilePermissions(state.resolve(file))));
@@ -137,7 +147,7 @@ class DemoTest {
         rootBefore = Files.readString(state.resolve("root-cert.pem"));
     }
 
-    @Test @Order(8) void withoutTheRuleAllClustersAnswerAndASecondRunKeepsTheRoot() throws IOException {
+    @Test @Order(10) void withoutTheRuleAllClustersAnswerAndASecondRunKeepsTheRoot() throws IOException {
         Shell.Result again = succeeds(readme("--no-locality"));
         System.out.println("KindDemo when all is up: " + again.took().toMillis() + " ms");
         Shell.Result verify = succeeds("jbang Verify.java");
@@ -147,7 +157,20 @@ class DemoTest {
         assertEquals(rootBefore, succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system -o jsonpath='{.data.root-cert\\.pem}' | base64 -d").out());
     }
 
-    @Test @Order(9) void teardownLeavesNothing() throws IOException {
+    @Test @Order(11) void aClusterThatDoesNotAnswerIsNotGivenUp() {
+        String before = Shell.run("docker ps -aq | sort").out();
+        succeeds("docker pause so2-control-plane");
+        try {
+            Shell.Result refused = Shell.run("jbang KindDemo.java", OWN);
+            assertEquals(Problem.FAILED, refused.exitCode(), refused.all());
+            assertTrue(refused.err().contains("is paused") && refused.err().contains("docker unpause so2-control-plane"), refused.err());
+        } finally {
+            succeeds("docker unpause so2-control-plane");
+        }
+        assertEquals(before, Shell.run("docker ps -aq | sort").out());
+    }
+
+    @Test @Order(12) void teardownLeavesNothing() throws IOException {
         Shell.Result teardown = succeeds(readme("jbang Teardown.java   #"));
         System.out.println("Teardown: " + teardown.took().toMillis() + " ms");
         assertTrue(teardown.out().contains("so1") && teardown.out().contains("so2"), teardown.out());

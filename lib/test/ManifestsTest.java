@@ -83,6 +83,12 @@ class ManifestsTest {
                 true), target);
     }
 
+    @Test void aServiceThatNamesItsNodePortsIsKnown() {
+        String service = "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
+        assertTrue(Kube.namesNodePorts(Kube.parse(service.formatted(", nodePort: 32011")).getFirst()));
+        assertFalse(Kube.namesNodePorts(Kube.parse(service.formatted("")).getFirst()));
+    }
+
     @Test void theLocalityRuleIsTheOneOfTheReadme() {
         String rule = new Manifests(null).read("apps/locality.yaml");
         var spec = (Map<?, ?>) Kube.parse(rule).getFirst().getAdditionalProperties().get("spec");
