@@ -107,6 +107,8 @@ public final class Tool {
 
     private String expectGood(Result result, String... arguments) {
         if (result.ok()) return result.out;
+        // Ctrl-C reaches the command too, and sooner: what it means is about to be told as this program ends
+        if (result.exitCode == Problem.INTERRUPTED) LockSupport.parkNanos(Duration.ofSeconds(2).toNanos());
         throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(typed(arguments), result.exitCode, result.lastLines()),
                 howToGoOn());
     }
