@@ -96,8 +96,10 @@ public final class Kube implements AutoCloseable {
      */
     public void applyDefinitions(String set, List<String> documents) {
         Map<String, String> byName = new TreeMap<>();
-        documents.forEach(d -> byName.put(d.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow().substring(8).strip(),
-                d));
+        for (String document : documents) {
+            String name = document.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow();
+            byName.put(name.substring("  name: ".length()).strip(), document);
+        }
         String hash = Integer.toHexString(documents.hashCode());
         var remembered = client().configMaps().inNamespace("kube-system").withName("kind-demo-definitions").get();
         if (remembered != null && hash.equals(remembered.getData().get(set)) && definitionNames().containsAll(byName.keySet())) return;

@@ -49,11 +49,6 @@ public final class Manifests {
         });
     }
 
-    /** Several files as one document stream. */
-    public String filled(List<String> paths, Map<String, String> values) {
-        return String.join("\n---\n", paths.stream().map(p -> filled(p, values)).toList());
-    }
-
     /** The images that a text of YAML asks for; "auto" is Istio's word for the one that the injector fills in. */
     public static Set<String> images(String yaml) {
         return Pattern.compile("(?m)^[\\s{-]*image:\\s*[\"']?([^\\s\"',}]+)").matcher(yaml).results().map(m -> m.group(1))

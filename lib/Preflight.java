@@ -4,7 +4,7 @@ import module java.base;
 
 /** What is looked at before anything is made. */
 public final class Preflight {
-    /** What a cluster needs: disk for its nodes, and for the images once. Measured on a demo of two clusters. */
+    /** What a cluster needs: disk for its nodes, and for the images once. Estimates, on the safe side. */
     private static final long DISK_BASE = 3L << 30, DISK_PER_CLUSTER = 2L << 30, MEMORY_PER_CLUSTER = 1500L << 20;
 
     private final Settings settings;
