@@ -134,6 +134,9 @@ public final class Docker {
         return docker.attempt(limit, null, false, words(List.of(command), "exec", container));
     }
 
+    /** Runs a command in a container; a {@link Problem} when it fails. */
+    public void expect(String container, String... command) { docker.run(SHORT, words(List.of(command), "exec", container)); }
+
     /** Starts a command in a container and does not wait for it. */
     public void execDetached(String container, String... command) {
         docker.run(SHORT, words(List.of(command), "exec", "--detach", container));

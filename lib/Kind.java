@@ -8,6 +8,9 @@ public final class Kind {
     private static final String INSTALL = ("install kind v%1$s or newer: go install sigs.k8s.io/kind@v%1$s"
             + " (other ways: https://kind.sigs.k8s.io/docs/user/quick-start/#installation)").formatted(Versions.KIND);
 
+    /** A file in the control plane's node, left there when kind has made the whole cluster; without it, it was interrupted half-made. */
+    private static final String WHOLE = "/kind/kind-demo";
+
     private final Tool kind;
     private final Docker docker;
     private final Manifests manifests;
@@ -33,40 +36,45 @@ public final class Kind {
         String byHand = "kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(), config(cluster));
         return new Action(byHand, seen -> {
             List<Docker.Node> nodes = docker.nodes(cluster);
-            if (!nodes.isEmpty() && isComplete(kube, nodes)) return;
-            if (!nodes.isEmpty()) delete(cluster).task().run(seen);
-            // that the kubeconfig has the context means from here on that the cluster was made to the end
+            if (!nodes.isEmpty()) {
+                start(nodes);
+                if (isWhole(cluster)) {
+                    reconnect(kube, seen);
+                    return;
+                }
+                delete(cluster).task().run(seen);
+            }
             Kubeconfig.ofUser().remove(cluster.context());
             seen.accept("kubeadm");
             withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
                     "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
             connect(kube);
-            kube.apply(manifests.filled("kind/complete.yaml",
-                    Map.of("WORKERS", "" + settings.workers(), "NODE_IMAGE", settings.nodeImage())));
+            docker.expect(cluster.controlPlane(), "touch", WHOLE);
         });
     }
 
-    /**
-     * Whether an earlier run got to the end of the cluster's creation; starts nodes that were stopped since. One that was complete
-     * is never given up: when it does not answer, that is a {@link Problem}.
-     */
-    private boolean isComplete(Kube kube, List<Docker.Node> nodes) throws IOException {
-        Cluster cluster = kube.cluster();
+    /** Starts nodes that were stopped. A paused one is a {@link Problem}: whoever did that meant it. */
+    private void start(List<Docker.Node> nodes) {
+        for (Docker.Node node : nodes) if (node.paused())
+            throw Problem.failed("%s: its node %s is paused".formatted(node.cluster(), node.name()), "docker unpause " + node.name());
         List<Docker.Node> stopped = nodes.stream().filter(n -> !n.running()).toList();
-        for (Docker.Node node : nodes)
-            if (node.paused()) throw Problem.failed("%s: its node %s is paused".formatted(cluster, node.name()), "docker unpause " + node.name());
-        boolean complete = Kubeconfig.ofUser().has(cluster.context());
+        if (!stopped.isEmpty()) docker.start(stopped);
+    }
+
+    /** Whether an earlier run got to the end of the cluster's creation: a cluster that was whole once is never given up. */
+    private boolean isWhole(Cluster cluster) {
+        return docker.exec(Duration.ofSeconds(20), cluster.controlPlane(), "test", "-e", WHOLE).ok();
+    }
+
+    /** Waits for the API server of a cluster that was made before; its port on this machine is another one after a restart. */
+    private void reconnect(Kube kube, Consumer<String> seen) throws IOException {
+        Cluster cluster = kube.cluster();
+        if (!Kubeconfig.ofUser().has(cluster.context()) || !answers(kube)) connect(kube);
         try {
-            if (!stopped.isEmpty()) docker.start(stopped);
-            // the port of the API server on this machine is another after a restart
-            if (!complete || !answers(kube)) connect(kube);
-            Await.until(cluster + ": the API server", Duration.ofSeconds(stopped.isEmpty() ? 15 : 60), Duration.ofMillis(300), _ -> {},
-                    () -> answers(kube) ? "" : "no answer");
-            return kube.client().configMaps().inNamespace("kube-system").withName("kind-demo").get() != null;
+            Await.until(cluster + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), seen, () -> answers(kube) ? "" : "no answer");
         } catch (Problem p) {
-            if (complete) throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start afresh: jbang Teardown.java%s"
+            throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start afresh: jbang Teardown.java%s"
                     .formatted(cluster.controlPlane(), settings.asTyped()));
-            return false;
         }
     }
 

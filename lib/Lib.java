@@ -57,7 +57,6 @@ package lib;
 //FILES manifests/istio/istio.yaml=../manifests/istio/istio.yaml
 //FILES manifests/istio/namespace.yaml=../manifests/istio/namespace.yaml
 //FILES manifests/kind/cluster.yaml=../manifests/kind/cluster.yaml
-//FILES manifests/kind/complete.yaml=../manifests/kind/complete.yaml
 //FILES manifests/metallb/pool.yaml=../manifests/metallb/pool.yaml
 //FILES manifests/metallb/probes.yaml=../manifests/metallb/probes.yaml
 

@@ -9,7 +9,7 @@ import module java.base;
 public final class Manifests {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Z_]+)}");
     /** All manifests that exist, by their path; kept true by a unit test. */
-    public static final List<String> ALL = List.of("kind/cluster.yaml", "kind/complete.yaml", "metallb/pool.yaml", "metallb/probes.yaml",
+    public static final List<String> ALL = List.of("kind/cluster.yaml", "metallb/pool.yaml", "metallb/probes.yaml",
             "istio/namespace.yaml", "istio/istio.yaml",
             "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml",
                     "apps/locality.yaml");
