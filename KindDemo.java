@@ -28,17 +28,18 @@ public class KindDemo extends Script {
         CertificateAuthority authority = new CertificateAuthority(settings);
         Istioctl istioctl = new Istioctl(settings, docker);
         SampleApp app = new SampleApp(settings);
-        Images images = new Images(docker, settings.nodeImage(), Istioctl.images(), MetalLb.images(), app.images());
         settings.manifests().check();
 
+        Mesh mesh = dryRun ? settings.mesh() : settings.discover(docker).mesh();
+        Images images = new Images(docker, settings.nodeImage(), Istioctl.images(), MetalLb.images(), app.images());
         if (!dryRun) {
-            Mesh asked = settings.discover(docker).mesh();
-            console.say("%d clusters %s, Istio multi-primary on different networks".formatted(asked.clusters().size(), asked.clusters()));
-            new Preflight(settings, docker).run(asked, images, kind::checkVersion, istioctl::checkVersion, metalLb::upstream);
-            console.keepLog(settings.home().make().log("KindDemo"));
+            console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
+            new Preflight(settings, docker).run(mesh, images, () -> kind.check(mesh), istioctl::checkVersion, metalLb::upstream);
+            settings.home().lock("KindDemo");
+            settings.home().remember(mesh.clusters().size());
+            console.keepLog(settings.home().log("KindDemo"));
         }
 
-        Mesh mesh = settings.mesh();
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         Checks checks = new Checks(kubes, docker, istioctl);
         Plan plan = new Plan(console);

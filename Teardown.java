@@ -18,8 +18,8 @@ public class Teardown extends Script {
     @Override protected int run() throws Exception {
         Console console = settings.console();
         Docker docker = new Docker(console);
-        docker.engine();
-        List<Cluster> ours = settings.ours(docker);
+        List<Cluster> ours = settings.discover(docker).found();
+        settings.home().lock("Teardown");
         Kind kind = new Kind(settings, docker);
         Plan plan = new Plan(console);
         for (Cluster cluster : ours) plan.step(cluster, "removed", kind.delete(cluster));

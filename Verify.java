@@ -25,7 +25,7 @@ public class Verify extends Script {
         Istioctl istioctl = new Istioctl(settings, docker);
         Mesh mesh = settings.discover(docker).mesh();
         istioctl.checkVersion();
-        if (settings.found() == 0) throw Problem.unfit("there is no demo to verify: no cluster of ours is named " + mesh.clusters()
+        if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named " + mesh.clusters()
                 .getFirst(), "jbang KindDemo.java");
 
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();

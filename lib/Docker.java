@@ -8,11 +8,20 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 public final class Docker {
     /** The label of our node images, and so of every node made from one: the mark that a cluster is ours. */
     public static final String MARK = "kind-demo";
-    private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster";
+    /** The label that names the node image that ours was made from. */
+    private static final String BASE = MARK + ".base";
+    private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster", ROLE_LABEL = "io.x-k8s.kind.role";
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
 
-    /** A container that is a node of some kind cluster. {@code address} is its IPv4 address on the docker network, empty when stopped. */
-    public record Node(String name, String cluster, String image, boolean running, boolean paused, boolean ours, String address) {}
+    /**
+     * A container that is a node of some kind cluster.
+     *
+     * @param image   what it was made from
+     * @param base    kind's node image that this image was made from; empty when it is not ours
+     * @param address its IPv4 address on the docker network; empty when it is stopped
+     */
+    public record Node(String name, String cluster, boolean worker, String image, String base, boolean running, boolean paused,
+            boolean ours, String address) {}
 
     /** What the engine says of itself. */
     public record Engine(String version, long memoryBytes, String rootDir) {}
@@ -51,9 +60,10 @@ public final class Docker {
         // a container that went between the two calls only makes the exit code non-zero: the others are printed all the same
         for (JsonNode c : parse(docker.attempt(SHORT, null, false, words(ids, "inspect")).out())) {
             JsonNode labels = c.at("/Config/Labels");
-            nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(), c.at("/Config/Image").asText(),
+            nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(),
+                    labels.path(ROLE_LABEL).asText().equals("worker"), c.at("/Config/Image").asText(), labels.path(BASE).asText(),
                     c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK),
-                            c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
+                    c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
         }
         return nodes;
     }
@@ -118,7 +128,7 @@ public final class Docker {
         JsonNode config = parse(docker.run(SHORT, "image", "inspect", like)).get(0).path("Config");
         JsonNode command = config.path("Cmd").isNull() ? json.createArrayNode() : config.path("Cmd");
         docker.run(LONG, "commit", "--change", "ENTRYPOINT " + config.path("Entrypoint"), "--change", "CMD " + command, "--change",
-                "LABEL %s=node".formatted(MARK), container, image);
+                "LABEL %s=node %s=%s".formatted(MARK, BASE, like), container, image);
     }
 
     /** Removes a container, whatever its state. */
@@ -127,6 +137,11 @@ public final class Docker {
     /** Streams images out of the engine into a command that runs in a container; layers that several of them share go once. */
     public void copyImages(Collection<String> images, String container, String... command) {
         docker.pipe(LONG, words(images, "save"), words(List.of(command), "exec", "--interactive", container));
+    }
+
+    /** Whether a container has the file; it may be stopped. */
+    public boolean hasFile(String container, String path) {
+        return docker.attempt(SHORT, null, true, "cp", container + ":" + path, "-").ok();
     }
 
     /** Runs a command in a container and leaves the judgement to the caller. */

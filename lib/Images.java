@@ -49,7 +49,7 @@ public final class Images {
             Map<String, String> contents = new TreeMap<>(docker.present(names));
             Set<String> held = contents.size() == names.size() ? names : Set.of();
             contents.keySet().retainAll(held);
-            contents.put("base", docker.present(List.of(base)).get(base));
+            contents.put("base", base + " " + docker.present(List.of(base)).get(base));
             String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256")
                     .digest(contents.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
             String wanted = REPOSITORY + ":" + key;

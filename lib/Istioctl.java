@@ -167,7 +167,16 @@ public final class Istioctl {
             String secret = istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(),
                     "--server", "https://%s:6443".formatted(docker.address(cluster)));
             others.forEach(other -> other.apply(secret));
+            forgetRemoved(kube, all);
         });
+    }
+
+    /** Takes away our remote secrets for clusters that the mesh no longer has: istiod would go on asking them. */
+    private static void forgetRemoved(Kube kube, List<Kube> all) {
+        Set<String> ids = all.stream().map(k -> k.cluster().id()).collect(Collectors.toSet());
+        kube.client().secrets().inNamespace(NAMESPACE).withLabel("istio/multiCluster", "true").list().getItems().stream()
+                .filter(s -> s.getMetadata().getManagedFields().stream().anyMatch(f -> Kube.MANAGER.equals(f.getManager())))
+                .filter(s -> !ids.containsAll(s.getData().keySet())).forEach(s -> kube.client().resource(s).delete());
     }
 
     /**

@@ -13,6 +13,7 @@ public record Kubeconfig(List<Path> files) {
     private static final List<String> LISTS = List.of("clusters", "contexts", "users");
     /** One change at a time within this process; other processes are kept off by the lock file. */
     private static final Object ONE_AT_A_TIME = new Object();
+    private static final String OWNER = "kind-demo-process-";
 
     /** The files of KUBECONFIG, or ~/.kube/config. */
     public static Kubeconfig ofUser() {
@@ -86,9 +87,10 @@ public record Kubeconfig(List<Path> files) {
             Path lock = file.resolveSibling(file.getFileName() + ".lock");
             Await.until("the lock " + lock, Duration.ofSeconds(10), Duration.ofMillis(50), _ -> {}, () -> {
                 try {
-                    Files.createFile(lock);
+                    take(lock);
                     return "";
                 } catch (FileAlreadyExistsException e) {
+                    if (leftBehind(lock)) Files.deleteIfExists(lock);
                     return "another program holds it (if none runs: rm " + lock + ")";
                 }
             });
@@ -103,6 +105,27 @@ public record Kubeconfig(List<Path> files) {
             throw Problem.unfit("cannot write the kubeconfig " + named + ": " + e.getMessage(),
                     "check its owner and mode, or set KUBECONFIG to another file");
         }
+    }
+
+    /** A link that names our process, made in one call: so a lock that a killed run left behind is known from one that is held. */
+    private static void take(Path lock) throws IOException {
+        try {
+            Files.createSymbolicLink(lock, Path.of(OWNER + ProcessHandle.current().pid()));
+        } catch (FileAlreadyExistsException e) {
+            throw e;
+        } catch (UnsupportedOperationException | FileSystemException e) {
+            Files.createFile(lock); // a system, or a user, without links
+        }
+    }
+
+    /** Whether a process of ours made the lock and is gone, or its number is another's by now. */
+    private static boolean leftBehind(Path lock) throws IOException {
+        if (!Files.isSymbolicLink(lock)) return false;
+        String owner = Files.readSymbolicLink(lock).toString();
+        if (!owner.matches(OWNER + "\\d+")) return false;
+        Instant made = Files.getLastModifiedTime(lock, LinkOption.NOFOLLOW_LINKS).toInstant();
+        return ProcessHandle.of(Long.parseLong(owner.substring(OWNER.length()))).flatMap(p -> p.info().startInstant())
+                .map(started -> started.isAfter(made.plusSeconds(1))).orElse(true);
     }
 
     private static List<?> entries(Map<String, Object> whole, String list) { return whole.get(list) instanceof List<?> l ? l : List.of(); }

@@ -47,11 +47,11 @@ public final class MetalLb {
             for (GenericKubernetesResource patch : Kube.parse(manifests.read("metallb/probes.yaml")))
                 find(upstream, patch.getKind(), patch.getMetadata().getName())
                         .ifPresent(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
-            AddressRange range = AddressRange.of(docker.describeNetwork(), cluster.index());
+            List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.index());
             kube.applyDefinitions("metallb", documents.get(true));
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
-            applyPool(kube, range, seen);
+            applyPool(kube, ranges, seen);
             giveCertificate(kube, upstream);
             kube.apply(upstream);
             kube.awaitDeployments(NAMESPACE, List.of("controller"), Duration.ofMinutes(3), seen);
@@ -83,8 +83,9 @@ public final class MetalLb {
                 "metallb-webhook-service.%s.svc".formatted(NAMESPACE)));
     }
 
-    private void applyPool(Kube kube, AddressRange range, Consumer<String> seen) throws IOException {
-        String pool = manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", range.toString()));
+    private void applyPool(Kube kube, List<AddressRange> ranges, Consumer<String> seen) throws IOException {
+        String pool = manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE",
+                ranges.stream().map(AddressRange::toString).collect(Collectors.joining(", "))));
         Await.until("MetalLB to accept its pool", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
             try {
                 kube.apply(pool);

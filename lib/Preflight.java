@@ -21,6 +21,8 @@ public final class Preflight {
      * @param checks what the other tools check of themselves
      */
     public void run(Mesh mesh, Images images, Runnable... checks) {
+        // a refusal leaves no files: where there is no folder yet the lock waits until all has been looked at
+        if (Files.exists(settings.home().state())) settings.home().lock("KindDemo");
         Docker.Engine engine = docker.engine();
         List<Docker.Node> nodes = docker.nodes();
         List<Runnable> all = new ArrayList<>(List.of(checks));

@@ -36,9 +36,10 @@ public abstract class Script implements Callable<Integer> {
         }
     }
 
-    /** Ctrl-C: the outside commands that run are ended with us; what they were at is told. */
+    /** Ctrl-C, or SIGTERM: what is half-done is told, and both ways on; the outside commands that run are ended with us. */
     private void interrupted(Console console) {
         String running = console.running();
+        Tool.endAll();
         console.bad("interrupted" + (running.isEmpty() ? "" : "; half-done: " + running));
         console.hint("→ go on from here: jbang KindDemo.java%1$s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped()));
     }

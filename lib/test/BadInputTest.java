@@ -98,6 +98,23 @@ class BadInputTest {
         }
     }
 
+    @Test void aRunBesideAnother() throws IOException {
+        Path state = Files.createDirectories(folder.resolve("state/kind-demo/so"));
+        Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
+        try (var file = FileChannel.open(state.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock _ = file.lock(1 << 20, 1, false)) {
+            file.write(ByteBuffer.wrap("KindDemo, process 4711".getBytes(StandardCharsets.US_ASCII)));
+            for (String script : List.of("KindDemo", "Teardown")) {
+                Shell.Result second = Shell.run("jbang %s.java".formatted(script), own);
+                assertEquals(Problem.UNFIT, second.exitCode(), second.all());
+                assertTrue(second.err().contains("another run is at work on this demo: KindDemo, process 4711"), second.err());
+            }
+        }
+        Shell.Result alone = Shell.run("jbang Teardown.java", own);
+        assertEquals(0, alone.exitCode(), alone.all());
+        assertFalse(Files.exists(state));
+    }
+
     @Test void countsThatCannotBe() {
         refused(Problem.USAGE, "--clusters takes 1 to 9, not 0", "--clusters 0");
         refused(Problem.USAGE, "--workers takes 0 to 9, not -1", "--workers -1");

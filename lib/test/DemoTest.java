@@ -15,18 +15,9 @@ import org.junit.jupiter.api.TestMethodOrder;
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class DemoTest {
-    private static final Path KUBECONFIG = temporary(), STATE = temporary();
-    private static final Map<String, String> OWN = Map.of("KUBECONFIG", KUBECONFIG.resolve("config").toString(), "XDG_STATE_HOME",
-            STATE.toString());
+    private static final Map<String, String> OWN = Shell.ownFolders();
+    private static final Path KUBECONFIG = Path.of(OWN.get("KUBECONFIG")), STATE = Path.of(OWN.get("XDG_STATE_HOME"));
     private static String containersBefore, volumesBefore, rootBefore;
-
-    private static Path temporary() {
-        try {
-            return Files.createTempDirectory("kind-demo-test");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
 
     private static Shell.Result succeeds(String command) {
         Shell.Result result = Shell.run(command, OWN);
@@ -46,20 +37,12 @@ class DemoTest {
         return found.getFirst();
     }
 
-    @BeforeAll static void nothingOfOursIsThere() throws IOException {
+    @BeforeAll static void nothingOfOursIsThere() {
         String there = Shell.run("docker ps -a --filter label=io.x-k8s.kind.cluster --format '{{.Label \"io.x-k8s.kind.cluster\"}}'").out();
         assertFalse(there.lines().anyMatch(l -> l.matches("so[1-3]")),
                 "a demo stands already; its clusters would be taken for the tests' own. First: jbang Teardown.java");
         containersBefore = Shell.run("docker ps -aq | sort").out();
         volumesBefore = Shell.run("docker volume ls -q | sort").out();
-        Files.writeString(KUBECONFIG.resolve("config"), """
-                apiVersion: v1
-                kind: Config
-                current-context: mine
-                contexts: [{name: mine, context: {cluster: mine, user: mine}}]
-                clusters: [{name: mine, cluster: {server: "https://127.0.0.1:1"}}]
-                users: [{name: mine, user: {}}]
-                """);
     }
 
     @AfterAll static void leaveNothing() { Shell.run("jbang Teardown.java", OWN); }
@@ -177,10 +160,10 @@ class DemoTest {
         assertEquals(containersBefore, Shell.run("docker ps -aq | sort").out());
         assertEquals(volumesBefore, Shell.run("docker volume ls -q | sort").out());
         assertFalse(Files.exists(STATE.resolve("kind-demo/so")));
-        var kubeconfig = new Kubeconfig(List.of(KUBECONFIG.resolve("config")));
+        var kubeconfig = new Kubeconfig(List.of(KUBECONFIG));
         assertFalse(kubeconfig.has("kind-so1") || kubeconfig.has("kind-so2"));
         assertTrue(kubeconfig.has("mine"));
-        assertTrue(Files.readString(KUBECONFIG.resolve("config")).contains("current-context: \"mine\""));
+        assertTrue(Files.readString(KUBECONFIG).contains("current-context: \"mine\""));
         assertTrue(succeeds("jbang Teardown.java").out().contains("nothing to remove"));
     }
 }
