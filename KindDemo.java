@@ -31,10 +31,10 @@ public class KindDemo extends Script {
         settings.manifests().check();
 
         Mesh mesh = dryRun ? settings.mesh() : settings.discover(docker).mesh();
-        Images images = new Images(docker, settings.nodeImage(), Istioctl.images(), MetalLb.images(), app.images());
+        Images images = new Images(settings, docker);
         if (!dryRun) {
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
-            new Preflight(settings, docker).run(mesh, images, () -> kind.check(mesh), istioctl::checkVersion, metalLb::upstream);
+            new Preflight(settings, docker).run(mesh, images);
             settings.home().lock("KindDemo");
             settings.home().remember(mesh.clusters().size());
             console.keepLog(settings.home().log("KindDemo"));

@@ -5,6 +5,7 @@
 
 import module java.base;
 import lib.*;
+import lib.Check.Finding;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -17,6 +18,9 @@ public class Verify extends Script {
             description = "text, json or junit. Default: ${DEFAULT-VALUE}.")
     Checks.Output output;
 
+    @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
+    boolean preflight;
+
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
     @Override protected int run() throws Exception {
@@ -24,7 +28,12 @@ public class Verify extends Script {
         Docker docker = new Docker(console);
         Istioctl istioctl = new Istioctl(settings, docker);
         Mesh mesh = settings.discover(docker).mesh();
-        istioctl.checkVersion();
+        if (preflight) {
+            List<Finding> findings = new Preflight(settings, docker).look(mesh, new Images(settings, docker));
+            Checks.tell(console, "preflight", findings);
+            return findings.stream().anyMatch(f -> f.status() == Check.Status.FAILED) ? Problem.UNFIT : 0;
+        }
+        istioctl.version();
         if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named " + mesh.clusters()
                 .getFirst(), "jbang KindDemo.java");
 

@@ -12,19 +12,21 @@ public final class Checks {
     public enum Output { text, json, junit }
 
     private final List<Kube> kubes;
+    private final Host host;
     private final PlatformChecks platform;
     private final MeshChecks mesh;
 
     public Checks(List<Kube> kubes, Docker docker, Istioctl istioctl) {
         this.kubes = kubes;
+        this.host = new Host(docker);
         this.platform = new PlatformChecks(kubes, docker);
         this.mesh = new MeshChecks(kubes, istioctl);
     }
 
     private Map<String, List<Check>> layers() {
         Map<String, List<Check>> layers = new LinkedHashMap<>();
-        layer(layers, "host", List.of(new Check("engine", "", true, platform::engine), new Check("disk", "", false, platform::disk),
-                new Check("inotify", "", false, platform::inotify)));
+        layer(layers, "host", List.of(new Check("engine", "", true, host::engine), new Check("disk", "", false, () -> host.disk(0)),
+                new Check("inotify", "", false, () -> host.inotify(kubes.size()))));
         layer(layers, "clusters", each("reachable", platform::reachable));
         layer(layers, "nodes", each("nodes-ready", platform::nodesReady), each("system-pods", platform::systemPods),
                 each("remote-address", platform::remoteAddress));
@@ -88,7 +90,8 @@ public final class Checks {
         return holds;
     }
 
-    private static void tell(Console console, String layer, List<Finding> found) {
+    /** Says what a layer's checks found. */
+    public static void tell(Console console, String layer, List<Finding> found) {
         console.result("\n" + layer);
         if (found.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
             console.result("- skipped: it stands on a layer that failed");

@@ -24,7 +24,7 @@ public final class Docker {
             boolean ours, String address) {}
 
     /** What the engine says of itself. */
-    public record Engine(String version, long memoryBytes, String rootDir) {}
+    public record Engine(String version, long memoryBytes, String rootDir, String cgroupVersion) {}
 
     private final Tool docker;
     private final ObjectMapper json = new ObjectMapper();
@@ -49,7 +49,8 @@ public final class Docker {
         if (!result.ok() || info.path("ServerVersion").asText().isEmpty())
             throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
                     .orElse("`docker info` failed"), hint);
-        return new Engine(info.path("ServerVersion").asText(), info.path("MemTotal").asLong(), info.path("DockerRootDir").asText());
+        return new Engine(info.path("ServerVersion").asText(), info.path("MemTotal").asLong(), info.path("DockerRootDir").asText(),
+                info.path("CgroupVersion").asText());
     }
 
     /** The nodes of all kind clusters, stopped ones too. */
@@ -79,8 +80,16 @@ public final class Docker {
                         cluster.controlPlane()), "docker start " + cluster.controlPlane()));
     }
 
-    /** Docker's description of the network that the nodes are on. */
-    public JsonNode describeNetwork() { return parse(docker.run(SHORT, "network", "inspect", network())).get(0); }
+    /** Docker's description of the network that the nodes are on, if there is one. */
+    public Optional<JsonNode> findNetwork() {
+        Tool.Result result = docker.attempt(SHORT, null, false, "network", "inspect", network());
+        return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
+    }
+
+    /** The same of a network that must be there, as nodes are on it. */
+    public JsonNode describeNetwork() {
+        return findNetwork().orElseThrow(() -> Problem.failed("there is no docker network " + network(), "docker network ls"));
+    }
 
     public void start(List<Node> nodes) { docker.run(Duration.ofMinutes(1), words(nodes.stream().map(Node::name).toList(), "start")); }
 

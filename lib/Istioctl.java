@@ -41,11 +41,12 @@ public final class Istioctl {
         return List.of(Versions.ISTIO_HUB + "/pilot:" + Versions.ISTIO, Versions.ISTIO_HUB + "/proxyv2:" + Versions.ISTIO);
     }
 
-    /** A {@link Problem} when istioctl is missing or of another minor version than the pin. */
-    public void checkVersion() {
+    /** istioctl's version; a {@link Problem} when it is missing or of another minor version than the pin. */
+    public String version() {
         Version said = Version.first(istioctl.run(Duration.ofSeconds(10), "version", "--remote=false", "--short"));
         if (!said.sameMinor(Version.first(Versions.ISTIO)))
             throw Problem.unfit("istioctl is of another version: it says %s, the demo needs %s".formatted(said, Versions.ISTIO), INSTALL);
+        return said.toString();
     }
 
     private String operator(Cluster cluster) {

@@ -23,12 +23,16 @@ public final class Kind {
         this.settings = settings;
     }
 
-    /** A {@link Problem} when kind is missing or older than the pin, or when it cannot change clusters into what is asked for. */
-    public void check(Mesh mesh) {
-        String said = kind.run(Duration.ofSeconds(10), "version");
+    /** kind's version; a {@link Problem} when it is missing or older than the pin. */
+    public String version() {
+        String said = kind.run(Duration.ofSeconds(10), "version").strip();
         if (Version.first(said).compareTo(Version.first(Versions.KIND)) < 0)
-            throw Problem.unfit("kind is too old: it says %s, the demo needs v%s".formatted(said.strip(), Versions.KIND), INSTALL);
+            throw Problem.unfit("kind is too old: it says %s, the demo needs v%s".formatted(said, Versions.KIND), INSTALL);
+        return said;
+    }
 
+    /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
+    public String fits(Mesh mesh) {
         String afresh = "start afresh: jbang Teardown.java%s, then this again".formatted(settings.asTyped());
         List<Cluster> extra = settings.found().stream().filter(c -> !mesh.clusters().contains(c)).toList();
         if (!extra.isEmpty())
@@ -47,6 +51,7 @@ public final class Kind {
                 throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
                         settings.nodeImage()), "keep it: leave --node-image out; or " + afresh);
         }
+        return "%d workers per cluster, %s".formatted(settings.workers(), settings.nodeImage());
     }
 
     private boolean sameImage(String one, String other) {

@@ -28,6 +28,7 @@ package lib;
 //SOURCES Console.java
 //SOURCES Docker.java
 //SOURCES Home.java
+//SOURCES Host.java
 //SOURCES Images.java
 //SOURCES Istioctl.java
 //SOURCES Kind.java

@@ -23,7 +23,13 @@ public final class MetalLb {
     }
 
     /** Upstream's manifest. */
-    public String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
+    String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
+
+    /** A {@link Problem} when upstream's manifest is not to be had, or is not the pinned one. */
+    String checkUpstream() {
+        upstream();
+        return Versions.METALLB_MANIFEST.file();
+    }
 
     /** Applies upstream's manifest and the cluster's range, and waits for the controller. */
     public Action install(Kube kube) {

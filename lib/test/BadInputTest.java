@@ -85,6 +85,37 @@ class BadInputTest {
         return bin.toString();
     }
 
+    /** A folder with a docker whose `docker info` says this, and which is the real one otherwise. */
+    private String engineThatSays(String json) throws IOException {
+        String real = Shell.run("readlink -f $(command -v docker)").out().strip();
+        Path file = Files.createDirectories(folder.resolve("stub")).resolve("docker");
+        Files.writeString(file, "#!/bin/sh\n[ \"$1\" = info ] && echo '%s' && exit\nexec %s \"$@\"\n".formatted(json, real));
+        file.toFile().setExecutable(true);
+        return "%s:%s".formatted(file.getParent(), System.getenv("PATH"));
+    }
+
+    @Test void anOldEngine() throws IOException {
+        refused(Problem.UNFIT, "the container engine is too old: version 19.3.15", "", Map.of("PATH", engineThatSays(
+                "{\"ServerVersion\": \"19.03.15\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
+    }
+
+    @Test void aKubernetesThatDoesNotStartOnThisCgroupVersion() throws IOException {
+        refused(Problem.UNFIT, "this machine has cgroup v1, which Kubernetes 1.36.4 does not start on",
+                "--node-image kindest/node:v1.36.4", Map.of("PATH", engineThatSays(
+                        "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
+    }
+
+    @Test void littleMemoryAndAProxyAreWarnedOf() throws IOException {
+        Shell.Result preflight = Shell.run("jbang Verify.java --preflight", Map.of("HTTPS_PROXY", "http://127.0.0.1:9", "NO_PROXY",
+                "localhost", "XDG_STATE_HOME", folder.toString(), "PATH", engineThatSays(
+                        "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 1000000000, \"CgroupVersion\": \"2\"}")));
+        System.out.printf("preflight alone: %d ms%n", preflight.took().toMillis());
+        assertEquals(0, preflight.exitCode(), preflight.all());
+        for (String words : List.of("‼ memory: the engine has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
+                "√ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
+        assertTrue(preflight.took().compareTo(AT_ONCE) < 0, "took " + preflight.took());
+    }
+
     private String saying(String program, String text) throws IOException {
         Path bin = Files.createDirectories(folder.resolve("old"));
         Path file = Files.writeString(bin.resolve(program), "#!/bin/sh\necho '%s'\n".formatted(text));
