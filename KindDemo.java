@@ -15,6 +15,9 @@ public class KindDemo extends Script {
     boolean noLocality;
     @Option(names = "--dry-run", description = "Print every step and the shell commands that do the same; make nothing.")
     boolean dryRun;
+    @Option(names = "--diagnostics", paramLabel = "DIR",
+            description = "Write what is known of the demo into this folder, without secrets. Done by itself when a step fails.")
+    Path diagnostics;
     @Option(names = "--timings", description = "Print at the end where the time went.")
     boolean timings;
 
@@ -74,7 +77,10 @@ public class KindDemo extends Script {
         }
         boolean done = plan.run();
         if (timings) console.result(plan.timeline());
-        if (!done) return plan.report();
+        if (!done) plan.report();
+        Diagnostics known = new Diagnostics(settings, docker, istioctl, kubes);
+        if (!done || diagnostics != null) known.collect(diagnostics == null ? known.folder() : diagnostics, plan.timeline());
+        if (!done) return Problem.FAILED;
         console.result(app.whatToTry(mesh, settings));
         return 0;
     }

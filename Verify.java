@@ -18,6 +18,8 @@ public class Verify extends Script {
             description = "text, json or junit. Default: ${DEFAULT-VALUE}.")
     Checks.Output output;
 
+    @Option(names = "--diagnostics", paramLabel = "DIR", description = "Write what is known of the demo into this folder, without secrets.")
+    Path diagnostics;
     @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
     boolean preflight;
 
@@ -38,6 +40,7 @@ public class Verify extends Script {
                 .getFirst(), "jbang KindDemo.java");
 
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
+        if (diagnostics != null) new Diagnostics(settings, docker, istioctl, kubes).collect(diagnostics, "");
         return new Checks(kubes, docker, istioctl).run(console, output, Duration.ofSeconds(wait)) ? 0 : Problem.FAILED;
     }
 }

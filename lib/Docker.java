@@ -126,9 +126,14 @@ public final class Docker {
         return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=%s=template".formatted(MARK)).lines().toList();
     }
 
+    /** The IDs of every image of a repository. */
+    public List<String> images(String repository) {
+        return docker.run(SHORT, "image", "ls", "--quiet", repository).lines().distinct().toList();
+    }
+
     /** Removes every image of a repository that no container uses. */
     public void removeImages(String repository) {
-        List<String> ids = docker.run(SHORT, "image", "ls", "--quiet", repository).lines().distinct().toList();
+        List<String> ids = images(repository);
         if (!ids.isEmpty()) docker.run(LONG, words(ids, "image", "rm"));
     }
 
@@ -146,6 +151,13 @@ public final class Docker {
     /** Streams images out of the engine into a command that runs in a container; layers that several of them share go once. */
     public void copyImages(Collection<String> images, String container, String... command) {
         docker.pipe(LONG, words(images, "save"), words(List.of(command), "exec", "--interactive", container));
+    }
+
+    /** The last lines that a node printed when it started, and those of its services. */
+    public String logs(String node, int lines) {
+        Tool.Result started = docker.attempt(SHORT, null, true, "logs", "--tail", "" + lines, node);
+        Tool.Result services = docker.attempt(SHORT, null, true, "exec", node, "journalctl", "--no-pager", "--lines", "" + lines);
+        return started.out() + started.err() + services.out() + services.err();
     }
 
     /** Whether a container has the file; it may be stopped. */

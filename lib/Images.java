@@ -9,7 +9,7 @@ import module java.base;
  */
 public final class Images {
     /** The repository of our node images; Teardown --purge removes them. */
-    static final String REPOSITORY = "kind-demo/node";
+    public static final String REPOSITORY = "kind-demo/node";
     private static final Duration LIMIT = Duration.ofMinutes(5);
     private static final String[] CTR = {"ctr", "--namespace=k8s.io", "images"};
 

@@ -26,6 +26,7 @@ package lib;
 //SOURCES Checks.java
 //SOURCES Cluster.java
 //SOURCES Console.java
+//SOURCES Diagnostics.java
 //SOURCES Docker.java
 //SOURCES Home.java
 //SOURCES Host.java

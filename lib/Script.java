@@ -44,10 +44,11 @@ public abstract class Script implements Callable<Integer> {
         console.hint("→ go on from here: jbang KindDemo.java%1$s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped()));
     }
 
+    static String version() {
+        return "kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(Versions.DEMO, Versions.ISTIO, Versions.KIND, Versions.METALLB);
+    }
+
     static final class Versioned implements IVersionProvider {
-        @Override public String[] getVersion() {
-            return new String[] {"kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(Versions.DEMO, Versions.ISTIO, Versions.KIND,
-                    Versions.METALLB)};
-        }
+        @Override public String[] getVersion() { return new String[] {version()}; }
     }
 }

@@ -39,7 +39,7 @@ public final class Settings {
 
     @Spec(Spec.Target.MIXEE) private CommandSpec command;
     private Console console;
-    private List<Docker.Node> nodes = List.of();
+    private List<Docker.Node> nodes = List.of(), foreign = List.of();
 
     /** A {@link ParameterException} when a value cannot be meant. */
     void check() {
@@ -58,7 +58,9 @@ public final class Settings {
     /** Looks which nodes of ours exist: they are the default for what is not asked for. A {@link Problem} when no engine answers. */
     public Settings discover(Docker docker) {
         docker.engine();
-        nodes = docker.nodes().stream().filter(n -> n.ours() && named(n.cluster()) != null).toList();
+        var named = docker.nodes().stream().filter(n -> named(n.cluster()) != null).collect(Collectors.partitioningBy(Docker.Node::ours));
+        nodes = named.get(true);
+        foreign = named.get(false);
         return this;
     }
 
@@ -69,8 +71,20 @@ public final class Settings {
     }
 
     /** The clusters of ours that {@link #discover} found, whole or not. */
-    public List<Cluster> found() {
+    public List<Cluster> found() { return clusters(nodes); }
+
+    /** Clusters that are named as ours could be, and are not. */
+    public List<Cluster> foreign() { return clusters(foreign); }
+
+    private List<Cluster> clusters(List<Docker.Node> nodes) {
         return nodes.stream().map(n -> named(n.cluster())).distinct().sorted(Comparator.comparing(Cluster::index)).toList();
+    }
+
+    /** Those that were found, and those of an earlier run that somebody deleted and that are still in the kubeconfig. */
+    public List<Cluster> removable() {
+        Kubeconfig kubeconfig = Kubeconfig.ofUser();
+        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS).clusters().stream().filter(c -> found().contains(c)
+                || c.index() <= home().remembered() && !foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }
 
     /** The mesh that is asked for: --clusters, else what was found and what an earlier run made beside it, else two clusters. */

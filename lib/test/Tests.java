@@ -8,6 +8,7 @@
 //SOURCES BreakageTest.java
 //SOURCES CertificateAuthorityTest.java
 //SOURCES DemoTest.java
+//SOURCES DiagnosticsTest.java
 //SOURCES InterruptionTest.java
 //SOURCES KubeconfigTest.java
 //SOURCES ManifestsTest.java
