@@ -64,7 +64,7 @@ public class KindDemo extends Script {
             Step gateways = plan.step(cluster, "gateways", istioctl.gateways(kube), istiod);
             Step addresses = plan.step(cluster, "gateway addresses", istioctl.addresses(kube), gateways, balancer);
             Step exposed = plan.step(cluster, "expose services", istioctl.expose(kube), istiod, definitions);
-            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality), istiod, definitions);
+            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality, istioctl), istiod, definitions);
             accounts.add(started);
             parts.addAll(List.of(addresses, exposed, sample));
         }

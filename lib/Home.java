@@ -89,7 +89,7 @@ public record Home(Path cache, Path state) {
     /** Removes the demo's state; with {@code all} the cache too, which could serve the next one. */
     public Action delete(boolean all) {
         List<Path> folders = all ? List.of(state, cache) : List.of(state);
-        return new Action("rm -rf " + String.join(" ", folders.stream().map(Path::toString).toList()), _ -> {
+        return new Action("rm -rf " + String.join(" ", folders.stream().map(f -> Tool.quoted("" + f)).toList()), _ -> {
             for (Path folder : folders) {
                 if (!Files.exists(folder)) continue;
                 try (Stream<Path> paths = Files.walk(folder)) {

@@ -25,6 +25,17 @@ public record Kubeconfig(List<Path> files) {
     /** The file that new contexts go into: the first that exists, else the last. */
     private Path target() { return files.stream().filter(Files::exists).findFirst().orElse(files.getLast()); }
 
+    /** The file that is written to; a {@link Problem} when one cannot be read, or that one not be written. */
+    public String check() {
+        files.forEach(Kubeconfig::read);
+        Path file = target().toAbsolutePath(), folder = file.getParent();
+        while (!Files.exists(folder)) folder = folder.getParent();
+        if (!Files.isWritable(folder) || Files.exists(file) && !Files.isWritable(file))
+            throw Problem.unfit("the kubeconfig %s cannot be written".formatted(file), "check its owner and mode, and those of its folder, "
+                    + "or set KUBECONFIG to another file");
+        return file.toString();
+    }
+
     /** Whether some file names the context. */
     public boolean has(String context) { return files.stream().anyMatch(f -> names(read(f), "contexts").contains(context)); }
 

@@ -43,7 +43,7 @@ public final class MetalLb {
                 ADDRESS_RANGE=%s
                 # MetalLB's webhook may refuse the pool for some seconds more
                 until %s
-                do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(Path::toString).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
+                do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(f -> Tool.quoted("" + f)).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
                 AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."),
                         manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
         return new Action(byHand, seen -> {

@@ -33,6 +33,7 @@ public final class Preflight {
                 new Check("docker-network", "", true, () -> host.network(mesh)),
                 new Check("proxy", "", false, host::proxy),
                 new Check("names", "", true, () -> names(mesh)),
+                new Check("kubeconfig", "", true, Kubeconfig.ofUser()::check),
                 new Check("kind", "", true, kind::version),
                 new Check("istioctl", "", true, new Istioctl(settings, docker)::version),
                 new Check("settings", "", true, () -> kind.fits(mesh)),

@@ -134,9 +134,11 @@ public final class Tool {
         return console.logFile().map(f -> "all that was run and printed is in " + f).orElse("run it by hand to see more");
     }
 
-    /** The command as it could be typed: arguments with anything but plain characters are quoted. */
+    /** The command as it could be typed. */
     private String typed(String... arguments) {
-        return command + " " + Arrays.stream(arguments).map(a -> a.matches("[\\w@%+=:,./-]+") ? a : "'" + a.replace("'", "'\\''") + "'")
-                .collect(Collectors.joining(" "));
+        return command + " " + Arrays.stream(arguments).map(Tool::quoted).collect(Collectors.joining(" "));
     }
+
+    /** A word as a shell takes it: with anything but plain characters it is quoted. */
+    static String quoted(String word) { return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'"; }
 }

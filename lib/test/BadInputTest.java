@@ -159,6 +159,46 @@ class BadInputTest {
         refused(Problem.USAGE, "apps/sleep.yaml is not in", "--manifests '%s'".formatted(copy));
     }
 
+    /** A folder that a shell would take apart: with a copy of the manifests, one of which has this text. */
+    private String manifestsWith(String file, String text) throws IOException {
+        Path copy = folder.resolve("a 'b' \"$(touch pwned)\"; touch pwned #");
+        assertEquals(0, new ProcessBuilder("cp", "-r", "manifests", copy.toString()).directory(Shell.PROJECT.toFile()).start().onExit().join()
+                .exitValue());
+        Files.writeString(copy.resolve(file), text);
+        return Tool.quoted(copy.toString());
+    }
+
+    @Test void manifestsThatCannotBeMeant() throws IOException {
+        refused(Problem.USAGE, "the manifest apps/sleep.yaml", "--manifests " + manifestsWith("apps/sleep.yaml", "kind: [broken\n"));
+        refused(Problem.USAGE, "without a kind or an apiVersion", "--manifests " + manifestsWith("apps/sleep.yaml", "just: this\n"));
+        refused(Problem.USAGE, "is no YAML", "--manifests " + manifestsWith("apps/sleep.yaml", "a: &a [x, x]\n" + IntStream.range(0, 60)
+                .mapToObj(i -> "k%1$d: &k%1$d [*a, *a]\n".formatted(i)).collect(Collectors.joining())));
+        refused(Problem.USAGE, "is larger than 1 MB", "--manifests " + manifestsWith("apps/sleep.yaml", "# long\n".repeat(200_000)));
+    }
+
+    @Test void aFolderThatAShellWouldTakeApart() throws IOException {
+        String manifests = manifestsWith("apps/sleep.yaml", "{kind: A, apiVersion: v1}\n");
+        Shell.Result plan = Shell.run("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
+        assertEquals(0, plan.exitCode(), plan.all());
+        Shell.run("cd '%s' && kubectl() { :; }; istioctl() { :; }; kind() { :; }; docker() { echo 1; }; openssl() { :; }; %s".formatted(folder,
+                plan.out().replace("set -euo pipefail", "")));
+        assertFalse(Files.exists(folder.resolve("pwned")) || Files.exists(Shell.PROJECT.resolve("pwned")), plan.out());
+    }
+
+    @Test void aKubeconfigThatIsNone() throws IOException {
+        Path broken = Files.writeString(folder.resolve("broken"), "{{{ no yaml");
+        refused(Problem.UNFIT, "is not a kubeconfig", "", Map.of("KUBECONFIG", broken.toString()));
+        assertEquals("{{{ no yaml", Files.readString(broken));
+        refused(Problem.UNFIT, "cannot read the kubeconfig", "", Map.of("KUBECONFIG", Files.createDirectory(folder.resolve("dir")).toString()));
+    }
+
+    @Test void aStateFolderThatCannotBeMade() throws IOException {
+        Path file = Files.writeString(folder.resolve("file"), "");
+        Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", file.toString()));
+        assertEquals(Problem.UNFIT, teardown.exitCode(), teardown.all());
+        assertTrue(teardown.err().contains("cannot make the folder"), teardown.err());
+    }
+
     @Test void aTamperedAsset() throws IOException {
         Path assets = Files.createDirectory(folder.resolve("assets"));
         Files.writeString(assets.resolve(Versions.METALLB_MANIFEST.file()), "kind: List\n");
