@@ -9,12 +9,15 @@
 //SOURCES CertificateAuthorityTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
+//SOURCES FailureTest.java
 //SOURCES InterruptionTest.java
 //SOURCES KubeconfigTest.java
 //SOURCES ManifestsTest.java
 //SOURCES OptionsTest.java
 //SOURCES ParsingTest.java
 //SOURCES PlanTest.java
+//SOURCES RepairTest.java
+//SOURCES SettingsTest.java
 //SOURCES Shell.java
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
 
