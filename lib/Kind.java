@@ -23,11 +23,13 @@ public final class Kind {
         this.settings = settings;
     }
 
-    /** A {@link Problem} when kind is missing or older than the pin. */
-    public void checkVersion() {
+    /** The version of kind; a {@link Problem} when it is missing or older than the pin. */
+    public Version checkVersion() {
         String said = kind.run(Duration.ofSeconds(10), "version");
-        if (Version.first(said).compareTo(Version.first(Versions.KIND)) < 0)
+        Version version = Version.first(said);
+        if (version.compareTo(Version.first(Versions.KIND)) < 0)
             throw Problem.unfit("kind is too old: it says %s, the demo needs v%s".formatted(said.strip(), Versions.KIND), INSTALL);
+        return version;
     }
 
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */

@@ -44,7 +44,7 @@ class ManifestsTest {
 
     @Test void everyCheckHasItsPlaceInTheReadme() throws IOException {
         String readme = Files.readString(Shell.PROJECT.resolve("README.md"));
-        for (String id : new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), null, null)
+        for (String id : new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.APP, null, null, null, null)
                 .ids()) assertTrue(readme.contains("<a id=\"%s\"></a>".formatted(id)), id);
     }
 
