@@ -44,7 +44,7 @@ public class KindDemo extends Script {
         }
 
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
-        Checks checks = new Checks(kubes, docker, istioctl);
+        Checks checks = new Checks(kubes, SampleApp.APP, docker, kind, istioctl, null);
         Plan plan = new Plan(console);
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 

@@ -6,22 +6,43 @@
 import module java.base;
 import lib.*;
 import lib.Check.Finding;
+import lib.Check.Status;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "Verify", description = "Looks at the mesh layer by layer, and sends live requests from every cluster. Changes nothing.")
+@Command(name = "Verify", description = "Looks at the mesh layer by layer, and sends live requests from every cluster. Changes nothing, but for --experiments.")
 public class Verify extends Script {
-    @Option(names = "--wait", paramLabel = "SECONDS", defaultValue = "${KIND_DEMO_WAIT:-20}",
-            description = "How long a check may go on failing while the mesh converges. Default: ${DEFAULT-VALUE}. [KIND_DEMO_WAIT]")
-    int wait;
+    /** How what was found is told. */
+    public enum Output { text, json, junit }
+
+    @Option(names = "--experiments", paramLabel = "NAME", split = ",", arity = "0..1", fallbackValue = "all",
+            description = "Try what the mesh promises, and put everything back: all, or failover, broken-app, gateway-down, control-plane-down, locality, ingress, egress.")
+    List<String> experiments = List.of();
     @Option(names = {"-o", "--output"}, paramLabel = "FORMAT", defaultValue = "text",
             description = "text, json or junit. Default: ${DEFAULT-VALUE}.")
-    Checks.Output output;
+    Output output;
+    @Option(names = "--report", paramLabel = "FILE", description = "Write a page (HTML) with all that was found.")
+    Path report;
+    @Option(names = "--wait", paramLabel = "SECONDS", defaultValue = "${KIND_DEMO_WAIT}",
+            description = "How long a check may go on failing while the mesh converges. Default: up to 20, each check its own. [KIND_DEMO_WAIT]")
+    Integer wait;
+    @Option(names = "--contexts", paramLabel = "NAME", split = ",", description = "Verify another multi-primary mesh: the contexts of its clusters.")
+    List<String> contexts = List.of();
+    @Option(names = "--namespace", paramLabel = "NAME", defaultValue = "sample", description = "Where its application is. Default: ${DEFAULT-VALUE}.")
+    String namespace;
+    @Option(names = "--service", paramLabel = "NAME", defaultValue = "helloworld",
+            description = "The service to call; its pods have its name as the label app, and answer with their own. Default: ${DEFAULT-VALUE}.")
+    String service;
+    @Option(names = "--client", paramLabel = "NAME", defaultValue = "sleep",
+            description = "The label app of the pods to call from, with curl in a container of that name. Default: ${DEFAULT-VALUE}.")
+    String client;
+    @Option(names = "--path", paramLabel = "PATH", defaultValue = "/hello", description = "What to ask for. Default: ${DEFAULT-VALUE}.")
+    String path;
 
-    @Option(names = "--diagnostics", paramLabel = "DIR", description = "Write what is known of the demo into this folder, without secrets.")
-    Path diagnostics;
     @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
     boolean preflight;
+    @Option(names = "--diagnostics", paramLabel = "DIR", description = "Write what is known of the demo into this folder, without secrets.")
+    Path diagnostics;
 
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
@@ -29,18 +50,59 @@ public class Verify extends Script {
         Console console = settings.console();
         Docker docker = new Docker(console);
         Istioctl istioctl = new Istioctl(settings, docker);
-        Mesh mesh = settings.discover(docker).mesh();
+        App app = new App(namespace, service, client, path);
+        List<String> wanted = Experiments.named(experiments);
+        if (report != null) Report.check(report);
+
+        Mesh mesh = contexts.isEmpty() ? settings.discover(docker).mesh() : Mesh.existing(contexts, console);
         if (preflight) {
             List<Finding> findings = new Preflight(settings, docker).look(mesh, new Images(settings, docker));
-            Checks.tell(console, "preflight", findings);
-            return findings.stream().anyMatch(f -> f.status() == Check.Status.FAILED) ? Problem.UNFIT : 0;
+            tell(console, "preflight", findings);
+            return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
         }
-        istioctl.version();
-        if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named " + mesh.clusters()
-                .getFirst(), "jbang KindDemo.java");
+        istioctl.checkVersion();
+        if (contexts.isEmpty() && settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
+                + mesh.clusters().getFirst(), "jbang KindDemo.java");
+        if (!wanted.isEmpty() && (!contexts.isEmpty() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
+            throw Problem.usage("experiments break things for a while: they are for the demo's own mesh of two clusters or more",
+                    "leave out --experiments");
 
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
+        Checks checks = new Checks(kubes, app, docker, new Kind(settings, docker), istioctl, wait == null ? null : Duration.ofSeconds(wait));
         if (diagnostics != null) new Diagnostics(settings, docker, istioctl, kubes).collect(diagnostics, "");
-        return new Checks(kubes, docker, istioctl).run(console, output, Duration.ofSeconds(wait)) ? 0 : Problem.FAILED;
+        boolean text = output == Output.text;
+        List<Finding> findings = checks.run((layer, found) -> { if (text) tell(console, layer, found); });
+        List<Outcome> outcomes = List.of();
+        if (findings.stream().noneMatch(f -> f.status() == Status.FAILED))
+            outcomes = new Experiments(kubes, app, checks, docker, settings).run(wanted, outcome -> { if (text) tell(console, outcome); });
+
+        Results results = Results.of(kubes, findings, outcomes);
+        switch (output) {
+            case json -> console.result(results.json());
+            case junit -> console.result(results.junit());
+            case text -> console.result(results.works() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
+        }
+        if (report != null) {
+            Report.write(report, results.json());
+            console.say("The report is in " + report);
+        }
+        return results.works() ? 0 : Problem.FAILED;
+    }
+
+    private static void tell(Console console, String layer, List<Finding> found) {
+        console.result("\n" + layer);
+        if (found.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
+            console.result("- skipped: it stands on a layer that failed");
+            return;
+        }
+        for (Finding f : found) {
+            console.mark(f.status(), f.name() + ": " + f.saw());
+            if (!f.hint().isEmpty()) console.result("    → %s\n    → README.md#%s".formatted(f.hint(), f.id()));
+        }
+    }
+
+    private static void tell(Console console, Outcome outcome) {
+        String text = String.join("\n", outcome.status() == Status.PASSED ? outcome.saw() : outcome.wrong());
+        console.mark(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.seconds(), text));
     }
 }

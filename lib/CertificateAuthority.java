@@ -2,7 +2,12 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.SecretBuilder;
+import java.security.cert.CertPathValidator;
+import java.security.cert.CertPathValidatorException;
 import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.PKIXParameters;
+import java.security.cert.TrustAnchor;
 import java.security.cert.X509Certificate;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.asn1.x500.X500Name;
@@ -177,6 +182,34 @@ public final class CertificateAuthority {
     static X509Certificate readCertificate(String pem) throws CertificateException {
         return (X509Certificate) CertificateFactory.getInstance("X.509")
                 .generateCertificate(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
+    }
+
+    /** The certificates in a text, in their order. */
+    static List<X509Certificate> readChain(String text) throws CertificateException {
+        List<X509Certificate> chain = new ArrayList<>();
+        for (MatchResult found : Pattern.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", Pattern.DOTALL).matcher(text)
+                .results().toList()) chain.add(readCertificate(found.group()));
+        return chain;
+    }
+
+    /** The URIs that a certificate is for, such as a workload's SPIFFE identity. */
+    static Set<String> uris(X509Certificate certificate) throws CertificateException {
+        int uri = GeneralName.uniformResourceIdentifier;
+        return Objects.requireNonNullElse(certificate.getSubjectAlternativeNames(), List.<List<?>>of()).stream()
+                .filter(name -> name.getFirst().equals(uri)).map(name -> name.get(1).toString()).collect(Collectors.toSet());
+    }
+
+    /** A {@link Problem} when the chain, the leaf first, does not lead to this root, or is not valid now. */
+    static void validate(List<X509Certificate> chain, X509Certificate root) throws GeneralSecurityException {
+        var parameters = new PKIXParameters(Set.of(new TrustAnchor(root, null)));
+        parameters.setRevocationEnabled(false);
+        List<X509Certificate> below = chain.stream().filter(c -> !c.equals(root)).toList();
+        try {
+            CertPathValidator.getInstance("PKIX").validate(CertificateFactory.getInstance("X.509").generateCertPath(below), parameters);
+        } catch (CertPathValidatorException e) {
+            throw Problem.failed("%s does not chain to %s: %s".formatted(uris(chain.getFirst()), root.getSubjectX500Principal().getName(),
+                    e.getMessage()), "jbang Teardown.java, then jbang KindDemo.java");
+        }
     }
 
     private static PrivateKey readKey(String pem) throws IOException, GeneralSecurityException {

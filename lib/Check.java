@@ -5,15 +5,20 @@ import module java.base;
 /**
  * One thing that must hold in a working mesh, in one place.
  *
- * @param id    stable: machines know the check by it, and README has an anchor of that name
- * @param where the cluster's name, or empty for the mesh as a whole
- * @param fatal whether the mesh cannot work without it; else it is a warning
- * @param probe looks once; returns what it saw, or throws a {@link Problem} that says what is wrong and what to type
+ * @param id       stable: machines know the check by it, and README has an anchor of that name
+ * @param title    what must hold, in words
+ * @param where    the cluster's name, or empty for the mesh as a whole
+ * @param severity whether the mesh can work without it
+ * @param deadline how long it may go on failing: a mesh needs some seconds to converge
+ * @param probe    looks once; returns what it saw, or throws a {@link Problem} that says what is wrong and what to type
  */
-public record Check(String id, String where, boolean fatal, Probe probe) {
+public record Check(String id, String title, String where, Severity severity, Duration deadline, Probe probe) {
     public interface Probe {
         String look() throws Exception;
     }
+
+    /** What it means when the check does not hold: the mesh cannot work, or could be better. */
+    public enum Severity { FATAL, WARNING }
 
     /** How a check ended. */
     public enum Status { PASSED, WARNING, FAILED, SKIPPED }
@@ -25,28 +30,39 @@ public record Check(String id, String where, boolean fatal, Probe probe) {
      * @param hint    what to type next; empty when all is well
      * @param seconds how long it looked
      */
-    public record Finding(String layer, String id, String where, Status status, String saw, String hint, double seconds) {
-        public String title() { return where.isEmpty() ? id : where + ": " + id; }
+    public record Finding(String layer, String id, String title, String where, Severity severity, Status status, String saw, String hint,
+            double seconds) {
+        /** The check, and the cluster that it looked at. */
+        public String name() { return where.isEmpty() ? id : where + ": " + id; }
     }
 
-    /** Looks until what must hold does, or the time is over: a mesh needs some seconds to converge. */
-    Finding find(String layer, Duration limit) {
-        long start = System.nanoTime(), end = start + limit.toNanos();
+    /** Looks until what must hold does, or the deadline is over. */
+    Finding find(String layer) {
+        long start = System.nanoTime(), end = start + deadline.toNanos();
         while (true) {
             try {
                 return finding(layer, Status.PASSED, probe.look(), "", start);
             } catch (Exception e) {
-                if (System.nanoTime() > end || !fatal) return finding(layer, fatal ? Status.FAILED : Status.WARNING, message(e),
-                        e instanceof Problem p ? p.hint() : "run again with --verbose", start);
+                if (System.nanoTime() > end || Thread.currentThread().isInterrupted())
+                    return failed(layer, message(e), e instanceof Problem p ? p.hint() : "run again with --verbose", start);
                 LockSupport.parkNanos(Duration.ofMillis(500).toNanos());
             }
         }
     }
 
-    Finding skipped(String layer) { return new Finding(layer, id, where, Status.SKIPPED, "it stands on a layer that failed", "", 0); }
+    /** What is found when a look has not ended long after the deadline. */
+    Finding hung(String layer, long start) { return failed(layer, "it did not end in time", "run again with --verbose to see where it hangs", start); }
+
+    Finding skipped(String layer) {
+        return finding(layer, Status.SKIPPED, "it stands on a layer that failed", "", System.nanoTime());
+    }
+
+    private Finding failed(String layer, String saw, String hint, long start) {
+        return finding(layer, severity == Severity.FATAL ? Status.FAILED : Status.WARNING, saw, hint, start);
+    }
 
     private Finding finding(String layer, Status status, String saw, String hint, long start) {
-        return new Finding(layer, id, where, status, saw, hint, (System.nanoTime() - start) / 1e9);
+        return new Finding(layer, id, title, where, severity, status, saw, hint, (System.nanoTime() - start) / 1e9);
     }
 
     private static String message(Exception e) {

@@ -1,148 +1,120 @@
 package lib;
 
 import module java.base;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import lib.Check.Finding;
+import lib.Check.Severity;
 import lib.Check.Status;
 
 /** The checks of a mesh, layer by layer: each layer stands on those before it. */
 public final class Checks {
-    /** How Verify tells what it found. */
-    public enum Output { text, json, junit }
+    /** What a look may take beyond its check's deadline; outside calls within it have limits of their own. */
+    private static final Duration GRACE = Duration.ofSeconds(25);
 
     private final List<Kube> kubes;
-    private final Host host;
-    private final PlatformChecks platform;
-    private final MeshChecks mesh;
+    private final TrafficChecks traffic;
+    private final Map<String, List<Check>> layers = new LinkedHashMap<>();
+    private final Duration wait;
 
-    public Checks(List<Kube> kubes, Docker docker, Istioctl istioctl) {
+    /** @param wait how long every check may go on failing; null for each check's own deadline */
+    public Checks(List<Kube> kubes, App app, Docker docker, Kind kind, Istioctl istioctl, Duration wait) {
         this.kubes = kubes;
-        this.host = new Host(docker);
-        this.platform = new PlatformChecks(kubes, docker);
-        this.mesh = new MeshChecks(kubes, istioctl);
+        this.wait = wait;
+        this.traffic = new TrafficChecks(kubes, app);
+        var host = new Host(docker);
+        var platform = new PlatformChecks(kubes, docker, kind, istioctl);
+        var trust = new TrustChecks(kubes, app);
+        var mesh = new MeshChecks(kubes, app, istioctl);
+        boolean ours = kubes.stream().allMatch(k -> k.cluster().isKind());
+        if (ours) layer("host", one("engine", "the container engine answers", 0, Severity.FATAL, host::engine),
+                one("disk", "the disk has room", 0, Severity.WARNING, () -> host.disk(0)),
+                one("inotify", "inotify's limits suffice", 0, Severity.WARNING, () -> host.inotify(kubes.size())),
+                one("tools", "kind and istioctl fit", 0, Severity.WARNING, platform::tools));
+        layer("clusters", each("reachable", "its node runs and its API server answers", 2, platform::reachable));
+        layer("nodes", each("nodes-ready", "every node is Ready", 20, platform::nodesReady),
+                each("system-pods", "the pods of kube-system are ready", 20, platform::systemPods),
+                each("remote-address", "the others know where its API server is", 5, platform::remoteAddress));
+        layer("load balancer", each("metallb-ready", "MetalLB's pods are ready", 20, platform::metalLbReady),
+                each("addresses", "every LoadBalancer service has an address of its own range", 20, platform::addresses));
+        layer("trust", one("same-root", "workloads of all clusters trust one root", 5, Severity.FATAL, trust::sameRoot),
+                each("intermediate", "its intermediate chains to that root, and lives on for a day", 2, trust::intermediate),
+                each("identity", "the client's proxy has its SPIFFE identity under that root", 10, trust::identity));
+        layer("control plane", each("istiod-ready", "istiod and the gateways are available", 20, mesh::istiodReady),
+                each("webhooks", "the injection webhook has its CA bundle", 10, mesh::webhooks),
+                each("network-label", "the namespace of istiod names its network", 2, mesh::networkLabel),
+                each("remote-clusters-synced", "istiod sees every cluster", 20, mesh::remoteClusters),
+                each("proxies", "the proxies are connected to istiod, and not stale", 20, mesh::proxies),
+                each("versions", "versions fit one another", 0, Severity.WARNING, mesh::versions));
+        layer("east-west", each("gateway-ready", "the east-west gateway runs and has an address", 20, mesh::eastWestReady),
+                each("gateway-reachable", "its port 15443 is reached from every other cluster", 20, mesh::eastWestReachable));
+        layer("endpoints", each("app-ready", "the sample is available", 20, traffic::appReady),
+                each("endpoints", "the client knows its own instances, and a gateway of each other network", 20, traffic::endpoints));
+        layer("traffic", each("who-answers", "live requests are answered from where they should be", 20, traffic::whoAnswers),
+                each("strict", "a workload refuses plaintext from outside the mesh", 10, ours ? Severity.FATAL : Severity.WARNING, trust::strict),
+                each("peer-identity", "the instance that answers proves its SPIFFE identity, and wants the caller's", 10,
+                        ours ? Severity.FATAL : Severity.WARNING, trust::peerIdentity));
     }
 
-    private Map<String, List<Check>> layers() {
-        Map<String, List<Check>> layers = new LinkedHashMap<>();
-        layer(layers, "host", List.of(new Check("engine", "", true, host::engine), new Check("disk", "", false, () -> host.disk(0)),
-                new Check("inotify", "", false, () -> host.inotify(kubes.size()))));
-        layer(layers, "clusters", each("reachable", platform::reachable));
-        layer(layers, "nodes", each("nodes-ready", platform::nodesReady), each("system-pods", platform::systemPods),
-                each("remote-address", platform::remoteAddress));
-        layer(layers, "load balancer", each("metallb-ready", platform::metalLbReady), each("addresses", platform::addresses));
-        layer(layers, "trust", List.of(new Check("same-root", "", true, mesh::sameRoot)), each("intermediate", mesh::intermediate),
-                each("identity", mesh::identity));
-        layer(layers, "control plane", each("istiod-ready", mesh::istiodReady), each("webhooks", mesh::webhooks),
-                each("network-label", mesh::networkLabel), each("remote-clusters-synced", mesh::remoteClusters),
-                each("proxies", mesh::proxies));
-        layer(layers, "east-west", each("gateway-ready", mesh::eastWestReady), each("gateway-reachable", mesh::eastWestReachable));
-        layer(layers, "endpoints", each("app-ready", k -> k.deploymentsReady(SampleApp.NAMESPACE)), each("endpoints", mesh::endpoints));
-        layer(layers, "traffic", each("who-answers", mesh::whoAnswers));
-        return layers;
-    }
-
-    /** The IDs of all checks. */
-    Set<String> ids() {
-        return layers().values().stream().flatMap(List::stream).map(Check::id).collect(Collectors.toCollection(LinkedHashSet::new));
-    }
-
-    @SafeVarargs private static void layer(Map<String, List<Check>> layers, String name, List<Check>... checks) {
+    @SafeVarargs private void layer(String name, List<Check>... checks) {
         layers.put(name, Arrays.stream(checks).flatMap(List::stream).toList());
     }
+
+    private List<Check> one(String id, String title, int seconds, Severity severity, Check.Probe probe) {
+        return List.of(new Check(id, title, "", severity, deadline(seconds), probe));
+    }
+
+    private Duration deadline(int seconds) { return wait == null ? Duration.ofSeconds(seconds) : seconds == 0 ? Duration.ZERO : wait; }
 
     private interface Look {
         String at(Kube kube) throws Exception;
     }
 
-    private List<Check> each(String id, Look look) {
-        return kubes.stream().map(k -> new Check(id, k.cluster().name(), true, () -> look.at(k))).toList();
+    private List<Check> each(String id, String title, int seconds, Look look) { return each(id, title, seconds, Severity.FATAL, look); }
+
+    private List<Check> each(String id, String title, int seconds, Severity severity, Look look) {
+        return kubes.stream().map(k -> new Check(id, title, k.cluster().name(), severity, deadline(seconds), () -> look.at(k))).toList();
+    }
+
+    /** The IDs of all checks. */
+    Set<String> ids() {
+        return layers.values().stream().flatMap(List::stream).map(Check::id).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
     /**
      * Goes through the layers, each one's checks side by side. A layer that fails makes those behind it skipped.
      *
-     * @param limit how long a check may go on failing, while the mesh still converges
-     * @return whether everything holds that the mesh cannot work without
+     * @param told told each layer's name and findings when they are there
      */
-    public boolean run(Console console, Output output, Duration limit) throws IOException, InterruptedException {
+    public List<Finding> run(BiConsumer<String, List<Finding>> told) throws InterruptedException {
         List<Finding> findings = new ArrayList<>();
-        boolean holds = true;
-        for (var layer : layers().entrySet()) {
-            List<Finding> found = new ArrayList<>();
-            if (!holds) {
-                layer.getValue().forEach(check -> found.add(check.skipped(layer.getKey())));
-            } else {
-                try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-                    for (Future<Finding> f : threads.invokeAll(layer.getValue()
-                            .stream().<Callable<Finding>>map(c -> () -> c.find(layer.getKey(), limit)).toList())) found.add(f.resultNow());
-                }
-            }
-            holds &= found.stream().noneMatch(f -> f.status() == Status.FAILED);
+        for (var layer : layers.entrySet()) {
+            boolean holds = findings.stream().noneMatch(f -> f.status() == Status.FAILED);
+            List<Finding> found = holds ? look(layer.getKey(), layer.getValue())
+                    : layer.getValue().stream().map(check -> check.skipped(layer.getKey())).toList();
             findings.addAll(found);
-            if (output == Output.text) tell(console, layer.getKey(), found);
+            told.accept(layer.getKey(), found);
         }
-        switch (output) {
-            case json -> console.result(json(findings));
-            case junit -> console.result(junit(findings));
-            case text -> console.result(holds ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
-        }
-        return holds;
+        return findings;
     }
 
-    /** Says what a layer's checks found. */
-    public static void tell(Console console, String layer, List<Finding> found) {
-        console.result("\n" + layer);
-        if (found.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
-            console.result("- skipped: it stands on a layer that failed");
-            return;
-        }
-        for (Finding f : found) {
-            console.mark(f.status(), f.title() + ": " + f.saw());
-            if (!f.hint().isEmpty()) console.result("    → %s\n    → README.md#%s".formatted(f.hint(), f.id()));
-        }
-    }
-
-    private static String json(List<Finding> findings) throws IOException {
-        return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT)
-                .writeValueAsString(Map.of("findings", findings, "works", findings.stream().noneMatch(f -> f.status() == Status.FAILED)));
-    }
-
-    /** As CI systems read it, https://github.com/testmoapp/junitxml */
-    private static String junit(List<Finding> findings) {
-        try {
-            StringWriter text = new StringWriter();
-            var xml = javax.xml.stream.XMLOutputFactory.newFactory().createXMLStreamWriter(text);
-            xml.writeStartDocument();
-            xml.writeStartElement("testsuite");
-            xml.writeAttribute("name", "kind-demo");
-            xml.writeAttribute("tests", "" + findings.size());
-            xml.writeAttribute("failures", "" + findings.stream().filter(f -> f.status() == Status.FAILED).count());
-            xml.writeAttribute("skipped", "" + findings.stream().filter(f -> f.status() == Status.SKIPPED).count());
-            for (Finding f : findings) {
-                xml.writeStartElement("testcase");
-                xml.writeAttribute("classname", f.layer());
-                xml.writeAttribute("name", f.title());
-                xml.writeAttribute("time", "%.3f".formatted(f.seconds()));
-                if (f.status() == Status.SKIPPED) xml.writeEmptyElement("skipped");
-                if (f.status() == Status.FAILED) {
-                    xml.writeStartElement("failure");
-                    xml.writeAttribute("message", f.saw());
-                    xml.writeCharacters(f.hint());
-                    xml.writeEndElement();
-                } else {
-                    xml.writeStartElement("system-out");
-                    xml.writeCharacters(f.saw());
-                    xml.writeEndElement();
+    private static List<Finding> look(String layer, List<Check> checks) throws InterruptedException {
+        long start = System.nanoTime();
+        List<Finding> found = new ArrayList<>();
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            Map<Check, Future<Finding>> looks = new LinkedHashMap<>();
+            checks.forEach(check -> looks.put(check, threads.submit(() -> check.find(layer))));
+            for (var look : looks.entrySet()) {
+                long left = start + look.getKey().deadline().plus(GRACE).toNanos() - System.nanoTime();
+                try {
+                    found.add(look.getValue().get(Math.max(0, left), TimeUnit.NANOSECONDS));
+                } catch (TimeoutException e) {
+                    look.getValue().cancel(true);
+                    found.add(look.getKey().hung(layer, start));
+                } catch (ExecutionException e) {
+                    throw new IllegalStateException(e.getCause());
                 }
-                xml.writeEndElement();
             }
-            xml.writeEndElement();
-            xml.close();
-            return text.toString();
-        } catch (javax.xml.stream.XMLStreamException e) {
-            throw new IllegalStateException(e);
         }
+        return found;
     }
 
     /** Waits until the endpoints of all clusters are seen from this one. */
@@ -152,7 +124,7 @@ public final class Checks {
         return new Action(byHand, seen -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2), Duration.ofMillis(300), seen,
                 () -> {
             try {
-                mesh.endpoints(kube);
+                traffic.endpoints(kube);
                 return "";
             } catch (Problem p) {
                 return p.getMessage();

@@ -3,20 +3,20 @@ package lib;
 import module java.base;
 
 /**
- * One kind cluster of the mesh. Its place in the mesh (1 to 9) decides all that must differ from the other clusters.
+ * One cluster of the mesh.
  *
- * @param index the place in the mesh, from 1
- * @param name  kind's name of the cluster, such as so1
+ * @param index   the place in the mesh, from 1
+ * @param name    kind's name of the cluster, such as so1; the context's when the cluster was there before
+ * @param context how the kubeconfig names it
+ * @param id      its ID in the mesh, {@code values.global.multiCluster.clusterName}
+ * @param network {@code topology.istio.io/network}: each cluster has its own
  */
-public record Cluster(int index, String name) {
-    /** The context that kind writes into the kubeconfig: kind- and the cluster's name. */
-    public String context() { return "kind-" + name; }
+public record Cluster(int index, String name, String context, String id, String network) {
+    /** A kind cluster of ours: its place in the mesh (1 to 9) decides all that must differ from the other clusters. */
+    public Cluster(int index, String name) { this(index, name, "kind-" + name, "istio-" + name, "network" + index); }
 
-    /** The cluster's ID in the mesh, {@code values.global.multiCluster.clusterName}. */
-    public String id() { return "istio-" + name; }
-
-    /** The network, {@code topology.istio.io/network}: each cluster has its own. */
-    public String network() { return "network" + index; }
+    /** Whether its nodes are containers that kind made, and not a cluster that the user named by its context. */
+    public boolean isKind() { return context.equals("kind-" + name); }
 
     public String region() { return "region" + index; }
 

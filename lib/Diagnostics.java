@@ -45,8 +45,8 @@ public final class Diagnostics {
      */
     public void collect(Path folder, String timings) throws IOException, InterruptedException {
         Map<String, Fact> facts = new TreeMap<>();
-        facts.put("versions.txt", () -> "%s\n%s\nistioctl %s\n%s\n".formatted(Script.version(), new Kind(settings, docker).version(),
-                istioctl.version(), docker.engine()));
+        facts.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Script.version(), new Kind(settings, docker).checkVersion(),
+                istioctl.checkVersion(), docker.engine()));
         facts.put("timings.txt", () -> timings);
         settings.console().logFile().ifPresent(log -> facts.put("log.txt", () -> Files.readString(log)));
         facts.put("network.json", () -> docker.describeNetwork().toPrettyString());
@@ -81,8 +81,8 @@ public final class Diagnostics {
         facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
         facts.put("proxy-status.txt", () -> String.join("\n", Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet()
                 .stream().map(Object::toString).toList()));
-        facts.put("endpoints.txt", () -> kube.exec(SampleApp.NAMESPACE, SampleApp.CLIENT, "istio-proxy", Duration.ofSeconds(20),
-                "pilot-agent", "request", "GET", "clusters").lines().filter(l -> l.contains(SampleApp.SERVICE))
+        facts.put("endpoints.txt", () -> kube.exec(SampleApp.APP.namespace(), SampleApp.APP.client(), "istio-proxy", Duration.ofSeconds(20),
+                "pilot-agent", "request", "GET", "clusters").lines().filter(l -> l.contains(SampleApp.APP.service()))
                 .collect(Collectors.joining("\n")));
         return facts;
     }

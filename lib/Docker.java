@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 public final class Docker {
     /** The label of our node images, and so of every node made from one: the mark that a cluster is ours. */
     public static final String MARK = "kind-demo";
+    private static final String HELPER = MARK + "=helper";
     /** The label that names the node image that ours was made from. */
     private static final String BASE = MARK + ".base";
     private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster", ROLE_LABEL = "io.x-k8s.kind.role";
@@ -117,13 +118,23 @@ public final class Docker {
 
     /** Starts a container of an image that does nothing, and goes by itself when {@code life} is over; returns its ID. */
     public String runTemplate(String image, Duration life) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", MARK + "=template",
+        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", HELPER,
                 "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
     }
 
-    /** Containers of {@link #runTemplate} that are still there. */
-    public List<String> templates() {
-        return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=%s=template".formatted(MARK)).lines().toList();
+    /** Starts a server beside the nodes, on their network; returns its container's ID. */
+    public String runServer(String image) {
+        return docker.run(SHORT, "run", "--detach", "--rm", "--network", network(), "--label", HELPER, image).strip();
+    }
+
+    /** The IPv4 address of a container on the nodes' network. */
+    public String addressOf(String container) {
+        return parse(docker.run(SHORT, "inspect", container)).get(0).at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText();
+    }
+
+    /** Containers of {@link #runTemplate} and {@link #runServer} that are still there. */
+    public List<String> helpers() {
+        return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + HELPER).lines().toList();
     }
 
     /** The IDs of every image of a repository. */

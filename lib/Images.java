@@ -107,10 +107,10 @@ public final class Images {
         });
     }
 
-    /** Removes what an interrupted run left of a node image in the making, and with {@code all} the node images themselves. */
+    /** Removes containers that an interrupted run left, such as a node image in the making, and with {@code all} the node images themselves. */
     public static Action remove(Docker docker, boolean all) {
         return new Action("docker image rm $(docker image ls --quiet %s)".formatted(REPOSITORY), _ -> {
-            docker.templates().forEach(docker::remove);
+            docker.helpers().forEach(docker::remove);
             if (all) docker.removeImages(REPOSITORY);
         });
     }

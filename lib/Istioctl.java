@@ -3,6 +3,7 @@ package lib;
 import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -41,12 +42,12 @@ public final class Istioctl {
         return List.of(Versions.ISTIO_HUB + "/pilot:" + Versions.ISTIO, Versions.ISTIO_HUB + "/proxyv2:" + Versions.ISTIO);
     }
 
-    /** istioctl's version; a {@link Problem} when it is missing or of another minor version than the pin. */
-    public String version() {
+    /** The version of istioctl; a {@link Problem} when it is missing or of another minor version than the pin. */
+    public Version checkVersion() {
         Version said = Version.first(istioctl.run(Duration.ofSeconds(10), "version", "--remote=false", "--short"));
         if (!said.sameMinor(Version.first(Versions.ISTIO)))
             throw Problem.unfit("istioctl is of another version: it says %s, the demo needs %s".formatted(said, Versions.ISTIO), INSTALL);
-        return said.toString();
+        return said;
     }
 
     private String operator(Cluster cluster) {
@@ -163,7 +164,7 @@ public final class Istioctl {
         return rendered.get(kube.cluster()).others.stream().filter(which).toList();
     }
 
-    private static boolean isGateway(HasMetadata resource) {
+    static boolean isGateway(HasMetadata resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
         return labels.getOrDefault("operator.istio.io/component", "").endsWith("Gateways");
     }
@@ -208,6 +209,25 @@ public final class Istioctl {
      */
     public Map<String, String> remoteClusters(Cluster cluster) {
         return parseRemoteClusters(istioctl.run(SHORT, "remote-clusters", "--context", cluster.context()));
+    }
+
+    /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */
+    static String idOf(Kube kube) {
+        try {
+            var istiod = kube.client().apps().deployments().inNamespace(NAMESPACE).withLabel("app", "istiod").list().getItems();
+            return istiod.stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().getFirst().getEnv().stream())
+                    .filter(e -> e.getName().equals("CLUSTER_ID")).map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
+                            "%s: there is no istiod in %s".formatted(kube.cluster(), NAMESPACE), "istioctl version --context "
+                            + kube.cluster().context()));
+        } catch (KubernetesClientException e) {
+            throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
+        }
+    }
+
+    /** The network that istiod takes the cluster to be on; empty when it was not told. */
+    static String networkOf(Kube kube) {
+        var labels = kube.client().namespaces().withName(NAMESPACE).get().getMetadata().getLabels();
+        return labels == null ? "" : labels.getOrDefault("topology.istio.io/network", "");
     }
 
     /** What istiod knows of its proxies, as JSON. */

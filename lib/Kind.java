@@ -23,12 +23,13 @@ public final class Kind {
         this.settings = settings;
     }
 
-    /** kind's version; a {@link Problem} when it is missing or older than the pin. */
-    public String version() {
-        String said = kind.run(Duration.ofSeconds(10), "version").strip();
-        if (Version.first(said).compareTo(Version.first(Versions.KIND)) < 0)
-            throw Problem.unfit("kind is too old: it says %s, the demo needs v%s".formatted(said, Versions.KIND), INSTALL);
-        return said;
+    /** The version of kind; a {@link Problem} when it is missing or older than the pin. */
+    public Version checkVersion() {
+        String said = kind.run(Duration.ofSeconds(10), "version");
+        Version version = Version.first(said);
+        if (version.compareTo(Version.first(Versions.KIND)) < 0)
+            throw Problem.unfit("kind is too old: it says %s, the demo needs v%s".formatted(said.strip(), Versions.KIND), INSTALL);
+        return version;
     }
 
     /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
@@ -42,12 +43,12 @@ public final class Kind {
         for (Cluster cluster : settings.found()) {
             List<Docker.Node> nodes = docker.nodes(cluster);
             if (!isWhole(cluster, nodes)) continue; // it is made anew
-            long workers = nodes.stream().filter(Docker.Node::worker).count();
-            if (workers != settings.workers())
+            int workers = (int) nodes.stream().filter(Docker.Node::worker).count();
+            if (settings.askedWorkers().orElse(workers) != workers)
                 throw Problem.unfit("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers, settings.workers()),
                         "keep them: leave --workers out; or " + afresh);
             String base = nodes.getFirst().base();
-            if (!base.isEmpty() && !sameImage(base, settings.nodeImage()))
+            if (!base.isEmpty() && !sameImage(base, settings.askedNodeImage().orElse(base)))
                 throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
                         settings.nodeImage()), "keep it: leave --node-image out; or " + afresh);
         }

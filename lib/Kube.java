@@ -49,7 +49,7 @@ public final class Kube implements AutoCloseable {
             config.setRequestTimeout(20_000);
             config.setRequestRetryBackoffLimit(4);
             // Go's clients never send loopback traffic to a proxy; this one must be told
-            if (URI.create(config.getMasterUrl()).getHost().matches("127\\..*|localhost|\\[?::1]?")) {
+            if (isLoopback(URI.create(config.getMasterUrl()).getHost())) {
                 config.setHttpProxy(null);
                 config.setHttpsProxy(null);
             }
@@ -57,6 +57,8 @@ public final class Kube implements AutoCloseable {
         }
         return client;
     }
+
+    static boolean isLoopback(String host) { return host.matches("127\\..*|localhost|\\[?::1]?"); }
 
     /** The documents of a text of YAML, without those that are only comments. */
     public static List<String> split(String yaml) {
@@ -239,10 +241,16 @@ public final class Kube implements AutoCloseable {
         return String.join(", ", all.stream().map(d -> d.getMetadata().getName()).toList());
     }
 
-    /** How many pods with the label {@code app} are ready. */
-    public long readyPods(String namespace, String app) {
+    /** The ready pods with the label {@code app}. */
+    public List<Pod> readyPods(String namespace, String app) {
         return client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .filter(p -> ready(p) && p.getMetadata().getDeletionTimestamp() == null).count();
+                .filter(p -> ready(p) && p.getMetadata().getDeletionTimestamp() == null).toList();
+    }
+
+    /** One of them; a {@link Problem} when there is none. */
+    public Pod readyPod(String namespace, String app) {
+        return readyPods(namespace, app).stream().findFirst().orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(
+                cluster, app, namespace), "%s get pods -n %s".formatted(kubectl(cluster), namespace)));
     }
 
     static boolean available(Deployment d) {
@@ -288,10 +296,7 @@ public final class Kube implements AutoCloseable {
     /** The same, leaving the judgement of its exit code to the caller. */
     public Tool.Result attempt(String namespace, String app, String container, Duration limit, String... command) {
         String asTyped = asTyped(namespace, app, container, command);
-        String pod = client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .filter(p -> ready(p) && p.getMetadata().getDeletionTimestamp() == null).map(p -> p.getMetadata().getName()).findFirst()
-                .orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(cluster, app, namespace), kubectl(cluster)
-                        + " get pods -n " + namespace));
+        String pod = readyPod(namespace, app).getMetadata().getName();
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
         try (ExecWatch exec = client().pods().inNamespace(namespace).withName(pod).inContainer(container).writingOutput(out)

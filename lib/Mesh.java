@@ -14,4 +14,21 @@ public record Mesh(List<Cluster> clusters) {
     public static Mesh of(String prefix, int count) {
         return new Mesh(IntStream.rangeClosed(1, count).mapToObj(i -> new Cluster(i, prefix + i)).toList());
     }
+
+    /**
+     * The mesh of clusters that were there before, as their control planes describe themselves.
+     *
+     * @param contexts their contexts in the kubeconfig
+     */
+    public static Mesh existing(List<String> contexts, Console console) {
+        List<Cluster> clusters = new ArrayList<>();
+        for (String context : contexts) {
+            Cluster unknown = new Cluster(clusters.size() + 1, context, context, "", "");
+            if (!Kubeconfig.ofUser().has(context)) throw Problem.usage("the kubeconfig has no context " + context, "kubectl config get-contexts");
+            try (Kube kube = new Kube(unknown, console)) {
+                clusters.add(new Cluster(unknown.index(), context, context, Istioctl.idOf(kube), Istioctl.networkOf(kube)));
+            }
+        }
+        return new Mesh(clusters);
+    }
 }

@@ -5,24 +5,33 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
-/** What the mesh stands on: the clusters and their load balancers. */
+/** What the mesh stands on: the tools, the clusters, their load balancers. */
 final class PlatformChecks {
     private final List<Kube> kubes;
     private final Docker docker;
+    private final Kind kind;
+    private final Istioctl istioctl;
 
-    PlatformChecks(List<Kube> kubes, Docker docker) {
+    PlatformChecks(List<Kube> kubes, Docker docker, Kind kind, Istioctl istioctl) {
         this.kubes = kubes;
         this.docker = docker;
+        this.kind = kind;
+        this.istioctl = istioctl;
     }
 
+    String tools() { return "kind %s, istioctl %s".formatted(kind.checkVersion(), istioctl.checkVersion()); }
+
     String reachable(Kube kube) {
-        Cluster cluster = kube.cluster();
+        if (kube.cluster().isKind()) nodeRuns(kube.cluster());
+        return "Kubernetes " + kube.client().getKubernetesVersion().getGitVersion();
+    }
+
+    private void nodeRuns(Cluster cluster) {
         Docker.Node node = docker.nodes(cluster).stream().filter(n -> n.name().equals(cluster.controlPlane())).findFirst()
                 .orElseThrow(() -> Problem.failed("its container %s is gone".formatted(cluster.controlPlane()), "jbang KindDemo.java"));
         if (!node.running()) throw Problem.failed("its container %s is stopped".formatted(node.name()),
                 "docker start %s, then jbang KindDemo.java".formatted(node.name()));
         if (node.paused()) throw Problem.failed("its container %s is paused".formatted(node.name()), "docker unpause " + node.name());
-        return "Kubernetes " + kube.client().getKubernetesVersion().getGitVersion();
     }
 
     String nodesReady(Kube kube) {
@@ -41,25 +50,31 @@ final class PlatformChecks {
     }
 
     /**
-     * The address that other clusters were given for this one's API server is the one it has: an engine may give another after
-     * a restart.
+     * What the other clusters were told of this one's API server is where it is: an engine may give its node another address after
+     * a restart. Of a cluster that is not ours it is only known that no other cluster finds it at a loopback address.
      */
     String remoteAddress(Kube kube) {
         Cluster cluster = kube.cluster();
-        String address = docker.address(cluster);
+        Set<String> told = new TreeSet<>();
         for (Kube other : kubes) {
             var secret = other.client().secrets().inNamespace(Istioctl.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
             if (secret == null) continue; // whether there must be one is the control plane's matter
             String kubeconfig = CertificateAuthority.decode(secret.getData().get(cluster.id()));
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
-            if (!address.equals(URI.create(server).getHost()))
+            String host = URI.create(server).getHost(), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
+            told.add(server);
+            if (cluster.isKind() ? !host.equals(right) : Kube.isLoopback(host))
                 throw Problem.failed("%s was told that its API server is at %s; it is at https://%s:6443".formatted(other.cluster(), server,
-                        address), "jbang KindDemo.java (it makes the remote secrets anew)");
+                        right), cluster.isKind() ? "jbang KindDemo.java (it makes the remote secrets anew)"
+                        : "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -".formatted(
+                                cluster.context(), cluster.id(), Kube.kubectl(other.cluster())));
         }
-        return "https://%s:6443".formatted(address);
+        return told.isEmpty() ? "no other cluster was told" : String.join(", ", told);
     }
 
     String metalLbReady(Kube kube) {
+        if (!kube.cluster().isKind() && kube.client().namespaces().withName(MetalLb.NAMESPACE).get() == null)
+            return "there is no MetalLB: addresses come from elsewhere";
         List<String> not = kube.podsNotReady(MetalLb.NAMESPACE);
         if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), Kube.kubectl(kube.cluster()) + " describe pods -n "
                 + MetalLb.NAMESPACE);
@@ -70,13 +85,12 @@ final class PlatformChecks {
     String addresses(Kube kube) {
         List<AddressRange> own = MetalLb.ranges(kube);
         String pools = Kube.kubectl(kube.cluster()) + " get ipaddresspools,services -A";
-        if (own.isEmpty()) throw Problem.failed("MetalLB has no address pool", "jbang KindDemo.java (it makes the pool anew); see "
+        if (own.isEmpty() && kube.cluster().isKind()) throw Problem.failed("MetalLB has no address pool", "jbang KindDemo.java (it makes the pool anew); see "
                 + pools);
         for (Kube other : kubes) {
             if (other == kube) continue;
-            if (MetalLb.ranges(other).stream().anyMatch(r -> own.stream()
-                    .anyMatch(r::overlaps))) throw Problem.failed("its pool %s overlaps that of %s".formatted(own, other.cluster()),
-                    "jbang KindDemo.java");
+            if (MetalLb.ranges(other).stream().anyMatch(r -> own.stream().anyMatch(r::overlaps)))
+                throw Problem.failed("its pool %s overlaps that of %s".formatted(own, other.cluster()), "jbang KindDemo.java");
         }
         Map<String, String> addresses = new TreeMap<>();
         for (Service service : kube.client().services().inAnyNamespace().list().getItems())
@@ -84,9 +98,8 @@ final class PlatformChecks {
                     Istioctl.address(service));
         addresses.forEach((name, address) -> {
             if (address.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), pools);
-            if (own.stream().noneMatch(r ->
-                    r.contains(AddressRange.ofAddress(address)))) throw Problem.failed("%s has %s, which is not in %s".formatted(name,
-                    address, own), pools);
+            if (!own.isEmpty() && own.stream().noneMatch(r -> r.contains(AddressRange.ofAddress(address))))
+                throw Problem.failed("%s has %s, which is not in %s".formatted(name, address, own), pools);
         });
         return addresses.entrySet().stream().map(e -> e.getKey() + " " + e.getValue()).collect(Collectors.joining(", "));
     }

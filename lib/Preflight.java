@@ -2,6 +2,7 @@ package lib;
 
 import module java.base;
 import lib.Check.Finding;
+import lib.Check.Severity;
 import lib.Check.Status;
 
 /** What is looked at before anything is made. Changes nothing, and is over in three seconds. */
@@ -19,32 +20,38 @@ public final class Preflight {
     List<Check> checks(Mesh mesh, Images images) {
         Host host = new Host(docker);
         Kind kind = new Kind(settings, docker);
+        Istioctl istioctl = new Istioctl(settings, docker);
         int count = mesh.clusters().size();
         List<Cluster> missing = mesh.clusters().stream().filter(c -> !settings.found().contains(c)).toList();
+        Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
         return List.of(
-                new Check("engine", "", true, host::engine),
-                new Check("cgroups", "", true, () -> host.cgroups(settings.nodeImage(), settings.manifests().read("kind/cluster.yaml")
-                        .contains("failCgroupV1"))),
-                new Check("memory", "", false, () -> host.memory(count)),
-                new Check("disk", "", !missing.isEmpty(), () -> host.disk(missing.size())),
-                new Check("cache", "", !missing.isEmpty(), () -> Host.room(settings.home().cache())),
-                new Check("inotify", "", false, () -> host.inotify(count)),
-                new Check("ports", "", true, () -> Host.ports(missing)),
-                new Check("docker-network", "", true, () -> host.network(mesh)),
-                new Check("proxy", "", false, host::proxy),
-                new Check("names", "", true, () -> names(mesh)),
-                new Check("kubeconfig", "", true, Kubeconfig.ofUser()::check),
-                new Check("kind", "", true, kind::version),
-                new Check("istioctl", "", true, new Istioctl(settings, docker)::version),
-                new Check("settings", "", true, () -> kind.fits(mesh)),
-                new Check("images", "", true, images::check),
-                new Check("upstream", "", true, new MetalLb(settings, docker)::checkUpstream));
+                check("engine", "the container engine answers, and is not too old", Severity.FATAL, host::engine),
+                check("cgroups", "Kubernetes starts on this cgroup version", Severity.FATAL, () -> host.cgroups(settings.nodeImage(),
+                        settings.manifests().read("kind/cluster.yaml").contains("failCgroupV1"))),
+                check("memory", "the engine has memory for all clusters", Severity.WARNING, () -> host.memory(count)),
+                check("disk", "the disk has room", disk, () -> host.disk(missing.size())),
+                check("cache", "there is room for files", disk, () -> Host.room(settings.home().cache())),
+                check("inotify", "inotify's limits suffice", Severity.WARNING, () -> host.inotify(count)),
+                check("ports", "the clusters' ports are free", Severity.FATAL, () -> Host.ports(missing)),
+                check("docker-network", "the docker network has room for load balancers", Severity.FATAL, () -> host.network(mesh)),
+                check("proxy", "a proxy is not for this machine", Severity.WARNING, host::proxy),
+                check("names", "no other cluster has the names", Severity.FATAL, () -> names(mesh)),
+                check("kubeconfig", "it can be read and written", Severity.FATAL, Kubeconfig.ofUser()::check),
+                check("kind", "it is there and new enough", Severity.FATAL, () -> "v" + kind.checkVersion()),
+                check("istioctl", "it is there and of the right version", Severity.FATAL, () -> "" + istioctl.checkVersion()),
+                check("settings", "the clusters that are there are as asked for", Severity.FATAL, () -> kind.fits(mesh)),
+                check("images", "the engine or a registry has every image", Severity.FATAL, images::check),
+                check("upstream", "upstream's files are to be had", Severity.FATAL, new MetalLb(settings, docker)::checkUpstream));
+    }
+
+    private static Check check(String id, String title, Severity severity, Check.Probe probe) {
+        return new Check(id, title, "", severity, Duration.ZERO, probe);
     }
 
     /** Looks at everything side by side. */
     public List<Finding> look(Mesh mesh, Images images) throws InterruptedException {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            return threads.invokeAll(checks(mesh, images).stream().<Callable<Finding>>map(c -> () -> c.find(LAYER, Duration.ZERO)).toList())
+            return threads.invokeAll(checks(mesh, images).stream().<Callable<Finding>>map(c -> () -> c.find(LAYER)).toList())
                     .stream().map(Future::resultNow).toList();
         }
     }

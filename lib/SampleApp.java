@@ -5,9 +5,10 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
 /** The sample application: helloworld v1 and v2 and a client, sleep, in every cluster. */
 public final class SampleApp {
-    static final String NAMESPACE = "sample", SERVICE = "helloworld", CLIENT = "sleep", LOCALITY = "apps/locality.yaml";
-    private static final List<String> FILES = List.of("apps/namespace.yaml", "apps/helloworld.yaml", "apps/sleep.yaml",
-            "apps/ingress.yaml");
+    public static final App APP = new App("sample", "helloworld", "sleep", "/hello");
+    static final String LOCALITY = "apps/locality.yaml";
+    private static final List<String> FILES = List.of("apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml",
+            "apps/sleep.yaml", "apps/ingress.yaml");
 
     private final Manifests manifests;
 
@@ -26,7 +27,7 @@ public final class SampleApp {
         String kubectl = Kube.kubectl(kube.cluster());
         List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
         String byHand = files.stream().map(f -> manifests.byHand(f, Map.of(), kubectl + " apply")).collect(Collectors.joining("\n"))
-                + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, NAMESPACE);
+                + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, APP.namespace());
         return new Action(byHand, seen -> {
             List<GenericKubernetesResource> resources = files.stream().flatMap(f -> Kube.parse(manifests.read(f)).stream()).toList();
             istioctl.markPods(kube, resources);
@@ -34,7 +35,7 @@ public final class SampleApp {
             if (!locality) Kube.parse(manifests.read(LOCALITY)).forEach(rule -> kube.client().resource(rule).delete());
             List<String> deployments = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
                     .toList();
-            kube.awaitDeployments(NAMESPACE, deployments, Duration.ofMinutes(5), seen);
+            kube.awaitDeployments(APP.namespace(), deployments, Duration.ofMinutes(5), seen);
         });
     }
 
@@ -43,8 +44,8 @@ public final class SampleApp {
         StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
         Cluster first = mesh.clusters().getFirst();
         text.append("  jbang Verify.java%s\n".formatted(settings.asTyped()));
-        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(Kube.kubectl(first), NAMESPACE,
-                CLIENT));
+        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(Kube.kubectl(first), APP.namespace(),
+                APP.client()));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
         for (Cluster cluster : mesh.clusters()) text.append("  %s: http://localhost:%d/hello\n".formatted(cluster, cluster.httpPort()));
         text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));

@@ -93,6 +93,12 @@ public final class Settings {
         return Mesh.of(namePrefix, clusters != null ? clusters : there);
     }
 
+    /** What --workers says. */
+    public Optional<Integer> askedWorkers() { return Optional.ofNullable(workers); }
+
+    /** What --node-image says. */
+    public Optional<String> askedNodeImage() { return Optional.ofNullable(nodeImage); }
+
     /** Workers per cluster: --workers, else as many as were found, else none. */
     public int workers() {
         if (workers != null) return workers;

@@ -44,7 +44,7 @@ class ManifestsTest {
 
     @Test void everyCheckHasItsPlaceInTheReadme() throws IOException {
         String readme = Files.readString(Shell.PROJECT.resolve("README.md"));
-        var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), null, null).ids();
+        var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.APP, null, null, null, null).ids();
         Script script = new Script() {
             @Override protected int run() { return 0; }
         };

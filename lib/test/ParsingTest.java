@@ -30,12 +30,12 @@ class ParsingTest {
                         host.formatted("172.18.255.64", 15443, "\"eds_health_status\": \"HEALTHY\", \"failed_outlier_check\": true"),
                 host.formatted("10.101.0.6", 5000, ""), host.formatted("10.0.0.1", 80, ""));
         assertEquals(List.of("10.101.0.5:5000 HEALTHY", "172.18.255.64:15443 EJECTED", "10.101.0.6:5000 HEALTHY"),
-                MeshChecks.parseEndpoints(json));
+                Client.parseEndpoints(json, "outbound|5000||helloworld.sample.svc.cluster.local"));
     }
 
     @Test void whoAnswered() {
         String replies = "Hello version: v1, instance: a\nHello version: v2, instance: b\nHello version: v1, instance: a\nHello version: v1, instance: stranger\n";
-        assertEquals(Map.of("so1", 2, "so2", 1, "unknown", 1), MeshChecks.countAnswers(replies, Map.of("a", "so1", "b", "so2")));
+        assertEquals(Map.of("so1", 2, "so2", 1, "unknown", 1), TrafficChecks.countAnswers(replies, Map.of("a", "so1", "b", "so2")));
     }
 
     @Test void versions() {

@@ -1,0 +1,71 @@
+package lib;
+
+import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fabric8.kubernetes.api.model.Service;
+
+/** The client in one cluster: what it sends through the mesh, what is sent beside its proxy, and what that proxy knows. */
+record Client(Kube kube, App app) {
+    static final Duration LIMIT = Duration.ofSeconds(20);
+    private static final String PROXY = "istio-proxy";
+
+    /** Sends requests through the mesh, one after the other; returns what was answered, or throws a {@link Problem}. */
+    String ask(int requests) {
+        return kube.exec(app.namespace(), app.client(), app.client(), LIMIT, "curl", "--silent", "--show-error", "--fail", "--max-time", "5",
+                "%s?[1-%d]".formatted(url(), requests));
+    }
+
+    /** The service as the client calls it. */
+    String url() { return "http://%s.%s:%d%s".formatted(app.service(), app.namespace(), port(), app.path()); }
+
+    private int port() { return service().getSpec().getPorts().getFirst().getPort(); }
+
+    Service service() {
+        Service service = kube.client().services().inNamespace(app.namespace()).withName(app.service()).get();
+        if (service == null) throw Problem.failed("there is no service %s in %s".formatted(app.service(), app.namespace()),
+                "%s get services -n %s".formatted(Kube.kubectl(kube.cluster()), app.namespace()));
+        return service;
+    }
+
+    /**
+     * curl beside the proxy: what the proxy's own user sends is not redirected into the mesh. Empty when the image has no curl, as
+     * a distroless one. The certificates that were shown are printed too, https://curl.se/docs/manpage.html#-w
+     */
+    Optional<Tool.Result> besideTheProxy(String url) {
+        Tool.Result result = kube.attempt(app.namespace(), app.client(), PROXY, LIMIT, "curl", "--silent", "--show-error", "--insecure",
+                "--max-time", "5", "--write-out", "%{certs}", url);
+        // the shell's exit codes for a command that is not there: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
+        return result.exitCode() > 120 ? Optional.empty() : Optional.of(result);
+    }
+
+    /** The admin interface of the client's proxy, https://www.envoyproxy.io/docs/envoy/latest/operations/admin */
+    String envoy(String path) { return kube.exec(app.namespace(), app.client(), PROXY, LIMIT, "pilot-agent", "request", "GET", path); }
+
+    boolean hasProxy() {
+        return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems().stream()
+                .filter(p -> p.getMetadata().getDeletionTimestamp() == null)
+                .anyMatch(p -> Stream.concat(p.getSpec().getContainers().stream(), p.getSpec().getInitContainers().stream())
+                        .anyMatch(c -> c.getName().equals(PROXY)));
+    }
+
+    /** The service's endpoints as the client's proxy has them: address:port and health. */
+    List<String> endpoints() throws IOException {
+        return parseEndpoints(envoy("clusters?format=json"), "outbound|%d||%s".formatted(port(), app.host()));
+    }
+
+    /** Reads Envoy's answer, https://www.envoyproxy.io/docs/envoy/latest/api-v3/admin/v3/clusters.proto */
+    static List<String> parseEndpoints(String text, String service) throws IOException {
+        List<String> endpoints = new ArrayList<>();
+        for (JsonNode cluster : new ObjectMapper().readTree(text).path("cluster_statuses")) {
+            if (!cluster.path("name").asText().equals(service)) continue;
+            for (JsonNode host : cluster.path("host_statuses")) {
+                JsonNode address = host.at("/address/socket_address"), health = host.path("health_status");
+                boolean ejected = health.path("failed_outlier_check").asBoolean();
+                endpoints.add("%s:%d %s".formatted(address.path("address").asText(), address.path("port_value").asInt(), ejected ? "EJECTED"
+                        : health.path("eds_health_status").asText("HEALTHY")));
+            }
+        }
+        return endpoints;
+    }
+}

@@ -1,0 +1,238 @@
+package lib;
+
+import module java.base;
+import lib.Check.Status;
+
+/** What the mesh promises, tried on the running one: each experiment breaks or changes something, watches, and puts it back. */
+public final class Experiments {
+    private static final String BROKEN_APP = "experiments/broken-app.yaml", QUICK_EJECTION = "experiments/quick-ejection.yaml",
+            EGRESS = "experiments/egress.yaml", REGISTRY_ONLY = "experiments/registry-only.yaml";
+    /** So many requests in a row tell that traffic is steady again: two seconds of them. */
+    private static final int STEADY = 2 * Traffic.PER_SECOND;
+    /** So many are watched to say that nothing was noticed: five seconds of them. */
+    private static final int UNDISTURBED = 5 * Traffic.PER_SECOND;
+
+    private interface Script {
+        void run(Lab lab) throws Exception;
+    }
+
+    private record Experiment(String title, Script script) {}
+
+    private static final List<String> NAMES = List.of("failover", "broken-app", "gateway-down", "control-plane-down", "locality", "ingress",
+            "egress");
+
+    private final List<Kube> kubes;
+    private final App app;
+    private final Checks checks;
+    private final Docker docker;
+    private final Manifests manifests;
+    private final Console console;
+    private final Map<String, Experiment> all = new LinkedHashMap<>();
+    private final Kube home, away;
+    private final Set<String> atHome, elsewhere, everywhere;
+
+    public Experiments(List<Kube> kubes, App app, Checks checks, Docker docker, Settings settings) {
+        this.kubes = kubes;
+        this.app = app;
+        this.checks = checks;
+        this.docker = docker;
+        this.manifests = settings.manifests();
+        this.console = settings.console();
+        home = kubes.getFirst();
+        away = kubes.getLast();
+        atHome = Set.of(home.cluster().name());
+        everywhere = kubes.stream().map(k -> k.cluster().name()).collect(Collectors.toSet());
+        elsewhere = everywhere.stream().filter(c -> !atHome.contains(c)).collect(Collectors.toSet());
+        all.put("failover", new Experiment("%s loses its %s, the others answer, requests come home again".formatted(home.cluster(),
+                app.service()), this::failover));
+        all.put("broken-app", new Experiment("%s of %s answers 503, is ejected, the others answer".formatted(app.service(), home.cluster()),
+                this::brokenApp));
+        all.put("gateway-down", new Experiment("%s loses its east-west gateway, local traffic does not notice".formatted(away.cluster()),
+                this::gatewayDown));
+        all.put("control-plane-down", new Experiment("%s loses istiod, traffic does not notice, istiod catches up".formatted(home.cluster()),
+                this::controlPlaneDown));
+        all.put("locality", new Experiment("with the locality rule requests stay home, without it they spread", this::locality));
+        all.put("ingress", new Experiment("from this machine through the ingress gateway of %s, with and without its own %s".formatted(
+                home.cluster(), app.service()), this::ingress));
+        all.put("egress", new Experiment("a server outside the mesh, through the egress gateway only", this::egress));
+    }
+
+    /** The experiments that are asked for, in an order that is good to read; a {@link Problem} when there is none of a name. */
+    public static List<String> named(Collection<String> asked) {
+        for (String name : asked) if (!name.equals("all") && !NAMES.contains(name))
+            throw Problem.usage("there is no experiment '%s'".formatted(name), "there are: " + String.join(", ", NAMES));
+        return NAMES.stream().filter(n -> asked.contains(n) || asked.contains("all")).toList();
+    }
+
+    private void failover(Lab lab) throws Exception {
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(atHome, 0, STEADY);
+        double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
+        lab.scaleToZero(home, app.namespace(), app.service());
+        traffic.awaitFrom(elsewhere, gone, STEADY);
+        double back = traffic.mark("it comes back");
+        lab.saw("away: " + moved(lab, traffic, "failover", elsewhere, gone, back));
+        lab.putBack(home, app.service());
+        traffic.awaitFrom(atHome, back, STEADY);
+        lab.saw("home: " + moved(lab, traffic, "failback", atHome, back, traffic.now()));
+    }
+
+    /** Tells how requests moved to other clusters between two moments, and expects that at most one was lost on the way. */
+    private static String moved(Lab lab, Traffic traffic, String name, Set<String> to, double from, double until) {
+        List<Traffic.Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(Traffic.Reply::lost).toList();
+        double first = replies.stream().filter(r -> to.contains(r.cluster())).mapToDouble(Traffic.Reply::at).min().orElse(until);
+        double last = lost.isEmpty() ? 0 : lost.getLast().at() + lost.getLast().took() - lost.getFirst().at();
+        lab.figure(name + "Lost", lost.size());
+        lab.figure(name + "SecondsToFirstAnswer", round(first - from));
+        lab.figure(name + "SecondsFromFirstToLastError", round(last));
+        lab.expect(lost.size() <= 1, "%s: %d requests were lost, one at most was expected".formatted(name, lost.size()));
+        lab.expect(last < 3, "%s: errors went on for %.1f s, less than 3 s were expected".formatted(name, last));
+        return "%s; %d lost of %d; first answer from there after %.1f s".formatted(Traffic.count(replies), lost.size(), replies.size(), first - from);
+    }
+
+    private static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
+
+    private void brokenApp(Lab lab) throws Exception {
+        lab.apply(QUICK_EJECTION, Map.of());
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(atHome, 0, STEADY);
+        double broken = traffic.mark("%s of %s begins to answer 503".formatted(app.service(), home.cluster()));
+        lab.apply(BROKEN_APP, Map.of());
+        Await.until("the ejection", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
+                () -> ejected(lab).isEmpty() ? "no endpoint of the client's proxy is ejected" : "");
+        lab.saw("ejected by the client's proxy: " + String.join(", ", ejected(lab)));
+        traffic.awaitFrom(elsewhere, broken, STEADY);
+        double mended = traffic.mark("it is mended");
+        List<Traffic.Reply> replies = traffic.replies(broken, mended);
+        int lost = Traffic.count(replies).getOrDefault("lost", 0);
+        lab.putBack(BROKEN_APP);
+        traffic.awaitFrom(atHome, mended, STEADY);
+        lab.figure("brokenAppLost", lost);
+        lab.saw("%s while it was broken; home again after %.1f s".formatted(Traffic.count(replies), traffic.now() - mended));
+        lab.expect(lost <= 1, lost + " requests were lost, one at most was expected");
+    }
+
+    private static List<String> ejected(Lab lab) throws IOException {
+        return lab.home().endpoints().stream().filter(e -> e.endsWith(" EJECTED")).toList();
+    }
+
+    private void gatewayDown(Lab lab) throws Exception {
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(atHome, 0, STEADY);
+        double down = traffic.mark("the east-west gateway of %s is scaled to zero".formatted(away.cluster()));
+        lab.scaleToZero(away, Istioctl.NAMESPACE, Istioctl.EAST_WEST);
+        traffic.awaitFrom(atHome, traffic.now(), UNDISTURBED);
+        traffic.mark("it comes back");
+        lab.putBack(away, Istioctl.EAST_WEST);
+        traffic.awaitFrom(atHome, traffic.now(), STEADY);
+        undisturbed(lab, traffic, down);
+    }
+
+    private static void undisturbed(Lab lab, Traffic traffic, double since) {
+        Map<String, Integer> counts = Traffic.count(traffic.replies(since, traffic.now()));
+        int lost = counts.getOrDefault("lost", 0);
+        lab.figure("lost", lost);
+        lab.saw("%s meanwhile, %d lost".formatted(counts, lost));
+        lab.expect(lost == 0, lost + " requests were lost, none was expected");
+    }
+
+    private void controlPlaneDown(Lab lab) throws Exception {
+        lab.remove(SampleApp.LOCALITY);
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(everywhere, 0, STEADY);
+        double down = traffic.mark("istiod of %s is scaled to zero".formatted(home.cluster()));
+        lab.scaleToZero(home, Istioctl.NAMESPACE, "istiod");
+        traffic.awaitFrom(everywhere, traffic.now(), UNDISTURBED);
+        traffic.mark("istiod comes back");
+        lab.putBack(home, "istiod");
+        undisturbed(lab, traffic, down);
+        double told = traffic.mark("it is given the locality rule again");
+        lab.putBack(SampleApp.LOCALITY);
+        traffic.awaitFrom(atHome, told, STEADY);
+        lab.figure("caughtUpSeconds", round(traffic.now() - told - STEADY / (double) Traffic.PER_SECOND));
+        lab.saw("istiod caught up: its proxies follow the rule %.1f s after it was given".formatted(traffic.now() - told));
+    }
+
+    private void locality(Lab lab) throws Exception {
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(atHome, 0, UNDISTURBED);
+        double removed = traffic.mark("the locality rule is removed");
+        lab.saw("with the rule:    " + Traffic.count(traffic.replies(0, removed)));
+        lab.remove(SampleApp.LOCALITY);
+        traffic.awaitFrom(everywhere, removed, STEADY);
+        double spread = traffic.now();
+        traffic.awaitFrom(everywhere, spread, UNDISTURBED);
+        double back = traffic.mark("it is put back");
+        lab.saw("without the rule: " + Traffic.count(traffic.replies(spread, back)));
+        lab.putBack(SampleApp.LOCALITY);
+        traffic.awaitFrom(atHome, back, STEADY);
+        int lost = Traffic.count(traffic.replies()).getOrDefault("lost", 0);
+        lab.figure("lost", lost);
+        lab.expect(lost == 0, lost + " requests were lost, none was expected");
+    }
+
+    private void ingress(Lab lab) throws Exception {
+        lab.remove(SampleApp.LOCALITY);
+        Traffic traffic = lab.traffic(URI.create("http://localhost:%d%s".formatted(home.cluster().httpPort(), app.path())));
+        traffic.awaitFrom(everywhere, 0, UNDISTURBED);
+        double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
+        lab.saw("with it: " + Traffic.count(traffic.replies(0, gone)));
+        lab.scaleToZero(home, app.namespace(), app.service());
+        traffic.awaitFrom(elsewhere, gone, UNDISTURBED);
+        lab.saw("without: " + moved(lab, traffic, "ingress", elsewhere, gone, traffic.now()));
+    }
+
+    private void egress(Lab lab) throws Exception {
+        String server = lab.serverOutside(Manifests.images(manifests.read("apps/helloworld.yaml")).iterator().next());
+        String direct = "http://%s:5000%s".formatted(server, app.path()), token = UUID.randomUUID().toString(),
+                named = "http://outside.kind-demo.test%s?%s".formatted(app.path(), token);
+        awaitStatus(lab, direct, 200);
+        lab.saw("directly, while anything outside may be reached: 200");
+        lab.apply(EGRESS, Map.of("SERVER", server));
+        lab.apply(REGISTRY_ONLY, Map.of());
+        awaitStatus(lab, named, 200);
+        Await.until("the egress gateway's access log", Duration.ofSeconds(20), Duration.ofMillis(300), _ -> {},
+                () -> gatewayLog().contains(token) ? "" : "no line with the request");
+        lab.saw("by its name: 200, and the egress gateway's access log has the request");
+        awaitStatus(lab, direct, 502);
+        lab.saw("directly, when only what the mesh knows may be reached: refused with 502");
+        awaitStatus(lab, named, 200);
+    }
+
+    private static void awaitStatus(Lab lab, String url, int status) throws IOException {
+        Await.until("%d from %s".formatted(status, url), Duration.ofSeconds(30), Duration.ofMillis(500), _ -> {}, () -> {
+            Client client = lab.home();
+            String got = client.kube().attempt(client.app().namespace(), client.app().client(), client.app().client(), Client.LIMIT, "curl",
+                    "--silent", "--output", "/dev/null", "--max-time", "3", "--write-out", "%{http_code}", url).out().strip();
+            return got.equals("" + status) ? "" : "HTTP status " + got;
+        });
+    }
+
+    private String gatewayLog() {
+        var pod = home.readyPod(Istioctl.NAMESPACE, "istio-egressgateway").getMetadata();
+        return home.client().pods().inNamespace(pod.getNamespace()).withName(pod.getName()).tailingLines(50).getLog();
+    }
+
+    /**
+     * Runs experiments one after the other. One that fails does not stop the next; what it changed is put back first.
+     *
+     * @param told told of each when it has ended
+     */
+    public List<Outcome> run(List<String> names, Consumer<Outcome> told) throws Exception {
+        List<Outcome> outcomes = new ArrayList<>();
+        for (String name : names) {
+            Experiment experiment = all.get(name);
+            console.say("\n%s: %s".formatted(name, experiment.title));
+            Lab lab = new Lab(kubes, app, manifests, docker, console);
+            try (lab) {
+                experiment.script.run(lab);
+            } catch (Problem p) {
+                lab.expect(false, p.getMessage());
+            }
+            for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
+            outcomes.add(lab.outcome(name, experiment.title));
+            told.accept(outcomes.getLast());
+        }
+        return outcomes;
+    }
+}

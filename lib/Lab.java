@@ -1,0 +1,172 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+
+/**
+ * What one experiment works with. Every change is noted with its way back before it is made, and all are put back, last first,
+ * when the experiment ends: also when it fails, and on Ctrl-C.
+ */
+final class Lab implements AutoCloseable {
+    private interface Change {
+        void make() throws Exception;
+    }
+
+    private record Made(String key, Change back) {}
+
+    private final List<Kube> kubes;
+    private final Client home;
+    private final Manifests manifests;
+    private final Docker docker;
+    private final Console console;
+    private final Deque<Made> changes = new ArrayDeque<>();
+    private final List<Traffic> traffics = new ArrayList<>();
+    private final List<String> saw = new ArrayList<>(), wrong = new ArrayList<>();
+    private final Map<String, Number> figures = new LinkedHashMap<>();
+    private final long start = System.nanoTime();
+    private final Thread atInterrupt = new Thread(this::close);
+    private boolean closed;
+
+    /** @param kubes the clusters; the first one is where the experiment's requests come from */
+    Lab(List<Kube> kubes, App app, Manifests manifests, Docker docker, Console console) {
+        this.kubes = kubes;
+        this.home = new Client(kubes.getFirst(), app);
+        this.manifests = manifests;
+        this.docker = docker;
+        this.console = console;
+        Runtime.getRuntime().addShutdownHook(atInterrupt);
+    }
+
+    Client home() { return home; }
+
+    /** The steady requests of the first cluster's client. */
+    Traffic traffic() { return watched(Traffic.fromClient(home, this::clusterOfInstance)); }
+
+    /** Steady requests from this machine. */
+    Traffic traffic(URI uri) { return watched(Traffic.fromHost(uri, this::clusterOfInstance)); }
+
+    private Traffic watched(Traffic traffic) {
+        say(traffic.run().title());
+        traffics.add(traffic);
+        return traffic;
+    }
+
+    private Map<String, String> clusterOfInstance() { return new TrafficChecks(kubes, home.app()).clusterOfInstance(); }
+
+    /** Takes all pods of these deployments away; returns when they are gone or going. */
+    void scaleToZero(Kube kube, String namespace, String label) throws Exception {
+        for (Deployment deployment : kube.client().apps().deployments().inNamespace(namespace).withLabel("app", label).list().getItems()) {
+            String name = deployment.getMetadata().getName();
+            var resource = kube.client().apps().deployments().inNamespace(namespace).withName(name);
+            int replicas = deployment.getSpec().getReplicas();
+            change(key(kube, label), () -> resource.scale(0), () -> {
+                resource.scale(replicas);
+                if (!closed) kube.awaitDeployments(namespace, List.of(name), Duration.ofMinutes(2), _ -> {});
+            });
+        }
+        kube.await(label + " to go", Duration.ofMinutes(1), kube.client().pods().inNamespace(namespace).withLabel("app", label),
+                pods -> pods.stream().allMatch(p -> p.getMetadata().getDeletionTimestamp() != null) ? "" : pods.size() + " pods", _ -> {});
+    }
+
+    /** Applies a manifest in the first cluster; what was there before comes back later. */
+    void apply(String path, Map<String, String> values) throws Exception {
+        for (GenericKubernetesResource resource : Kube.parse(manifests.filled(path, values))) {
+            Optional<GenericKubernetesResource> before = there(resource);
+            change(key(home.kube(), path), () -> home.kube().apply(List.of(resource)), () -> {
+                if (before.isPresent()) home.kube().apply(List.of(before.get()));
+                else home.kube().client().resource(resource).delete();
+            });
+        }
+    }
+
+    /** Removes what a manifest describes from the first cluster, for a while. */
+    void remove(String path) throws Exception {
+        for (GenericKubernetesResource resource : Kube.parse(manifests.read(path))) {
+            Optional<GenericKubernetesResource> before = there(resource);
+            if (before.isPresent()) change(key(home.kube(), path), () -> home.kube().client().resource(resource).delete(),
+                    () -> home.kube().apply(List.of(before.get())));
+        }
+    }
+
+    /** The resource as it is in the first cluster now, without what the API server added. */
+    private Optional<GenericKubernetesResource> there(GenericKubernetesResource resource) {
+        return Optional.ofNullable(home.kube().client().resource(resource).get()).map(found -> {
+            var meta = found.getMetadata();
+            found.setMetadata(new ObjectMetaBuilder().withName(meta.getName()).withNamespace(meta.getNamespace()).withLabels(meta.getLabels())
+                    .withAnnotations(meta.getAnnotations()).build());
+            found.getAdditionalProperties().remove("status");
+            return found;
+        });
+    }
+
+    /** Starts a server outside the mesh, beside the nodes; returns its address. */
+    String serverOutside(String image) throws Exception {
+        var container = new AtomicReference<String>();
+        change("outside", () -> container.set(docker.runServer(image)), () -> Optional.ofNullable(container.get()).ifPresent(docker::remove));
+        return docker.addressOf(container.get());
+    }
+
+    private static String key(Kube kube, String what) { return kube.cluster() + " " + what; }
+
+    private synchronized void change(String key, Change change, Change back) throws Exception {
+        if (closed) throw Problem.failed("interrupted", "run again");
+        changes.push(new Made(key, back));
+        change.make();
+    }
+
+    /** Puts a manifest of the first cluster back as it was before. */
+    void putBack(String path) throws Exception { putBack(home.kube(), path); }
+
+    /** Puts back what was scaled in a cluster, or applied there, and waits until it is. */
+    void putBack(Kube kube, String what) throws Exception {
+        List<Made> own;
+        synchronized (this) {
+            own = changes.stream().filter(c -> c.key.equals(key(kube, what))).toList();
+            for (Made made : own) made.back.make();
+            changes.removeAll(own);
+        }
+    }
+
+    /** Tells what happens, while it happens. */
+    void say(String text) { console.say("  %5.1f s  %s".formatted((System.nanoTime() - start) / 1e9, text)); }
+
+    /** Notes what was seen, for the result. */
+    void saw(String text) {
+        say(text);
+        saw.add(text);
+    }
+
+    void figure(String name, Number value) { figures.put(name, value); }
+
+    /** Notes what should hold; the experiment goes on either way. */
+    void expect(boolean holds, String otherwise) { if (!holds) wrong.add(otherwise); }
+
+    /** Puts everything back. */
+    @Override public void close() {
+        traffics.forEach(Traffic::close);
+        synchronized (this) {
+            closed = true;
+            while (!changes.isEmpty()) {
+                try {
+                    changes.pop().back.make();
+                } catch (Exception e) {
+                    wrong.add("not put back: " + e.getMessage());
+                    console.problem("putting back", e);
+                }
+            }
+        }
+        if (Thread.currentThread() != atInterrupt) try {
+            Runtime.getRuntime().removeShutdownHook(atInterrupt);
+        } catch (IllegalStateException e) {
+            // Ctrl-C was first
+        }
+    }
+
+    /** What came of it; call it when everything is back. */
+    Outcome outcome(String name, String title) {
+        return new Outcome(name, title, wrong.isEmpty() ? Check.Status.PASSED : Check.Status.FAILED, List.copyOf(saw), List.copyOf(wrong),
+                figures, traffics.stream().map(Traffic::run).toList(), (System.nanoTime() - start) / 1e9);
+    }
+}

@@ -1,0 +1,15 @@
+package lib;
+
+import module java.base;
+
+/**
+ * What an experiment showed.
+ *
+ * @param saw     what was seen, a line each
+ * @param wrong   what should have been otherwise; empty when all held
+ * @param figures what was measured, by name; the unit is in the name
+ * @param runs    the traffic that was watched
+ * @param seconds how long it took, with putting everything back
+ */
+public record Outcome(String name, String title, Check.Status status, List<String> saw, List<String> wrong, Map<String, Number> figures,
+        List<Traffic.Run> runs, double seconds) {}

@@ -1,0 +1,99 @@
+package lib;
+
+import module java.base;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import java.util.stream.Collectors;
+import javax.xml.stream.XMLOutputFactory;
+import javax.xml.stream.XMLStreamException;
+import javax.xml.stream.XMLStreamWriter;
+import lib.Check.Finding;
+import lib.Check.Status;
+
+/**
+ * All that Verify has to tell, for machines; README documents the fields of its JSON.
+ *
+ * @param works    whether no fatal check failed and every experiment held
+ * @param made     when, ISO 8601
+ * @param versions what this program is pinned to
+ */
+public record Results(boolean works, String made, Map<String, String> versions, List<Facts> clusters, List<Finding> findings,
+        List<Outcome> experiments) {
+    /** A cluster, and where it can be reached; addresses that could not be learnt are empty. */
+    public record Facts(String name, String context, String id, String network, String apiServer, Map<String, String> gateways) {
+        static Facts of(Kube kube) {
+            Cluster cluster = kube.cluster();
+            Map<String, String> gateways = new TreeMap<>();
+            String apiServer = "";
+            try {
+                var endpoint = kube.client().endpoints().inNamespace("default").withName("kubernetes").get().getSubsets().getFirst();
+                apiServer = "https://%s:%d".formatted(endpoint.getAddresses().getFirst().getIp(), endpoint.getPorts().getFirst().getPort());
+                kube.client().services().inNamespace(Istioctl.NAMESPACE).list().getItems().stream()
+                        .filter(s -> Istioctl.isGateway(s))
+                        .forEach(s -> gateways.put(s.getMetadata().getName(), Istioctl.address(s)));
+            } catch (KubernetesClientException | Problem e) {
+                // a cluster that does not answer is told as such by its checks
+            }
+            return new Facts(cluster.name(), cluster.context(), cluster.id(), cluster.network(), apiServer, gateways);
+        }
+    }
+
+    public static Results of(List<Kube> kubes, List<Finding> findings, List<Outcome> experiments) {
+        boolean works = findings.stream().noneMatch(f -> f.status() == Status.FAILED)
+                && experiments.stream().allMatch(o -> o.status() == Status.PASSED);
+        return new Results(works, Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+                Map.of("kind-demo", Versions.DEMO, "istio", Versions.ISTIO, "kind", Versions.KIND, "metallb", Versions.METALLB),
+                kubes.stream().map(Facts::of).toList(), findings, experiments);
+    }
+
+    public String json() throws IOException {
+        return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(this);
+    }
+
+    /** As CI systems read it, https://github.com/testmoapp/junitxml */
+    public String junit() {
+        try {
+            StringWriter text = new StringWriter();
+            XMLStreamWriter xml = XMLOutputFactory.newFactory().createXMLStreamWriter(text);
+            xml.writeStartDocument();
+            xml.writeStartElement("testsuite");
+            xml.writeAttribute("name", "kind-demo");
+            xml.writeAttribute("tests", "" + (findings.size() + experiments.size()));
+            long failed = findings.stream().filter(f -> f.status() == Status.FAILED).count();
+            xml.writeAttribute("failures", "" + (failed + experiments.stream().filter(o -> o.status() == Status.FAILED).count()));
+            xml.writeAttribute("skipped", "" + findings.stream().filter(f -> f.status() == Status.SKIPPED).count());
+            for (Finding f : findings) testcase(xml, f.layer(), f.name(), f.seconds(), f.status(), f.saw(), f.hint());
+            for (Outcome o : experiments) testcase(xml, "experiments", o.name(), o.seconds(), o.status(),
+                    String.join("\n", o.wrong().isEmpty() ? o.saw() : o.wrong()), o.title());
+            xml.writeEndElement();
+            xml.close();
+            return text.toString();
+        } catch (XMLStreamException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void testcase(XMLStreamWriter xml, String group, String name, double seconds, Status status, String saw, String hint)
+            throws XMLStreamException {
+        xml.writeStartElement("testcase");
+        xml.writeAttribute("classname", group);
+        xml.writeAttribute("name", name);
+        xml.writeAttribute("time", "%.3f".formatted(seconds));
+        switch (status) {
+            case SKIPPED -> xml.writeEmptyElement("skipped");
+            case FAILED -> {
+                xml.writeStartElement("failure");
+                xml.writeAttribute("message", saw);
+                xml.writeCharacters(hint);
+                xml.writeEndElement();
+            }
+            default -> {
+                xml.writeStartElement("system-out");
+                xml.writeCharacters(saw);
+                xml.writeEndElement();
+            }
+        }
+        xml.writeEndElement();
+    }
+}

@@ -1,0 +1,140 @@
+package lib;
+
+import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fabric8.kubernetes.api.model.ContainerPort;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.utils.Serialization;
+import java.security.cert.X509Certificate;
+
+/** Who trusts whom: as it is written down, as the proxies hold it, and as it is seen on the wire. */
+final class TrustChecks {
+    private static final String NEW_ROOT = "jbang Teardown.java, then jbang KindDemo.java";
+
+    private final List<Kube> kubes;
+    private final App app;
+
+    TrustChecks(List<Kube> kubes, App app) {
+        this.kubes = kubes;
+        this.app = app;
+    }
+
+    private String rootOf(Kube kube) {
+        var trusted = kube.client().configMaps().inNamespace(app.namespace()).withName("istio-ca-root-cert").get();
+        if (trusted == null) throw Problem.failed("workloads of %s have no root to trust: the configmap istio-ca-root-cert is missing"
+                .formatted(app.namespace()), "%s get configmaps -n %s".formatted(Kube.kubectl(kube.cluster()), app.namespace()));
+        return trusted.getData().get("root-cert.pem").strip();
+    }
+
+    /** The root that workloads trust, and the one that the control plane signs under, are the same everywhere. */
+    String sameRoot() throws Exception {
+        Map<String, Set<String>> roots = new TreeMap<>();
+        for (Kube kube : kubes) {
+            Set<String> own = roots.computeIfAbsent(kube.cluster().name(), _ -> new TreeSet<>());
+            own.add(fingerprint(rootOf(kube)));
+            var secret = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(CertificateAuthority.SECRET).get();
+            if (secret != null) own.add(fingerprint(CertificateAuthority.decode(secret.getData().get("root-cert.pem"))));
+        }
+        Set<String> all = roots.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
+        if (all.size() > 1)
+            throw Problem.failed("the clusters have different roots (SHA-256): " + roots,
+                    NEW_ROOT + ": a running mesh cannot change its root");
+        return "SHA-256 %s… in every cluster".formatted(all.iterator().next());
+    }
+
+    private static String fingerprint(String pem) throws GeneralSecurityException {
+        byte[] der = CertificateAuthority.readCertificate(pem).getEncoded();
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(der)).substring(0, 16);
+    }
+
+    /** The cluster's intermediate is signed by the root that its workloads trust, and neither expires within a day. */
+    String intermediate(Kube kube) throws GeneralSecurityException {
+        var secret = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(CertificateAuthority.SECRET).get();
+        if (secret == null && !kube.cluster().isKind()) return "there is no secret %s: another authority signs".formatted(CertificateAuthority.SECRET);
+        if (secret == null) throw Problem.failed("there is no secret %s: istiod signs with a root of its own"
+                .formatted(CertificateAuthority.SECRET), NEW_ROOT);
+        X509Certificate intermediate = CertificateAuthority.readCertificate(CertificateAuthority.decode(secret.getData().get("ca-cert.pem")));
+        X509Certificate root = CertificateAuthority.readCertificate(rootOf(kube));
+        try {
+            intermediate.verify(root.getPublicKey());
+            Date tomorrow = Date.from(Instant.now().plus(Duration.ofDays(1)));
+            for (X509Certificate certificate : List.of(intermediate, root)) certificate.checkValidity(tomorrow);
+        } catch (GeneralSecurityException e) {
+            throw Problem.failed("the intermediate in %s does not chain to the workloads' root, or expires within a day: %s"
+                    .formatted(CertificateAuthority.SECRET, e.getMessage()), NEW_ROOT);
+        }
+        return "%s, until %tF".formatted(intermediate.getSubjectX500Principal().getName(), intermediate.getNotAfter());
+    }
+
+    /** The running proxy's own certificate: its identity, and the root that it checks others by. */
+    String identity(Kube kube) throws Exception {
+        Client client = new Client(kube, app);
+        if (!client.hasProxy()) return "the client has no proxy to look at";
+        JsonNode certificates = new ObjectMapper().readTree(client.envoy("certs")).path("certificates");
+        String expected = identityOf(kube, app.client()),
+                root = CertificateAuthority.readCertificate(rootOf(kube)).getSerialNumber().toString(16);
+        Set<String> identities = new TreeSet<>(), roots = new TreeSet<>();
+        certificates.findValues("uri").forEach(uri -> identities.add(uri.asText()));
+        certificates.forEach(c -> c.path("ca_cert").forEach(ca -> roots.add(ca.path("serial_number").asText())));
+        if (!identities.contains(expected) || roots.stream().noneMatch(root::equals))
+            throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s".formatted(identities, roots,
+                    expected, root), "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(),
+                    app.client(), app.namespace()));
+        return expected;
+    }
+
+    /** Who the pods with this label {@code app} should be, by their service account and the mesh's trust domain. */
+    private String identityOf(Kube kube, String label) throws IOException {
+        var config = kube.client().configMaps().inNamespace(Istioctl.NAMESPACE).withName("istio").get();
+        String mesh = config == null ? "" : config.getData().getOrDefault("mesh", "");
+        String trustDomain = Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class).path("trustDomain").asText("cluster.local");
+        return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), kube.readyPod(app.namespace(), label).getSpec()
+                .getServiceAccountName());
+    }
+
+    /** A request that does not come through a proxy gets no answer in plaintext, while the same one through the mesh is served. */
+    String strict(Kube kube) {
+        Client client = new Client(kube, app);
+        String url = pastTheProxy(client, "http");
+        Optional<Tool.Result> plain = client.besideTheProxy(url);
+        if (plain.isEmpty()) return "the proxy's image has no curl to look with";
+        String saw = plain.get().lastLines();
+        if (plain.get().ok()) throw Problem.failed("%s answered a request in plaintext: %s".formatted(url, saw),
+                "%s apply -f manifests/apps/strict.yaml".formatted(Kube.kubectl(kube.cluster())));
+        if (MeshChecks.CANNOT_CONNECT.contains(plain.get().exitCode())) throw Problem.failed("cannot connect to %s: %s".formatted(url, saw),
+                "%s get pods -o wide -n %s".formatted(Kube.kubectl(kube.cluster()), app.namespace()));
+        client.ask(1);
+        return "%s: %s; through the mesh: served".formatted(url, saw);
+    }
+
+    /**
+     * What an instance shows to a caller that speaks TLS but has no certificate: its own identity, signed under the mesh's root. And
+     * it hangs up, as it wants the caller's.
+     */
+    String peerIdentity(Kube kube) throws Exception {
+        Client client = new Client(kube, app);
+        String url = pastTheProxy(client, "https"), expected = identityOf(kube, app.service());
+        Optional<Tool.Result> tls = client.besideTheProxy(url);
+        if (tls.isEmpty()) return "the proxy's image has no curl to look with";
+        List<X509Certificate> chain = CertificateAuthority.readChain(tls.get().out());
+        String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(), app.client(),
+                app.namespace());
+        if (tls.get().ok()) throw Problem.failed(url + " answered a caller without a certificate", hint);
+        if (chain.isEmpty()) throw Problem.failed("%s showed no certificate: %s".formatted(url, tls.get().lastLines()), hint);
+        Set<String> identities = CertificateAuthority.uris(chain.getFirst());
+        if (!identities.equals(Set.of(expected))) throw Problem.failed("%s is %s; expected %s".formatted(url, identities, expected), hint);
+        CertificateAuthority.validate(chain, CertificateAuthority.readCertificate(rootOf(kube)));
+        return "%s is %s, and wants to know who calls".formatted(url, expected);
+    }
+
+    /** An instance's own address, which no proxy of the caller's is asked for. */
+    private String pastTheProxy(Client client, String scheme) {
+        Pod pod = client.kube().readyPod(app.namespace(), app.service());
+        var target = client.service().getSpec().getPorts().getFirst().getTargetPort();
+        int port = target.getIntVal() != null ? target.getIntVal() : pod.getSpec().getContainers().stream()
+                .flatMap(c -> c.getPorts().stream()).filter(p -> target.getStrVal().equals(p.getName())).findFirst()
+                .map(ContainerPort::getContainerPort).orElseThrow();
+        return "%s://%s:%d%s".formatted(scheme, pod.getStatus().getPodIP(), port, app.path());
+    }
+}
