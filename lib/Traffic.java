@@ -55,12 +55,17 @@ public final class Traffic implements AutoCloseable {
 
     /** Requests of a cluster's client, through the mesh. */
     static Traffic fromClient(Client client, Supplier<Map<String, String>> clusterOfInstance) {
+        return fromClient(client, clusterOfInstance, MOST);
+    }
+
+    /** @param most how many are sent at most, so that they end by themselves */
+    static Traffic fromClient(Client client, Supplier<Map<String, String>> clusterOfInstance, int most) {
         var traffic = new Traffic("requests of the client in %s, %d a second".formatted(client.kube().cluster(), PER_SECOND), clusterOfInstance);
         App app = client.app();
         String pod = client.kube().readyPod(app.namespace(), app.client()).getMetadata().getName();
         ExecWatch loop = client.kube().client().pods().inNamespace(app.namespace()).withName(pod).inContainer(app.client())
                 .redirectingInput().redirectingOutput()
-                .exec("sh", "-c", LOOP, "traffic", "" + MOST, "" + PATIENCE, "" + 1.0 / PER_SECOND, client.url());
+                .exec("sh", "-c", LOOP, "traffic", "" + most, "" + PATIENCE, "" + 1.0 / PER_SECOND, client.url());
         traffic.source = loop;
         Thread.ofVirtual().start(() -> traffic.read(loop.getOutput()));
         return traffic;

@@ -225,7 +225,14 @@ class BadInputTest {
             refused(Problem.UNFIT, "a kind cluster named so1 exists and was not made by this demo", "");
             Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
             assertEquals(0, teardown.exitCode(), teardown.all());
-            assertEquals(id, Shell.run("docker ps --quiet --no-trunc --filter id=" + id).out().strip(), "Teardown must leave it alone");
+            String there = "docker ps --quiet --no-trunc --filter id=" + id, onTerminal = "printf '%s\\n' | script -qec 'jbang Teardown.java --force' /dev/null";
+            assertEquals(id, Shell.run(there).out().strip(), "Teardown must leave it alone");
+            Shell.Result noTerminal = Shell.run("jbang Teardown.java --force");
+            assertEquals(Problem.UNFIT, noTerminal.exitCode(), noTerminal.all());
+            assertEquals(0, Shell.run(onTerminal.formatted("n")).exitCode());
+            assertEquals(id, Shell.run(there).out().strip(), "the answer was no");
+            Shell.Result agreed = Shell.run(onTerminal.formatted("y"));
+            assertEquals("", Shell.run(there).out(), agreed.all());
         } finally {
             Shell.run("docker rm --force " + id);
         }

@@ -153,7 +153,28 @@ class DemoTest {
         assertEquals(before, Shell.run("docker ps -aq | sort").out());
     }
 
-    @Test @Order(12) void teardownLeavesNothing() throws IOException {
+    @Test @Order(12) void whatKindCannotChangeIsRefused() {
+        String before = Shell.run("docker ps -aq; docker images -q").out();
+        Map.of("--workers 1", "so1 has 0 workers, not 1", "--node-image docker.io/curlimages/curl:8.16.0", "so1 was made from",
+                "--clusters 1", "beside the 1 clusters asked for there is [so2]").forEach((options, words) -> {
+            Shell.Result refused = Shell.run("jbang KindDemo.java " + options, OWN);
+            assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
+            assertTrue(refused.err().contains(words), refused.err());
+        });
+        assertEquals(before, Shell.run("docker ps -aq; docker images -q").out());
+    }
+
+    @Test @Order(13) void diagnosticsHaveNoSecrets() throws IOException {
+        Path folder = STATE.resolve("diagnostics");
+        succeeds("jbang Verify.java --diagnostics " + folder);
+        for (String file : List.of("versions.txt", "so1/pods.yaml", "so1/events.txt", "so1/istiod.txt", "so2/endpoints.txt", "so2/node-so2-control-plane.txt"))
+            assertFalse(Files.readString(folder.resolve(file)).matches("(?s)|not to be had.*"), file);
+        assertEquals("", Shell.run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + folder).out());
+    }
+
+    @Test @Order(14) void teardownLeavesNothing() throws IOException {
+        assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("clusters [so1, so2]"));
+        succeeds("docker inspect so1-control-plane so2-control-plane");
         Shell.Result teardown = succeeds(readme("jbang Teardown.java   #"));
         System.out.println("Teardown: " + teardown.took().toMillis() + " ms");
         assertTrue(teardown.out().contains("so1") && teardown.out().contains("so2"), teardown.out());

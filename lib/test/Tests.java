@@ -19,6 +19,8 @@
 //SOURCES RepairTest.java
 //SOURCES SettingsTest.java
 //SOURCES Shell.java
+//SOURCES Soak.java
+//SOURCES SoakTest.java
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
 
 package lib;
