@@ -41,6 +41,7 @@ package lib;
 //SOURCES PlatformChecks.java
 //SOURCES Preflight.java
 //SOURCES Problem.java
+//SOURCES Report.java
 //SOURCES SampleApp.java
 //SOURCES Script.java
 //SOURCES Settings.java
@@ -59,6 +60,7 @@ package lib;
 //FILES manifests/kind/cluster.yaml=../manifests/kind/cluster.yaml
 //FILES manifests/metallb/pool.yaml=../manifests/metallb/pool.yaml
 //FILES manifests/metallb/probes.yaml=../manifests/metallb/probes.yaml
+//FILES report.html=report.html
 
 /** Where the library's parts are listed; there is nothing to call here. */
 public final class Lib {
