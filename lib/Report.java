@@ -1,0 +1,37 @@
+package lib;
+
+import module java.base;
+
+/** The report page: one file that needs nothing else, made of report.html and the findings as JSON. */
+public final class Report {
+    private Report() {}
+
+    /** A {@link Problem} when the page could not be written there; worth asking before the mesh is looked at. */
+    public static void check(Path file) {
+        Path folder = file.toAbsolutePath().getParent();
+        if (folder == null || Files.exists(file) && !Files.isRegularFile(file)) throw Problem.usage(file + " is not a file",
+                "name a file with --report, such as report.html");
+        if (!Files.isDirectory(folder)) throw Problem.usage("there is no folder %s for the report".formatted(folder),
+                "mkdir -p '%s', or name another file with --report".formatted(folder));
+        if (!Files.isWritable(folder) || Files.exists(file) && !Files.isWritable(file)) throw Problem.unfit(
+                "the report %s cannot be written: permission denied".formatted(file), "name another file with --report");
+    }
+
+    /** Writes the page, whole or not at all. */
+    public static void write(Path file, String json) {
+        check(file);
+        try (InputStream template = Report.class.getResourceAsStream("/report.html")) {
+            // the data must not end its own element
+            String page = new String(template.readAllBytes(), StandardCharsets.UTF_8).replace("${REPORT}", json.replace("<", "\\u003c"));
+            Path target = Files.exists(file) ? file.toRealPath() : file, draft = target.resolveSibling(target.getFileName() + ".new");
+            try {
+                Files.write(draft, page.getBytes(StandardCharsets.UTF_8));
+                Files.move(draft, target, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+            } finally {
+                Files.deleteIfExists(draft);
+            }
+        } catch (IOException e) {
+            throw Problem.unfit("the report %s cannot be written: %s".formatted(file, e), "name another file with --report");
+        }
+    }
+}
