@@ -75,7 +75,6 @@ package lib;
 //FILES manifests/kind/cluster.yaml=../manifests/kind/cluster.yaml
 //FILES manifests/metallb/pool.yaml=../manifests/metallb/pool.yaml
 //FILES manifests/metallb/probes.yaml=../manifests/metallb/probes.yaml
-//FILES report.html=report.html
 
 /** Where the library's parts are listed; there is nothing to call here. */
 public final class Lib {
