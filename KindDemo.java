@@ -15,6 +15,9 @@ public class KindDemo extends Script {
     boolean noLocality;
     @Option(names = "--dry-run", description = "Print every step and the shell commands that do the same; make nothing.")
     boolean dryRun;
+    @Option(names = "--diagnostics", paramLabel = "DIR",
+            description = "Write what is known of the demo into this folder, without secrets. Done by itself when a step fails.")
+    Path diagnostics;
     @Option(names = "--timings", description = "Print at the end where the time went.")
     boolean timings;
 
@@ -28,17 +31,18 @@ public class KindDemo extends Script {
         CertificateAuthority authority = new CertificateAuthority(settings);
         Istioctl istioctl = new Istioctl(settings, docker);
         SampleApp app = new SampleApp(settings);
-        Images images = new Images(docker, settings.nodeImage(), Istioctl.images(), MetalLb.images(), app.images());
         settings.manifests().check();
 
+        Mesh mesh = dryRun ? settings.mesh() : settings.discover(docker).mesh();
+        Images images = new Images(settings, docker);
         if (!dryRun) {
-            Mesh asked = settings.discover(docker).mesh();
-            console.say("%d clusters %s, Istio multi-primary on different networks".formatted(asked.clusters().size(), asked.clusters()));
-            new Preflight(settings, docker).run(asked, images, kind::checkVersion, istioctl::checkVersion, metalLb::upstream);
-            console.keepLog(settings.home().make().log("KindDemo"));
+            console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
+            new Preflight(settings, docker).run(mesh, images);
+            settings.home().lock("KindDemo");
+            settings.home().remember(mesh.clusters().size());
+            console.keepLog(settings.home().log("KindDemo"));
         }
 
-        Mesh mesh = settings.mesh();
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         Checks checks = new Checks(kubes, SampleApp.APP, docker, kind, istioctl, null);
         Plan plan = new Plan(console);
@@ -60,7 +64,7 @@ public class KindDemo extends Script {
             Step gateways = plan.step(cluster, "gateways", istioctl.gateways(kube), istiod);
             Step addresses = plan.step(cluster, "gateway addresses", istioctl.addresses(kube), gateways, balancer);
             Step exposed = plan.step(cluster, "expose services", istioctl.expose(kube), istiod, definitions);
-            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality), istiod, definitions);
+            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality, istioctl), istiod, definitions);
             accounts.add(started);
             parts.addAll(List.of(addresses, exposed, sample));
         }
@@ -73,7 +77,10 @@ public class KindDemo extends Script {
         }
         boolean done = plan.run();
         if (timings) console.result(plan.timeline());
-        if (!done) return plan.report();
+        if (!done) plan.report();
+        Diagnostics known = new Diagnostics(settings, docker, istioctl, kubes);
+        if (!done || diagnostics != null) known.collect(diagnostics == null ? known.folder() : diagnostics, plan.timeline());
+        if (!done) return Problem.FAILED;
         console.result(app.whatToTry(mesh, settings));
         return 0;
     }

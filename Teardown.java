@@ -12,22 +12,46 @@ import picocli.CommandLine.Option;
 public class Teardown extends Script {
     @Option(names = "--purge", description = "Remove the node images and fetched files too, which are kept to make the next demo quick.")
     boolean purge;
+    @Option(names = "--dry-run", description = "Only list what would be removed.")
+    boolean dryRun;
+    @Option(names = "--force", description = "Remove clusters of these names that this demo did not make, too; asks first.")
+    boolean force;
 
     public static void main(String[] arguments) { main(new Teardown(), arguments); }
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
         Docker docker = new Docker(console);
-        docker.engine();
-        List<Cluster> ours = settings.ours(docker);
+        List<Cluster> clusters = new ArrayList<>(settings.discover(docker).removable());
+        if (force && !dryRun) for (Cluster foreign : settings.foreign()) if (agreed(foreign)) clusters.add(foreign);
+
         Kind kind = new Kind(settings, docker);
         Plan plan = new Plan(console);
-        for (Cluster cluster : ours) plan.step(cluster, "removed", kind.delete(cluster));
-        Plan.Step[] clusters = plan.steps().toArray(Plan.Step[]::new);
-        plan.step("files removed", settings.home().delete(purge), clusters);
-        plan.step("images removed", Images.remove(docker, purge), clusters);
-        if (!plan.run()) return plan.report();
-        console.result(ours.isEmpty() ? "nothing to remove" : "removed " + ours);
+        for (Cluster cluster : clusters) plan.step(cluster, "removed", kind.delete(cluster));
+        Plan.Step[] removed = plan.steps().toArray(Plan.Step[]::new);
+        plan.step("files removed", settings.home().delete(purge), removed);
+        plan.step("images removed", Images.remove(docker, purge), removed);
+        if (dryRun) {
+            console.result(clusters.isEmpty() ? "no clusters" : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
+            console.result(settings.home().delete(purge).byHand());
+            if (purge) console.result("images " + docker.images(Images.REPOSITORY));
+            return 0;
+        }
+        settings.home().lock("Teardown");
+        if (!plan.run()) {
+            plan.report();
+            return Problem.FAILED;
+        }
+        console.result(clusters.isEmpty() ? "nothing to remove" : "removed " + clusters);
         return 0;
+    }
+
+    /** Asks on the terminal; a {@link Problem} when there is none. */
+    private static boolean agreed(Cluster foreign) {
+        if (System.console() == null || !System.console().isTerminal())
+            throw Problem.unfit("%s was not made by this demo, and there is no terminal to ask on whether to remove it".formatted(foreign),
+                    "run it on a terminal, or remove it by hand: kind delete cluster --name " + foreign);
+        String answer = System.console().readLine("%s was not made by this demo. Remove it, and all that is in it? [y/N] ", foreign);
+        return answer != null && answer.strip().toLowerCase(Locale.ROOT).matches("y|yes");
     }
 }

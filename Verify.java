@@ -39,6 +39,11 @@ public class Verify extends Script {
     @Option(names = "--path", paramLabel = "PATH", defaultValue = "/hello", description = "What to ask for. Default: ${DEFAULT-VALUE}.")
     String path;
 
+    @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
+    boolean preflight;
+    @Option(names = "--diagnostics", paramLabel = "DIR", description = "Write what is known of the demo into this folder, without secrets.")
+    Path diagnostics;
+
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
     @Override protected int run() throws Exception {
@@ -50,8 +55,13 @@ public class Verify extends Script {
         if (report != null) Report.check(report);
 
         Mesh mesh = contexts.isEmpty() ? settings.discover(docker).mesh() : Mesh.existing(contexts, console);
+        if (preflight) {
+            List<Finding> findings = new Preflight(settings, docker).look(mesh, new Images(settings, docker));
+            tell(console, "preflight", findings);
+            return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
+        }
         istioctl.checkVersion();
-        if (contexts.isEmpty() && settings.found() == 0) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
+        if (contexts.isEmpty() && settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
                 + mesh.clusters().getFirst(), "jbang KindDemo.java");
         if (!wanted.isEmpty() && (!contexts.isEmpty() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
             throw Problem.usage("experiments break things for a while: they are for the demo's own mesh of two clusters or more",
@@ -59,6 +69,7 @@ public class Verify extends Script {
 
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         Checks checks = new Checks(kubes, app, docker, new Kind(settings, docker), istioctl, wait == null ? null : Duration.ofSeconds(wait));
+        if (diagnostics != null) new Diagnostics(settings, docker, istioctl, kubes).collect(diagnostics, "");
         boolean text = output == Output.text;
         List<Finding> findings = checks.run((layer, found) -> { if (text) tell(console, layer, found); });
         List<Outcome> outcomes = List.of();

@@ -39,25 +39,27 @@ public record AddressRange(long first, long last) {
 
     /**
      * The LoadBalancer addresses of the cluster in place {@code index}. Docker hands out addresses from the low end of its
-     * subnet, so ranges are cut from the high end, each a 32nd of the subnet and at most 64 addresses. A range that holds an
-     * address already taken, or one that docker is told to give out (its ip-range), is passed over.
+     * subnet, so blocks are cut from the high end, each a 32nd of the subnet and at most 64 addresses. A block with addresses
+     * that docker keeps for itself, or is told to give out (its ip-range), is passed over. What containers have taken is only
+     * left out of the block, so that a cluster keeps its addresses whoever comes and goes.
      *
      * @param network what {@code docker network inspect} says; its first subnet may be IPv6, which is passed over
+     * @return the block, in as many pieces as what is left out makes of it
      * @throws Problem when there is no IPv4 subnet, or it is too small
      */
-    public static AddressRange of(JsonNode network, int index) {
+    public static List<AddressRange> of(JsonNode network, int index) {
         String name = network.path("Name").asText();
         for (JsonNode config : network.at("/IPAM/Config")) {
             String cidr = config.path("Subnet").asText();
             if (!cidr.contains(".")) continue;
             AddressRange subnet = ofSubnet(cidr);
             long size = Math.min(64, subnet.size() / 32);
-            List<AddressRange> taken = taken(network, config);
+            List<AddressRange> kept = kept(config);
             // the topmost block holds the broadcast address
             long found = 0;
             for (long last = subnet.last - size; last - size > subnet.first && size >= 4; last -= size) {
                 AddressRange range = new AddressRange(last - size + 1, last);
-                if (taken.stream().noneMatch(range::overlaps) && ++found == index) return range;
+                if (kept.stream().noneMatch(range::overlaps) && ++found == index) return range.without(containers(network));
             }
             throw Problem.unfit("the docker network %s (%s) has no room for the load balancer's addresses of cluster %d".formatted(name,
                     cidr, index),
@@ -73,16 +75,31 @@ public record AddressRange(long first, long last) {
         return new AddressRange(last - 63, last);
     }
 
-    private static List<AddressRange> taken(JsonNode network, JsonNode config) {
-        List<AddressRange> taken = new ArrayList<>();
+    /** The pieces that are left when single addresses are taken out. */
+    private List<AddressRange> without(SortedSet<Long> addresses) {
+        List<AddressRange> pieces = new ArrayList<>();
+        long from = first;
+        for (long address : addresses.subSet(first, last + 1)) {
+            if (from < address) pieces.add(new AddressRange(from, address - 1));
+            from = address + 1;
+        }
+        if (from <= last) pieces.add(new AddressRange(from, last));
+        return pieces;
+    }
+
+    /** What docker keeps for itself, or gives out on its own. */
+    private static List<AddressRange> kept(JsonNode config) {
+        List<AddressRange> kept = new ArrayList<>();
         String gateway = config.path("Gateway").asText(), dynamic = config.path("IPRange").asText();
-        if (!gateway.isEmpty()) taken.add(ofAddress(gateway));
-        if (!dynamic.isEmpty() && !ofSubnet(dynamic).contains(ofSubnet(config.path("Subnet").asText()))) taken.add(ofSubnet(dynamic));
-        config.path("AuxiliaryAddresses").forEach(a -> taken.add(ofAddress(a.asText())));
-        network.path("Containers").forEach(c -> {
-            if (!c.path("IPv4Address").asText().isEmpty()) taken.add(ofAddress(c.path("IPv4Address").asText()));
-        });
-        return taken;
+        if (!gateway.isEmpty()) kept.add(ofAddress(gateway));
+        if (!dynamic.isEmpty() && !ofSubnet(dynamic).contains(ofSubnet(config.path("Subnet").asText()))) kept.add(ofSubnet(dynamic));
+        config.path("AuxiliaryAddresses").forEach(a -> kept.add(ofAddress(a.asText())));
+        return kept;
+    }
+
+    private static SortedSet<Long> containers(JsonNode network) {
+        return StreamSupport.stream(network.path("Containers").spliterator(), false).map(c -> c.path("IPv4Address").asText())
+                .filter(a -> !a.isEmpty()).map(a -> number(a.split("/")[0])).collect(Collectors.toCollection(TreeSet::new));
     }
 
     private static long number(String address) {

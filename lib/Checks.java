@@ -20,13 +20,14 @@ public final class Checks {
         this.kubes = kubes;
         this.wait = wait;
         this.traffic = new TrafficChecks(kubes, app);
+        var host = new Host(docker);
         var platform = new PlatformChecks(kubes, docker, kind, istioctl);
         var trust = new TrustChecks(kubes, app);
         var mesh = new MeshChecks(kubes, app, istioctl);
         boolean ours = kubes.stream().allMatch(k -> k.cluster().isKind());
-        if (ours) layer("host", one("engine", "the container engine answers", 0, Severity.FATAL, platform::engine),
-                one("disk", "the disk has room", 0, Severity.WARNING, platform::disk),
-                one("inotify", "inotify's limits suffice", 0, Severity.WARNING, platform::inotify),
+        if (ours) layer("host", one("engine", "the container engine answers", 0, Severity.FATAL, host::engine),
+                one("disk", "the disk has room", 0, Severity.WARNING, () -> host.disk(0)),
+                one("inotify", "inotify's limits suffice", 0, Severity.WARNING, () -> host.inotify(kubes.size())),
                 one("tools", "kind and istioctl fit", 0, Severity.WARNING, platform::tools));
         layer("clusters", each("reachable", "its node runs and its API server answers", 2, platform::reachable));
         layer("nodes", each("nodes-ready", "every node is Ready", 20, platform::nodesReady),

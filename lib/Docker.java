@@ -9,14 +9,23 @@ public final class Docker {
     /** The label of our node images, and so of every node made from one: the mark that a cluster is ours. */
     public static final String MARK = "kind-demo";
     private static final String HELPER = MARK + "=helper";
-    private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster";
+    /** The label that names the node image that ours was made from. */
+    private static final String BASE = MARK + ".base";
+    private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster", ROLE_LABEL = "io.x-k8s.kind.role";
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
 
-    /** A container that is a node of some kind cluster. {@code address} is its IPv4 address on the docker network, empty when stopped. */
-    public record Node(String name, String cluster, String image, boolean running, boolean paused, boolean ours, String address) {}
+    /**
+     * A container that is a node of some kind cluster.
+     *
+     * @param image   what it was made from
+     * @param base    kind's node image that this image was made from; empty when it is not ours
+     * @param address its IPv4 address on the docker network; empty when it is stopped
+     */
+    public record Node(String name, String cluster, boolean worker, String image, String base, boolean running, boolean paused,
+            boolean ours, String address) {}
 
     /** What the engine says of itself. */
-    public record Engine(String version, long memoryBytes, String rootDir) {}
+    public record Engine(String version, long memoryBytes, String rootDir, String cgroupVersion) {}
 
     private final Tool docker;
     private final ObjectMapper json = new ObjectMapper();
@@ -41,7 +50,8 @@ public final class Docker {
         if (!result.ok() || info.path("ServerVersion").asText().isEmpty())
             throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
                     .orElse("`docker info` failed"), hint);
-        return new Engine(info.path("ServerVersion").asText(), info.path("MemTotal").asLong(), info.path("DockerRootDir").asText());
+        return new Engine(info.path("ServerVersion").asText(), info.path("MemTotal").asLong(), info.path("DockerRootDir").asText(),
+                info.path("CgroupVersion").asText());
     }
 
     /** The nodes of all kind clusters, stopped ones too. */
@@ -52,9 +62,10 @@ public final class Docker {
         // a container that went between the two calls only makes the exit code non-zero: the others are printed all the same
         for (JsonNode c : parse(docker.attempt(SHORT, null, false, words(ids, "inspect")).out())) {
             JsonNode labels = c.at("/Config/Labels");
-            nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(), c.at("/Config/Image").asText(),
+            nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(),
+                    labels.path(ROLE_LABEL).asText().equals("worker"), c.at("/Config/Image").asText(), labels.path(BASE).asText(),
                     c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK),
-                            c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
+                    c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
         }
         return nodes;
     }
@@ -70,8 +81,16 @@ public final class Docker {
                         cluster.controlPlane()), "docker start " + cluster.controlPlane()));
     }
 
-    /** Docker's description of the network that the nodes are on. */
-    public JsonNode describeNetwork() { return parse(docker.run(SHORT, "network", "inspect", network())).get(0); }
+    /** Docker's description of the network that the nodes are on, if there is one. */
+    public Optional<JsonNode> findNetwork() {
+        Tool.Result result = docker.attempt(SHORT, null, false, "network", "inspect", network());
+        return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
+    }
+
+    /** The same of a network that must be there, as nodes are on it. */
+    public JsonNode describeNetwork() {
+        return findNetwork().orElseThrow(() -> Problem.failed("there is no docker network " + network(), "docker network ls"));
+    }
 
     public void start(List<Node> nodes) { docker.run(Duration.ofMinutes(1), words(nodes.stream().map(Node::name).toList(), "start")); }
 
@@ -118,9 +137,14 @@ public final class Docker {
         return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + HELPER).lines().toList();
     }
 
+    /** The IDs of every image of a repository. */
+    public List<String> images(String repository) {
+        return docker.run(SHORT, "image", "ls", "--quiet", repository).lines().distinct().toList();
+    }
+
     /** Removes every image of a repository that no container uses. */
     public void removeImages(String repository) {
-        List<String> ids = docker.run(SHORT, "image", "ls", "--quiet", repository).lines().distinct().toList();
+        List<String> ids = images(repository);
         if (!ids.isEmpty()) docker.run(LONG, words(ids, "image", "rm"));
     }
 
@@ -129,7 +153,7 @@ public final class Docker {
         JsonNode config = parse(docker.run(SHORT, "image", "inspect", like)).get(0).path("Config");
         JsonNode command = config.path("Cmd").isNull() ? json.createArrayNode() : config.path("Cmd");
         docker.run(LONG, "commit", "--change", "ENTRYPOINT " + config.path("Entrypoint"), "--change", "CMD " + command, "--change",
-                "LABEL %s=node".formatted(MARK), container, image);
+                "LABEL %s=node %s=%s".formatted(MARK, BASE, like), container, image);
     }
 
     /** Removes a container, whatever its state. */
@@ -138,6 +162,18 @@ public final class Docker {
     /** Streams images out of the engine into a command that runs in a container; layers that several of them share go once. */
     public void copyImages(Collection<String> images, String container, String... command) {
         docker.pipe(LONG, words(images, "save"), words(List.of(command), "exec", "--interactive", container));
+    }
+
+    /** The last lines that a node printed when it started, and those of its services. */
+    public String logs(String node, int lines) {
+        Tool.Result started = docker.attempt(SHORT, null, true, "logs", "--tail", "" + lines, node);
+        Tool.Result services = docker.attempt(SHORT, null, true, "exec", node, "journalctl", "--no-pager", "--lines", "" + lines);
+        return started.out() + started.err() + services.out() + services.err();
+    }
+
+    /** Whether a container has the file; it may be stopped. */
+    public boolean hasFile(String container, String path) {
+        return docker.attempt(SHORT, null, true, "cp", container + ":" + path, "-").ok();
     }
 
     /** Runs a command in a container and leaves the judgement to the caller. */

@@ -20,7 +20,22 @@ public record Home(Path cache, Path state) {
         return set != null && Path.of(set).isAbsolute() ? Path.of(set) : Path.of(System.getProperty("user.home")).resolve(fallback);
     }
 
+    /** This process's lock, while it lives. */
+    private static FileLock held;
+
     public Path log(String command) { return state.resolve(command + ".log"); }
+
+    /** Keeps in mind how many clusters the demo has, so that one that is gone is missed. */
+    public void remember(int clusters) throws IOException { Files.writeString(make().state.resolve("clusters"), "" + clusters); }
+
+    /** What {@link #remember} was told last; 0 when nothing. */
+    public int remembered() {
+        try {
+            return Integer.parseInt(Files.readString(state.resolve("clusters")));
+        } catch (IOException | NumberFormatException e) {
+            return 0;
+        }
+    }
 
     /** Makes the folders, the state for the user alone. A {@link Problem} when that cannot be. */
     public Home make() {
@@ -33,6 +48,28 @@ public record Home(Path cache, Path state) {
         } catch (IOException e) {
             throw Problem.unfit("cannot make the folder " + e.getMessage(),
                     "make its parent writable, or set XDG_CACHE_HOME and XDG_STATE_HOME");
+        }
+    }
+
+    /**
+     * Keeps other runs off this demo while this process lives: the operating system gives the lock back, however the process ends.
+     *
+     * @param command who we are, for the other run's message
+     * @throws Problem when another run has it
+     */
+    public synchronized void lock(String command) {
+        if (held != null) return;
+        Path file = make().state.resolve("lock");
+        try {
+            var channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            // far behind what is written: some systems let nobody read what is locked
+            held = channel.tryLock(1 << 20, 1, false);
+            if (held == null) throw Problem.unfit("another run is at work on this demo: " + Files.readString(file),
+                    "wait for it to end; for another demo beside it: --name-prefix");
+            channel.truncate(0).write(ByteBuffer.wrap("%s, process %d".formatted(command, ProcessHandle.current().pid())
+                    .getBytes(StandardCharsets.UTF_8)));
+        } catch (IOException e) {
+            throw Problem.unfit("cannot lock " + e.getMessage(), "make its folder writable, or set XDG_STATE_HOME to one that is");
         }
     }
 
@@ -52,7 +89,7 @@ public record Home(Path cache, Path state) {
     /** Removes the demo's state; with {@code all} the cache too, which could serve the next one. */
     public Action delete(boolean all) {
         List<Path> folders = all ? List.of(state, cache) : List.of(state);
-        return new Action("rm -rf " + String.join(" ", folders.stream().map(Path::toString).toList()), _ -> {
+        return new Action("rm -rf " + String.join(" ", folders.stream().map(f -> Tool.quoted("" + f)).toList()), _ -> {
             for (Path folder : folders) {
                 if (!Files.exists(folder)) continue;
                 try (Stream<Path> paths = Files.walk(folder)) {

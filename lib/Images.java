@@ -9,7 +9,7 @@ import module java.base;
  */
 public final class Images {
     /** The repository of our node images; Teardown --purge removes them. */
-    static final String REPOSITORY = "kind-demo/node";
+    public static final String REPOSITORY = "kind-demo/node";
     private static final Duration LIMIT = Duration.ofMinutes(5);
     private static final String[] CTR = {"ctr", "--namespace=k8s.io", "images"};
 
@@ -18,18 +18,16 @@ public final class Images {
     private final Docker docker;
     private volatile String nodeImage;
 
-    /**
-     * @param base  kind's node image
-     * @param names what the tools and the app need, each in its own words
-     */
-    @SafeVarargs public Images(Docker docker, String base, Collection<String>... names) {
+    /** The images of the node, of Istio, of MetalLB and of the app. */
+    public Images(Settings settings, Docker docker) {
         this.docker = docker;
-        this.base = base;
-        this.names = Arrays.stream(names).flatMap(Collection::stream).collect(Collectors.toCollection(TreeSet::new));
+        this.base = settings.nodeImage();
+        this.names = new TreeSet<>();
+        List.of(Istioctl.images(), MetalLb.images(), new SampleApp(settings).images()).forEach(names::addAll);
     }
 
-    /** A {@link Problem} that names the images which neither the engine has nor a registry. */
-    public void check() {
+    /** What is there and what must be pulled; a {@link Problem} that names the images which neither the engine has nor a registry. */
+    public String check() {
         Set<String> missing = new TreeSet<>(names);
         missing.add(base);
         missing.removeAll(docker.present(List.copyOf(missing)).keySet());
@@ -37,6 +35,7 @@ public final class Images {
         if (!nowhere.isEmpty())
             throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + String.join(", ", nowhere),
                     "check the name and your connection: docker pull " + nowhere.getFirst());
+        return "%d, of which the engine has %d".formatted(names.size() + 1, names.size() + 1 - missing.size());
     }
 
     /** Sees to it that the engine has the node image with all the demo's images that the engine has. */
@@ -49,7 +48,7 @@ public final class Images {
             Map<String, String> contents = new TreeMap<>(docker.present(names));
             Set<String> held = contents.size() == names.size() ? names : Set.of();
             contents.keySet().retainAll(held);
-            contents.put("base", docker.present(List.of(base)).get(base));
+            contents.put("base", base + " " + docker.present(List.of(base)).get(base));
             String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256")
                     .digest(contents.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
             String wanted = REPOSITORY + ":" + key;

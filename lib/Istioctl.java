@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Service;
@@ -18,7 +19,6 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 public final class Istioctl {
     static final String NAMESPACE = "istio-system";
     static final String EAST_WEST = "istio-eastwestgateway";
-    static final List<String> GATEWAYS = List.of("istio-ingressgateway", EAST_WEST, "istio-egressgateway");
     private static final String INSTALL = ("install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
             + " then put istio-%1$s/bin on PATH").formatted(Versions.ISTIO);
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
@@ -28,8 +28,8 @@ public final class Istioctl {
     private final Manifests manifests;
     private final Map<Cluster, Rendered> rendered = new ConcurrentHashMap<>();
 
-    /** A cluster's manifest: the resource definitions as text, all else as resources. */
-    private record Rendered(List<String> definitions, List<GenericKubernetesResource> others) {}
+    /** A cluster's manifest: the resource definitions as text, all else as resources; and what stands for its settings. */
+    private record Rendered(List<String> definitions, List<GenericKubernetesResource> others, String settings) {}
 
     public Istioctl(Settings settings, Docker docker) {
         this.istioctl = new Tool("istioctl", INSTALL, settings.console());
@@ -65,8 +65,22 @@ public final class Istioctl {
             // istioctl prints its warnings to stdout too, before the manifest
             Map<Boolean, List<String>> documents = Kube.split(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))).stream()
                     .collect(Collectors.partitioningBy(Kube::isDefinition));
-            rendered.put(cluster, new Rendered(documents.get(true), documents.get(false).stream().map(Kube::parseOne).toList()));
+            List<GenericKubernetesResource> others = documents.get(false).stream().map(Kube::parseOne).toList();
+            String settings = Integer.toHexString(others.stream().filter(r -> r.getKind().equals("ConfigMap"))
+                    .map(r -> r.getAdditionalProperties().toString()).toList().hashCode());
+            mark(others, settings);
+            rendered.put(cluster, new Rendered(documents.get(true), others, settings));
         });
+    }
+
+    /** Marks the app's pods with the settings that their proxies are made from. */
+    void markPods(Kube kube, List<GenericKubernetesResource> resources) { mark(resources, rendered.get(kube.cluster()).settings); }
+
+    /** Istiod reads its settings late, and a proxy when its pod is made: a mark in the pods' template lets a change roll them. */
+    private static void mark(List<GenericKubernetesResource> resources, String settings) {
+        resources.stream().filter(r -> r.getKind().equals("Deployment")).forEach(deployment -> Manifests.merge(deployment
+                .getAdditionalProperties(), Map.of("spec", Map.of("template", Map.of("metadata", Map.of("annotations",
+                Map.of("kind-demo/settings", settings)))))));
     }
 
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
@@ -109,10 +123,17 @@ public final class Istioctl {
 
     /** Starts the gateways side by side, and waits until each is ready. */
     public Action gateways(Kube kube) {
-        String byHand = "for gateway in %s; do %s -n %s rollout status deployment/$gateway --timeout 300s; done";
-        return new Action(byHand.formatted(String.join(" ", GATEWAYS), Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
-            kube.apply(part(kube, Istioctl::isGateway));
-            kube.awaitDeployments(NAMESPACE, GATEWAYS, LONG, seen);
+        String byHand = "%s -n %s rollout status deployment --timeout 300s";
+        return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
+            List<GenericKubernetesResource> wanted = part(kube, Istioctl::isGateway);
+            kube.apply(wanted);
+            Set<String> names = wanted.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
+                    .collect(Collectors.toSet());
+            // a gateway that the manifest has no more
+            Stream.of(kube.client().apps().deployments(), kube.client().services()).flatMap(all -> all.inNamespace(NAMESPACE)
+                    .withLabel("operator.istio.io/component").list().getItems().stream()).filter(r -> isGateway(r) && !names.contains(r
+                    .getMetadata().getName())).forEach(r -> kube.client().resource(r).delete());
+            kube.awaitDeployments(NAMESPACE, names, LONG, seen);
         });
     }
 
@@ -143,7 +164,7 @@ public final class Istioctl {
         return rendered.get(kube.cluster()).others.stream().filter(which).toList();
     }
 
-    private static boolean isGateway(GenericKubernetesResource resource) {
+    static boolean isGateway(HasMetadata resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
         return labels.getOrDefault("operator.istio.io/component", "").endsWith("Gateways");
     }
@@ -169,7 +190,16 @@ public final class Istioctl {
             String secret = istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(),
                     "--server", "https://%s:6443".formatted(docker.address(cluster)));
             others.forEach(other -> other.apply(secret));
+            forgetRemoved(kube, all);
         });
+    }
+
+    /** Takes away our remote secrets for clusters that the mesh no longer has: istiod would go on asking them. */
+    private static void forgetRemoved(Kube kube, List<Kube> all) {
+        Set<String> ids = all.stream().map(k -> k.cluster().id()).collect(Collectors.toSet());
+        kube.client().secrets().inNamespace(NAMESPACE).withLabel("istio/multiCluster", "true").list().getItems().stream()
+                .filter(s -> s.getMetadata().getManagedFields().stream().anyMatch(f -> Kube.MANAGER.equals(f.getManager())))
+                .filter(s -> !ids.containsAll(s.getData().keySet())).forEach(s -> kube.client().resource(s).delete());
     }
 
     /**

@@ -32,20 +32,51 @@ public final class Kind {
         return version;
     }
 
+    /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
+    public String fits(Mesh mesh) {
+        String afresh = "start afresh: jbang Teardown.java%s, then this again".formatted(settings.asTyped());
+        List<Cluster> extra = settings.found().stream().filter(c -> !mesh.clusters().contains(c)).toList();
+        if (!extra.isEmpty())
+            throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(mesh.clusters().size(),
+                    extra), "keep it: leave --clusters out; or remove it: kind delete cluster --name %s, then this again".formatted(extra
+                    .getFirst()));
+        for (Cluster cluster : settings.found()) {
+            List<Docker.Node> nodes = docker.nodes(cluster);
+            if (!isWhole(cluster, nodes)) continue; // it is made anew
+            int workers = (int) nodes.stream().filter(Docker.Node::worker).count();
+            if (settings.askedWorkers().orElse(workers) != workers)
+                throw Problem.unfit("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers, settings.workers()),
+                        "keep them: leave --workers out; or " + afresh);
+            String base = nodes.getFirst().base();
+            if (!base.isEmpty() && !sameImage(base, settings.askedNodeImage().orElse(base)))
+                throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
+                        settings.nodeImage()), "keep it: leave --node-image out; or " + afresh);
+        }
+        return "%d workers per cluster, %s".formatted(settings.workers(), settings.nodeImage());
+    }
+
+    private boolean sameImage(String one, String other) {
+        Map<String, String> ids = docker.present(List.of(one, other));
+        return one.equals(other) || ids.size() == 2 && ids.get(one).equals(ids.get(other));
+    }
+
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */
     public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
         String byHand = "kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(), config(cluster));
         return new Action(byHand, seen -> {
+            endOrphans(cluster);
             List<Docker.Node> nodes = docker.nodes(cluster);
-            if (!nodes.isEmpty()) {
+            if (isWhole(cluster, nodes)) {
                 start(nodes);
-                if (isWhole(cluster)) {
-                    reconnect(kube, seen);
-                    return;
-                }
-                delete(cluster).task().run(seen);
+                reconnect(kube, seen);
+                forgetDeleted(kube, nodes);
+                return;
             }
+            if (!nodes.isEmpty() || Kubeconfig.ofUser().has(cluster.context()))
+                settings.console().warn("%s: %s; it is made anew".formatted(cluster, hasControlPlane(cluster, nodes)
+                        ? "an earlier run left it half-made" : "the container of its control plane is gone, and all that was in it"));
+            if (!nodes.isEmpty()) delete(cluster).task().run(seen);
             Kubeconfig.ofUser().remove(cluster.context());
             seen.accept("kubeadm");
             withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
@@ -64,8 +95,22 @@ public final class Kind {
     }
 
     /** Whether an earlier run got to the end of the cluster's creation: a cluster that was whole once is never given up. */
-    private boolean isWhole(Cluster cluster) {
-        return docker.exec(Duration.ofSeconds(20), cluster.controlPlane(), "test", "-e", WHOLE).ok();
+    private boolean isWhole(Cluster cluster, List<Docker.Node> nodes) {
+        return hasControlPlane(cluster, nodes) && docker.hasFile(cluster.controlPlane(), WHOLE);
+    }
+
+    private static boolean hasControlPlane(Cluster cluster, List<Docker.Node> nodes) {
+        return nodes.stream().anyMatch(n -> n.name().equals(cluster.controlPlane()));
+    }
+
+    /** Takes workers whose container is gone out of the cluster, so that their pods go to others. */
+    private void forgetDeleted(Kube kube, List<Docker.Node> nodes) {
+        List<String> there = nodes.stream().map(Docker.Node::name).toList();
+        kube.client().nodes().list().getItems().stream().filter(n -> !there.contains(n.getMetadata().getName())).forEach(gone -> {
+            settings.console().warn("%s: the container of its node %s is gone; the cluster goes on without it".formatted(kube.cluster(),
+                    gone.getMetadata().getName()));
+            kube.client().resource(gone).delete();
+        });
     }
 
     /** Waits for the API server of a cluster that was made before; its port on this machine is another one after a restart. */
@@ -98,14 +143,29 @@ public final class Kind {
     /** Removes the cluster's nodes and its entries in the kubeconfig. */
     public Action delete(Cluster cluster) {
         return new Action("kind delete cluster --name " + cluster, _ -> {
+            endOrphans(cluster);
             withOwnKubeconfig(file -> kind.run(Duration.ofMinutes(3), "delete", "cluster", "--name", cluster.name(), "--kubeconfig", file));
             Kubeconfig.ofUser().remove(cluster.context());
         });
     }
 
+    /**
+     * Ends a kind that a killed run left at work on the cluster: it would remove the next one of that name when it fails. It is
+     * told by the kubeconfig that we gave it.
+     */
+    private void endOrphans(Cluster cluster) {
+        Pattern pattern = Pattern.compile("(.*/)?kind create cluster --name %s .*--kubeconfig %s/.*".formatted(cluster,
+                Pattern.quote(settings.home().state().toString())));
+        for (ProcessHandle process : ProcessHandle.allProcesses().filter(p -> p.info().commandLine().filter(pattern.asMatchPredicate())
+                .isPresent()).toList()) {
+            process.destroy();
+            process.onExit().orTimeout(10, TimeUnit.SECONDS).join();
+        }
+    }
+
     /** kind writes a kubeconfig in any case: here one that is thrown away. */
-    private static void withOwnKubeconfig(Consumer<String> work) throws IOException {
-        Path file = Files.createTempFile("kind-demo", ".kubeconfig");
+    private void withOwnKubeconfig(Consumer<String> work) throws IOException {
+        Path file = Files.createTempFile(settings.home().state(), "kind", ".kubeconfig");
         try {
             work.accept(file.toString());
         } finally {

@@ -213,8 +213,17 @@ public final class Kube implements AutoCloseable {
                 return String.join(", ", open);
             }, seen);
         } catch (Problem p) {
-            throw Problem.failed(p.getMessage() + "\n" + String.join("\n", podsNotReady(namespace)), kubectl(cluster) + " describe pods -n "
+            throw Problem.failed(p.getMessage() + "\n" + whyNot(namespace), kubectl(cluster) + " describe pods -n "
                     + namespace);
+        }
+    }
+
+    /** The symptoms of pods that are not ready; the API server may be what is gone. */
+    private String whyNot(String namespace) {
+        try {
+            return String.join("\n", Diagnostics.symptoms(this, namespace));
+        } catch (KubernetesClientException e) {
+            return reason(e);
         }
     }
 
@@ -228,7 +237,7 @@ public final class Kube implements AutoCloseable {
                 "jbang KindDemo.java; see %s get all -n %s".formatted(kubectl(cluster), namespace));
         List<String> not = all.stream().filter(d -> !available(d)).map(d -> d.getMetadata().getName()).toList();
         if (!not.isEmpty()) throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not),
-                String.join("\n", podsNotReady(namespace))), "%s describe pods -n %s".formatted(kubectl(cluster), namespace));
+                whyNot(namespace)), "%s describe pods -n %s".formatted(kubectl(cluster), namespace));
         return String.join(", ", all.stream().map(d -> d.getMetadata().getName()).toList());
     }
 
@@ -255,12 +264,15 @@ public final class Kube implements AutoCloseable {
 
     /** A line for each pod that is not ready: its phase, and the reason its containers wait for. */
     public List<String> podsNotReady(String namespace) {
-        return client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> !ready(p)).map(p -> {
-            String reasons = p.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting()).filter(Objects::nonNull)
-                    .map((ContainerStateWaiting w) -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage()))
-                            .collect(Collectors.joining("; "));
-            return "pod %s is %s %s".formatted(p.getMetadata().getName(), p.getStatus().getPhase(), reasons).strip();
-        }).toList();
+        return client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> !ready(p)).map(Kube::state).toList();
+    }
+
+    /** A pod's phase, and the reasons that its containers wait for. */
+    static String state(Pod pod) {
+        String reasons = pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting()).filter(Objects::nonNull)
+                .map((ContainerStateWaiting w) -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage()))
+                .collect(Collectors.joining("; "));
+        return "pod %s is %s %s".formatted(pod.getMetadata().getName(), pod.getStatus().getPhase(), reasons).strip();
     }
 
     static boolean ready(Pod pod) {

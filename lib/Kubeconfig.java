@@ -13,6 +13,7 @@ public record Kubeconfig(List<Path> files) {
     private static final List<String> LISTS = List.of("clusters", "contexts", "users");
     /** One change at a time within this process; other processes are kept off by the lock file. */
     private static final Object ONE_AT_A_TIME = new Object();
+    private static final String OWNER = "kind-demo-process-";
 
     /** The files of KUBECONFIG, or ~/.kube/config. */
     public static Kubeconfig ofUser() {
@@ -23,6 +24,17 @@ public record Kubeconfig(List<Path> files) {
 
     /** The file that new contexts go into: the first that exists, else the last. */
     private Path target() { return files.stream().filter(Files::exists).findFirst().orElse(files.getLast()); }
+
+    /** The file that is written to; a {@link Problem} when one cannot be read, or that one not be written. */
+    public String check() {
+        files.forEach(Kubeconfig::read);
+        Path file = target().toAbsolutePath(), folder = file.getParent();
+        while (!Files.exists(folder)) folder = folder.getParent();
+        if (!Files.isWritable(folder) || Files.exists(file) && !Files.isWritable(file))
+            throw Problem.unfit("the kubeconfig %s cannot be written".formatted(file), "check its owner and mode, and those of its folder, "
+                    + "or set KUBECONFIG to another file");
+        return file.toString();
+    }
 
     /** Whether some file names the context. */
     public boolean has(String context) { return files.stream().anyMatch(f -> names(read(f), "contexts").contains(context)); }
@@ -86,9 +98,10 @@ public record Kubeconfig(List<Path> files) {
             Path lock = file.resolveSibling(file.getFileName() + ".lock");
             Await.until("the lock " + lock, Duration.ofSeconds(10), Duration.ofMillis(50), _ -> {}, () -> {
                 try {
-                    Files.createFile(lock);
+                    take(lock);
                     return "";
                 } catch (FileAlreadyExistsException e) {
+                    if (leftBehind(lock)) Files.deleteIfExists(lock);
                     return "another program holds it (if none runs: rm " + lock + ")";
                 }
             });
@@ -103,6 +116,27 @@ public record Kubeconfig(List<Path> files) {
             throw Problem.unfit("cannot write the kubeconfig " + named + ": " + e.getMessage(),
                     "check its owner and mode, or set KUBECONFIG to another file");
         }
+    }
+
+    /** A link that names our process, made in one call: so a lock that a killed run left behind is known from one that is held. */
+    private static void take(Path lock) throws IOException {
+        try {
+            Files.createSymbolicLink(lock, Path.of(OWNER + ProcessHandle.current().pid()));
+        } catch (FileAlreadyExistsException e) {
+            throw e;
+        } catch (UnsupportedOperationException | FileSystemException e) {
+            Files.createFile(lock); // a system, or a user, without links
+        }
+    }
+
+    /** Whether a process of ours made the lock and is gone, or its number is another's by now. */
+    private static boolean leftBehind(Path lock) throws IOException {
+        if (!Files.isSymbolicLink(lock)) return false;
+        String owner = Files.readSymbolicLink(lock).toString();
+        if (!owner.matches(OWNER + "\\d+")) return false;
+        Instant made = Files.getLastModifiedTime(lock, LinkOption.NOFOLLOW_LINKS).toInstant();
+        return ProcessHandle.of(Long.parseLong(owner.substring(OWNER.length()))).flatMap(p -> p.info().startInstant())
+                .map(started -> started.isAfter(made.plusSeconds(1))).orElse(true);
     }
 
     private static List<?> entries(Map<String, Object> whole, String list) { return whole.get(list) instanceof List<?> l ? l : List.of(); }

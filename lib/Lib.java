@@ -28,9 +28,11 @@ package lib;
 //SOURCES Client.java
 //SOURCES Cluster.java
 //SOURCES Console.java
+//SOURCES Diagnostics.java
 //SOURCES Docker.java
 //SOURCES Experiments.java
 //SOURCES Home.java
+//SOURCES Host.java
 //SOURCES Images.java
 //SOURCES Istioctl.java
 //SOURCES Kind.java

@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
 /**
  * The YAML of manifests/: plain files, with placeholders such as ${NETWORK} that envsubst would fill too.
@@ -8,6 +9,7 @@ import module java.base;
  */
 public final class Manifests {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Z_]+)}");
+    private static final long LARGEST = 1 << 20;
     /** All manifests that exist, by their path; kept true by a unit test. */
     public static final List<String> ALL = List.of("kind/cluster.yaml", "metallb/pool.yaml", "metallb/probes.yaml",
             "istio/namespace.yaml", "istio/istio.yaml",
@@ -20,14 +22,30 @@ public final class Manifests {
     /** @param folder the caller's own copies, or null for those that came with the scripts */
     public Manifests(Path folder) { this.folder = folder; }
 
-    /** A {@link Problem} that names the file when the caller's folder lacks one that the demo needs. */
-    public void check() { ALL.forEach(this::read); }
+    /** A {@link Problem} that names the file when the caller's folder lacks one that the demo needs, or one cannot be meant. */
+    public void check() {
+        if (folder == null) return;
+        for (String path : ALL) {
+            String whole = PLACEHOLDER.matcher(read(path)).replaceAll("0"), hint = "compare it with the one that came with the scripts";
+            List<GenericKubernetesResource> resources;
+            try {
+                resources = Kube.parse(whole);
+            } catch (RuntimeException e) {
+                throw Problem.usage("the manifest %s in %s is no YAML: %s".formatted(path, folder, e.getMessage()), hint);
+            }
+            if (resources.stream().anyMatch(r -> r.getKind() == null || r.getApiVersion() == null))
+                throw Problem.usage("the manifest %s in %s has a document without a kind or an apiVersion".formatted(path, folder), hint);
+        }
+    }
 
     /** The file as it is. */
     public String read(String path) {
         if (folder != null) {
             try {
-                return Files.readString(folder.resolve(path));
+                Path file = folder.resolve(path);
+                if (Files.size(file) > LARGEST) throw Problem.usage("the manifest %s is larger than %d MB".formatted(file, LARGEST >> 20),
+                        "compare it with the one that came with the scripts");
+                return Files.readString(file);
             } catch (IOException e) {
                 throw Problem.usage("the manifest %s is not in %s, or cannot be read".formatted(path, folder),
                         "copy manifests/ whole, change what you want in the copy, and name it with --manifests");
@@ -76,7 +94,7 @@ public final class Manifests {
     /** How a shell applies this file to a cluster: as it lies there when it has no placeholders, else with them filled. */
     public String byHand(String path, Map<String, String> values, String kubectl) {
         boolean plain = !PLACEHOLDER.matcher(read(path)).find();
-        return plain ? kubectl + " -f " + (folder == null ? Path.of("manifests") : folder).resolve(path)
+        return plain ? kubectl + " -f " + Tool.quoted("" + (folder == null ? Path.of("manifests") : folder).resolve(path))
                 : kubectl + " -f - <<EOF\n" + filled(path, values).strip() + "\nEOF";
     }
 }

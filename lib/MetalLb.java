@@ -23,7 +23,13 @@ public final class MetalLb {
     }
 
     /** Upstream's manifest. */
-    public String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
+    String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
+
+    /** A {@link Problem} when upstream's manifest is not to be had, or is not the pinned one. */
+    String checkUpstream() {
+        upstream();
+        return Versions.METALLB_MANIFEST.file();
+    }
 
     /** Applies upstream's manifest and the cluster's range, and waits for the controller. */
     public Action install(Kube kube) {
@@ -37,7 +43,7 @@ public final class MetalLb {
                 ADDRESS_RANGE=%s
                 # MetalLB's webhook may refuse the pool for some seconds more
                 until %s
-                do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(Path::toString).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
+                do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(f -> Tool.quoted("" + f)).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
                 AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."),
                         manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
         return new Action(byHand, seen -> {
@@ -47,11 +53,11 @@ public final class MetalLb {
             for (GenericKubernetesResource patch : Kube.parse(manifests.read("metallb/probes.yaml")))
                 find(upstream, patch.getKind(), patch.getMetadata().getName())
                         .ifPresent(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
-            AddressRange range = AddressRange.of(docker.describeNetwork(), cluster.index());
+            List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.index());
             kube.applyDefinitions("metallb", documents.get(true));
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
-            applyPool(kube, range, seen);
+            applyPool(kube, ranges, seen);
             giveCertificate(kube, upstream);
             kube.apply(upstream);
             kube.awaitDeployments(NAMESPACE, List.of("controller"), Duration.ofMinutes(3), seen);
@@ -84,8 +90,9 @@ public final class MetalLb {
                 "metallb-webhook-service.%s.svc".formatted(NAMESPACE)));
     }
 
-    private void applyPool(Kube kube, AddressRange range, Consumer<String> seen) throws IOException {
-        String pool = manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", range.toString()));
+    private void applyPool(Kube kube, List<AddressRange> ranges, Consumer<String> seen) throws IOException {
+        String pool = manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE",
+                ranges.stream().map(AddressRange::toString).collect(Collectors.joining(", "))));
         Await.until("MetalLB to accept its pool", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
             try {
                 kube.apply(pool);

@@ -110,11 +110,10 @@ public final class Plan {
         step.ended.complete(step.state);
     }
 
-    /** Tells each failure, and where the log is; returns the exit code. */
-    public int report() {
+    /** Tells each failure, and where the log is. */
+    public void report() {
         failures.forEach(f -> console.problem(f.step.title(), f.cause));
         console.logFile().ifPresent(log -> console.say("All that was run and printed is in " + log));
-        return Problem.FAILED;
     }
 
     /** The plan as text: each step, what it waits for, and how to do it by hand, in an order that works. */

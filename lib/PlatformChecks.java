@@ -5,12 +5,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
-/** What the mesh stands on: this machine, the clusters, their load balancers. */
+/** What the mesh stands on: the tools, the clusters, their load balancers. */
 final class PlatformChecks {
-    /** kind's known issues give these, https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files */
-    private static final int INOTIFY_INSTANCES = 512;
-    private static final long DISK = 2L << 30;
-
     private final List<Kube> kubes;
     private final Docker docker;
     private final Kind kind;
@@ -21,34 +17,6 @@ final class PlatformChecks {
         this.docker = docker;
         this.kind = kind;
         this.istioctl = istioctl;
-    }
-
-    String engine() {
-        Docker.Engine engine = docker.engine();
-        return "version %s, %.1f GB of memory".formatted(engine.version(), engine.memoryBytes() / 1e9);
-    }
-
-    String disk() throws IOException {
-        Path root = Path.of(docker.engine().rootDir());
-        if (!Files.isDirectory(root)) return "the engine keeps its disk to itself";
-        long free = Files.getFileStore(root).getUsableSpace();
-        if (free < DISK) throw Problem.failed("%.1f GB free in %s: the kubelet evicts pods when the disk fills".formatted(free / 1e9, root),
-                "docker system df, then docker system prune");
-        return "%.0f GB free".formatted(free / 1e9);
-    }
-
-    String inotify() throws IOException {
-        Path file = Path.of("/proc/sys/fs/inotify/max_user_instances");
-        if (!Files.exists(file)) return "not a matter of this machine";
-        int instances;
-        // such a file gives all it has to the first read and nothing to a second: it takes a buffer that is large enough
-        try (BufferedReader reader = Files.newBufferedReader(file)) {
-            instances = Integer.parseInt(reader.readLine());
-        }
-        if (kubes.size() > 2 && instances < INOTIFY_INSTANCES)
-            throw Problem.failed("fs.inotify.max_user_instances is %d: little for %d clusters".formatted(instances, kubes.size()),
-                    "sudo sysctl fs.inotify.max_user_instances=%d fs.inotify.max_user_watches=524288".formatted(INOTIFY_INSTANCES));
-        return "max_user_instances %d".formatted(instances);
     }
 
     String tools() { return "kind %s, istioctl %s".formatted(kind.checkVersion(), istioctl.checkVersion()); }

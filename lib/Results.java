@@ -30,7 +30,7 @@ public record Results(boolean works, String made, Map<String, String> versions, 
                 var endpoint = kube.client().endpoints().inNamespace("default").withName("kubernetes").get().getSubsets().getFirst();
                 apiServer = "https://%s:%d".formatted(endpoint.getAddresses().getFirst().getIp(), endpoint.getPorts().getFirst().getPort());
                 kube.client().services().inNamespace(Istioctl.NAMESPACE).list().getItems().stream()
-                        .filter(s -> Istioctl.GATEWAYS.contains(s.getMetadata().getName()))
+                        .filter(s -> Istioctl.isGateway(s))
                         .forEach(s -> gateways.put(s.getMetadata().getName(), Istioctl.address(s)));
             } catch (KubernetesClientException | Problem e) {
                 // a cluster that does not answer is told as such by its checks

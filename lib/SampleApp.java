@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
 /** The sample application: helloworld v1 and v2 and a client, sleep, in every cluster. */
 public final class SampleApp {
@@ -20,17 +21,20 @@ public final class SampleApp {
      * Applies the app and waits for it.
      *
      * @param locality whether requests stay in the caller's cluster while it has a healthy instance
+     * @param istioctl knows the settings of the proxies
      */
-    public Action install(Kube kube, boolean locality) {
+    public Action install(Kube kube, boolean locality, Istioctl istioctl) {
         String kubectl = Kube.kubectl(kube.cluster());
         List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
         String byHand = files.stream().map(f -> manifests.byHand(f, Map.of(), kubectl + " apply")).collect(Collectors.joining("\n"))
                 + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, APP.namespace());
         return new Action(byHand, seen -> {
-            files.forEach(file -> kube.apply(manifests.read(file)));
+            List<GenericKubernetesResource> resources = files.stream().flatMap(f -> Kube.parse(manifests.read(f)).stream()).toList();
+            istioctl.markPods(kube, resources);
+            kube.apply(resources);
             if (!locality) Kube.parse(manifests.read(LOCALITY)).forEach(rule -> kube.client().resource(rule).delete());
-            List<String> deployments = FILES.stream().flatMap(f -> Kube.parse(manifests.read(f)).stream())
-                    .filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName()).toList();
+            List<String> deployments = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
+                    .toList();
             kube.awaitDeployments(APP.namespace(), deployments, Duration.ofMinutes(5), seen);
         });
     }

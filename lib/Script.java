@@ -36,17 +36,19 @@ public abstract class Script implements Callable<Integer> {
         }
     }
 
-    /** Ctrl-C: the outside commands that run are ended with us; what they were at is told. */
+    /** Ctrl-C, or SIGTERM: what is half-done is told, and both ways on; the outside commands that run are ended with us. */
     private void interrupted(Console console) {
         String running = console.running();
+        Tool.endAll();
         console.bad("interrupted" + (running.isEmpty() ? "" : "; half-done: " + running));
         console.hint("→ go on from here: jbang KindDemo.java%1$s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped()));
     }
 
+    static String version() {
+        return "kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(Versions.DEMO, Versions.ISTIO, Versions.KIND, Versions.METALLB);
+    }
+
     static final class Versioned implements IVersionProvider {
-        @Override public String[] getVersion() {
-            return new String[] {"kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(Versions.DEMO, Versions.ISTIO, Versions.KIND,
-                    Versions.METALLB)};
-        }
+        @Override public String[] getVersion() { return new String[] {version()}; }
     }
 }

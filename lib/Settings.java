@@ -12,16 +12,18 @@ public final class Settings {
             description = "Number of clusters, 1 to 9. Default: those that are there, else 2. [KIND_DEMO_CLUSTERS]")
     private Integer clusters;
 
-    @Option(names = "--workers", paramLabel = "N", defaultValue = "${KIND_DEMO_WORKERS:-0}",
-            description = "Worker nodes per cluster, beside the control plane. Default: ${DEFAULT-VALUE}. [KIND_DEMO_WORKERS]")
-    private int workers;
+    @Option(names = "--workers", paramLabel = "N", defaultValue = "${KIND_DEMO_WORKERS}",
+            description = "Worker nodes per cluster, beside the control plane. Default: as many as are there, else 0. "
+                    + "[KIND_DEMO_WORKERS]")
+    private Integer workers;
 
     @Option(names = "--name-prefix", paramLabel = "NAME", defaultValue = "${KIND_DEMO_NAME_PREFIX:-so}",
             description = "Clusters are named NAME1, NAME2, … Default: ${DEFAULT-VALUE}. [KIND_DEMO_NAME_PREFIX]")
     private String namePrefix;
 
-    @Option(names = "--node-image", paramLabel = "IMAGE", defaultValue = "${KIND_DEMO_NODE_IMAGE:-" + Versions.NODE_IMAGE + "}",
-            description = "Node image for kind. Default: kindest/node as pinned in lib/Versions.java. [KIND_DEMO_NODE_IMAGE]")
+    @Option(names = "--node-image", paramLabel = "IMAGE", defaultValue = "${KIND_DEMO_NODE_IMAGE}",
+            description = "Node image for kind. Default: that of the nodes that are there, else as pinned in lib/Versions.java. "
+                    + "[KIND_DEMO_NODE_IMAGE]")
     private String nodeImage;
 
     @Option(names = "--manifests", paramLabel = "DIR", defaultValue = "${KIND_DEMO_MANIFESTS}",
@@ -37,46 +39,78 @@ public final class Settings {
 
     @Spec(Spec.Target.MIXEE) private CommandSpec command;
     private Console console;
-    private int found;
+    private List<Docker.Node> nodes = List.of(), foreign = List.of();
 
     /** A {@link ParameterException} when a value cannot be meant. */
     void check() {
         if (clusters != null && (clusters < 1 || clusters > Mesh.MOST_CLUSTERS))
             throw wrong("--clusters takes 1 to %d, not %d".formatted(Mesh.MOST_CLUSTERS, clusters));
-        if (workers < 0 || workers > 9) throw wrong("--workers takes 0 to 9, not " + workers);
+        if (workers != null && (workers < 0 || workers > 9)) throw wrong("--workers takes 0 to 9, not " + workers);
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'".formatted(namePrefix));
-        if (!nodeImage.matches("[A-Za-z0-9][\\w./:@-]*")) throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
+        if (nodeImage != null && !nodeImage.matches("[A-Za-z0-9][\\w./:@-]*")) throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
     }
 
     private ParameterException wrong(String message) { return new ParameterException(command.commandLine(), message); }
 
-    /** The clusters that this demo made, by their mark and their name. */
-    public List<Cluster> ours(Docker docker) {
-        Pattern named = Pattern.compile(Pattern.quote(namePrefix) + "([1-9])");
-        return docker.nodes().stream().filter(Docker.Node::ours).map(n -> named.matcher(n.cluster())).filter(Matcher::matches)
-                .map(m -> new Cluster(Integer.parseInt(m.group(1)), m.group())).distinct()
-                .sorted(Comparator.comparing(Cluster::index)).toList();
-    }
-
-    /** Looks which clusters of ours exist: their number is the default for --clusters. A {@link Problem} when no engine answers. */
+    /** Looks which nodes of ours exist: they are the default for what is not asked for. A {@link Problem} when no engine answers. */
     public Settings discover(Docker docker) {
         docker.engine();
-        found = ours(docker).stream().mapToInt(Cluster::index).max().orElse(0);
+        var named = docker.nodes().stream().filter(n -> named(n.cluster()) != null).collect(Collectors.partitioningBy(Docker.Node::ours));
+        nodes = named.get(true);
+        foreign = named.get(false);
         return this;
     }
 
-    /** How many clusters {@link #discover} found, by the highest number in their names. */
-    public int found() { return found; }
+    /** The cluster of that name, or null when none of ours could be called so. */
+    private Cluster named(String name) {
+        boolean ours = name.length() == namePrefix.length() + 1 && name.startsWith(namePrefix) && name.matches(".*[1-9]");
+        return ours ? new Cluster(name.charAt(name.length() - 1) - '0', name) : null;
+    }
 
-    /** The mesh that is asked for: --clusters, else what was found, else two clusters. */
-    public Mesh mesh() { return Mesh.of(namePrefix, clusters != null ? clusters : found > 0 ? found : 2); }
+    /** The clusters of ours that {@link #discover} found, whole or not. */
+    public List<Cluster> found() { return clusters(nodes); }
 
-    public int workers() { return workers; }
+    /** Clusters that are named as ours could be, and are not. */
+    public List<Cluster> foreign() { return clusters(foreign); }
 
-    public String nodeImage() { return nodeImage; }
+    private List<Cluster> clusters(List<Docker.Node> nodes) {
+        return nodes.stream().map(n -> named(n.cluster())).distinct().sorted(Comparator.comparing(Cluster::index)).toList();
+    }
+
+    /** Those that were found, and those of an earlier run that somebody deleted and that are still in the kubeconfig. */
+    public List<Cluster> removable() {
+        Kubeconfig kubeconfig = Kubeconfig.ofUser();
+        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS).clusters().stream().filter(c -> found().contains(c)
+                || c.index() <= home().remembered() && !foreign().contains(c) && kubeconfig.has(c.context())).toList();
+    }
+
+    /** The mesh that is asked for: --clusters, else what was found and what an earlier run made beside it, else two clusters. */
+    public Mesh mesh() {
+        int there = found().isEmpty() ? 2 : Math.max(found().getLast().index(), home().remembered());
+        return Mesh.of(namePrefix, clusters != null ? clusters : there);
+    }
+
+    /** What --workers says. */
+    public Optional<Integer> askedWorkers() { return Optional.ofNullable(workers); }
+
+    /** What --node-image says. */
+    public Optional<String> askedNodeImage() { return Optional.ofNullable(nodeImage); }
+
+    /** Workers per cluster: --workers, else as many as were found, else none. */
+    public int workers() {
+        if (workers != null) return workers;
+        var perCluster = nodes.stream().filter(Docker.Node::worker).collect(Collectors.groupingBy(Docker.Node::cluster));
+        return perCluster.values().stream().mapToInt(List::size).max().orElse(0);
+    }
+
+    /** The node image: --node-image, else the one of the nodes that were found, else the pinned one. */
+    public String nodeImage() {
+        if (nodeImage != null) return nodeImage;
+        return nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst().orElse(Versions.NODE_IMAGE);
+    }
 
     public Manifests manifests() { return new Manifests(manifests); }
 

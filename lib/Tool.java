@@ -20,6 +20,9 @@ public final class Tool {
         }
     }
 
+    /** The exit code of a command that SIGTERM ended. */
+    private static final int TERMINATED = 143;
+
     private final String command;
     private final String howToInstall;
     private final Console console;
@@ -57,7 +60,7 @@ public final class Tool {
         try {
             var executor = new ProcessExecutor().command(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
                     .redirectErrorStream(false).redirectError(err).readOutput(true)
-                    .timeout(limit.toMillis(), TimeUnit.MILLISECONDS).destroyOnExit();
+                    .timeout(limit.toMillis(), TimeUnit.MILLISECONDS);
             if (input != null) executor.redirectInput(input);
             ProcessResult ended = executor.execute();
             var result = new Result(ended.getExitValue(), ended.outputUTF8(), err.toString(StandardCharsets.UTF_8));
@@ -90,6 +93,7 @@ public final class Tool {
                 boolean ended = both.getLast().waitFor(limit.toMillis(), TimeUnit.MILLISECONDS) && both.getFirst()
                         .waitFor(10, TimeUnit.SECONDS);
                 console.detail("$ %s\n%s".formatted(typed, Files.readString(said)));
+                if (ended) both.forEach(p -> pauseWhenInterrupted(p.exitValue()));
                 if (!ended || both.stream().anyMatch(p -> p.exitValue() != 0))
                     throw Problem.failed("`%s` %s:\n%s".formatted(typed, ended ? "failed"
                             : "did not end within %d s".formatted(limit.toSeconds()), new Result(1, Files.readString(said), "")
@@ -107,19 +111,34 @@ public final class Tool {
 
     private String expectGood(Result result, String... arguments) {
         if (result.ok()) return result.out;
-        // Ctrl-C reaches the command too, and sooner: what it means is about to be told as this program ends
-        if (result.exitCode == Problem.INTERRUPTED) LockSupport.parkNanos(Duration.ofSeconds(2).toNanos());
+        pauseWhenInterrupted(result.exitCode);
         throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(typed(arguments), result.exitCode, result.lastLines()),
                 howToGoOn());
+    }
+
+    /** Ctrl-C ends the commands too, and maybe sooner: what it means is about to be told as this program ends. */
+    private static void pauseWhenInterrupted(int exitCode) {
+        if (exitCode == Problem.INTERRUPTED || exitCode == TERMINATED) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
+    }
+
+    /** Ends every command that this program runs, and those that they run: when it is interrupted. */
+    static void endAll() {
+        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
+        children.forEach(ProcessHandle::destroy);
+        var ended = CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new));
+        ended.completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
+        children.forEach(ProcessHandle::destroyForcibly);
     }
 
     private String howToGoOn() {
         return console.logFile().map(f -> "all that was run and printed is in " + f).orElse("run it by hand to see more");
     }
 
-    /** The command as it could be typed: arguments with anything but plain characters are quoted. */
+    /** The command as it could be typed. */
     private String typed(String... arguments) {
-        return command + " " + Arrays.stream(arguments).map(a -> a.matches("[\\w@%+=:,./-]+") ? a : "'" + a.replace("'", "'\\''") + "'")
-                .collect(Collectors.joining(" "));
+        return command + " " + Arrays.stream(arguments).map(Tool::quoted).collect(Collectors.joining(" "));
     }
+
+    /** A word as a shell takes it: with anything but plain characters it is quoted. */
+    static String quoted(String word) { return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'"; }
 }

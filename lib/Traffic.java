@@ -56,20 +56,26 @@ public final class Traffic implements AutoCloseable {
         known.putAll(clusterOfInstance.get());
     }
 
+    /** Requests of a cluster's client, through the mesh. */
+    static Traffic fromClient(Client client, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance) {
+        return fromClient(client, told, clusterOfInstance, MOST);
+    }
+
     /**
      * Requests of a cluster's client, through the mesh.
      *
      * @param told              told what is done meanwhile, and who answered before
      * @param clusterOfInstance the name of each instance that runs now, and its cluster
+     * @param most              how many are sent at most, so that they end by themselves
      */
-    static Traffic fromClient(Client client, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance) {
+    static Traffic fromClient(Client client, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance, int most) {
         var traffic = new Traffic("requests of the client in %s, %d a second".formatted(client.kube().cluster(), PER_SECOND), told,
                 clusterOfInstance);
         App app = client.app();
         String pod = client.kube().readyPod(app.namespace(), app.client()).getMetadata().getName();
         ExecWatch loop = client.kube().client().pods().inNamespace(app.namespace()).withName(pod).inContainer(app.client())
                 .redirectingInput().redirectingOutput()
-                .exec("sh", "-c", LOOP, "traffic", "" + MOST, "" + PATIENCE, "" + 1.0 / PER_SECOND, client.url());
+                .exec("sh", "-c", LOOP, "traffic", "" + most, "" + PATIENCE, "" + 1.0 / PER_SECOND, client.url());
         traffic.source = loop;
         Thread.ofVirtual().start(() -> traffic.read(loop.getOutput()));
         return traffic;

@@ -19,13 +19,15 @@ class AddressRangeTest {
 
     @Test void anIpv6SubnetThatComesFirstIsPassedOver() throws IOException {
         JsonNode network = network("{\"Subnet\": \"fc00:f853:ccd:e793::/64\"}, {\"Subnet\": \"172.18.0.0/16\", \"Gateway\": \"172.18.0.1\"}", "");
-        assertEquals("172.18.255.128-172.18.255.191", AddressRange.of(network, 1).toString());
+        assertEquals("[172.18.255.128-172.18.255.191]", AddressRange.of(network, 1).toString());
     }
 
     @ParameterizedTest @ValueSource(strings = {"172.18.0.0/16", "10.89.0.0/24", "192.168.128.0/20", "10.1.0.128/25", "10.0.0.0/8"})
     void nineRangesLieInTheSubnetAndDoNotOverlap(String cidr) throws IOException {
         JsonNode network = network("{\"Subnet\": \"%s\"}".formatted(cidr), "");
-        List<AddressRange> ranges = IntStream.rangeClosed(1, 9).mapToObj(i -> AddressRange.of(network, i)).toList();
+        List<AddressRange> ranges = IntStream.rangeClosed(1, 9).mapToObj(i -> AddressRange.of(network, i)).flatMap(List::stream)
+                .toList();
+        assertEquals(9, ranges.size());
         AddressRange subnet = AddressRange.ofSubnet(cidr);
         for (AddressRange range : ranges) {
             assertTrue(subnet.contains(range), range + " in " + cidr);
@@ -36,14 +38,16 @@ class AddressRangeTest {
         }
     }
 
-    @Test void rangesWithATakenAddressArePassedOver() throws IOException {
-        JsonNode network = network("{\"Subnet\": \"172.18.0.0/16\"}", "\"c1\": {\"IPv4Address\": \"172.18.255.150/16\"}");
-        assertEquals("172.18.255.64-172.18.255.127", AddressRange.of(network, 1).toString());
+    @Test void takenAddressesAreLeftOutAndNoClusterMoves() throws IOException {
+        JsonNode network = network("{\"Subnet\": \"172.18.0.0/16\"}", "\"c1\": {\"IPv4Address\": \"172.18.255.150/16\"}, "
+                + "\"c2\": {\"IPv4Address\": \"172.18.255.128/16\"}, \"stopped\": {\"IPv4Address\": \"\"}");
+        assertEquals("[172.18.255.129-172.18.255.149, 172.18.255.151-172.18.255.191]", AddressRange.of(network, 1).toString());
+        assertEquals("[172.18.255.64-172.18.255.127]", AddressRange.of(network, 2).toString());
     }
 
     @Test void theRangeThatDockerGivesOutIsPassedOver() throws IOException {
         JsonNode network = network("{\"Subnet\": \"10.5.0.0/24\", \"IPRange\": \"10.5.0.128/25\", \"AuxiliaryAddresses\": {\"router\": \"10.5.0.126\"}}", "");
-        assertEquals("10.5.0.112-10.5.0.119", AddressRange.of(network, 1).toString());
+        assertEquals("[10.5.0.112-10.5.0.119]", AddressRange.of(network, 1).toString());
     }
 
     @Test void aSubnetThatIsTooSmallIsRefused() throws IOException {
@@ -57,7 +61,7 @@ class AddressRangeTest {
     }
 
     @Test void theRangeForDoingItByHandIsTheSame() throws IOException {
-        for (int i = 1; i <= 9; i++) assertEquals("172.18." + AddressRange.inSlash16(i).toString().replace("0.0.", "")
-                .replace("-", "-172.18."), AddressRange.of(network("{\"Subnet\": \"172.18.0.0/16\"}", ""), i).toString());
+        for (int i = 1; i <= 9; i++) assertEquals("[172.18." + AddressRange.inSlash16(i).toString().replace("0.0.", "")
+                .replace("-", "-172.18.") + "]", AddressRange.of(network("{\"Subnet\": \"172.18.0.0/16\"}", ""), i).toString());
     }
 }

@@ -85,6 +85,37 @@ class BadInputTest {
         return bin.toString();
     }
 
+    /** A folder with a docker whose `docker info` says this, and which is the real one otherwise. */
+    private String engineThatSays(String json) throws IOException {
+        String real = Shell.run("readlink -f $(command -v docker)").out().strip();
+        Path file = Files.createDirectories(folder.resolve("stub")).resolve("docker");
+        Files.writeString(file, "#!/bin/sh\n[ \"$1\" = info ] && echo '%s' && exit\nexec %s \"$@\"\n".formatted(json, real));
+        file.toFile().setExecutable(true);
+        return "%s:%s".formatted(file.getParent(), System.getenv("PATH"));
+    }
+
+    @Test void anOldEngine() throws IOException {
+        refused(Problem.UNFIT, "the container engine is too old: version 19.3.15", "", Map.of("PATH", engineThatSays(
+                "{\"ServerVersion\": \"19.03.15\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
+    }
+
+    @Test void aKubernetesThatDoesNotStartOnThisCgroupVersion() throws IOException {
+        refused(Problem.UNFIT, "this machine has cgroup v1, which Kubernetes 1.36.4 does not start on",
+                "--node-image kindest/node:v1.36.4", Map.of("PATH", engineThatSays(
+                        "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
+    }
+
+    @Test void littleMemoryAndAProxyAreWarnedOf() throws IOException {
+        Shell.Result preflight = Shell.run("jbang Verify.java --preflight", Map.of("HTTPS_PROXY", "http://127.0.0.1:9", "NO_PROXY",
+                "localhost", "XDG_STATE_HOME", folder.toString(), "PATH", engineThatSays(
+                        "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 1000000000, \"CgroupVersion\": \"2\"}")));
+        System.out.printf("preflight alone: %d ms%n", preflight.took().toMillis());
+        assertEquals(0, preflight.exitCode(), preflight.all());
+        for (String words : List.of("‼ memory: the engine has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
+                "√ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
+        assertTrue(preflight.took().compareTo(AT_ONCE) < 0, "took " + preflight.took());
+    }
+
     private String saying(String program, String text) throws IOException {
         Path bin = Files.createDirectories(folder.resolve("old"));
         Path file = Files.writeString(bin.resolve(program), "#!/bin/sh\necho '%s'\n".formatted(text));
@@ -98,6 +129,23 @@ class BadInputTest {
         }
     }
 
+    @Test void aRunBesideAnother() throws IOException {
+        Path state = Files.createDirectories(folder.resolve("state/kind-demo/so"));
+        Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
+        try (var file = FileChannel.open(state.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock _ = file.lock(1 << 20, 1, false)) {
+            file.write(ByteBuffer.wrap("KindDemo, process 4711".getBytes(StandardCharsets.US_ASCII)));
+            for (String script : List.of("KindDemo", "Teardown")) {
+                Shell.Result second = Shell.run("jbang %s.java".formatted(script), own);
+                assertEquals(Problem.UNFIT, second.exitCode(), second.all());
+                assertTrue(second.err().contains("another run is at work on this demo: KindDemo, process 4711"), second.err());
+            }
+        }
+        Shell.Result alone = Shell.run("jbang Teardown.java", own);
+        assertEquals(0, alone.exitCode(), alone.all());
+        assertFalse(Files.exists(state));
+    }
+
     @Test void countsThatCannotBe() {
         refused(Problem.USAGE, "--clusters takes 1 to 9, not 0", "--clusters 0");
         refused(Problem.USAGE, "--workers takes 0 to 9, not -1", "--workers -1");
@@ -109,6 +157,46 @@ class BadInputTest {
         Path copy = folder.resolve("manifests");
         assertEquals(0, Shell.run("cp -r manifests '%s' && rm '%s/apps/sleep.yaml'".formatted(copy, copy)).exitCode());
         refused(Problem.USAGE, "apps/sleep.yaml is not in", "--manifests '%s'".formatted(copy));
+    }
+
+    /** A folder that a shell would take apart: with a copy of the manifests, one of which has this text. */
+    private String manifestsWith(String file, String text) throws IOException {
+        Path copy = folder.resolve("a 'b' \"$(touch pwned)\"; touch pwned #");
+        assertEquals(0, new ProcessBuilder("cp", "-r", "manifests", copy.toString()).directory(Shell.PROJECT.toFile()).start().onExit().join()
+                .exitValue());
+        Files.writeString(copy.resolve(file), text);
+        return Tool.quoted(copy.toString());
+    }
+
+    @Test void manifestsThatCannotBeMeant() throws IOException {
+        refused(Problem.USAGE, "the manifest apps/sleep.yaml", "--manifests " + manifestsWith("apps/sleep.yaml", "kind: [broken\n"));
+        refused(Problem.USAGE, "without a kind or an apiVersion", "--manifests " + manifestsWith("apps/sleep.yaml", "just: this\n"));
+        refused(Problem.USAGE, "is no YAML", "--manifests " + manifestsWith("apps/sleep.yaml", "a: &a [x, x]\n" + IntStream.range(0, 60)
+                .mapToObj(i -> "k%1$d: &k%1$d [*a, *a]\n".formatted(i)).collect(Collectors.joining())));
+        refused(Problem.USAGE, "is larger than 1 MB", "--manifests " + manifestsWith("apps/sleep.yaml", "# long\n".repeat(200_000)));
+    }
+
+    @Test void aFolderThatAShellWouldTakeApart() throws IOException {
+        String manifests = manifestsWith("apps/sleep.yaml", "{kind: A, apiVersion: v1}\n");
+        Shell.Result plan = Shell.run("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
+        assertEquals(0, plan.exitCode(), plan.all());
+        Shell.run("cd '%s' && kubectl() { :; }; istioctl() { :; }; kind() { :; }; docker() { echo 1; }; openssl() { :; }; %s".formatted(folder,
+                plan.out().replace("set -euo pipefail", "")));
+        assertFalse(Files.exists(folder.resolve("pwned")) || Files.exists(Shell.PROJECT.resolve("pwned")), plan.out());
+    }
+
+    @Test void aKubeconfigThatIsNone() throws IOException {
+        Path broken = Files.writeString(folder.resolve("broken"), "{{{ no yaml");
+        refused(Problem.UNFIT, "is not a kubeconfig", "", Map.of("KUBECONFIG", broken.toString()));
+        assertEquals("{{{ no yaml", Files.readString(broken));
+        refused(Problem.UNFIT, "cannot read the kubeconfig", "", Map.of("KUBECONFIG", Files.createDirectory(folder.resolve("dir")).toString()));
+    }
+
+    @Test void aStateFolderThatCannotBeMade() throws IOException {
+        Path file = Files.writeString(folder.resolve("file"), "");
+        Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", file.toString()));
+        assertEquals(Problem.UNFIT, teardown.exitCode(), teardown.all());
+        assertTrue(teardown.err().contains("cannot make the folder"), teardown.err());
     }
 
     @Test void aTamperedAsset() throws IOException {
@@ -137,7 +225,14 @@ class BadInputTest {
             refused(Problem.UNFIT, "a kind cluster named so1 exists and was not made by this demo", "");
             Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
             assertEquals(0, teardown.exitCode(), teardown.all());
-            assertEquals(id, Shell.run("docker ps --quiet --no-trunc --filter id=" + id).out().strip(), "Teardown must leave it alone");
+            String there = "docker ps --quiet --no-trunc --filter id=" + id, onTerminal = "printf '%s\\n' | script -qec 'jbang Teardown.java --force' /dev/null";
+            assertEquals(id, Shell.run(there).out().strip(), "Teardown must leave it alone");
+            Shell.Result noTerminal = Shell.run("jbang Teardown.java --force");
+            assertEquals(Problem.UNFIT, noTerminal.exitCode(), noTerminal.all());
+            assertEquals(0, Shell.run(onTerminal.formatted("n")).exitCode());
+            assertEquals(id, Shell.run(there).out().strip(), "the answer was no");
+            Shell.Result agreed = Shell.run(onTerminal.formatted("y"));
+            assertEquals("", Shell.run(there).out(), agreed.all());
         } finally {
             Shell.run("docker rm --force " + id);
         }

@@ -73,6 +73,12 @@ class BreakageTest {
         named("docker pause so2-control-plane", "docker unpause so2-control-plane", "clusters", "reachable", "so2");
     }
 
+    /** The short form of SoakTest. */
+    @Tag("e2e") @Test void someSecondsOfKills() throws IOException {
+        assertTrue(Soak.run(Duration.ofSeconds(45), 7) < 0.01, "requests were lost for want of an istiod");
+        succeeds("jbang Verify.java --wait 60");
+    }
+
     @Tag("long") @Test void aStoppedEastWestGateway() throws IOException {
         named(SO2 + "scale deployment -n istio-system istio-eastwestgateway --replicas 0", SO2
                 + "scale deployment -n istio-system istio-eastwestgateway --replicas 1", "east-west", "gateway-ready", "so2");

@@ -17,18 +17,9 @@ import org.junit.jupiter.api.TestMethodOrder;
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class DemoTest {
-    private static final Path KUBECONFIG = temporary(), STATE = temporary();
-    private static final Map<String, String> OWN = Map.of("KUBECONFIG", KUBECONFIG.resolve("config").toString(), "XDG_STATE_HOME",
-            STATE.toString());
+    private static final Map<String, String> OWN = Shell.ownFolders();
+    private static final Path KUBECONFIG = Path.of(OWN.get("KUBECONFIG")), STATE = Path.of(OWN.get("XDG_STATE_HOME"));
     private static String containersBefore, volumesBefore, rootBefore;
-
-    private static Path temporary() {
-        try {
-            return Files.createTempDirectory("kind-demo-test");
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
 
     private static Shell.Result succeeds(String command) {
         Shell.Result result = Shell.run(command, OWN);
@@ -48,20 +39,12 @@ class DemoTest {
         return found.getFirst().replaceFirst("\\s+#.*", "");
     }
 
-    @BeforeAll static void nothingOfOursIsThere() throws IOException {
+    @BeforeAll static void nothingOfOursIsThere() {
         String there = Shell.run("docker ps -a --filter label=io.x-k8s.kind.cluster --format '{{.Label \"io.x-k8s.kind.cluster\"}}'").out();
         assertFalse(there.lines().anyMatch(l -> l.matches("so[1-3]")),
                 "a demo stands already; its clusters would be taken for the tests' own. First: jbang Teardown.java");
         containersBefore = Shell.run("docker ps -aq | sort").out();
         volumesBefore = Shell.run("docker volume ls -q | sort").out();
-        Files.writeString(KUBECONFIG.resolve("config"), """
-                apiVersion: v1
-                kind: Config
-                current-context: mine
-                contexts: [{name: mine, context: {cluster: mine, user: mine}}]
-                clusters: [{name: mine, cluster: {server: "https://127.0.0.1:1"}}]
-                users: [{name: mine, user: {}}]
-                """);
     }
 
     @AfterAll static void leaveNothing() { Shell.run("jbang Teardown.java", OWN); }
@@ -212,17 +195,38 @@ class DemoTest {
         assertEquals(before, Shell.run("docker ps -aq | sort").out());
     }
 
-    @Test @Order(12) void teardownLeavesNothing() throws IOException {
+    @Test @Order(12) void whatKindCannotChangeIsRefused() {
+        String before = Shell.run("docker ps -aq; docker images -q").out();
+        Map.of("--workers 1", "so1 has 0 workers, not 1", "--node-image docker.io/curlimages/curl:8.16.0", "so1 was made from",
+                "--clusters 1", "beside the 1 clusters asked for there is [so2]").forEach((options, words) -> {
+            Shell.Result refused = Shell.run("jbang KindDemo.java " + options, OWN);
+            assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
+            assertTrue(refused.err().contains(words), refused.err());
+        });
+        assertEquals(before, Shell.run("docker ps -aq; docker images -q").out());
+    }
+
+    @Test @Order(13) void diagnosticsHaveNoSecrets() throws IOException {
+        Path folder = STATE.resolve("diagnostics");
+        succeeds("jbang Verify.java --diagnostics " + folder);
+        for (String file : List.of("versions.txt", "so1/pods.yaml", "so1/events.txt", "so1/istiod.txt", "so2/endpoints.txt", "so2/node-so2-control-plane.txt"))
+            assertFalse(Files.readString(folder.resolve(file)).matches("(?s)|not to be had.*"), file);
+        assertEquals("", Shell.run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + folder).out());
+    }
+
+    @Test @Order(14) void teardownLeavesNothing() throws IOException {
+        assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("clusters [so1, so2]"));
+        succeeds("docker inspect so1-control-plane so2-control-plane");
         Shell.Result teardown = succeeds(readme("jbang Teardown.java   #"));
         System.out.println("Teardown: " + teardown.took().toMillis() + " ms");
         assertTrue(teardown.out().contains("so1") && teardown.out().contains("so2"), teardown.out());
         assertEquals(containersBefore, Shell.run("docker ps -aq | sort").out());
         assertEquals(volumesBefore, Shell.run("docker volume ls -q | sort").out());
         assertFalse(Files.exists(STATE.resolve("kind-demo/so")));
-        var kubeconfig = new Kubeconfig(List.of(KUBECONFIG.resolve("config")));
+        var kubeconfig = new Kubeconfig(List.of(KUBECONFIG));
         assertFalse(kubeconfig.has("kind-so1") || kubeconfig.has("kind-so2"));
         assertTrue(kubeconfig.has("mine"));
-        assertTrue(Files.readString(KUBECONFIG.resolve("config")).contains("current-context: \"mine\""));
+        assertTrue(Files.readString(KUBECONFIG).contains("current-context: \"mine\""));
         assertTrue(succeeds("jbang Teardown.java").out().contains("nothing to remove"));
     }
 }

@@ -78,4 +78,22 @@ class KubeconfigTest {
         assertThrows(Problem.class, () -> new Kubeconfig(List.of(file)).merge(ADDED));
         assertEquals("{{{ no yaml", Files.readString(file));
     }
+
+    /** What a killed run leaves, and what kubectl and kind hold while they write. */
+    @Test void aLockOfADeadRunIsTakenOverAndAForeignOneWaitedFor() throws Exception {
+        Path file = Files.writeString(folder.resolve("config"), MINE), lock = folder.resolve("config.lock");
+        Process dead = new ProcessBuilder("true").start();
+        dead.waitFor();
+        Files.createSymbolicLink(lock, Path.of("kind-demo-process-" + dead.pid()));
+        new Kubeconfig(List.of(file)).merge(ADDED);
+        assertFalse(Files.exists(lock, LinkOption.NOFOLLOW_LINKS));
+
+        Files.createFile(lock);
+        CompletableFuture<Void> removed = CompletableFuture.runAsync(() -> new Kubeconfig(List.of(file)).remove("kind-so1"));
+        assertThrows(TimeoutException.class, () -> removed.get(300, TimeUnit.MILLISECONDS));
+        assertTrue(new Kubeconfig(List.of(file)).has("kind-so1"));
+        Files.delete(lock);
+        removed.get(5, TimeUnit.SECONDS);
+        assertFalse(new Kubeconfig(List.of(file)).has("kind-so1"));
+    }
 }

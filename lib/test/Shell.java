@@ -13,6 +13,24 @@ final class Shell {
 
     private Shell() {}
 
+    /** A kubeconfig with a context of the user's own, and a state folder, for a demo that touches nobody's. */
+    static Map<String, String> ownFolders() {
+        try {
+            Path folder = Files.createTempDirectory("kind-demo-test"), kubeconfig = folder.resolve("config");
+            Files.writeString(kubeconfig, """
+                    apiVersion: v1
+                    kind: Config
+                    current-context: mine
+                    contexts: [{name: mine, context: {cluster: mine, user: mine}}]
+                    clusters: [{name: mine, cluster: {server: "https://127.0.0.1:1"}}]
+                    users: [{name: mine, user: {}}]
+                    """);
+            return Map.of("KUBECONFIG", kubeconfig.toString(), "XDG_STATE_HOME", folder.toString());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     static Result run(String command) { return run(command, Map.of()); }
 
     /** Runs bash with the command, and with these variables set beside those of the tests; ends it after ten minutes. */

@@ -8,13 +8,20 @@
 //SOURCES BreakageTest.java
 //SOURCES CertificateAuthorityTest.java
 //SOURCES DemoTest.java
+//SOURCES DiagnosticsTest.java
+//SOURCES FailureTest.java
+//SOURCES InterruptionTest.java
 //SOURCES KubeconfigTest.java
 //SOURCES ManifestsTest.java
 //SOURCES OptionsTest.java
 //SOURCES ParsingTest.java
 //SOURCES PlanTest.java
 //SOURCES ReportTest.java
+//SOURCES RepairTest.java
+//SOURCES SettingsTest.java
 //SOURCES Shell.java
+//SOURCES Soak.java
+//SOURCES SoakTest.java
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
 
 package lib;

@@ -1,0 +1,139 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.api.model.ContainerStatus;
+import io.fabric8.kubernetes.api.model.Event;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.KubernetesResourceList;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.utils.Serialization;
+
+/** What is known of a demo that does not work, for whoever is to find out why: a folder of texts, without any secret. */
+public final class Diagnostics {
+    /** All of it is given up after this time: a cluster that does not answer must not hold the others' facts back. */
+    private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final int LOG_LINES = 500, SYMPTOM_LINES = 6;
+    /** Keys and tokens, as PEM, kubeconfigs, JSON web tokens and bearer headers have them. */
+    private static final Pattern SECRET = Pattern.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\\z)"
+            + "|(?i:client-key-data|token|password)\"?: *\"?[\\w./+=-]{8,}|eyJ[\\w-]{8,}\\.[\\w-]+\\.[\\w-]+|(?i:bearer) [\\w./+=-]{8,}",
+            Pattern.DOTALL);
+
+    /** One file's text. */
+    private interface Fact {
+        String text() throws Exception;
+    }
+
+    private final Settings settings;
+    private final Docker docker;
+    private final Istioctl istioctl;
+    private final List<Kube> kubes;
+
+    public Diagnostics(Settings settings, Docker docker, Istioctl istioctl, List<Kube> kubes) {
+        this.settings = settings;
+        this.docker = docker;
+        this.istioctl = istioctl;
+        this.kubes = kubes;
+    }
+
+    /** Where a failed run puts them when it is not told another place. */
+    public Path folder() { return settings.home().state().resolve("diagnostics"); }
+
+    /**
+     * Writes the folder, its files for their owner alone; says where it is. What cannot be had is told in its place.
+     *
+     * @param timings where the time went, or empty
+     */
+    public void collect(Path folder, String timings) throws IOException, InterruptedException {
+        Map<String, Fact> facts = new TreeMap<>();
+        facts.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Script.version(), new Kind(settings, docker).checkVersion(),
+                istioctl.checkVersion(), docker.engine()));
+        facts.put("timings.txt", () -> timings);
+        settings.console().logFile().ifPresent(log -> facts.put("log.txt", () -> Files.readString(log)));
+        facts.put("network.json", () -> docker.describeNetwork().toPrettyString());
+        for (Docker.Node node : docker.nodes()) if (node.ours()) facts.put("%s/node-%s.txt".formatted(node.cluster(), node.name()), () ->
+                node + "\n" + docker.logs(node.name(), LOG_LINES));
+        for (Kube kube : kubes) facts(kube).forEach((name, fact) -> facts.put(kube.cluster() + "/" + name, fact));
+
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Callable<Void>> writing = facts.entrySet().stream().<Callable<Void>>map(f -> () -> {
+                write(folder.resolve(f.getKey()), text(f.getValue()));
+                return null;
+            }).toList();
+            long missing = threads.invokeAll(writing, LIMIT.toMillis(), TimeUnit.MILLISECONDS).stream().filter(f -> f.state()
+                    != Future.State.SUCCESS).count();
+            settings.console().say("diagnostics, without secrets, are in %s%s".formatted(folder, missing == 0 ? ""
+                    : "; %d files could not be had".formatted(missing)));
+        }
+    }
+
+    private Map<String, Fact> facts(Kube kube) {
+        Map<String, Fact> facts = new TreeMap<>();
+        facts.put("nodes.yaml", () -> yaml(kube.client().nodes().list()));
+        facts.put("pods.yaml", () -> yaml(kube.client().pods().inAnyNamespace().list()));
+        facts.put("services.yaml", () -> yaml(kube.client().services().inAnyNamespace().list()));
+        facts.put("events.txt", () -> kube.client().v1().events().inAnyNamespace().list().getItems().stream()
+                .sorted(Comparator.comparing(Diagnostics::time)).map(e -> "%s %s/%s %s".formatted(time(e), e.getMetadata().getNamespace(),
+                        e.getInvolvedObject().getName(), line(e))).collect(Collectors.joining("\n")));
+        facts.put("not-ready.txt", () -> kube.client().namespaces().list().getItems().stream()
+                .map(n -> String.join("\n", symptoms(kube, n.getMetadata().getName()))).collect(Collectors.joining("\n")));
+        facts.put("istiod.txt", () -> kube.client().pods().inNamespace(Istioctl.NAMESPACE).withLabel("app", "istiod").list().getItems()
+                .stream().map(p -> kube.client().pods().resource(p).tailingLines(LOG_LINES).getLog()).collect(Collectors.joining("\n")));
+        facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
+        facts.put("proxy-status.txt", () -> String.join("\n", Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet()
+                .stream().map(Object::toString).toList()));
+        facts.put("endpoints.txt", () -> kube.exec(SampleApp.APP.namespace(), SampleApp.APP.client(), "istio-proxy", Duration.ofSeconds(20),
+                "pilot-agent", "request", "GET", "clusters").lines().filter(l -> l.contains(SampleApp.APP.service()))
+                .collect(Collectors.joining("\n")));
+        return facts;
+    }
+
+    private static String text(Fact fact) {
+        try {
+            return fact.text();
+        } catch (Exception e) {
+            return "not to be had: " + e.getMessage();
+        }
+    }
+
+    private static String yaml(KubernetesResourceList<? extends HasMetadata> list) {
+        list.getItems().forEach(item -> item.getMetadata().setManagedFields(null));
+        return Serialization.asYaml(list);
+    }
+
+    private static void write(Path file, String text) throws IOException {
+        Files.createDirectories(file.getParent());
+        Home.writePrivate(file, withoutSecrets(text).getBytes(StandardCharsets.UTF_8));
+    }
+
+    static String withoutSecrets(String text) { return SECRET.matcher(text).replaceAll("(left out)"); }
+
+    /**
+     * What the pods of a namespace that are not ready say of themselves: their state and, indented below it, the last events and
+     * the last lines of a container that ended.
+     */
+    static List<String> symptoms(Kube kube, String namespace) {
+        List<String> lines = new ArrayList<>();
+        for (Pod pod : kube.client().pods().inNamespace(namespace).list().getItems()) {
+            if (Kube.ready(pod)) continue;
+            lines.add(Kube.state(pod));
+            List<Event> events = kube.client().v1().events().inNamespace(namespace).withField("involvedObject.name", pod.getMetadata()
+                    .getName()).list().getItems();
+            events.stream().filter(e -> "Warning".equals(e.getType())).sorted(Comparator.comparing(Diagnostics::time).reversed()).limit(2)
+                    .forEach(e -> lines.add("  " + line(e)));
+            for (ContainerStatus status : pod.getStatus().getContainerStatuses()) {
+                if (status.getRestartCount() == 0) continue;
+                String log = kube.client().pods().resource(pod).inContainer(status.getName()).terminated().tailingLines(SYMPTOM_LINES).getLog();
+                lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), status.getRestartCount()));
+                withoutSecrets(log).lines().forEach(l -> lines.add("    " + l));
+            }
+        }
+        return lines;
+    }
+
+    private static String time(Event e) {
+        return Stream.of(e.getLastTimestamp(), e.getFirstTimestamp(), e.getMetadata().getCreationTimestamp()).filter(Objects::nonNull)
+                .findFirst().orElse("");
+    }
+
+    private static String line(Event e) { return "%s: %s".formatted(e.getReason(), String.valueOf(e.getMessage()).strip()); }
+}

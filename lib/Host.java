@@ -1,0 +1,136 @@
+package lib;
+
+import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+
+/** This machine and its container engine: what KindDemo looks at before it makes anything, and Verify before all else. */
+final class Host {
+    /** What a cluster needs: disk for its nodes, and for the images once. Estimates, on the safe side. */
+    private static final long GB = 1L << 30, DISK_LEAST = 2 * GB, DISK_BASE = 3 * GB, DISK_PER_CLUSTER = 2 * GB,
+            MEMORY_PER_CLUSTER = 3 * GB / 2;
+    /** kind's known issues give these, https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files */
+    private static final int INOTIFY_INSTANCES = 512;
+    /** The oldest engine that the demo is tried with: the first with cgroup namespaces on cgroup v1 too. */
+    private static final Version OLDEST_ENGINE = new Version(20, 10, 0);
+    /** From this version on the kubelet refuses cgroup v1 unless told otherwise, https://kep.k8s.io/5573 */
+    private static final Version NO_CGROUP_V1 = new Version(1, 35, 0);
+
+    private final Docker docker;
+
+    Host(Docker docker) { this.docker = docker; }
+
+    String engine() {
+        Docker.Engine engine = docker.engine();
+        if (Version.first(engine.version()).compareTo(OLDEST_ENGINE) < 0)
+            throw Problem.unfit("the container engine is too old: version %s, the demo needs %s".formatted(engine.version(), OLDEST_ENGINE),
+                    "update Docker: https://docs.docker.com/engine/install/");
+        return "version %s, %.1f GB of memory".formatted(engine.version(), engine.memoryBytes() / 1e9);
+    }
+
+    String memory(int clusters) {
+        long memory = docker.engine().memoryBytes(), needed = clusters * MEMORY_PER_CLUSTER;
+        if (memory < needed) throw Problem.unfit("the engine has %.1f GB of memory; %d clusters want %.1f GB".formatted(memory / 1e9, clusters,
+                needed / 1e9), "give the engine more, or make fewer: --clusters 1");
+        return "%.1f GB for %d clusters".formatted(memory / 1e9, clusters);
+    }
+
+    /**
+     * Room for the clusters that are yet to be made.
+     *
+     * @param missing how many those are; 0 asks only for enough to go on
+     */
+    String disk(int missing) {
+        Path root = Path.of(docker.engine().rootDir());
+        // an engine in a virtual machine keeps its disk to itself
+        return Files.isDirectory(root) ? room(root, missing == 0 ? DISK_LEAST : DISK_BASE + missing * DISK_PER_CLUSTER)
+                : "the engine keeps its disk to itself";
+    }
+
+    /** Room for upstream's files. */
+    static String room(Path folder) { return room(folder, GB); }
+
+    private static String room(Path folder, long needed) {
+        try {
+            Path existing = folder;
+            while (!Files.exists(existing)) existing = existing.toAbsolutePath().getParent();
+            long free = Files.getFileStore(existing).getUsableSpace();
+            if (free < needed) throw Problem.unfit("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder,
+                    free / 1e9, needed / 1e9), "free some: docker system df, then docker system prune");
+            return "%.0f GB free".formatted(free / 1e9);
+        } catch (IOException e) {
+            throw Problem.unfit("cannot look at the disk of %s: %s".formatted(folder, e.getMessage()), "check the folder's mode");
+        }
+    }
+
+    String inotify(int clusters) throws IOException {
+        Path file = Path.of("/proc/sys/fs/inotify/max_user_instances");
+        if (!Files.exists(file)) return "not a matter of this machine";
+        int instances;
+        // such a file gives all it has to the first read and nothing to a second: it takes a buffer that is large enough
+        try (BufferedReader reader = Files.newBufferedReader(file)) {
+            instances = Integer.parseInt(reader.readLine());
+        }
+        if (clusters > 2 && instances < INOTIFY_INSTANCES)
+            throw Problem.failed("fs.inotify.max_user_instances is %d: little for %d clusters".formatted(instances, clusters),
+                    "sudo sysctl fs.inotify.max_user_instances=%d fs.inotify.max_user_watches=524288".formatted(INOTIFY_INSTANCES));
+        return "max_user_instances %d".formatted(instances);
+    }
+
+    /**
+     * Whether the kubelet starts here.
+     *
+     * @param nodeImage kind's, whose tag is the Kubernetes version
+     * @param allowed   whether the configuration tells the kubelet to do with cgroup v1
+     */
+    String cgroups(String nodeImage, boolean allowed) {
+        String version = docker.engine().cgroupVersion();
+        Version kubernetes = Version.first(nodeImage);
+        if (version.equals("1") && kubernetes.compareTo(NO_CGROUP_V1) >= 0 && !allowed)
+            throw Problem.unfit("this machine has cgroup v1, which Kubernetes %s does not start on".formatted(kubernetes),
+                    "boot it with systemd.unified_cgroup_hierarchy=1, or take the newest node image of 1.34: --node-image kindest/node:v1.34.…");
+        return "cgroup v%s, Kubernetes %s".formatted(version, kubernetes);
+    }
+
+    /** The ports of clusters that are yet to be made. */
+    static String ports(List<Cluster> missing) {
+        List<String> taken = new ArrayList<>();
+        for (Cluster cluster : missing) {
+            for (int port : cluster.ports()) {
+                try (ServerSocket socket = new ServerSocket()) {
+                    socket.setReuseAddress(true);
+                    socket.bind(new InetSocketAddress("127.0.0.1", port));
+                } catch (IOException e) {
+                    taken.add("%d (%s)".formatted(port, cluster));
+                }
+            }
+        }
+        if (!taken.isEmpty()) throw Problem.unfit("port%s %s on 127.0.0.1 %s taken".formatted(taken.size() > 1 ? "s" : "",
+                String.join(", ", taken), taken.size() > 1 ? "are" : "is"),
+                "see who listens (lsof -i :%s), end it, or change manifests/kind/cluster.yaml in a copy named by --manifests".formatted(taken
+                        .getFirst().split(" ")[0]));
+        return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(3 * missing.size());
+    }
+
+    /** The docker network, when there is one yet: kind makes it with the first cluster. */
+    String network(Mesh mesh) {
+        Optional<JsonNode> network = docker.findNetwork();
+        if (network.isEmpty()) return "kind makes it";
+        return mesh.clusters().stream().map(c -> "%s %s".formatted(c, AddressRange.of(network.get(), c.index())))
+                .collect(Collectors.joining(", ", "load balancer addresses: ", ""));
+    }
+
+    /** With a proxy set, what must not go through it: this machine, and the docker network. */
+    String proxy() {
+        UnaryOperator<String> variable = name -> Objects.requireNonNullElse(System.getenv(name), Objects.requireNonNullElse(System.getenv(name
+                .toLowerCase(Locale.ROOT)), ""));
+        if (variable.apply("HTTP_PROXY").isEmpty() && variable.apply("HTTPS_PROXY").isEmpty()) return "none";
+        List<String> direct = List.of(variable.apply("NO_PROXY").split("\\s*,\\s*")), wanted = new ArrayList<>(List.of("127.0.0.1",
+                "localhost"));
+        docker.findNetwork().ifPresent(network -> network.at("/IPAM/Config").findValuesAsText("Subnet").stream()
+                .filter(s -> s.contains(".")).forEach(wanted::add));
+        List<String> lacking = wanted.stream().filter(w -> !direct.contains(w)).toList();
+        if (!lacking.isEmpty()) throw Problem.unfit("a proxy is set, and NO_PROXY lacks " + String.join(", ", lacking),
+                "export NO_PROXY=\"$NO_PROXY,%s\"".formatted(String.join(",", lacking)));
+        return "set, and not for this machine and the docker network";
+    }
+}

@@ -1,0 +1,32 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.api.Test;
+
+@Tag("unit")
+class DiagnosticsTest {
+    @ParameterizedTest @ValueSource(strings = {"client-key-data: S0VZS0VZS0VZ", "token: abcdefghijkl", "\"token\": \"abcdefghijkl\"",
+            "Authorization: Bearer abcdefghijkl", "password=abcdefghijkl is no option, but password: abcdefghijkl is", "eyJhbGciOiJS.eyJpc3Mi.c2ln"})
+    void secretsAreLeftOut(String text) {
+        String left = Diagnostics.withoutSecrets("before\n" + text + "\nafter");
+        assertTrue(left.contains("(left out)") && left.startsWith("before\n") && left.endsWith("\nafter"), left);
+        for (String secret : List.of("S0VZ", "token: abc", "\"abc", "Bearer abc", ": abc", "eyJ")) assertFalse(left.contains(secret), left);
+    }
+
+    @Test void aKeyIsLeftOutWholeAndACertificateStays() throws Exception {
+        var root = CertificateAuthority.makeRoot();
+        String certificate = CertificateAuthority.pem(root.certificate());
+        assertEquals("a: (left out)\n" + certificate, Diagnostics.withoutSecrets("a: " + CertificateAuthority.pem(root.key()) + certificate));
+        assertEquals("(left out)", Diagnostics.withoutSecrets(CertificateAuthority.pem(root.key()).substring(0, 90)));
+    }
+
+    @Test void whatOnlySpeaksOfTokensStays() {
+        String text = "--service-account-token-path=/var/run/token, tokenreviews, name: kube-api-access-x";
+        assertEquals(text, Diagnostics.withoutSecrets(text));
+    }
+}

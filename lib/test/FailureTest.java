@@ -1,0 +1,75 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Steps that fail for real: what was last seen is told, diagnostics are left, without secrets, and the next run goes on. */
+@Tag("long")
+class FailureTest {
+    private final Map<String, String> own = Shell.ownFolders();
+    @TempDir Path folder;
+
+    @AfterEach void down() { Shell.run("jbang Teardown.java", own); }
+
+    /** A copy of the manifests with one change. */
+    private String manifests(String file, String what, String by) throws IOException {
+        Path copy = folder.resolve("manifests"), changed = copy.resolve(file);
+        assertEquals(0, Shell.run("cp -r manifests '%s'".formatted(copy)).exitCode());
+        assertTrue(Files.readString(changed).contains(what));
+        Files.writeString(changed, Files.readString(changed).replace(what, by));
+        return " --manifests '%s'".formatted(copy);
+    }
+
+    private void fails(Shell.Result demo, String... words) throws IOException {
+        System.out.println(demo.err());
+        assertEquals(Problem.FAILED, demo.exitCode(), demo.all());
+        for (String w : words) assertTrue(demo.err().contains(w), "expected '%s' in\n%s".formatted(w, demo.err()));
+        assertFalse(demo.err().contains("\tat "), "a stack trace");
+        Path diagnostics = Path.of(own.get("XDG_STATE_HOME")).resolve("kind-demo/so/diagnostics");
+        assertTrue(demo.err().contains("diagnostics, without secrets, are in " + diagnostics), demo.err());
+        for (String file : List.of("versions.txt", "timings.txt", "log.txt", "so1/pods.yaml", "so1/events.txt", "so1/node-so1-control-plane.txt"))
+            assertTrue(Files.size(diagnostics.resolve(file)) > 0, file);
+        assertEquals("", Shell.run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + diagnostics)
+                .out(), "secrets are in the diagnostics");
+    }
+
+    private void succeeds(String command) {
+        Shell.Result result = Shell.run(command, own);
+        assertEquals(0, result.exitCode(), command + "\n" + result.all());
+    }
+
+    @Test void anImageThatCannotBePulled() throws IOException {
+        fails(Shell.run("jbang KindDemo.java" + manifests("apps/sleep.yaml", "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always"), own),
+                "sample app", "ImagePullBackOff", "Failed: ", "docker.io/curlimages/curl");
+        succeeds("jbang KindDemo.java");
+        succeeds("jbang Verify.java");
+    }
+
+    @Test void anIstiodThatCrashes() throws IOException {
+        fails(Shell.run("jbang KindDemo.java" + manifests("istio/istio.yaml", "PILOT_ENABLE_IP_AUTOALLOCATE: \"true\"",
+                "PILOT_ENABLE_IP_AUTOALLOCATE: \"true\"\n        PILOT_CERT_PROVIDER: no-such"), own),
+                "istiod", "CrashLoopBackOff", "BackOff", "last lines of discovery");
+        succeeds("jbang KindDemo.java");
+        succeeds("jbang Verify.java");
+    }
+
+    @Test void anApiServerThatGoesMidWay() throws IOException {
+        Process demo = new ProcessBuilder("bash", "-c", """
+                until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null
+                docker exec so1-control-plane mv /etc/kubernetes/manifests/kube-apiserver.yaml /kind/
+                """).start();
+        try {
+            fails(Shell.run("jbang KindDemo.java", own), "so1: ", "API server");
+        } finally {
+            demo.destroy();
+        }
+        succeeds("docker exec so1-control-plane mv /kind/kube-apiserver.yaml /etc/kubernetes/manifests/");
+        succeeds("jbang KindDemo.java");
+        succeeds("jbang Verify.java");
+    }
+}

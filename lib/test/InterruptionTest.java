@@ -1,0 +1,69 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Ends KindDemo at moments all over its run, and runs it again: it goes on, and ends where an undisturbed run does. */
+class InterruptionTest {
+    private final Map<String, String> own = Shell.ownFolders();
+    private final String mark = "KIND_DEMO_TEST=" + UUID.randomUUID();
+    private String foreignBefore;
+
+    private Shell.Result succeeds(String command) {
+        Shell.Result result = Shell.run(command, own);
+        assertEquals(0, result.exitCode(), command + "\n" + result.all());
+        return result;
+    }
+
+    /** What is not ours: other containers, volumes, networks, and what the kubeconfig names. */
+    private String foreign() {
+        return Shell.run("""
+                docker ps -a --format '{{.ID}} {{.Names}}' | grep -v ' so[12]-'
+                docker volume ls -q | sort; docker network ls --format '{{.ID}} {{.Name}}' | sort
+                kubectl config view --minify; kubectl config get-contexts -o name | grep -v kind-so
+                """, own).out();
+    }
+
+    @BeforeEach void fresh() throws IOException {
+        assertEquals("", Shell.run("docker ps -aq --filter name=^so[12]-").out(), "a demo stands already; first: jbang Teardown.java");
+        Shell.run("jbang build KindDemo.java");
+        foreignBefore = foreign();
+    }
+
+    /** Teardown from whatever state the test ended in. */
+    @AfterEach void nothingIsLeft() {
+        succeeds("jbang Teardown.java");
+        assertEquals("", Shell.run("docker ps -aq --filter name=^so[12]-").out());
+        assertEquals(foreignBefore, foreign());
+    }
+
+    /** Odd and even moments by turns: SIGINT as Ctrl-C sends it, SIGKILL to the program alone, so that its commands stay behind. */
+    @Tag("long") @ParameterizedTest
+    @CsvSource({"1,KILL", "2,INT", "4,KILL", "6,INT", "8,KILL", "11,INT", "14,KILL", "18,INT", "22,KILL", "27,INT", "33,KILL", "40,INT"})
+    void atAnyMoment(int seconds, String signal) { interrupted(seconds, signal); }
+
+    @Tag("e2e") @ParameterizedTest @CsvSource("9,KILL")
+    void onceAmidTheClusters(int seconds, String signal) { interrupted(seconds, signal); }
+
+    private void interrupted(int seconds, String signal) {
+        Shell.Result first = Shell.run("env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java".formatted(mark,
+                signal, seconds), own);
+        if (signal.equals("INT") && seconds > 1) {
+            assertEquals(Problem.INTERRUPTED, first.exitCode(), first.all());
+            assertTrue(first.err().contains("interrupted"), first.err());
+            assertTrue(first.err().contains("jbang KindDemo.java; or remove it: jbang Teardown.java"), first.err());
+            assertTrue(first.took().toSeconds() < seconds + 3, "it took " + first.took());
+            assertEquals("", Shell.run("grep -slz '^%s' /proc/[0-9]*/environ".formatted(mark)).out(), "children are left");
+        }
+        Shell.Result again = succeeds("jbang KindDemo.java");
+        succeeds("jbang Verify.java");
+        System.out.printf("SIG%s after %d s: %s; then %d s%n", signal, seconds, first.err().lines().filter(l -> l.contains("interrupted"))
+                .findFirst().orElse("killed"), again.took().toSeconds());
+    }
+}

@@ -1,0 +1,96 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Nodes that were restarted, got other addresses, or were deleted: KindDemo mends the demo, and Verify passes. */
+class RepairTest {
+    private static final Map<String, String> OWN = Shell.ownFolders();
+    private static final String BOTH = "so1-control-plane so2-control-plane";
+
+    private static Shell.Result succeeds(String command) {
+        Shell.Result result = Shell.run(command, OWN);
+        assertEquals(0, result.exitCode(), command + "\n" + result.all());
+        return result;
+    }
+
+    private static String addresses() {
+        return succeeds("docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' " + BOTH).out().strip();
+    }
+
+    private static String gateways() {
+        return succeeds("for i in 1 2; do kubectl --context kind-so$i get service -n istio-system istio-eastwestgateway"
+                + " -o jsonpath='{.status.loadBalancer.ingress[0].ip} '; done").out();
+    }
+
+    /** Runs KindDemo and Verify on what was broken, and tells how long both took. */
+    private static String mended(String what) {
+        Shell.Result demo = succeeds("jbang KindDemo.java");
+        Shell.Result verify = succeeds("jbang Verify.java --wait 60");
+        System.out.printf("%s: mended in %d s, verified in %d s%n", what, demo.took().toSeconds(), verify.took().toSeconds());
+        return demo.err();
+    }
+
+    private static void up(String options) {
+        assertEquals("", Shell.run("docker ps -aq --filter name=^so[1-3]-").out(), "a demo stands already; first: jbang Teardown.java");
+        succeeds("jbang KindDemo.java " + options);
+    }
+
+    @AfterEach void down() { Shell.run("jbang Teardown.java", OWN); }
+
+    /** What an engine's restart does to the nodes, and worse: they come up in the other order. */
+    @Tag("e2e") @Test void swappedAddressesThenADeletedControlPlane() {
+        up("");
+        String before = addresses(), gatewaysBefore = gateways();
+        succeeds("docker stop %1$s && docker start so%2$d-control-plane && docker start so%3$d-control-plane".formatted(BOTH,
+                before.endsWith(".2") ? 1 : 2, before.endsWith(".2") ? 2 : 1));
+        assertEquals(List.of(before.split("\n")).reversed(), List.of(addresses().split("\n")), "the addresses did not swap");
+        mended("swapped addresses");
+        assertEquals(gatewaysBefore, gateways());
+
+        succeeds("docker rm --force --volumes so2-control-plane");
+        Shell.Result verify = Shell.run("jbang Verify.java --wait 0", OWN);
+        assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
+        assertTrue(verify.out().contains("so2: reachable: its container so2-control-plane is gone"), verify.out());
+        String said = mended("a deleted control plane");
+        assertTrue(said.contains("so2: the container of its control plane is gone, and all that was in it; it is made anew"), said);
+    }
+
+    @Tag("long") @Test void restartedAndStoppedNodes() {
+        up("");
+        succeeds("docker restart " + BOTH);
+        mended("restarted nodes");
+        succeeds("docker stop " + BOTH);
+        mended("stopped nodes");
+    }
+
+    @Tag("long") @Test void aDeletedWorker() {
+        up("--workers 2");
+        succeeds("docker rm --force --volumes so1-worker2");
+        Shell.Result asked = Shell.run("jbang KindDemo.java --workers 2", OWN);
+        assertEquals(Problem.UNFIT, asked.exitCode(), asked.all());
+        assertTrue(asked.err().contains("so1 has 1 workers, not 2"), asked.err());
+        String said = mended("a deleted worker");
+        assertTrue(said.contains("so1: the container of its node so1-worker2 is gone; the cluster goes on without it"), said);
+    }
+
+    /** Who takes an address that a gateway has gets it; the gateway moves, and no other does. */
+    @Tag("long") @Test void aContainerAmidTheLoadBalancersAddresses() {
+        up("");
+        String[] before = gateways().split(" ");
+        succeeds("docker run --detach --rm --name amid --network kind --ip %s --entrypoint sleep docker.io/curlimages/curl:8.16.0 600"
+                .formatted(before[0]));
+        try {
+            mended("a container with a gateway's address");
+            String[] after = gateways().split(" ");
+            assertNotEquals(before[0], after[0]);
+            assertEquals(before[1], after[1]);
+        } finally {
+            succeeds("docker rm --force amid");
+        }
+    }
+}

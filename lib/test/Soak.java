@@ -1,0 +1,120 @@
+package lib;
+
+import module java.base;
+
+/**
+ * Steady requests that both clusters answer, while something is killed at random, again and again. Each kill waits until requests
+ * go well again, from both clusters.
+ */
+final class Soak {
+    /** What is killed, in either cluster. Not the client, nor its node so1: whoever asks must live to tell. */
+    private enum Fault {
+        APP("an instance of the app", "pod", "sample", "helloworld"), GATEWAY("an east-west gateway", "pod", "istio-system", "istio-eastwestgateway"),
+        ISTIOD("an istiod", "pod", "istio-system", "istiod"), NODE("the other cluster's node", "node", "", "");
+
+        private final String title, kind, namespace, app;
+
+        Fault(String title, String kind, String namespace, String app) {
+            this.title = title;
+            this.kind = kind;
+            this.namespace = namespace;
+            this.app = app;
+        }
+
+        void strike(Random random) {
+            String cluster = "so" + (1 + random.nextInt(2));
+            succeeds(kind.equals("node") ? "docker kill so2-control-plane && docker start so2-control-plane"
+                    : "kubectl --context kind-%s delete $(kubectl --context kind-%1$s get pods -n %s -l app=%s -o name | shuf -n 1 --random-source=<(yes %d)) -n %2$s --grace-period 0 --force"
+                    .formatted(cluster, namespace, app, random.nextInt(1000)));
+        }
+    }
+
+    /** What came of one kind of fault. */
+    private static final class Toll {
+        int times, sent, lost;
+        double longest;
+
+        void add(List<Traffic.Reply> replies) {
+            times++;
+            sent += replies.size();
+            lost += (int) replies.stream().filter(Traffic.Reply::lost).count();
+            double since = -1;
+            for (Traffic.Reply r : replies) {
+                if (r.lost() && since < 0) since = r.at();
+                if (!r.lost() && since >= 0) {
+                    longest = Math.max(longest, r.at() - since);
+                    since = -1;
+                }
+            }
+        }
+    }
+
+    /** Spreads requests over the clusters, and leaves out an instance that fails for a short while. */
+    private static final String SPREAD = """
+            kubectl --context kind-so1 apply --server-side --force-conflicts -f - <<'RULE'
+            apiVersion: networking.istio.io/v1
+            kind: DestinationRule
+            metadata: {name: helloworld, namespace: sample}
+            spec:
+              host: helloworld.sample.svc.cluster.local
+              trafficPolicy:
+                connectionPool: {http: {maxRequestsPerConnection: 1}}
+                loadBalancer: {simple: ROUND_ROBIN, localityLbSetting: {enabled: false}}
+                outlierDetection: {consecutive5xxErrors: 1, consecutiveLocalOriginFailures: 1, splitExternalLocalOriginErrors: true, interval: 1s, baseEjectionTime: 5s, maxEjectionPercent: 100}
+            RULE""";
+
+    private Soak() {}
+
+    private static void succeeds(String command) {
+        Shell.Result result = Shell.run(command);
+        if (result.exitCode() != 0) throw new AssertionError(command + "\n" + result.all());
+    }
+
+    /**
+     * On the demo that stands, and leaves it as it was.
+     *
+     * @return the share of requests that were lost while nothing but istiods were killed: a mesh goes on without them
+     */
+    static double run(Duration duration, long seed) throws IOException {
+        System.out.printf("soak of %d s, seed %d%n", duration.toSeconds(), seed);
+        Random random = new Random(seed);
+        Console console = new Console(false);
+        List<Kube> kubes = Mesh.of("so", 2).clusters().stream().map(c -> new Kube(c, console)).toList();
+        Map<Fault, Toll> tolls = new EnumMap<>(Fault.class);
+        succeeds(SPREAD);
+        int most = (int) (duration.toSeconds() + 600) * Traffic.PER_SECOND;
+        try (Traffic traffic = Traffic.fromClient(new Client(kubes.getFirst(), SampleApp.APP), _ -> {},
+                () -> new TrafficChecks(kubes, SampleApp.APP).clusterOfInstance(), most)) {
+            awaitBoth(traffic, 0);
+            List<Fault> round = new ArrayList<>();
+            for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end); ) {
+                if (round.isEmpty()) Collections.shuffle(round = new ArrayList<>(List.of(Fault.values())), random);
+                Fault fault = round.removeLast();
+                double since = traffic.now();
+                fault.strike(random);
+                awaitBoth(traffic, traffic.now());
+                List<Traffic.Reply> replies = traffic.replies(since, traffic.now());
+                tolls.computeIfAbsent(fault, _ -> new Toll()).add(replies);
+                System.out.printf("%6.0f s  %s: %s%n", since, fault.title, Traffic.count(replies));
+            }
+        } finally {
+            kubes.forEach(Kube::close);
+            succeeds("jbang KindDemo.java");
+        }
+        System.out.println("\n| killed | times | requests | lost | longest outage |\n| --- | --- | --- | --- | --- |");
+        tolls.forEach((fault, toll) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, toll.times, toll.sent, toll.lost,
+                toll.longest));
+        Toll istiod = tolls.getOrDefault(Fault.ISTIOD, new Toll());
+        return istiod.sent == 0 ? 0 : (double) istiod.lost / istiod.sent;
+    }
+
+    /** Until the last three seconds' requests went well, and both clusters answered some. */
+    private static void awaitBoth(Traffic traffic, double since) throws IOException {
+        int many = 3 * Traffic.PER_SECOND;
+        Await.until("answers from both clusters", Duration.ofMinutes(4), Duration.ofMillis(200), _ -> {}, () -> {
+            List<Traffic.Reply> after = traffic.replies(since, Double.MAX_VALUE), last = after.subList(Math.max(0, after.size() - many),
+                    after.size());
+            return last.size() == many && Traffic.count(last).keySet().equals(Set.of("so1", "so2")) ? "" : "" + Traffic.count(last);
+        });
+    }
+}

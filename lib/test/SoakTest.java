@@ -1,0 +1,25 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** The long soak: SOAK_MINUTES (30 unless set) and SOAK_SEED, which is printed, repeat one. Its short form is in BreakageTest. */
+@Tag("long")
+class SoakTest {
+    @BeforeAll static void up() { assertEquals(0, Shell.run("jbang KindDemo.java").exitCode()); }
+
+    @AfterAll static void down() { Shell.run("jbang Teardown.java"); }
+
+    @Test void theMeshOutlivesItsParts() throws IOException {
+        long minutes = Long.parseLong(System.getenv().getOrDefault("SOAK_MINUTES", "30"));
+        long seed = Long.parseLong(System.getenv().getOrDefault("SOAK_SEED", "" + System.nanoTime() % 100_000));
+        assertTrue(Soak.run(Duration.ofMinutes(minutes), seed) < 0.01, "requests were lost for want of an istiod");
+        Shell.Result verify = Shell.run("jbang Verify.java --wait 60");
+        assertEquals(0, verify.exitCode(), verify.all());
+    }
+}
