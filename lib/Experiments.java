@@ -54,8 +54,8 @@ public final class Experiments {
         all.put("control-plane-down", new Experiment("%s loses istiod, traffic does not notice, istiod catches up".formatted(home.cluster()),
                 this::controlPlaneDown));
         all.put("locality", new Experiment("with the locality rule requests stay home, without it they spread", this::locality));
-        all.put("ingress", new Experiment("from this machine through the ingress gateway of %s, with and without its own %s".formatted(
-                home.cluster(), app.service()), this::ingress));
+        all.put("ingress", new Experiment("from this machine through the ingress gateway of %s, with and without its own %s"
+                .formatted(home.cluster(), app.service()), this::ingress));
         all.put("egress", new Experiment("a server outside the mesh, through the egress gateway only", this::egress));
     }
 
@@ -85,8 +85,8 @@ public final class Experiments {
         double first = replies.stream().filter(r -> to.contains(r.cluster())).mapToDouble(Traffic.Reply::at).min().orElse(until);
         double errors = lost.isEmpty() ? 0 : lost.getLast().at() + lost.getLast().took() - lost.getFirst().at();
         lab.figure(name + "Lost", lost.size());
-        lab.figure(name + "SecondsToFirstAnswer", round(first - from));
-        lab.figure(name + "SecondsFromFirstToLastError", round(errors));
+        lab.figure(name + "FirstAnswerSeconds", round(first - from));
+        lab.figure(name + "ErrorSeconds", round(errors));
         lab.expect(lost.size() <= mostLost, "%s: %d requests were lost, at most %d were expected".formatted(name, lost.size(), mostLost));
         lab.expect(errors < MOVED, "%s: errors went on for %.1f s, less than %d s were expected".formatted(name, errors, MOVED));
         return "%s; %d lost of %d%s; first answer from there after %.1f s".formatted(Traffic.count(replies), lost.size(), replies.size(),
