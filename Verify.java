@@ -10,13 +10,15 @@ import lib.Check.Status;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "Verify", description = "Looks at the mesh layer by layer, and sends live requests from every cluster. Changes nothing, but for --experiments.")
+@Command(name = "Verify", description = "Looks at the mesh layer by layer, and sends live requests from every cluster. "
+        + "Changes nothing, but for --experiments.")
 public class Verify extends Script {
     /** How what was found is told. */
     public enum Output { text, json, junit }
 
     @Option(names = "--experiments", paramLabel = "NAME", split = ",", arity = "0..1", fallbackValue = "all",
-            description = "Try what the mesh promises, and put everything back: all, or failover, broken-app, gateway-down, control-plane-down, locality, ingress, egress.")
+            description = "Try what the mesh promises, and put everything back: all, or failover, broken-app, gateway-down, "
+                    + "control-plane-down, locality, ingress, egress.")
     List<String> experiments = List.of();
     @Option(names = {"-o", "--output"}, paramLabel = "FORMAT", defaultValue = "text",
             description = "text, json or junit. Default: ${DEFAULT-VALUE}.")
@@ -24,14 +26,18 @@ public class Verify extends Script {
     @Option(names = "--report", paramLabel = "FILE", description = "Write a page (HTML) with all that was found.")
     Path report;
     @Option(names = "--wait", paramLabel = "SECONDS", defaultValue = "${KIND_DEMO_WAIT}",
-            description = "How long a check may go on failing while the mesh converges. Default: up to 20, each check its own. [KIND_DEMO_WAIT]")
+            description = "How long a check may go on failing while the mesh converges. Default: up to 20, each check its own. "
+                    + "[KIND_DEMO_WAIT]")
     Integer wait;
-    @Option(names = "--contexts", paramLabel = "NAME", split = ",", description = "Verify another multi-primary mesh: the contexts of its clusters.")
+    @Option(names = "--contexts", paramLabel = "NAME", split = ",",
+            description = "Verify another multi-primary mesh: the contexts of its clusters.")
     List<String> contexts = List.of();
-    @Option(names = "--namespace", paramLabel = "NAME", defaultValue = "sample", description = "Where its application is. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--namespace", paramLabel = "NAME", defaultValue = "sample",
+            description = "Where its application is. Default: ${DEFAULT-VALUE}.")
     String namespace;
     @Option(names = "--service", paramLabel = "NAME", defaultValue = "helloworld",
-            description = "The service to call; its pods have its name as the label app, and answer with their own. Default: ${DEFAULT-VALUE}.")
+            description = "The service to call; its pods have its name as the label app, and answer with their own. "
+                    + "Default: ${DEFAULT-VALUE}.")
     String service;
     @Option(names = "--client", paramLabel = "NAME", defaultValue = "sleep",
             description = "The label app of the pods to call from, with curl in a container of that name. Default: ${DEFAULT-VALUE}.")
@@ -45,6 +51,8 @@ public class Verify extends Script {
     Path diagnostics;
 
     public static void main(String[] arguments) { main(new Verify(), arguments); }
+
+    @Override protected String afterInterrupt() { return "what an experiment changed is put back; run again: jbang Verify.java" + settings.asTyped(); }
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
@@ -72,9 +80,10 @@ public class Verify extends Script {
         if (diagnostics != null) new Diagnostics(settings, docker, istioctl, kubes).collect(diagnostics, "");
         boolean text = output == Output.text;
         List<Finding> findings = checks.run((layer, found) -> { if (text) tell(console, layer, found); });
-        List<Outcome> outcomes = List.of();
-        if (findings.stream().noneMatch(f -> f.status() == Status.FAILED))
-            outcomes = new Experiments(kubes, app, checks, docker, settings).run(wanted, outcome -> { if (text) tell(console, outcome); });
+        boolean broken = findings.stream().anyMatch(f -> f.status() == Status.FAILED);
+        if (broken && !wanted.isEmpty()) console.warn("no experiments on a mesh that does not work");
+        List<Outcome> outcomes = new Experiments(kubes, app, checks, docker, settings).run(broken ? List.of() : wanted,
+                outcome -> { if (text) tell(console, outcome); });
 
         Results results = Results.of(kubes, findings, outcomes);
         switch (output) {

@@ -54,6 +54,12 @@ record Client(Kube kube, App app) {
         return parseEndpoints(envoy("clusters?format=json"), "outbound|%d||%s".formatted(port(), app.host()));
     }
 
+    /** Whether the proxy, as it is configured now, may eject all instances of the service at once. */
+    boolean ejectsAll() throws IOException {
+        String config = envoy("config_dump?resource=dynamic_active_clusters&name_regex=outbound.*" + app.host());
+        return new ObjectMapper().readTree(config).findValues("max_ejection_percent").stream().anyMatch(v -> v.asInt() == 100);
+    }
+
     /** Reads Envoy's answer, https://www.envoyproxy.io/docs/envoy/latest/api-v3/admin/v3/clusters.proto */
     static List<String> parseEndpoints(String text, String service) throws IOException {
         List<String> endpoints = new ArrayList<>();

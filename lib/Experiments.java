@@ -11,6 +11,8 @@ public final class Experiments {
     private static final int STEADY = 2 * Traffic.PER_SECOND;
     /** So many are watched to say that nothing was noticed: five seconds of them. */
     private static final int UNDISTURBED = 5 * Traffic.PER_SECOND;
+    /** Seconds within which requests must have moved to another cluster, from the first error. */
+    private static final int MOVED = 3;
 
     private interface Script {
         void run(Lab lab) throws Exception;
@@ -52,8 +54,8 @@ public final class Experiments {
         all.put("control-plane-down", new Experiment("%s loses istiod, traffic does not notice, istiod catches up".formatted(home.cluster()),
                 this::controlPlaneDown));
         all.put("locality", new Experiment("with the locality rule requests stay home, without it they spread", this::locality));
-        all.put("ingress", new Experiment("from this machine through the ingress gateway of %s, with and without its own %s".formatted(
-                home.cluster(), app.service()), this::ingress));
+        all.put("ingress", new Experiment("from this machine through the ingress gateway of %s, with and without its own %s"
+                .formatted(home.cluster(), app.service()), this::ingress));
         all.put("egress", new Experiment("a server outside the mesh, through the egress gateway only", this::egress));
     }
 
@@ -71,29 +73,32 @@ public final class Experiments {
         lab.scaleToZero(home, app.namespace(), app.service());
         traffic.awaitFrom(elsewhere, gone, STEADY);
         double back = traffic.mark("it comes back");
-        lab.saw("away: " + moved(lab, traffic, "failover", elsewhere, gone, back));
+        lab.saw("away: " + moved(lab, traffic, "away", elsewhere, gone, back, 1));
         lab.putBack(home, app.service());
         traffic.awaitFrom(atHome, back, STEADY);
-        lab.saw("home: " + moved(lab, traffic, "failback", atHome, back, traffic.now()));
+        lab.saw("home: " + moved(lab, traffic, "home", atHome, back, traffic.now(), 1));
     }
 
-    /** Tells how requests moved to other clusters between two moments, and expects that at most one was lost on the way. */
-    private static String moved(Lab lab, Traffic traffic, String name, Set<String> to, double from, double until) {
+    /** Tells how requests moved to other clusters between two moments, and expects that few were lost on the way. */
+    private static String moved(Lab lab, Traffic traffic, String name, Set<String> to, double from, double until, int mostLost) {
         List<Traffic.Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(Traffic.Reply::lost).toList();
         double first = replies.stream().filter(r -> to.contains(r.cluster())).mapToDouble(Traffic.Reply::at).min().orElse(until);
-        double last = lost.isEmpty() ? 0 : lost.getLast().at() + lost.getLast().took() - lost.getFirst().at();
+        double errors = lost.isEmpty() ? 0 : lost.getLast().at() + lost.getLast().took() - lost.getFirst().at();
         lab.figure(name + "Lost", lost.size());
-        lab.figure(name + "SecondsToFirstAnswer", round(first - from));
-        lab.figure(name + "SecondsFromFirstToLastError", round(last));
-        lab.expect(lost.size() <= 1, "%s: %d requests were lost, one at most was expected".formatted(name, lost.size()));
-        lab.expect(last < 3, "%s: errors went on for %.1f s, less than 3 s were expected".formatted(name, last));
-        return "%s; %d lost of %d; first answer from there after %.1f s".formatted(Traffic.count(replies), lost.size(), replies.size(), first - from);
+        lab.figure(name + "FirstAnswerSeconds", round(first - from));
+        lab.figure(name + "ErrorSeconds", round(errors));
+        lab.expect(lost.size() <= mostLost, "%s: %d requests were lost, at most %d were expected".formatted(name, lost.size(), mostLost));
+        lab.expect(errors < MOVED, "%s: errors went on for %.1f s, less than %d s were expected".formatted(name, errors, MOVED));
+        return "%s; %d lost of %d%s; first answer from there after %.1f s".formatted(Traffic.count(replies), lost.size(), replies.size(),
+                lost.isEmpty() ? "" : " within %.1f s".formatted(errors), first - from);
     }
 
     private static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
 
     private void brokenApp(Lab lab) throws Exception {
         lab.apply(QUICK_EJECTION, Map.of());
+        Await.until("the client's proxy to be told", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
+                () -> lab.home().ejectsAll() ? "" : "it still ejects a few instances at most");
         Traffic traffic = lab.traffic();
         traffic.awaitFrom(atHome, 0, STEADY);
         double broken = traffic.mark("%s of %s begins to answer 503".formatted(app.service(), home.cluster()));
@@ -103,13 +108,11 @@ public final class Experiments {
         lab.saw("ejected by the client's proxy: " + String.join(", ", ejected(lab)));
         traffic.awaitFrom(elsewhere, broken, STEADY);
         double mended = traffic.mark("it is mended");
-        List<Traffic.Reply> replies = traffic.replies(broken, mended);
-        int lost = Traffic.count(replies).getOrDefault("lost", 0);
+        // Istio tries no 503 again since 1.24, and Envoy merges ejections that come within a second (update_merge_window)
+        lab.saw(moved(lab, traffic, "away", elsewhere, broken, mended, MOVED * Traffic.PER_SECOND));
         lab.putBack(BROKEN_APP);
         traffic.awaitFrom(atHome, mended, STEADY);
-        lab.figure("brokenAppLost", lost);
-        lab.saw("%s while it was broken; home again after %.1f s".formatted(Traffic.count(replies), traffic.now() - mended));
-        lab.expect(lost <= 1, lost + " requests were lost, one at most was expected");
+        lab.saw("home again %.1f s after it was mended".formatted(traffic.now() - mended));
     }
 
     private static List<String> ejected(Lab lab) throws IOException {
@@ -179,7 +182,7 @@ public final class Experiments {
         lab.saw("with it: " + Traffic.count(traffic.replies(0, gone)));
         lab.scaleToZero(home, app.namespace(), app.service());
         traffic.awaitFrom(elsewhere, gone, UNDISTURBED);
-        lab.saw("without: " + moved(lab, traffic, "ingress", elsewhere, gone, traffic.now()));
+        lab.saw("without: " + moved(lab, traffic, "away", elsewhere, gone, traffic.now(), 1));
     }
 
     private void egress(Lab lab) throws Exception {

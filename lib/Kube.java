@@ -265,11 +265,13 @@ public final class Kube implements AutoCloseable {
                 cluster, app, namespace), "%s get pods -n %s".formatted(kubectl(cluster), namespace)));
     }
 
+    /** Whether all replicas are of the newest kind and available, and no older one is left: as `kubectl rollout status` sees it. */
     static boolean available(Deployment d) {
         var status = d.getStatus();
-        return status != null && Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration())
-                && Objects.requireNonNullElse(status.getUpdatedReplicas(), 0) >= d.getSpec().getReplicas()
-                && Objects.requireNonNullElse(status.getAvailableReplicas(), 0) >= d.getSpec().getReplicas();
+        if (status == null || !Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration())) return false;
+        int updated = Objects.requireNonNullElse(status.getUpdatedReplicas(), 0);
+        return updated >= d.getSpec().getReplicas() && Objects.requireNonNullElse(status.getReplicas(), 0) <= updated
+                && Objects.requireNonNullElse(status.getAvailableReplicas(), 0) >= updated;
     }
 
     /**

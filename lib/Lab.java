@@ -42,13 +42,12 @@ final class Lab implements AutoCloseable {
     Client home() { return home; }
 
     /** The steady requests of the first cluster's client. */
-    Traffic traffic() { return watched(Traffic.fromClient(home, this::clusterOfInstance)); }
+    Traffic traffic() { return watched(Traffic.fromClient(home, this::say, this::clusterOfInstance)); }
 
     /** Steady requests from this machine. */
-    Traffic traffic(URI uri) { return watched(Traffic.fromHost(uri, this::clusterOfInstance)); }
+    Traffic traffic(URI uri) { return watched(Traffic.fromHost(uri, this::say, this::clusterOfInstance)); }
 
     private Traffic watched(Traffic traffic) {
-        say(traffic.run().title());
         traffics.add(traffic);
         return traffic;
     }

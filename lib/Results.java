@@ -31,7 +31,8 @@ public record Results(boolean works, String made, Map<String, String> versions, 
                 apiServer = "https://%s:%d".formatted(endpoint.getAddresses().getFirst().getIp(), endpoint.getPorts().getFirst().getPort());
                 kube.client().services().inNamespace(Istioctl.NAMESPACE).list().getItems().stream()
                         .filter(s -> Istioctl.isGateway(s))
-                        .forEach(s -> gateways.put(s.getMetadata().getName(), Istioctl.address(s)));
+                        .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())
+                                ? s.getSpec().getClusterIP() : Istioctl.address(s)));
             } catch (KubernetesClientException | Problem e) {
                 // a cluster that does not answer is told as such by its checks
             }

@@ -13,6 +13,7 @@ import picocli.CommandLine.Mixin;
             "3:this machine, or what is on it, is not fit", "130:interrupted"})
 public abstract class Script implements Callable<Integer> {
     @Mixin protected Settings settings;
+    private volatile boolean ending;
 
     /** The work; returns the exit code, or throws a {@link Problem}. */
     protected abstract int run() throws Exception;
@@ -28,20 +29,27 @@ public abstract class Script implements Callable<Integer> {
             try {
                 return run();
             } catch (Exception e) {
+                if (ending) return Problem.INTERRUPTED; // what was cut short is no news
                 console.problem("", e);
                 return e instanceof Problem p ? p.exitCode() : Problem.FAILED;
             } finally {
-                Runtime.getRuntime().removeShutdownHook(interrupted);
+                if (!ending) Runtime.getRuntime().removeShutdownHook(interrupted);
             }
         }
     }
 
     /** Ctrl-C, or SIGTERM: what is half-done is told, and both ways on; the outside commands that run are ended with us. */
     private void interrupted(Console console) {
+        ending = true;
         String running = console.running();
         Tool.endAll();
         console.bad("interrupted" + (running.isEmpty() ? "" : "; half-done: " + running));
-        console.hint("→ go on from here: jbang KindDemo.java%1$s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped()));
+        console.hint("→ " + afterInterrupt());
+    }
+
+    /** What to type next after Ctrl-C. */
+    protected String afterInterrupt() {
+        return "go on from here: jbang KindDemo.java%1$s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped());
     }
 
     static String version() {

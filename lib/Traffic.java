@@ -35,11 +35,12 @@ public final class Traffic implements AutoCloseable {
     private static final String LOOP = """
             exec 3<&0; (cat <&3 >/dev/null; kill $$) &
             while [ $((i += 1)) -le "$1" ]; do
-              curl --silent --max-time "$2" --write-out '\\n%{http_code} %{time_total}\\n' "$4" & sleep "$3"
+              (printf '%s\\n' "$(curl --silent --max-time "$2" --write-out '\\n%{http_code} %{time_total}' "$4")") & sleep "$3"
             done""";
     private static final Pattern END = Pattern.compile("(\\d{3}) (\\d+\\.\\d+)");
 
     private final String title;
+    private final Consumer<String> told;
     private final Supplier<Map<String, String>> clusterOfInstance;
     private final Map<String, String> known = new ConcurrentHashMap<>();
     private final List<Reply> replies = new CopyOnWriteArrayList<>();
@@ -47,20 +48,29 @@ public final class Traffic implements AutoCloseable {
     private final long start = System.nanoTime();
     private AutoCloseable source = () -> {};
 
-    private Traffic(String title, Supplier<Map<String, String>> clusterOfInstance) {
+    private Traffic(String title, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance) {
         this.title = title;
+        this.told = told;
+        told.accept(title);
         this.clusterOfInstance = clusterOfInstance;
         known.putAll(clusterOfInstance.get());
     }
 
     /** Requests of a cluster's client, through the mesh. */
-    static Traffic fromClient(Client client, Supplier<Map<String, String>> clusterOfInstance) {
-        return fromClient(client, clusterOfInstance, MOST);
+    static Traffic fromClient(Client client, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance) {
+        return fromClient(client, told, clusterOfInstance, MOST);
     }
 
-    /** @param most how many are sent at most, so that they end by themselves */
-    static Traffic fromClient(Client client, Supplier<Map<String, String>> clusterOfInstance, int most) {
-        var traffic = new Traffic("requests of the client in %s, %d a second".formatted(client.kube().cluster(), PER_SECOND), clusterOfInstance);
+    /**
+     * Requests of a cluster's client, through the mesh.
+     *
+     * @param told              told what is done meanwhile, and who answered before
+     * @param clusterOfInstance the name of each instance that runs now, and its cluster
+     * @param most              how many are sent at most, so that they end by themselves
+     */
+    static Traffic fromClient(Client client, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance, int most) {
+        var traffic = new Traffic("requests of the client in %s, %d a second".formatted(client.kube().cluster(), PER_SECOND), told,
+                clusterOfInstance);
         App app = client.app();
         String pod = client.kube().readyPod(app.namespace(), app.client()).getMetadata().getName();
         ExecWatch loop = client.kube().client().pods().inNamespace(app.namespace()).withName(pod).inContainer(app.client())
@@ -85,8 +95,8 @@ public final class Traffic implements AutoCloseable {
     }
 
     /** Requests from this machine, which no proxy of its own is asked for. */
-    static Traffic fromHost(URI uri, Supplier<Map<String, String>> clusterOfInstance) {
-        var traffic = new Traffic("requests from this machine to %s, %d a second".formatted(uri, PER_SECOND), clusterOfInstance);
+    static Traffic fromHost(URI uri, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance) {
+        var traffic = new Traffic("requests from this machine to %s, %d a second".formatted(uri, PER_SECOND), told, clusterOfInstance);
         HttpClient http = HttpClient.newBuilder().proxy(HttpClient.Builder.NO_PROXY).build();
         HttpRequest request = HttpRequest.newBuilder(uri).timeout(Duration.ofMillis((long) (PATIENCE * 1000))).build();
         ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory());
@@ -121,6 +131,8 @@ public final class Traffic implements AutoCloseable {
     /** Notes what is done at this moment; returns when that is. */
     double mark(String text) {
         Mark mark = new Mark(now(), text);
+        told.accept("answered: " + count(replies(marks.isEmpty() ? 0 : marks.getLast().at, mark.at)));
+        told.accept(text);
         marks.add(mark);
         return mark.at;
     }

@@ -66,6 +66,6 @@ final class TrafficChecks {
 
     /** The cluster of the instance that a reply names; "unknown" when it names none. */
     static String whichCluster(String reply, Map<String, String> clusterOf) {
-        return clusterOf.entrySet().stream().filter(e -> reply.contains(e.getKey())).map(Map.Entry::getValue).findFirst().orElse("unknown");
+        return Arrays.stream(reply.split("[^\\w.-]+")).map(clusterOf::get).filter(Objects::nonNull).findFirst().orElse("unknown");
     }
 }

@@ -65,6 +65,10 @@ class BreakageTest {
                 "so2");
     }
 
+    @Tag("e2e") @Test void plaintextIsTaken() throws IOException {
+        named(SO2 + "delete peerauthentication -n sample strict", "jbang KindDemo.java", "traffic", "strict", "so2");
+    }
+
     @Tag("e2e") @Test void aPausedNode() throws IOException {
         named("docker pause so2-control-plane", "docker unpause so2-control-plane", "clusters", "reachable", "so2");
     }

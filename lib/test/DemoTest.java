@@ -3,6 +3,8 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -34,7 +36,7 @@ class DemoTest {
             else if (inside && line.contains(words)) found.add(line);
         }
         assertEquals(1, found.size(), "commands in README with '%s': %s".formatted(words, found));
-        return found.getFirst();
+        return found.getFirst().replaceFirst("\\s+#.*", "");
     }
 
     @BeforeAll static void nothingOfOursIsThere() {
@@ -81,6 +83,46 @@ class DemoTest {
         System.out.println("Verify: " + verify.took().toMillis() + " ms");
         for (String words : List.of("same-root", "so1: who-answers: {so1=40} of 40", "so2: who-answers: {so2=40} of 40",
                 "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n" + verify.out());
+    }
+
+    /** What an experiment could leave behind in a cluster. */
+    private static String made() {
+        return Stream.of("so1", "so2").map(c -> succeeds(("kubectl --context kind-%s get deployments,destinationrules,virtualservices,"
+                + "gateways.networking.istio.io,serviceentries,envoyfilters,sidecars.networking.istio.io -A -o "
+                + "custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name,REPLICAS:.spec.replicas,SPEC:.spec.trafficPolicy")
+                .formatted(c)).out()).collect(Collectors.joining());
+    }
+
+    @Test @Order(5) void experimentsHoldAndLeaveNothing() throws IOException {
+        String before = made(), containers = Shell.run("docker ps -aq | sort").out();
+        Path report = STATE.resolve("report.html");
+        Shell.Result all = succeeds(readme("--experiments   #") + " -o json --report " + report);
+        System.out.println("All experiments: " + all.took().toSeconds() + " s\n" + all.err());
+        JsonNode found = new ObjectMapper().readTree(all.out());
+        assertTrue(found.path("works").asBoolean());
+        assertEquals(List.of("failover", "broken-app", "gateway-down", "control-plane-down", "locality", "ingress", "egress"),
+                found.path("experiments").findValuesAsText("name").stream().toList());
+        assertTrue(found.path("experiments").get(0).path("runs").get(0).path("replies").size() > 50);
+        assertTrue(all.took().toMinutes() < 4, "took " + all.took());
+        assertTrue(Files.readString(report).contains("\"works\" : true"));
+        assertEquals(before, made());
+        assertEquals(containers, Shell.run("docker ps -aq | sort").out());
+    }
+
+    @Test @Order(5) void anInterruptedExperimentPutsEverythingBack() {
+        String before = made();
+        Shell.Result interrupted = Shell.run("timeout --preserve-status --signal INT 15 jbang Verify.java --experiments failover", OWN);
+        assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
+        assertTrue(interrupted.err().contains("is scaled to zero"), interrupted.err());
+        assertEquals(before, made());
+    }
+
+    @Test @Order(5) void anyMeshIsVerifiedByItsContexts() throws IOException {
+        Shell.Result verify = succeeds(readme("--contexts"));
+        assertTrue(verify.out().contains("kind-so2: who-answers: {kind-so2=40} of 40") && verify.out().contains("The mesh works."), verify.out());
+        Shell.Result unknown = Shell.run("jbang Verify.java --contexts kind-so1,nowhere", OWN);
+        assertEquals(Problem.USAGE, unknown.exitCode(), unknown.all());
+        assertTrue(unknown.err().contains("no context nowhere"), unknown.err());
     }
 
     @Test @Order(6) void threeEndpointsOneOnTheEastWestGateway() throws IOException {

@@ -83,8 +83,8 @@ final class Soak {
         Map<Fault, Toll> tolls = new EnumMap<>(Fault.class);
         succeeds(SPREAD);
         int most = (int) (duration.toSeconds() + 600) * Traffic.PER_SECOND;
-        try (Traffic traffic = Traffic.fromClient(new Client(kubes.getFirst(), SampleApp.APP), () -> new TrafficChecks(kubes, SampleApp.APP)
-                .clusterOfInstance(), most)) {
+        try (Traffic traffic = Traffic.fromClient(new Client(kubes.getFirst(), SampleApp.APP), _ -> {},
+                () -> new TrafficChecks(kubes, SampleApp.APP).clusterOfInstance(), most)) {
             awaitBoth(traffic, 0);
             List<Fault> round = new ArrayList<>();
             for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end); ) {

@@ -1,6 +1,6 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //JAVA 25+
-//DESCRIPTION The tests: unit tests, with --e2e those on real clusters too, with --long the long proofs
+//DESCRIPTION The tests: unit tests, with --e2e those on real clusters and in a real browser too, with --long the long proofs
 //SOURCES ../Lib.java
 //SOURCES AddressRangeTest.java
 //SOURCES AssetsTest.java
@@ -16,6 +16,7 @@
 //SOURCES OptionsTest.java
 //SOURCES ParsingTest.java
 //SOURCES PlanTest.java
+//SOURCES ReportTest.java
 //SOURCES RepairTest.java
 //SOURCES SettingsTest.java
 //SOURCES Shell.java
@@ -36,7 +37,7 @@ public final class Tests {
     public static void main(String[] arguments) {
         List<String> rest = new ArrayList<>(List.of(arguments));
         List<String> tags = new ArrayList<>(List.of("unit"));
-        if (rest.remove("--e2e")) tags.add("e2e");
+        if (rest.remove("--e2e")) tags.addAll(List.of("e2e", "browser"));
         if (rest.remove("--long")) tags.add("long");
         String own = Path.of(URI.create(Tests.class.getProtectionDomain().getCodeSource().getLocation().toString())).toString();
         List<String> words = new ArrayList<>(List.of("execute", "--scan-classpath=" + own, "--fail-if-no-tests", "--disable-banner",
