@@ -16,11 +16,18 @@ final class Host {
     private static final Version NO_CGROUP_V1 = new Version(1, 35, 0);
 
     private final Docker docker;
+    private Docker.Engine engine;
 
     Host(Docker docker) { this.docker = docker; }
 
+    /** What the engine says of itself, asked once. */
+    private synchronized Docker.Engine asked() {
+        if (engine == null) engine = docker.engine();
+        return engine;
+    }
+
     String engine() {
-        Docker.Engine engine = docker.engine();
+        Docker.Engine engine = asked();
         if (Version.first(engine.version()).compareTo(OLDEST_ENGINE) < 0)
             throw Problem.unfit("the container engine is too old: version %s, the demo needs %s".formatted(engine.version(), OLDEST_ENGINE),
                     "update Docker: https://docs.docker.com/engine/install/");
@@ -28,7 +35,7 @@ final class Host {
     }
 
     String memory(int clusters) {
-        long memory = docker.engine().memoryBytes(), needed = clusters * MEMORY_PER_CLUSTER;
+        long memory = asked().memoryBytes(), needed = clusters * MEMORY_PER_CLUSTER;
         if (memory < needed) throw Problem.unfit("the engine has %.1f GB of memory; %d clusters want %.1f GB".formatted(memory / 1e9, clusters,
                 needed / 1e9), "give the engine more, or make fewer: --clusters 1");
         return "%.1f GB for %d clusters".formatted(memory / 1e9, clusters);
@@ -40,7 +47,7 @@ final class Host {
      * @param missing how many those are; 0 asks only for enough to go on
      */
     String disk(int missing) {
-        Path root = Path.of(docker.engine().rootDir());
+        Path root = Path.of(asked().rootDir());
         // an engine in a virtual machine keeps its disk to itself
         return Files.isDirectory(root) ? room(root, missing == 0 ? DISK_LEAST : DISK_BASE + missing * DISK_PER_CLUSTER)
                 : "the engine keeps its disk to itself";
@@ -83,7 +90,7 @@ final class Host {
      * @param allowed   whether the configuration tells the kubelet to do with cgroup v1
      */
     String cgroups(String nodeImage, boolean allowed) {
-        String version = docker.engine().cgroupVersion();
+        String version = asked().cgroupVersion();
         Version kubernetes = Version.first(nodeImage);
         if (version.equals("1") && kubernetes.compareTo(NO_CGROUP_V1) >= 0 && !allowed)
             throw Problem.unfit("this machine has cgroup v1, which Kubernetes %s does not start on".formatted(kubernetes),

@@ -31,7 +31,9 @@ public final class Manifests {
             try {
                 resources = Kube.parse(whole);
             } catch (RuntimeException e) {
-                throw Problem.usage("the manifest %s in %s is no YAML: %s".formatted(path, folder, e.getMessage()), hint);
+                Throwable root = e;
+                while (root.getCause() != null) root = root.getCause();
+                throw Problem.usage("the manifest %s in %s is no YAML: %s".formatted(path, folder, root.getMessage()), hint);
             }
             if (resources.stream().anyMatch(r -> r.getKind() == null || r.getApiVersion() == null))
                 throw Problem.usage("the manifest %s in %s has a document without a kind or an apiVersion".formatted(path, folder), hint);

@@ -95,7 +95,7 @@ class BadInputTest {
     }
 
     @Test void anOldEngine() throws IOException {
-        refused(Problem.UNFIT, "the container engine is too old: version 19.3.15", "", Map.of("PATH", engineThatSays(
+        refused(Problem.UNFIT, "the container engine is too old: version 19.03.15", "", Map.of("PATH", engineThatSays(
                 "{\"ServerVersion\": \"19.03.15\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
 
@@ -177,7 +177,7 @@ class BadInputTest {
     }
 
     @Test void aFolderThatAShellWouldTakeApart() throws IOException {
-        String manifests = manifestsWith("apps/sleep.yaml", "{kind: A, apiVersion: v1}\n");
+        String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\n");
         Shell.Result plan = Shell.run("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
         assertEquals(0, plan.exitCode(), plan.all());
         Shell.run("cd '%s' && kubectl() { :; }; istioctl() { :; }; kind() { :; }; docker() { echo 1; }; openssl() { :; }; %s".formatted(folder,

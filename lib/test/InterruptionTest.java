@@ -21,26 +21,31 @@ class InterruptionTest {
         return result;
     }
 
-    /** What is not ours: other containers, volumes, networks, and what the kubeconfig names. */
+    /** What is not ours: a container that stands for another kind cluster, a volume, a network, and what the kubeconfig names. */
     private String foreign() {
-        return Shell.run("""
-                docker ps -a --format '{{.ID}} {{.Names}}' | grep -v ' so[12]-'
-                docker volume ls -q | sort; docker network ls --format '{{.ID}} {{.Name}}' | sort
+        return succeeds("""
+                docker inspect canary --format '{{.Id}} {{.State.StartedAt}}'; docker volume inspect canary; docker network inspect canary
                 kubectl config view --minify; kubectl config get-contexts -o name | grep -v kind-so
-                """, own).out();
+                """).out();
     }
 
-    @BeforeEach void fresh() throws IOException {
+    @BeforeEach void fresh() {
         assertEquals("", Shell.run("docker ps -aq --filter name=^so[12]-").out(), "a demo stands already; first: jbang Teardown.java");
         Shell.run("jbang build KindDemo.java");
+        succeeds("docker volume create canary && docker network create canary && docker run --detach --rm --name canary --volume canary:/canary"
+                + " --network canary --label io.x-k8s.kind.cluster=other --entrypoint sleep docker.io/curlimages/curl:8.16.0 infinity");
         foreignBefore = foreign();
     }
 
     /** Teardown from whatever state the test ended in. */
     @AfterEach void nothingIsLeft() {
-        succeeds("jbang Teardown.java");
-        assertEquals("", Shell.run("docker ps -aq --filter name=^so[12]-").out());
-        assertEquals(foreignBefore, foreign());
+        try {
+            succeeds("jbang Teardown.java");
+            assertEquals("", Shell.run("docker ps -aq --filter name=^so[12]-").out());
+            assertEquals(foreignBefore, foreign());
+        } finally {
+            Shell.run("docker rm --force canary; docker volume rm canary; docker network rm canary");
+        }
     }
 
     /** Odd and even moments by turns: SIGINT as Ctrl-C sends it, SIGKILL to the program alone, so that its commands stay behind. */

@@ -26,11 +26,17 @@ class SettingsTest {
     }
 
     private static void refused(String words, String options) {
-        String before = Shell.run("docker ps -aq; docker images -q; kubectl --context kind-so1 get pods -A -o name", OWN).out();
+        String before = pods("get pods -A -o name");
         Shell.Result result = Shell.run("jbang KindDemo.java " + options, OWN);
         assertEquals(Problem.UNFIT, result.exitCode(), result.all());
         assertTrue(result.err().contains(words) && result.err().contains("→ "), result.err());
-        assertEquals(before, Shell.run("docker ps -aq; docker images -q; kubectl --context kind-so1 get pods -A -o name", OWN).out());
+        assertEquals(before, pods("get pods -A -o name"));
+    }
+
+    /** What kubectl says of so1's pods once those are gone that are going. */
+    private static String pods(String words) {
+        return succeeds("for i in $(seq 60); do kubectl --context kind-so1 get pods -A | grep -q Terminating || break; sleep 1; done; kubectl --context kind-so1 "
+                + words).out();
     }
 
     @BeforeAll static void up() { succeeds("jbang KindDemo.java"); }
@@ -53,18 +59,19 @@ class SettingsTest {
         Path sleep = copy.resolve("apps/sleep.yaml");
         Files.writeString(sleep, Files.readString(sleep).replace("cpu: 10m", "cpu: 11m"));
         succeeds("jbang KindDemo.java --manifests '%s'".formatted(copy));
-        String pods = succeeds("kubectl --context kind-so1 get pods -n sample -o yaml").out();
+        String pods = pods("get pods -n sample -o yaml");
         assertTrue(pods.contains("cpu: 40m") && pods.contains("cpu: 11m") && !pods.contains("cpu: 50m"), pods);
         assertEquals("", succeeds("kubectl --context kind-so2 get deployments,services -n istio-system -o name | grep egress || true").out());
         succeeds("jbang Verify.java");
         succeeds("jbang KindDemo.java");
-        assertTrue(succeeds("kubectl --context kind-so1 get pods -n sample -o yaml").out().contains("cpu: 50m"));
+        pods = pods("get pods -n sample -o yaml");
+        assertTrue(pods.contains("cpu: 50m") && !pods.contains("cpu: 40m"), pods);
     }
 
     @Test @Order(3) void aThirdClusterJoinsAndLeaves() {
-        String before = succeeds("kubectl --context kind-so1 get pods -A -o name | sort").out();
+        String before = pods("get pods -A -o name");
         succeeds("jbang KindDemo.java --clusters 3");
-        assertEquals(before, succeeds("kubectl --context kind-so1 get pods -A -o name | sort").out());
+        assertEquals(before, pods("get pods -A -o name"));
         assertTrue(succeeds("jbang Verify.java").out().contains("so3: who-answers"));
         refused("beside the 2 clusters asked for there is [so3]", "--clusters 2");
         succeeds("kind delete cluster --name so3");
