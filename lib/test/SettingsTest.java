@@ -35,7 +35,7 @@ class SettingsTest {
 
     /** What kubectl says of so1's pods once those are gone that are going. */
     private static String pods(String words) {
-        return succeeds("for i in $(seq 60); do kubectl --context kind-so1 get pods -A | grep -q Terminating || break; sleep 1; done; kubectl --context kind-so1 "
+        return succeeds("for i in $(seq 60); do kubectl --context kind-so1 get pods -A -o jsonpath='{.items[*].metadata.deletionTimestamp}' | grep -q . || break; sleep 1; done; kubectl --context kind-so1 "
                 + words).out();
     }
 
