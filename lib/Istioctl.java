@@ -186,10 +186,20 @@ public final class Istioctl {
         String byHand = others.stream().map(o ->
                 "%s \"https://$(docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s):6443\" | %s apply -f -"
                 .formatted(create, Docker.network(), cluster.controlPlane(), Kube.kubectl(o.cluster()))).collect(Collectors.joining("\n"));
-        return new Action(byHand, _ -> {
-            String secret = istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(),
-                    "--server", "https://%s:6443".formatted(docker.address(cluster)));
-            others.forEach(other -> other.apply(secret));
+        return new Action(byHand, seen -> {
+            var secret = new AtomicReference<String>();
+            Await.until(cluster + ": a token for the other control planes", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
+                try {
+                    secret.set(istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(),
+                            "--server", "https://%s:6443".formatted(docker.address(cluster))));
+                    return "";
+                } catch (Problem p) {
+                    // a cluster whose controllers have just started gives tokens late
+                    if (!p.getMessage().contains("data found")) throw p;
+                    return "there is none yet";
+                }
+            });
+            others.forEach(other -> other.apply(secret.get()));
             forgetRemoved(kube, all);
         });
     }

@@ -136,8 +136,10 @@ public final class Kube implements AutoCloseable {
                     answer.body()), kubectl(cluster) + " get crds");
             return answer.body();
         } catch (ExecutionException | TimeoutException | InterruptedException e) {
-            throw Problem.failed("%s: the API server did not answer for %s: %s".formatted(cluster, what, e), kubectl(cluster)
-                    + " get nodes");
+            Throwable root = e;
+            while (root.getCause() != null) root = root.getCause();
+            throw Problem.failed("%s: the API server did not answer for %s (%s)".formatted(cluster, what, Objects.requireNonNullElse(
+                    root.getMessage(), root.getClass().getSimpleName())), kubectl(cluster) + " get nodes");
         }
     }
 
@@ -148,8 +150,8 @@ public final class Kube implements AutoCloseable {
             client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(),
-                    reason(e)),
-                    kubectl(cluster) + " get " + resource.getKind().toLowerCase(Locale.ROOT) + " -A");
+                    reason(e)), kubectl(cluster) + (e.getStatus() == null ? " get nodes"
+                    : " get " + resource.getKind().toLowerCase(Locale.ROOT) + " -A"));
         }
     }
 
@@ -164,7 +166,7 @@ public final class Kube implements AutoCloseable {
     }
 
     private void awaitEstablished(Set<String> definitions) {
-        await("the definitions to be established", Duration.ofMinutes(1), client().apiextensions().v1().customResourceDefinitions(),
+        await("the definitions to be established", Duration.ofMinutes(3), client().apiextensions().v1().customResourceDefinitions(),
                 all -> {
             Set<String> open = new TreeSet<>(definitions);
             all.stream().filter(d -> d.getStatus() != null && d.getStatus().getConditions() != null && d.getStatus().getConditions()

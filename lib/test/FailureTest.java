@@ -51,8 +51,16 @@ class FailureTest {
     }
 
     @Test void anIstiodThatCrashes() throws IOException {
-        fails(Shell.run("jbang KindDemo.java" + manifests("istio/istio.yaml", "PILOT_ENABLE_IP_AUTOALLOCATE: \"true\"",
-                "PILOT_ENABLE_IP_AUTOALLOCATE: \"true\"\n        PILOT_CERT_PROVIDER: no-such"), own),
+        fails(Shell.run("jbang KindDemo.java" + manifests("istio/istio.yaml", "  components:\n", """
+                  components:
+                    pilot:
+                      k8s:
+                        overlays:
+                        - kind: Deployment
+                          name: istiod
+                          patches:
+                          - {path: "spec.template.spec.containers.[name:discovery].args.[0]", value: no-such-command}
+                """), own),
                 "istiod", "CrashLoopBackOff", "BackOff", "last lines of discovery");
         succeeds("jbang KindDemo.java");
         succeeds("jbang Verify.java");
