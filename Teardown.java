@@ -27,12 +27,15 @@ public class Teardown extends Script {
 
         Kind kind = new Kind(settings, docker);
         Plan plan = new Plan(console);
-        for (Cluster cluster : clusters) plan.step(cluster, "removed", kind.delete(cluster));
+        for (Cluster cluster : clusters) plan.step(cluster, "removed", settings.existing() ? Footprint.remove(new Kube(cluster, console))
+                : kind.delete(cluster));
         Plan.Step[] removed = plan.steps().toArray(Plan.Step[]::new);
         plan.step("files removed", settings.home().delete(purge), removed);
-        plan.step("images removed", Images.remove(docker, purge), removed);
+        if (!settings.existing()) plan.step("images removed", Images.remove(docker, purge), removed);
         if (dryRun) {
-            console.result(clusters.isEmpty() ? "no clusters" : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
+            if (settings.existing()) for (Cluster cluster : clusters) Footprint.of(new Kube(cluster, console)).forEach(r ->
+                    console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
+            else console.result(clusters.isEmpty() ? "no clusters" : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
             console.result(settings.home().delete(purge).byHand());
             if (purge) console.result("images " + docker.images(Images.REPOSITORY));
             return 0;
@@ -42,7 +45,8 @@ public class Teardown extends Script {
             plan.report();
             return Problem.FAILED;
         }
-        console.result(clusters.isEmpty() ? "nothing to remove" : "removed " + clusters);
+        if (settings.existing()) console.result("removed what the demo had put into " + clusters);
+        else console.result(clusters.isEmpty() ? "nothing to remove" : "removed " + clusters);
         return 0;
     }
 
