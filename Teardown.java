@@ -37,7 +37,7 @@ public class Teardown extends Script {
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
             else console.result(clusters.isEmpty() ? "no clusters" : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
             console.result(settings.home().delete(purge).byHand());
-            if (purge) console.result("images " + docker.images(Images.REPOSITORY));
+            if (purge) console.result("images %s and volumes %s".formatted(docker.images(Images.REPOSITORY), docker.volumes()));
             return 0;
         }
         settings.home().lock("Teardown");
