@@ -8,9 +8,11 @@ import lib.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "Teardown", description = "Removes the demo's clusters, their kubeconfig entries and its files. What it did not make stays untouched.")
+@Command(name = "Teardown", description = "Removes the demo's clusters, their kubeconfig entries and its files. What it did not make stays "
+        + "untouched.")
 public class Teardown extends Script {
-    @Option(names = "--purge", description = "Remove the node images and fetched files too, which are kept to make the next demo quick.")
+    @Option(names = "--purge", description = "Remove node images, unpacked images and fetched files too, which are kept to make the next "
+            + "demo quick.")
     boolean purge;
     @Option(names = "--dry-run", description = "Only list what would be removed.")
     boolean dryRun;

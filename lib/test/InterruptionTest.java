@@ -25,7 +25,7 @@ class InterruptionTest {
     private String foreign() {
         return Shell.run("""
                 docker ps -a --format '{{.ID}} {{.Names}}' | grep -v ' so[12]-'
-                docker volume ls -q | sort; docker network ls --format '{{.ID}} {{.Name}}' | sort
+                docker volume ls -q | grep -v ^kind-demo-images- | sort; docker network ls --format '{{.ID}} {{.Name}}' | sort
                 kubectl config view --minify; kubectl config get-contexts -o name | grep -v kind-so
                 """, own).out();
     }
