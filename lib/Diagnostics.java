@@ -1,18 +1,15 @@
 package lib;
 
 import module java.base;
-import io.fabric8.kubernetes.api.model.ContainerStatus;
-import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.KubernetesResourceList;
-import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** What is known of a demo that does not work, for whoever is to find out why: a folder of texts, without any secret. */
 public final class Diagnostics {
     /** All of it is given up after this time: a cluster that does not answer must not hold the others' facts back. */
     private static final Duration LIMIT = Duration.ofSeconds(60);
-    private static final int LOG_LINES = 500, SYMPTOM_LINES = 6;
+    private static final int LOG_LINES = 500;
     /** Keys and tokens, as PEM, kubeconfigs, JSON web tokens and bearer headers have them. */
     private static final Pattern SECRET = Pattern.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\\z)"
             + "|(?i:client-key-data|token|password)\"?: *\"?[\\w./+=-]{8,}|eyJ[\\w-]{8,}\\.[\\w-]+\\.[\\w-]+|(?i:bearer) [\\w./+=-]{8,}",
@@ -72,10 +69,10 @@ public final class Diagnostics {
         facts.put("pods.yaml", () -> yaml(kube.client().pods().inAnyNamespace().list()));
         facts.put("services.yaml", () -> yaml(kube.client().services().inAnyNamespace().list()));
         facts.put("events.txt", () -> kube.client().v1().events().inAnyNamespace().list().getItems().stream()
-                .sorted(Comparator.comparing(Diagnostics::time)).map(e -> "%s %s/%s %s".formatted(time(e), e.getMetadata().getNamespace(),
-                        e.getInvolvedObject().getName(), line(e))).collect(Collectors.joining("\n")));
+                .sorted(Comparator.comparing(Pods::time)).map(e -> "%s %s/%s %s".formatted(Pods.time(e), e.getMetadata().getNamespace(),
+                        e.getInvolvedObject().getName(), Pods.line(e))).collect(Collectors.joining("\n")));
         facts.put("not-ready.txt", () -> kube.client().namespaces().list().getItems().stream()
-                .map(n -> String.join("\n", symptoms(kube, n.getMetadata().getName()))).collect(Collectors.joining("\n")));
+                .map(n -> new Pods(kube, n.getMetadata().getName()).symptoms()).collect(Collectors.joining("\n")));
         facts.put("istiod.txt", () -> kube.client().pods().inNamespace(Istioctl.NAMESPACE).withLabel("app", "istiod").list().getItems()
                 .stream().map(p -> kube.client().pods().resource(p).tailingLines(LOG_LINES).getLog()).collect(Collectors.joining("\n")));
         facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
@@ -106,34 +103,4 @@ public final class Diagnostics {
     }
 
     static String withoutSecrets(String text) { return SECRET.matcher(text).replaceAll("(left out)"); }
-
-    /**
-     * What the pods of a namespace that are not ready say of themselves: their state and, indented below it, the last events and
-     * the last lines of a container that ended.
-     */
-    static List<String> symptoms(Kube kube, String namespace) {
-        List<String> lines = new ArrayList<>();
-        for (Pod pod : kube.client().pods().inNamespace(namespace).list().getItems()) {
-            if (Kube.ready(pod)) continue;
-            lines.add(Kube.state(pod));
-            List<Event> events = kube.client().v1().events().inNamespace(namespace).withField("involvedObject.name", pod.getMetadata()
-                    .getName()).list().getItems();
-            events.stream().filter(e -> "Warning".equals(e.getType())).sorted(Comparator.comparing(Diagnostics::time).reversed()).limit(2)
-                    .forEach(e -> lines.add("  " + line(e)));
-            for (ContainerStatus status : pod.getStatus().getContainerStatuses()) {
-                if (status.getRestartCount() == 0) continue;
-                String log = kube.client().pods().resource(pod).inContainer(status.getName()).terminated().tailingLines(SYMPTOM_LINES).getLog();
-                lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), status.getRestartCount()));
-                withoutSecrets(log).lines().forEach(l -> lines.add("    " + l));
-            }
-        }
-        return lines;
-    }
-
-    private static String time(Event e) {
-        return Stream.of(e.getLastTimestamp(), e.getFirstTimestamp(), e.getMetadata().getCreationTimestamp()).filter(Objects::nonNull)
-                .findFirst().orElse("");
-    }
-
-    private static String line(Event e) { return "%s: %s".formatted(e.getReason(), String.valueOf(e.getMessage()).strip()); }
 }

@@ -2,7 +2,6 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
-import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.PartialObjectMetadataList;
@@ -200,6 +199,13 @@ public final class Kube implements AutoCloseable {
      * @param missing tells from the whole list what is not there yet; an empty text when all is
      */
     public <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> seen) {
+        await(what, limit, resources, missing, seen, () -> false);
+    }
+
+    /** @param hopeless asked now and then whether waiting longer is no use */
+    private <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> seen,
+            BooleanSupplier hopeless) {
+        long start = System.nanoTime();
         var last = new AtomicReference<>("no answer from the API server");
         CompletableFuture<List<T>> met = resources.informOnCondition(list -> {
             String now = missing.apply(list);
@@ -208,9 +214,15 @@ public final class Kube implements AutoCloseable {
             return now.isEmpty();
         });
         try {
-            met.get(limit.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw Await.gaveUp(cluster + ": " + what, limit, last.get());
+            while (true) {
+                Duration passed = Duration.ofNanos(System.nanoTime() - start), left = limit.minus(passed);
+                try {
+                    met.get(Math.clamp(left.toMillis(), 0, 5_000), TimeUnit.MILLISECONDS);
+                    return;
+                } catch (TimeoutException e) {
+                    if (!left.isPositive() || hopeless.getAsBoolean()) throw Await.gaveUp(cluster + ": " + what, passed, last.get());
+                }
+            }
         } catch (ExecutionException | InterruptedException e) {
             throw Problem.failed("%s: lost the API server while waiting for %s: %s".formatted(cluster, what, e.getMessage()),
                     kubectl(cluster) + " get nodes");
@@ -230,17 +242,17 @@ public final class Kube implements AutoCloseable {
                     else if (!available(found.get())) open.add(name + " not ready");
                 }
                 return String.join(", ", open);
-            }, seen);
+            }, seen, new Pods(this, namespace)::hopeless);
         } catch (Problem p) {
-            throw Problem.failed(p.getMessage() + "\n" + whyNot(namespace), kubectl(cluster) + " describe pods -n "
+            throw Problem.failed(p.getMessage() + "\n" + symptoms(namespace), kubectl(cluster) + " describe pods -n "
                     + namespace);
         }
     }
 
-    /** The symptoms of pods that are not ready; the API server may be what is gone. */
-    private String whyNot(String namespace) {
+    /** What pods that are not ready say; the API server may be what is gone. */
+    private String symptoms(String namespace) {
         try {
-            return String.join("\n", Diagnostics.symptoms(this, namespace));
+            return new Pods(this, namespace).symptoms();
         } catch (KubernetesClientException e) {
             return reason(e);
         }
@@ -256,14 +268,14 @@ public final class Kube implements AutoCloseable {
                 "jbang KindDemo.java; see %s get all -n %s".formatted(kubectl(cluster), namespace));
         List<String> not = all.stream().filter(d -> !available(d)).map(d -> d.getMetadata().getName()).toList();
         if (!not.isEmpty()) throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not),
-                whyNot(namespace)), "%s describe pods -n %s".formatted(kubectl(cluster), namespace));
+                symptoms(namespace)), "%s describe pods -n %s".formatted(kubectl(cluster), namespace));
         return String.join(", ", all.stream().map(d -> d.getMetadata().getName()).toList());
     }
 
     /** The ready pods with the label {@code app}. */
     public List<Pod> readyPods(String namespace, String app) {
         return client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .filter(p -> ready(p) && p.getMetadata().getDeletionTimestamp() == null).toList();
+                .filter(p -> Pods.ready(p) && p.getMetadata().getDeletionTimestamp() == null).toList();
     }
 
     /** One of them; a {@link Problem} when there is none. */
@@ -279,24 +291,6 @@ public final class Kube implements AutoCloseable {
         int updated = Objects.requireNonNullElse(status.getUpdatedReplicas(), 0);
         return updated >= d.getSpec().getReplicas() && Objects.requireNonNullElse(status.getReplicas(), 0) <= updated
                 && Objects.requireNonNullElse(status.getAvailableReplicas(), 0) >= updated;
-    }
-
-    /** A line for each pod that is not ready: its phase, and the reason its containers wait for. */
-    public List<String> podsNotReady(String namespace) {
-        return client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> !ready(p)).map(Kube::state).toList();
-    }
-
-    /** A pod's phase, and the reasons that its containers wait for. */
-    static String state(Pod pod) {
-        String reasons = pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting()).filter(Objects::nonNull)
-                .map((ContainerStateWaiting w) -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage()))
-                .collect(Collectors.joining("; "));
-        return "pod %s is %s %s".formatted(pod.getMetadata().getName(), pod.getStatus().getPhase(), reasons).strip();
-    }
-
-    static boolean ready(Pod pod) {
-        return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"))
-                || "Succeeded".equals(pod.getStatus().getPhase());
     }
 
     /**

@@ -47,6 +47,7 @@ package lib;
 //SOURCES Outcome.java
 //SOURCES Plan.java
 //SOURCES PlatformChecks.java
+//SOURCES Pods.java
 //SOURCES Preflight.java
 //SOURCES Problem.java
 //SOURCES Report.java

@@ -44,7 +44,7 @@ final class PlatformChecks {
     }
 
     String systemPods(Kube kube) {
-        List<String> not = kube.podsNotReady("kube-system");
+        List<String> not = new Pods(kube, "kube-system").states();
         if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), Kube.kubectl(kube.cluster()) + " get pods -n kube-system");
         return "all ready in kube-system";
     }
@@ -75,7 +75,7 @@ final class PlatformChecks {
     String metalLbReady(Kube kube) {
         if (!kube.cluster().isKind() && kube.client().namespaces().withName(MetalLb.NAMESPACE).get() == null)
             return "there is no MetalLB: addresses come from elsewhere";
-        List<String> not = kube.podsNotReady(MetalLb.NAMESPACE);
+        List<String> not = new Pods(kube, MetalLb.NAMESPACE).states();
         if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), Kube.kubectl(kube.cluster()) + " describe pods -n "
                 + MetalLb.NAMESPACE);
         return kube.deploymentsReady(MetalLb.NAMESPACE);

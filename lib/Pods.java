@@ -1,0 +1,74 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.api.model.ContainerStatus;
+import io.fabric8.kubernetes.api.model.Event;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+
+/** The pods of a namespace that are not ready, and what they say of themselves. */
+record Pods(Kube kube, String namespace) {
+    private static final int LOG_LINES = 6, EVENTS = 2;
+    /** After this time an image that cannot be pulled is given up: nodes get images loaded, none has to be pulled in the first place. */
+    private static final Duration PULLING = Duration.ofMinutes(1);
+    private static final Set<String> NOT_PULLED = Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull");
+    /** How the kubelet tells that it waits a minute or more to start a container again: after the fourth crash in a row. */
+    private static final Pattern CRASHED_OFTEN = Pattern.compile("back-off \\d+m.*");
+
+    static boolean ready(Pod pod) {
+        return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"))
+                || "Succeeded".equals(pod.getStatus().getPhase());
+    }
+
+    private List<Pod> notReady() {
+        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> !ready(p)).toList();
+    }
+
+    /** A line for each: its phase, and the reasons that its containers wait for. */
+    List<String> states() { return notReady().stream().map(Pods::state).toList(); }
+
+    /** The same with the last events and, of a container that ended, the last lines that it printed. */
+    String symptoms() {
+        List<String> lines = new ArrayList<>();
+        for (Pod pod : notReady()) {
+            lines.add(state(pod));
+            kube.client().v1().events().inNamespace(namespace).withField("involvedObject.name", pod.getMetadata().getName()).list().getItems()
+                    .stream().filter(e -> "Warning".equals(e.getType())).sorted(Comparator.comparing(Pods::time).reversed()).limit(EVENTS)
+                    .forEach(e -> lines.add("  " + line(e)));
+            for (ContainerStatus status : pod.getStatus().getContainerStatuses()) {
+                if (status.getRestartCount() == 0) continue;
+                lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), status.getRestartCount()));
+                String log = kube.client().pods().resource(pod).inContainer(status.getName()).terminated().tailingLines(LOG_LINES).getLog();
+                Diagnostics.withoutSecrets(log).lines().forEach(l -> lines.add("    " + l));
+            }
+        }
+        return String.join("\n", lines);
+    }
+
+    /** Whether waiting longer is no use for one of them; no when the API server does not tell. */
+    boolean hopeless() {
+        try {
+            return notReady().stream().anyMatch(pod -> pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting())
+                    .filter(Objects::nonNull).anyMatch(w -> CRASHED_OFTEN.matcher(Objects.toString(w.getMessage(), "")).matches()
+                            || NOT_PULLED.contains(Objects.toString(w.getReason(), "")) && age(pod).compareTo(PULLING) > 0));
+        } catch (KubernetesClientException e) {
+            return false;
+        }
+    }
+
+    private static Duration age(Pod pod) { return Duration.between(Instant.parse(pod.getMetadata().getCreationTimestamp()), Instant.now()); }
+
+    private static String state(Pod pod) {
+        String reasons = pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting()).filter(Objects::nonNull)
+                .map(w -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage())).collect(Collectors.joining("; "));
+        return "pod %s is %s %s".formatted(pod.getMetadata().getName(), pod.getStatus().getPhase(), reasons).strip();
+    }
+
+    /** When an event was seen last, as Kubernetes writes it; empty when it does not say. */
+    static String time(Event e) {
+        return Stream.of(e.getLastTimestamp(), e.getFirstTimestamp(), e.getMetadata().getCreationTimestamp()).filter(Objects::nonNull)
+                .findFirst().orElse("");
+    }
+
+    static String line(Event e) { return "%s: %s".formatted(e.getReason(), String.valueOf(e.getMessage()).strip()); }
+}
