@@ -9,7 +9,8 @@ import lib.Plan.Step;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "KindDemo", description = "Makes kind clusters and joins them to one Istio mesh: multi-primary, each cluster on a network of its own.")
+@Command(name = "KindDemo", description = "Makes kind clusters and joins them to one Istio mesh: multi-primary, each cluster on a network "
+        + "of its own.")
 public class KindDemo extends Script {
     @Option(names = "--no-locality", description = "Leave out the locality rule: requests spread over all clusters.")
     boolean noLocality;
@@ -18,6 +19,8 @@ public class KindDemo extends Script {
     @Option(names = "--diagnostics", paramLabel = "DIR",
             description = "Write what is known of the demo into this folder, without secrets. Done by itself when a step fails.")
     Path diagnostics;
+    @Option(names = "--force", description = "With --contexts: also into clusters that have another Istio.")
+    boolean force;
     @Option(names = "--timings", description = "Print at the end where the time went.")
     boolean timings;
 
@@ -37,7 +40,7 @@ public class KindDemo extends Script {
         Images images = new Images(settings, docker);
         if (!dryRun) {
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
-            new Preflight(settings, docker).run(mesh, images);
+            new Preflight(settings, docker, force).run(mesh, images);
             settings.home().lock("KindDemo");
             settings.home().remember(mesh.clusters().size());
             console.keepLog(settings.home().log("KindDemo"));
@@ -49,20 +52,24 @@ public class KindDemo extends Script {
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
         Step root = plan.step("root of trust", authority.root());
-        Step node = plan.step("node image", images.node());
-        Step pulled = plan.step("images", images.pull());
+        Step node = settings.existing() ? null : plan.step("node image", images.node());
+        Step pulled = settings.existing() ? null : plan.step("images", images.pull());
         for (Kube kube : kubes) {
             Cluster cluster = kube.cluster();
-            Step created = plan.step(cluster, "kind cluster", kind.create(kube, images), node);
-            Step loaded = plan.step(cluster, "images", images.load(cluster), created, pulled);
-            Step balancer = plan.step(cluster, "load balancer", metalLb.install(kube), loaded);
-            Step cacerts = plan.step(cluster, "cacerts", authority.install(kube), created, root);
+            // of clusters that are there already nothing of this is made
+            List<Step> there = List.of(), loaded = List.of(), balanced = List.of();
+            if (!settings.existing()) {
+                there = List.of(plan.step(cluster, "kind cluster", kind.create(kube, images), node));
+                loaded = List.of(plan.step(cluster, "images", images.load(cluster), there, pulled));
+                balanced = List.of(plan.step(cluster, "load balancer", metalLb.install(kube), loaded));
+            }
+            Step cacerts = plan.step(cluster, "cacerts", authority.install(kube), there, root);
             Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube));
-            Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), created, manifest);
-            Step started = plan.step(cluster, "istiod started", istioctl.start(kube), cacerts, manifest, loaded);
+            Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), there, manifest);
+            Step started = plan.step(cluster, "istiod started", istioctl.start(kube), loaded, cacerts, manifest);
             Step istiod = plan.step(cluster, "istiod", istioctl.istiod(kube), started);
             Step gateways = plan.step(cluster, "gateways", istioctl.gateways(kube), istiod);
-            Step addresses = plan.step(cluster, "gateway addresses", istioctl.addresses(kube), gateways, balancer);
+            Step addresses = plan.step(cluster, "gateway addresses", istioctl.addresses(kube), balanced, gateways);
             Step exposed = plan.step(cluster, "expose services", istioctl.expose(kube), istiod, definitions);
             Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality, istioctl), istiod, definitions);
             accounts.add(started);

@@ -8,9 +8,11 @@ import lib.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "Teardown", description = "Removes the demo's clusters, their kubeconfig entries and its files. What it did not make stays untouched.")
+@Command(name = "Teardown", description = "Removes the demo's clusters, their kubeconfig entries and its files. What it did not make stays "
+        + "untouched.")
 public class Teardown extends Script {
-    @Option(names = "--purge", description = "Remove the node images and fetched files too, which are kept to make the next demo quick.")
+    @Option(names = "--purge", description = "Remove node images, unpacked images and fetched files too, which are kept to make the next "
+            + "demo quick.")
     boolean purge;
     @Option(names = "--dry-run", description = "Only list what would be removed.")
     boolean dryRun;
@@ -27,14 +29,17 @@ public class Teardown extends Script {
 
         Kind kind = new Kind(settings, docker);
         Plan plan = new Plan(console);
-        for (Cluster cluster : clusters) plan.step(cluster, "removed", kind.delete(cluster));
+        for (Cluster cluster : clusters) plan.step(cluster, "removed", settings.existing() ? Footprint.remove(new Kube(cluster, console))
+                : kind.delete(cluster));
         Plan.Step[] removed = plan.steps().toArray(Plan.Step[]::new);
         plan.step("files removed", settings.home().delete(purge), removed);
-        plan.step("images removed", Images.remove(docker, purge), removed);
+        if (!settings.existing()) plan.step("images removed", Images.remove(docker, purge), removed);
         if (dryRun) {
-            console.result(clusters.isEmpty() ? "no clusters" : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
+            if (settings.existing()) for (Cluster cluster : clusters) Footprint.of(new Kube(cluster, console)).forEach(r ->
+                    console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
+            else console.result(clusters.isEmpty() ? "no clusters" : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
             console.result(settings.home().delete(purge).byHand());
-            if (purge) console.result("images " + docker.images(Images.REPOSITORY));
+            if (purge) console.result("images %s and volumes %s".formatted(docker.images(Images.REPOSITORY), docker.volumes()));
             return 0;
         }
         settings.home().lock("Teardown");
@@ -42,7 +47,8 @@ public class Teardown extends Script {
             plan.report();
             return Problem.FAILED;
         }
-        console.result(clusters.isEmpty() ? "nothing to remove" : "removed " + clusters);
+        if (settings.existing()) console.result("removed what the demo had put into " + clusters);
+        else console.result(clusters.isEmpty() ? "nothing to remove" : "removed " + clusters);
         return 0;
     }
 

@@ -29,11 +29,8 @@ public class Verify extends Script {
             description = "How long a check may go on failing while the mesh converges. Default: up to 20, each check its own. "
                     + "[KIND_DEMO_WAIT]")
     Integer wait;
-    @Option(names = "--contexts", paramLabel = "NAME", split = ",",
-            description = "Verify another multi-primary mesh: the contexts of its clusters.")
-    List<String> contexts = List.of();
     @Option(names = "--namespace", paramLabel = "NAME", defaultValue = "sample",
-            description = "Where its application is. Default: ${DEFAULT-VALUE}.")
+            description = "Where the application is. Default: ${DEFAULT-VALUE}.")
     String namespace;
     @Option(names = "--service", paramLabel = "NAME", defaultValue = "helloworld",
             description = "The service to call; its pods have its name as the label app, and answer with their own. "
@@ -62,16 +59,17 @@ public class Verify extends Script {
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
 
-        Mesh mesh = contexts.isEmpty() ? settings.discover(docker).mesh() : Mesh.existing(contexts, console);
+        Mesh mesh = settings.discover(docker).mesh();
         if (preflight) {
-            List<Finding> findings = new Preflight(settings, docker).look(mesh, new Images(settings, docker));
+            List<Finding> findings = new Preflight(settings, docker, false).look(mesh, new Images(settings, docker));
             tell(console, "preflight", findings);
             return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
         }
         istioctl.checkVersion();
-        if (contexts.isEmpty() && settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
+        if (settings.existing()) mesh = mesh.asFound(console);
+        else if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
                 + mesh.clusters().getFirst(), "jbang KindDemo.java");
-        if (!wanted.isEmpty() && (!contexts.isEmpty() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
+        if (!wanted.isEmpty() && (settings.existing() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
             throw Problem.usage("experiments break things for a while: they are for the demo's own mesh of two clusters or more",
                     "leave out --experiments");
 

@@ -116,11 +116,35 @@ public final class Docker {
 
     public void pull(String image) { docker.run(LONG, "pull", "--quiet", image); }
 
-    /** Starts a container of an image that does nothing, and goes by itself when {@code life} is over; returns its ID. */
-    public String runTemplate(String image, Duration life) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", HELPER,
+    /**
+     * Starts a container of an image that does nothing, and goes by itself when {@code life} is over; returns its ID.
+     *
+     * @param volume what is mounted, as docker run's --volume takes it
+     */
+    public String runTemplate(String image, String volume, Duration life) {
+        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", HELPER, "--volume", volume,
                 "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
     }
+
+    /** Whether a folder of the engine's machine can be mounted into containers, and holds this file. */
+    public boolean canMount(String folder, String file, String image) {
+        return docker.attempt(SHORT, null, false, "run", "--rm", "--network", "none", "--label", HELPER, "--volume", folder + ":/mounted:ro",
+                "--entrypoint", "test", image, "-e", "/mounted/" + file).ok();
+    }
+
+    /** Makes a volume, unless it is there. */
+    public void makeVolume(String name) { docker.run(SHORT, "volume", "create", "--label", MARK, name); }
+
+    /** Where the engine keeps a volume's files; empty when there is no such volume. */
+    public Optional<String> pathOf(String volume) {
+        Tool.Result result = docker.attempt(SHORT, null, false, "volume", "inspect", "--format", "{{.Mountpoint}}", volume);
+        return result.ok() ? Optional.of(result.out().strip()) : Optional.empty();
+    }
+
+    /** The volumes that {@link #makeVolume} made. */
+    public List<String> volumes() { return docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + MARK).lines().toList(); }
+
+    public void removeVolumes(List<String> names) { if (!names.isEmpty()) docker.run(LONG, words(names, "volume", "rm")); }
 
     /** Starts a server beside the nodes, on their network; returns its container's ID. */
     public String runServer(String image) {

@@ -232,7 +232,11 @@ public final class Experiments {
             } catch (Problem p) {
                 lab.expect(false, p.getMessage());
             }
-            for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
+            try {
+                for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
+            } catch (Problem p) {
+                lab.expect(false, "afterwards: " + p.getMessage());
+            }
             outcomes.add(lab.outcome(name, experiment.title));
             told.accept(outcomes.getLast());
         }

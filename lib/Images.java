@@ -4,12 +4,33 @@ import module java.base;
 
 /**
  * The images that the demo needs, and how they get into the nodes without any node pulling one. Those that the engine has are
- * put into a node image of our own, made once from kind's and kept by a key of its contents: a node made from it has them from
- * its first second. Those that the engine lacks are pulled, once for all nodes, while the clusters start, and then loaded.
+ * unpacked once, into a volume that all nodes share, and a node image of our own, kept by a key of its contents, has links to
+ * them: a node made from it has them from its first second. Those that the engine lacks are pulled, once for all nodes, while
+ * the clusters start, and then loaded.
  */
 public final class Images {
     /** The repository of our node images; Teardown --purge removes them. */
     public static final String REPOSITORY = "kind-demo/node";
+    private static final String VOLUME = "kind-demo-images-";
+    /** Where a node has the shared volume, and where containerd looks for its images. */
+    static final String SHARED = "/kind-demo";
+    private static final String STORE = "/var/lib/containerd";
+    /** Mounting an image unpacks it; ctr has no command that only unpacks. kind's own images too: they come packed. */
+    private static final String UNPACK = """
+            mkdir /unpack
+            for image in $(ctr --namespace=k8s.io images list --quiet | grep -v -e ^sha256: -e ^import-); do
+              ctr --namespace=k8s.io images mount --snapshotter=overlayfs $image /unpack
+              ctr --namespace=k8s.io images unmount --rm --snapshotter=overlayfs /unpack
+            done
+            rmdir /unpack""";
+    /** What is large stays in the volume, with a link to each part: containerd can still add to its store, and remove from it. */
+    private static final String LINK = """
+            from=/kind-demo/containerd to=/var/lib/containerd
+            blobs=io.containerd.content.v1.content/blobs/sha256 layers=io.containerd.snapshotter.v1.overlayfs/snapshots
+            rm -rf $to/*
+            tar -C $from --exclude=./$blobs/* --exclude=./$layers/* -c . | tar -C $to -x
+            ln -s $from/$blobs/* $to/$blobs/
+            ln -s $from/$layers/* $to/$layers/""";
     private static final Duration LIMIT = Duration.ofMinutes(5);
     private static final String[] CTR = {"ctr", "--namespace=k8s.io", "images"};
 
@@ -17,6 +38,7 @@ public final class Images {
     private final String base;
     private final Docker docker;
     private volatile String nodeImage;
+    private volatile Optional<String> store = Optional.empty();
 
     /** The images of the node, of Istio, of MetalLB and of the app. */
     public Images(Settings settings, Docker docker) {
@@ -51,35 +73,59 @@ public final class Images {
             contents.put("base", base + " " + docker.present(List.of(base)).get(base));
             String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256")
                     .digest(contents.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
-            String wanted = REPOSITORY + ":" + key;
-            if (docker.present(List.of(wanted)).isEmpty()) {
+            String volume = VOLUME + key;
+            List<String> tags = List.of(REPOSITORY + ":" + key, REPOSITORY + ":" + key + "-packed");
+            Set<String> there = docker.present(tags).keySet();
+            store = docker.pathOf(volume).filter(_ -> there.contains(tags.getFirst()));
+            if (store.isEmpty() && !there.contains(tags.getLast())) {
                 seen.accept("made once, then kept");
-                make(wanted, held);
+                make(tags, held, volume);
             }
-            nodeImage = wanted;
+            nodeImage = store.isPresent() ? tags.getFirst() : tags.getLast();
         });
     }
 
     /** The image that nodes are made from, once {@link #node} is done. */
     String nodeImage() { return nodeImage; }
 
-    /** As kind makes its own: containerd runs in a container and imports; without unpacking, which an overlay on an overlay forbids. */
-    private void make(String image, Set<String> held) throws IOException {
-        String template = docker.runTemplate(base, Duration.ofMinutes(10));
+    /** The folder of the engine's machine that nodes of that image must have mounted at {@link #SHARED}; empty when it needs none. */
+    Optional<String> store() { return store; }
+
+    /**
+     * Makes a node image as kind makes its own: of a container in which containerd runs just to take images up.
+     *
+     * @param tags the image's name when its images lie unpacked in the volume, and when they are packed within: where the engine
+     *             lets no container mount the volume's folder
+     */
+    private void make(List<String> tags, Set<String> held, String volume) throws IOException {
+        docker.makeVolume(volume);
+        String template = docker.runTemplate(base, volume + ":" + SHARED, LIMIT.multipliedBy(2));
         try {
-            if (!held.isEmpty()) {
-                docker.execDetached(template, "containerd");
-                Await.until("containerd in the new node image", Duration.ofMinutes(1), Duration.ofMillis(200), _ -> {},
-                        () -> docker.exec(LIMIT, template, "ctr", "version").ok() ? "" : "no answer yet");
-                docker.copyImages(held, template, ctr("import", "--no-unpack", "-"));
-                docker.exec(LIMIT, template, "pkill", "--exact", "containerd");
-                Await.until("containerd to end", Duration.ofMinutes(1), Duration.ofMillis(100), _ -> {},
-                        () -> docker.exec(LIMIT, template, "pgrep", "--exact", "containerd").ok() ? "still running" : "");
+            docker.expect(template, "touch", SHARED + "/here");
+            store = docker.pathOf(volume).filter(folder -> !held.isEmpty() && docker.canMount(folder, "here", base));
+            if (store.isPresent()) {
+                docker.expect(template, "bash", "-euc", "rm -rf %1$s && cp --archive %2$s %1$s".formatted(SHARED + "/containerd", STORE));
+                takeUp(template, SHARED + "/containerd", held, "--snapshotter=overlayfs", UNPACK);
+                docker.expect(template, "bash", "-euc", LINK);
+            } else if (!held.isEmpty()) {
+                takeUp(template, STORE, held, "--no-unpack", "true");
             }
-            docker.commit(template, base, image);
+            docker.commit(template, base, store.isPresent() ? tags.getFirst() : tags.getLast());
         } finally {
             docker.remove(template);
         }
+        if (store.isEmpty()) docker.removeVolumes(List.of(volume));
+    }
+
+    private void takeUp(String template, String root, Set<String> images, String how, String then) throws IOException {
+        docker.execDetached(template, "containerd", "--root", root);
+        Await.until("containerd in the new node image", Duration.ofMinutes(1), Duration.ofMillis(200), _ -> {},
+                () -> docker.exec(LIMIT, template, "ctr", "version").ok() ? "" : "no answer yet");
+        docker.copyImages(images, template, ctr("import", how, "-"));
+        docker.expect(template, "bash", "-euc", then);
+        docker.exec(LIMIT, template, "pkill", "--exact", "containerd");
+        Await.until("containerd to end", Duration.ofMinutes(1), Duration.ofMillis(100), _ -> {},
+                () -> docker.exec(LIMIT, template, "pgrep", "--exact", "containerd").ok() ? "still running" : "");
     }
 
     /** Pulls what the engine lacks, side by side. */
@@ -111,7 +157,9 @@ public final class Images {
     public static Action remove(Docker docker, boolean all) {
         return new Action("docker image rm $(docker image ls --quiet %s)".formatted(REPOSITORY), _ -> {
             docker.helpers().forEach(docker::remove);
-            if (all) docker.removeImages(REPOSITORY);
+            if (!all) return;
+            docker.removeImages(REPOSITORY);
+            docker.removeVolumes(docker.volumes());
         });
     }
 

@@ -66,6 +66,9 @@ public final class Istioctl {
             Map<Boolean, List<String>> documents = Kube.split(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))).stream()
                     .collect(Collectors.partitioningBy(Kube::isDefinition));
             List<GenericKubernetesResource> others = documents.get(false).stream().map(Kube::parseOne).toList();
+            // NodePorts are named for the ports that kind maps; elsewhere they may be taken
+            if (!cluster.isKind()) others.stream().filter(Kube::namesNodePorts).forEach(service ->
+                    service.<List<Map<String, Object>>>get("spec", "ports").forEach(port -> port.remove("nodePort")));
             String settings = Integer.toHexString(others.stream().filter(r -> r.getKind().equals("ConfigMap"))
                     .map(r -> r.getAdditionalProperties().toString()).toList().hashCode());
             mark(others, settings);
@@ -132,7 +135,7 @@ public final class Istioctl {
             // a gateway that the manifest has no more
             Stream.of(kube.client().apps().deployments(), kube.client().services()).flatMap(all -> all.inNamespace(NAMESPACE)
                     .withLabel("operator.istio.io/component").list().getItems().stream()).filter(r -> isGateway(r) && !names.contains(r
-                    .getMetadata().getName())).forEach(r -> kube.client().resource(r).delete());
+                    .getMetadata().getName()) && (kube.cluster().isKind() || Footprint.isOurs(r))).forEach(r -> kube.client().resource(r).delete());
             kube.awaitDeployments(NAMESPACE, names, LONG, seen);
         });
     }
@@ -176,22 +179,24 @@ public final class Istioctl {
     }
 
     /**
-     * Gives the control planes of all other clusters the right to read this one's services and endpoints, at its address on
-     * the docker network.
+     * Gives the control planes of all other clusters the right to read this one's services and endpoints, at an address that they
+     * reach: on the docker network, or the one in the kubeconfig when that is no loopback address.
      */
     public Action remoteSecret(Kube kube, List<Kube> all) {
         Cluster cluster = kube.cluster();
         List<Kube> others = all.stream().filter(k -> k != kube).toList();
         String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.context(), cluster.id());
-        String byHand = others.stream().map(o ->
-                "%s \"https://$(docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s):6443\" | %s apply -f -"
-                .formatted(create, Docker.network(), cluster.controlPlane(), Kube.kubectl(o.cluster()))).collect(Collectors.joining("\n"));
+        String address = cluster.isKind() ? "docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s".formatted(
+                Docker.network(), cluster.controlPlane())
+                : Kube.kubectl(cluster) + " get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}'";
+        String byHand = others.stream().map(o -> "%s \"https://$(%s):6443\" | %s apply -f -".formatted(create, address,
+                Kube.kubectl(o.cluster()))).collect(Collectors.joining("\n"));
         return new Action(byHand, seen -> {
             var secret = new AtomicReference<String>();
             Await.until(cluster + ": a token for the other control planes", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
                 try {
                     secret.set(istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(),
-                            "--server", "https://%s:6443".formatted(docker.address(cluster))));
+                            "--server", cluster.isKind() ? "https://%s:6443".formatted(docker.address(cluster)) : kube.reachableServer()));
                     return "";
                 } catch (Problem p) {
                     // a cluster whose controllers have just started gives tokens late
@@ -219,6 +224,19 @@ public final class Istioctl {
      */
     public Map<String, String> remoteClusters(Cluster cluster) {
         return parseRemoteClusters(istioctl.run(SHORT, "remote-clusters", "--context", cluster.context()));
+    }
+
+    /** Says whether the demo's Istio is in the cluster; a {@link Problem} when it is another one's, and that may not be touched. */
+    static String noneButOurs(Kube kube, boolean force) {
+        try {
+            var istiod = kube.client().apps().deployments().inAnyNamespace().withLabel("app", "istiod").list().getItems();
+            var others = istiod.stream().filter(d -> !Footprint.isOurs(d)).map(d -> d.getMetadata().getNamespace()).toList();
+            if (!others.isEmpty() && !force) throw Problem.unfit("%s has an Istio that the demo did not install, in %s; it stays untouched"
+                    .formatted(kube.cluster(), others), "choose other clusters, or put the demo's over it with --force");
+            return istiod.isEmpty() ? "no Istio yet" : others.isEmpty() ? "the demo's own" : "another one's, in " + others;
+        } catch (KubernetesClientException e) {
+            throw Problem.unfit("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
+        }
     }
 
     /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */

@@ -63,7 +63,8 @@ public final class Kind {
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */
     public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
-        String byHand = "kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(), config(cluster));
+        String byHand = "kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(),
+                config(cluster, Optional.empty()));
         return new Action(byHand, seen -> {
             endOrphans(cluster);
             List<Docker.Node> nodes = docker.nodes(cluster);
@@ -79,7 +80,7 @@ public final class Kind {
             if (!nodes.isEmpty()) delete(cluster).task().run(seen);
             Kubeconfig.ofUser().remove(cluster.context());
             seen.accept("kubeadm");
-            withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster), "create", "cluster", "--name", cluster.name(),
+            withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, images.store()), "create", "cluster", "--name", cluster.name(),
                     "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
             connect(kube);
             docker.expect(cluster.controlPlane(), "touch", WHOLE);
@@ -173,14 +174,18 @@ public final class Kind {
         }
     }
 
-    /** kind's configuration of the cluster: the manifest with its placeholders filled, and as many workers as were asked for. */
-    String config(Cluster cluster) {
-        String filled = manifests.filled("kind/cluster.yaml", cluster.placeholders());
-        @SuppressWarnings("unchecked") Map<String, Object> config = Serialization.unmarshal(filled, LinkedHashMap.class);
+    /**
+     * kind's configuration of the cluster: the manifest with its placeholders filled, and as many workers as were asked for.
+     *
+     * @param store the folder that every node is to have mounted for its images, if any
+     */
+    @SuppressWarnings("unchecked") String config(Cluster cluster, Optional<String> store) {
+        Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml", cluster.placeholders()), LinkedHashMap.class);
         List<Object> nodes = new ArrayList<>();
-        for (Object node : (List<?>) config.get("nodes")) {
-            boolean worker = "worker".equals(((Map<?, ?>) node).get("role"));
-            nodes.addAll(Collections.nCopies(worker ? settings.workers() : 1, node));
+        for (var node : (List<Map<String, Object>>) config.get("nodes")) {
+            store.ifPresent(folder -> ((List<Object>) node.computeIfAbsent("extraMounts", _ -> new ArrayList<>())).add(
+                    Map.of("hostPath", folder, "containerPath", Images.SHARED, "readOnly", true)));
+            nodes.addAll(Collections.nCopies("worker".equals(node.get("role")) ? settings.workers() : 1, node));
         }
         config.put("nodes", nodes);
         return Serialization.asYaml(config).replaceFirst("^---\n", "");

@@ -57,6 +57,18 @@ public final class Kube implements AutoCloseable {
         return client;
     }
 
+    /** The API server as other clusters can reach it: as the kubeconfig has it, unless that is a loopback address. */
+    String reachableServer() {
+        URI known = URI.create(client().getMasterUrl().toString());
+        return isLoopback(known.getHost()) ? ownServer() : known.toString();
+    }
+
+    /** The API server as the cluster itself knows it. */
+    String ownServer() {
+        var subset = client().endpoints().inNamespace("default").withName("kubernetes").get().getSubsets().getFirst();
+        return "https://%s:%d".formatted(subset.getAddresses().getFirst().getIp(), subset.getPorts().getFirst().getPort());
+    }
+
     static boolean isLoopback(String host) { return host.matches("127\\..*|localhost|\\[?::1]?"); }
 
     /** The documents of a text of YAML, without those that are only comments. */
@@ -96,6 +108,12 @@ public final class Kube implements AutoCloseable {
      * @param set whose they are: what is remembered in the cluster is kept by this name
      */
     public void applyDefinitions(String set, List<String> documents) {
+        if (!cluster.isKind()) {
+            List<GenericKubernetesResource> definitions = documents.stream().map(Kube::parseOne).toList();
+            apply(definitions);
+            awaitEstablished(definitions.stream().map(d -> d.getMetadata().getName()).collect(Collectors.toSet()));
+            return;
+        }
         Map<String, String> byName = new TreeMap<>();
         for (String document : documents) {
             String name = document.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow();
@@ -147,6 +165,7 @@ public final class Kube implements AutoCloseable {
         console.detail("$ %s apply --server-side   # %s %s".formatted(kubectl(cluster), resource.getKind(), resource.getMetadata()
                 .getName()));
         try {
+            if (!cluster.isKind()) Footprint.mark(client(), resource);
             client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(),

@@ -31,6 +31,7 @@ package lib;
 //SOURCES Diagnostics.java
 //SOURCES Docker.java
 //SOURCES Experiments.java
+//SOURCES Footprint.java
 //SOURCES Home.java
 //SOURCES Host.java
 //SOURCES Images.java

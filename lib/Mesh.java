@@ -15,20 +15,22 @@ public record Mesh(List<Cluster> clusters) {
         return new Mesh(IntStream.rangeClosed(1, count).mapToObj(i -> new Cluster(i, prefix + i)).toList());
     }
 
-    /**
-     * The mesh of clusters that were there before, as their control planes describe themselves.
-     *
-     * @param contexts their contexts in the kubeconfig
-     */
-    public static Mesh existing(List<String> contexts, Console console) {
-        List<Cluster> clusters = new ArrayList<>();
-        for (String context : contexts) {
-            Cluster unknown = new Cluster(clusters.size() + 1, context, context, "", "");
-            if (!Kubeconfig.ofUser().has(context)) throw Problem.usage("the kubeconfig has no context " + context, "kubectl config get-contexts");
-            try (Kube kube = new Kube(unknown, console)) {
-                clusters.add(new Cluster(unknown.index(), context, context, Istioctl.idOf(kube), Istioctl.networkOf(kube)));
+    /** A mesh in clusters that are there already: all that must differ between them comes from their contexts' names. */
+    public static Mesh of(List<String> contexts) {
+        return new Mesh(IntStream.range(0, contexts.size()).mapToObj(i -> {
+            String context = contexts.get(i), plain = context.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-");
+            return new Cluster(i + 1, context, context, "istio-" + plain, "network-" + plain);
+        }).toList());
+    }
+
+    /** The same clusters as their control planes describe themselves: another mesh than ours has IDs and networks of its own. */
+    public Mesh asFound(Console console) {
+        return new Mesh(clusters.stream().map(cluster -> {
+            if (!Kubeconfig.ofUser().has(cluster.context()))
+                throw Problem.usage("the kubeconfig has no context " + cluster.context(), "kubectl config get-contexts");
+            try (Kube kube = new Kube(cluster, console)) {
+                return new Cluster(cluster.index(), cluster.name(), cluster.context(), Istioctl.idOf(kube), Istioctl.networkOf(kube));
             }
-        }
-        return new Mesh(clusters);
+        }).toList());
     }
 }

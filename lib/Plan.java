@@ -51,7 +51,10 @@ public final class Plan {
     /** Adds a step in a cluster that starts when all of {@code after} are done. */
     public Step step(Cluster where, String what, Action action, Step... after) { return step(where, what, action, List.of(after)); }
 
-    public Step step(Cluster where, String what, Action action, List<Step> after) { return add(where.name(), what, action, after); }
+    /** The same, after two kinds of steps. */
+    public Step step(Cluster where, String what, Action action, List<Step> after, Step... andAfter) {
+        return add(where.name(), what, action, Stream.concat(after.stream(), Arrays.stream(andAfter)).toList());
+    }
 
     /** Adds a step that belongs to no single cluster. */
     public Step step(String what, Action action, Step... after) { return add("", what, action, List.of(after)); }

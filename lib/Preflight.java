@@ -11,13 +11,33 @@ public final class Preflight {
 
     private final Settings settings;
     private final Docker docker;
+    private final boolean force;
 
-    public Preflight(Settings settings, Docker docker) {
+    /** @param force whether the mesh may go over another Istio, in clusters that are there already */
+    public Preflight(Settings settings, Docker docker, boolean force) {
         this.settings = settings;
         this.docker = docker;
+        this.force = force;
     }
 
     List<Check> checks(Mesh mesh, Images images) {
+        return settings.existing() ? forExisting(mesh) : forNew(mesh, images);
+    }
+
+    /** What must hold before the mesh is put into clusters that are there already. */
+    List<Check> forExisting(Mesh mesh) {
+        Istioctl istioctl = new Istioctl(settings, docker);
+        List<Check> checks = new ArrayList<>(List.of(
+                check("istioctl", "it is there and of the right version", Severity.FATAL, () -> "" + istioctl.checkVersion())));
+        for (Cluster cluster : mesh.clusters()) {
+            Kube kube = new Kube(cluster, settings.console());
+            checks.add(new Check("no-other-istio", "no other Istio is in the cluster", cluster.name(), Severity.FATAL, Duration.ZERO,
+                    () -> Istioctl.noneButOurs(kube, force)));
+        }
+        return checks;
+    }
+
+    private List<Check> forNew(Mesh mesh, Images images) {
         Host host = new Host(docker);
         Kind kind = new Kind(settings, docker);
         Istioctl istioctl = new Istioctl(settings, docker);

@@ -27,8 +27,7 @@ public record Results(boolean works, String made, Map<String, String> versions, 
             Map<String, String> gateways = new TreeMap<>();
             String apiServer = "";
             try {
-                var endpoint = kube.client().endpoints().inNamespace("default").withName("kubernetes").get().getSubsets().getFirst();
-                apiServer = "https://%s:%d".formatted(endpoint.getAddresses().getFirst().getIp(), endpoint.getPorts().getFirst().getPort());
+                apiServer = kube.ownServer();
                 kube.client().services().inNamespace(Istioctl.NAMESPACE).list().getItems().stream()
                         .filter(s -> Istioctl.isGateway(s))
                         .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())

@@ -47,7 +47,9 @@ public final class SampleApp {
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(Kube.kubectl(first), APP.namespace(),
                 APP.client()));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
-        for (Cluster cluster : mesh.clusters()) text.append("  %s: http://localhost:%d/hello\n".formatted(cluster, cluster.httpPort()));
+        for (Cluster cluster : mesh.clusters()) text.append(cluster.isKind() ? "  %s: http://localhost:%d/hello\n".formatted(cluster,
+                cluster.httpPort()) : "  %s -n istio-system port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n"
+                .formatted(Kube.kubectl(cluster)));
         text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));
         return text.toString();
     }

@@ -19,7 +19,13 @@ public abstract class Script implements Callable<Integer> {
     protected abstract int run() throws Exception;
 
     /** Runs the script and ends the JVM with its exit code. */
-    public static void main(Script script, String[] arguments) { System.exit(new CommandLine(script).execute(arguments)); }
+    public static void main(Script script, String[] arguments) {
+        System.exit(new CommandLine(script).setParameterExceptionHandler((wrong, _) -> {
+            // the whole usage would push what is wrong off the screen
+            wrong.getCommandLine().getErr().printf("%s%n    → jbang %s.java --help%n", wrong.getMessage(), wrong.getCommandLine().getCommandName());
+            return Problem.USAGE;
+        }).execute(arguments));
+    }
 
     @Override public final Integer call() {
         settings.check();

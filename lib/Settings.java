@@ -12,6 +12,11 @@ public final class Settings {
             description = "Number of clusters, 1 to 9. Default: those that are there, else 2. [KIND_DEMO_CLUSTERS]")
     private Integer clusters;
 
+    @Option(names = "--contexts", paramLabel = "NAME", split = ",", defaultValue = "${KIND_DEMO_CONTEXTS}",
+            description = "Clusters that are there already, by their contexts: only the mesh is put into them, and taken out. "
+                    + "[KIND_DEMO_CONTEXTS]")
+    private List<String> contexts;
+
     @Option(names = "--workers", paramLabel = "N", defaultValue = "${KIND_DEMO_WORKERS}",
             description = "Worker nodes per cluster, beside the control plane. Default: as many as are there, else 0. "
                     + "[KIND_DEMO_WORKERS]")
@@ -46,6 +51,9 @@ public final class Settings {
         if (clusters != null && (clusters < 1 || clusters > Mesh.MOST_CLUSTERS))
             throw wrong("--clusters takes 1 to %d, not %d".formatted(Mesh.MOST_CLUSTERS, clusters));
         if (workers != null && (workers < 0 || workers > 9)) throw wrong("--workers takes 0 to 9, not " + workers);
+        if (existing() && clusters != null) throw wrong("--contexts names the clusters; --clusters is for those that the demo makes");
+        if (existing() && contexts.stream().anyMatch(String::isBlank) || existing() && Set.copyOf(contexts).size() < contexts.size())
+            throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'".formatted(namePrefix));
         if (nodeImage != null && !nodeImage.matches("[A-Za-z0-9][\\w./:@-]*")) throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
@@ -57,6 +65,7 @@ public final class Settings {
 
     /** Looks which nodes of ours exist: they are the default for what is not asked for. A {@link Problem} when no engine answers. */
     public Settings discover(Docker docker) {
+        if (existing()) return this;
         docker.engine();
         var named = docker.nodes().stream().filter(n -> named(n.cluster()) != null).collect(Collectors.partitioningBy(Docker.Node::ours));
         nodes = named.get(true);
@@ -82,13 +91,18 @@ public final class Settings {
 
     /** Those that were found, and those of an earlier run that somebody deleted and that are still in the kubeconfig. */
     public List<Cluster> removable() {
+        if (existing()) return mesh().clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
         return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS).clusters().stream().filter(c -> found().contains(c)
                 || c.index() <= home().remembered() && !foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }
 
-    /** The mesh that is asked for: --clusters, else what was found and what an earlier run made beside it, else two clusters. */
+    /** Whether the mesh goes into clusters that are there already. */
+    public boolean existing() { return contexts != null && !contexts.isEmpty(); }
+
+    /** The mesh that is asked for: --contexts or --clusters, else what was found and what an earlier run made beside it, else two clusters. */
     public Mesh mesh() {
+        if (existing()) return Mesh.of(contexts);
         int there = found().isEmpty() ? 2 : Math.max(found().getLast().index(), home().remembered());
         return Mesh.of(namePrefix, clusters != null ? clusters : there);
     }
@@ -114,7 +128,7 @@ public final class Settings {
 
     public Manifests manifests() { return new Manifests(manifests); }
 
-    public Home home() { return Home.of(namePrefix); }
+    public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
 
     public Assets assets() { return new Assets(assets, home().cache()); }
 
@@ -125,5 +139,8 @@ public final class Settings {
     }
 
     /** The options that a user must repeat to mean the same demo. */
-    public String asTyped() { return namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix; }
+    public String asTyped() {
+        if (existing()) return " --contexts " + Tool.quoted(String.join(",", contexts));
+        return namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix;
+    }
 }

@@ -24,7 +24,7 @@ public final class Bench implements Callable<Integer> {
             description = "Numbers of worker nodes to measure. Default: ${DEFAULT-VALUE}.")
     List<Integer> workers;
     @Option(names = "--growth", split = ",", defaultValue = "1,3,4",
-            description = "Numbers of clusters to measure beside two, once a round. Default: ${DEFAULT-VALUE}.")
+            description = "Numbers of clusters to measure beside two, in the first round. Default: ${DEFAULT-VALUE}.")
     List<Integer> growth;
     @Option(names = "--reference", defaultValue = "../shared/testbed/reference.sh",
             description = "The demo in plain shell, if there is one. It reads WORKERS. Default: ${DEFAULT-VALUE}.")
@@ -65,7 +65,7 @@ public final class Bench implements Callable<Integer> {
                 }
                 measure("Teardown" + suffix, "jbang Teardown.java");
             }
-            for (int n : growth) {
+            if (round == 1) for (int n : growth) {
                 measure("KindDemo warm, %d cluster%s".formatted(n, n == 1 ? "" : "s"), "jbang KindDemo.java --clusters " + n);
                 must("jbang Verify.java");
                 must("jbang Teardown.java");

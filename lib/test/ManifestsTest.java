@@ -50,7 +50,9 @@ class ManifestsTest {
             @Override protected int run() { return 0; }
         };
         new picocli.CommandLine(script).parseArgs();
-        new Preflight(script.settings, null).checks(Mesh.of("so", 2), new Images(script.settings, null)).forEach(check -> ids.add(check.id()));
+        var preflight = new Preflight(script.settings, null, false);
+        preflight.checks(Mesh.of("so", 2), new Images(script.settings, null)).forEach(check -> ids.add(check.id()));
+        preflight.forExisting(Mesh.of(List.of("a"))).forEach(check -> ids.add(check.id()));
         for (String id : ids) assertTrue(readme.contains("<a id=\"%s\"></a>".formatted(id)), id);
     }
 

@@ -9,6 +9,7 @@
 //SOURCES CertificateAuthorityTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
+//SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
 //SOURCES InterruptionTest.java
 //SOURCES KubeconfigTest.java

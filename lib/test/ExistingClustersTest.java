@@ -1,0 +1,83 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The mesh in clusters that kind made plainly, with a load balancer that is the test's own: put in, and taken out again. */
+@Tag("long")
+class ExistingClustersTest {
+    private static final List<String> CLUSTERS = List.of("east", "west");
+    private static final String BOTH = " --contexts kind-east,kind-west";
+    @TempDir private static Path folder;
+    private static Map<String, String> own;
+
+    private static Shell.Result succeeds(String command) {
+        Shell.Result result = Shell.run(command, own);
+        assertEquals(0, result.exitCode(), command + "\n" + result.all());
+        return result;
+    }
+
+    @BeforeAll static void plainClustersWithALoadBalancer() throws IOException {
+        own = Map.of("KUBECONFIG", folder.resolve("config").toString(), "XDG_STATE_HOME", folder.toString());
+        String image = Objects.requireNonNullElse(System.getenv("KIND_DEMO_NODE_IMAGE"), Versions.NODE_IMAGE);
+        Set<String> images = new TreeSet<>(Istioctl.images());
+        images.addAll(MetalLb.images());
+        Manifests manifests = new Manifests(null);
+        for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));
+        String subnet = succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :").out();
+        String start = subnet.strip().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
+        Path assets = Path.of(Objects.requireNonNullElse(System.getenv("KIND_DEMO_ASSETS"),
+                Home.of("so").cache().toString())).resolve(Versions.METALLB_MANIFEST.file());
+        for (String cluster : CLUSTERS) {
+            String kubectl = "kubectl --context kind-" + cluster, range = "%s.%d.10-%1$s.%2$d.30".formatted(start, 240 + CLUSTERS.indexOf(cluster));
+            succeeds("kind create cluster --name %s --image %s".formatted(cluster, image));
+            succeeds("docker save %s | docker exec -i %s-control-plane ctr --namespace=k8s.io images import --snapshotter=overlayfs -".formatted(
+                    String.join(" ", images), cluster));
+            succeeds(kubectl + " apply --server-side -f " + assets);
+            succeeds(kubectl + " -n metallb-system rollout status deployment/controller --timeout 180s");
+            Path pool = Files.writeString(folder.resolve(cluster + ".yaml"), manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", range)));
+            succeeds("for try in $(seq 60); do %s apply -f %s && break; sleep 2; done".formatted(kubectl, pool));
+            succeeds(kubectl + " create configmap mine -n default --from-literal=a=b");
+        }
+    }
+
+    @AfterAll static void down() { CLUSTERS.forEach(c -> Shell.run("kind delete cluster --name " + c, own)); }
+
+    /** All that a user could miss, or find left behind, by name. */
+    private static String all(String cluster) {
+        return succeeds("for kind in $(kubectl --context kind-%1$s api-resources --verbs=list -o name | grep -v -e events -e leases -e replicasets "
+                .formatted(cluster) + "-e pods -e endpointslices -e componentstatuses); do kubectl --context kind-%s get $kind -A -o name; done | sort"
+                .formatted(cluster)).out();
+    }
+
+    @Test void theMeshIsPutInAndTakenOutAgain() {
+        String east = all("east"), west = all("west"), current = succeeds("kubectl config current-context").out();
+
+        succeeds("kubectl --context kind-west create namespace other && kubectl --context kind-west -n other create deployment istiod --image none "
+                + "--replicas 0");
+        Shell.Result refused = Shell.run("jbang KindDemo.java" + BOTH, own);
+        assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
+        assertTrue(refused.err().contains("kind-west has an Istio that the demo did not install, in [other]"), refused.err());
+        succeeds("kubectl --context kind-west delete namespace other");
+
+        Shell.Result demo = succeeds("jbang KindDemo.java" + BOTH);
+        System.out.println("KindDemo on clusters that are there: %d s%n%s".formatted(demo.took().toSeconds(), demo.out()));
+        assertTrue(succeeds("jbang Verify.java" + BOTH).out().contains("kind-west: endpoints: 2 local, 1 on 15443"));
+        succeeds("jbang KindDemo.java" + BOTH);
+        assertTrue(succeeds("jbang Teardown.java --dry-run" + BOTH).out().contains("kind-east: Deployment istiod"));
+        Shell.Result teardown = succeeds("jbang Teardown.java" + BOTH);
+        System.out.println("Teardown: %d s%n%s".formatted(teardown.took().toSeconds(), teardown.out()));
+
+        assertEquals(east, all("east"));
+        assertEquals(west, all("west"));
+        assertEquals(current, succeeds("kubectl config current-context").out());
+        assertFalse(Files.exists(folder.resolve("kind-demo/kind-east+kind-west")));
+        succeeds("jbang Teardown.java" + BOTH);
+    }
+}
