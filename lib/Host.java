@@ -36,8 +36,8 @@ final class Host {
 
     String memory(int clusters) {
         long memory = asked().memoryBytes(), needed = clusters * MEMORY_PER_CLUSTER;
-        if (memory < needed) throw Problem.unfit("the engine has %.1f GB of memory; %d clusters want %.1f GB".formatted(memory / 1e9, clusters,
-                needed / 1e9), "give the engine more, or make fewer: --clusters 1");
+        if (memory < needed) throw Problem.unfit("the engine has %.1f GB of memory; %d clusters want %.1f GB".formatted(memory / 1e9,
+                clusters, needed / 1e9), "give the engine more, or make fewer: --clusters 1");
         return "%.1f GB for %d clusters".formatted(memory / 1e9, clusters);
     }
 
@@ -94,7 +94,7 @@ final class Host {
         Version kubernetes = Version.first(nodeImage);
         if (version.equals("1") && kubernetes.compareTo(NO_CGROUP_V1) >= 0 && !allowed)
             throw Problem.unfit("this machine has cgroup v1, which Kubernetes %s does not start on".formatted(kubernetes),
-                    "boot it with systemd.unified_cgroup_hierarchy=1, or take the newest node image of 1.34: --node-image kindest/node:v1.34.…");
+                    "boot it with systemd.unified_cgroup_hierarchy=1, or take kind's newest node image of 1.34: --node-image");
         return "cgroup v%s, Kubernetes %s".formatted(version, kubernetes);
     }
 
@@ -113,8 +113,8 @@ final class Host {
         }
         if (!taken.isEmpty()) throw Problem.unfit("port%s %s on 127.0.0.1 %s taken".formatted(taken.size() > 1 ? "s" : "",
                 String.join(", ", taken), taken.size() > 1 ? "are" : "is"),
-                "see who listens (lsof -i :%s), end it, or change manifests/kind/cluster.yaml in a copy named by --manifests".formatted(taken
-                        .getFirst().split(" ")[0]));
+                "see who listens (lsof -i :%s), end it, or change manifests/kind/cluster.yaml in a copy named by --manifests"
+                        .formatted(taken.getFirst().split(" ")[0]));
         return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(3 * missing.size());
     }
 
@@ -128,8 +128,8 @@ final class Host {
 
     /** With a proxy set, what must not go through it: this machine, and the docker network. */
     String proxy() {
-        UnaryOperator<String> variable = name -> Objects.requireNonNullElse(System.getenv(name), Objects.requireNonNullElse(System.getenv(name
-                .toLowerCase(Locale.ROOT)), ""));
+        UnaryOperator<String> variable = name -> Stream.of(name, name.toLowerCase(Locale.ROOT)).map(System::getenv)
+                .filter(Objects::nonNull).findFirst().orElse("");
         if (variable.apply("HTTP_PROXY").isEmpty() && variable.apply("HTTPS_PROXY").isEmpty()) return "none";
         List<String> direct = List.of(variable.apply("NO_PROXY").split("\\s*,\\s*")), wanted = new ArrayList<>(List.of("127.0.0.1",
                 "localhost"));

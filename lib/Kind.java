@@ -37,16 +37,16 @@ public final class Kind {
         String afresh = "start afresh: jbang Teardown.java%s, then this again".formatted(settings.asTyped());
         List<Cluster> extra = settings.found().stream().filter(c -> !mesh.clusters().contains(c)).toList();
         if (!extra.isEmpty())
-            throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(mesh.clusters().size(),
-                    extra), "keep it: leave --clusters out; or remove it: kind delete cluster --name %s, then this again".formatted(extra
+            throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(mesh.clusters()
+                    .size(), extra), "keep it: leave --clusters out; or remove it: kind delete cluster --name %s, then this again".formatted(extra
                     .getFirst()));
         for (Cluster cluster : settings.found()) {
             List<Docker.Node> nodes = docker.nodes(cluster);
             if (!isWhole(cluster, nodes)) continue; // it is made anew
             int workers = (int) nodes.stream().filter(Docker.Node::worker).count();
             if (settings.askedWorkers().orElse(workers) != workers)
-                throw Problem.unfit("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers, settings.workers()),
-                        "keep them: leave --workers out; or " + afresh);
+                throw Problem.unfit("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers,
+                        settings.workers()), "keep them: leave --workers out; or " + afresh);
             String base = nodes.getFirst().base();
             if (!base.isEmpty() && !sameImage(base, settings.askedNodeImage().orElse(base)))
                 throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,

@@ -32,9 +32,9 @@ record Pods(Kube kube, String namespace) {
         List<String> lines = new ArrayList<>();
         for (Pod pod : notReady()) {
             lines.add(state(pod));
-            kube.client().v1().events().inNamespace(namespace).withField("involvedObject.name", pod.getMetadata().getName()).list().getItems()
-                    .stream().filter(e -> "Warning".equals(e.getType())).sorted(Comparator.comparing(Pods::time).reversed()).limit(EVENTS)
-                    .forEach(e -> lines.add("  " + line(e)));
+            String name = pod.getMetadata().getName();
+            kube.client().v1().events().inNamespace(namespace).withField("involvedObject.name", name).list().getItems().stream().filter(e ->
+                    "Warning".equals(e.getType())).sorted(Comparator.comparing(Pods::time).reversed()).limit(EVENTS).forEach(e -> lines.add("  " + line(e)));
             for (ContainerStatus status : pod.getStatus().getContainerStatuses()) {
                 if (status.getRestartCount() == 0) continue;
                 lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), status.getRestartCount()));
@@ -56,7 +56,9 @@ record Pods(Kube kube, String namespace) {
         }
     }
 
-    private static Duration age(Pod pod) { return Duration.between(Instant.parse(pod.getMetadata().getCreationTimestamp()), Instant.now()); }
+    private static Duration age(Pod pod) {
+        return Duration.between(Instant.parse(pod.getMetadata().getCreationTimestamp()), Instant.now());
+    }
 
     private static String state(Pod pod) {
         String reasons = pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting()).filter(Objects::nonNull)

@@ -86,7 +86,8 @@ public final class Preflight {
             settings.console().warn(f.saw());
             settings.console().hint("→ " + f.hint());
         }
-        List<Problem> problems = findings.stream().filter(f -> f.status() == Status.FAILED).map(f -> Problem.unfit(f.saw(), f.hint())).toList();
+        List<Problem> problems = findings.stream().filter(f -> f.status() == Status.FAILED).map(f -> Problem.unfit(f.saw(), f.hint()))
+                .toList();
         if (problems.isEmpty()) return;
         problems.subList(0, problems.size() - 1).forEach(p -> settings.console().problem("", p));
         throw problems.getLast();

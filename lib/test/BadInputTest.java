@@ -162,10 +162,10 @@ class BadInputTest {
     /** A folder that a shell would take apart: with a copy of the manifests, one of which has this text. */
     private String manifestsWith(String file, String text) throws IOException {
         Path copy = folder.resolve("a 'b' \"$(touch pwned)\"; touch pwned #");
-        assertEquals(0, new ProcessBuilder("cp", "-r", "manifests", copy.toString()).directory(Shell.PROJECT.toFile()).start().onExit().join()
-                .exitValue());
+        String quoted = Tool.quoted(copy.toString());
+        assertEquals(0, Shell.run("cp -r manifests " + quoted).exitCode());
         Files.writeString(copy.resolve(file), text);
-        return Tool.quoted(copy.toString());
+        return quoted;
     }
 
     @Test void manifestsThatCannotBeMeant() throws IOException {
@@ -180,8 +180,8 @@ class BadInputTest {
         String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\n");
         Shell.Result plan = Shell.run("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
         assertEquals(0, plan.exitCode(), plan.all());
-        Shell.run("cd '%s' && kubectl() { :; }; istioctl() { :; }; kind() { :; }; docker() { echo 1; }; openssl() { :; }; %s".formatted(folder,
-                plan.out().replace("set -euo pipefail", "")));
+        Shell.run("cd '%s' && kubectl() { :; }; istioctl() { :; }; kind() { :; }; docker() { echo 1; }; openssl() { :; }; %s".formatted(
+                folder, plan.out().replace("set -euo pipefail", "")));
         assertFalse(Files.exists(folder.resolve("pwned")) || Files.exists(Shell.PROJECT.resolve("pwned")), plan.out());
     }
 
@@ -189,7 +189,8 @@ class BadInputTest {
         Path broken = Files.writeString(folder.resolve("broken"), "{{{ no yaml");
         refused(Problem.UNFIT, "is not a kubeconfig", "", Map.of("KUBECONFIG", broken.toString()));
         assertEquals("{{{ no yaml", Files.readString(broken));
-        refused(Problem.UNFIT, "cannot read the kubeconfig", "", Map.of("KUBECONFIG", Files.createDirectory(folder.resolve("dir")).toString()));
+        Path directory = Files.createDirectory(folder.resolve("dir"));
+        refused(Problem.UNFIT, "cannot read the kubeconfig", "", Map.of("KUBECONFIG", directory.toString()));
     }
 
     @Test void aStateFolderThatCannotBeMade() throws IOException {
@@ -225,7 +226,8 @@ class BadInputTest {
             refused(Problem.UNFIT, "a kind cluster named so1 exists and was not made by this demo", "");
             Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
             assertEquals(0, teardown.exitCode(), teardown.all());
-            String there = "docker ps --quiet --no-trunc --filter id=" + id, onTerminal = "printf '%s\\n' | script -qec 'jbang Teardown.java --force' /dev/null";
+            String there = "docker ps --quiet --no-trunc --filter id=" + id;
+            String onTerminal = "printf '%s\\n' | script -qec 'jbang Teardown.java --force' /dev/null";
             assertEquals(id, Shell.run(there).out().strip(), "Teardown must leave it alone");
             Shell.Result noTerminal = Shell.run("jbang Teardown.java --force");
             assertEquals(Problem.UNFIT, noTerminal.exitCode(), noTerminal.all());

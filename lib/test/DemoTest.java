@@ -209,9 +209,10 @@ class DemoTest {
     @Test @Order(13) void diagnosticsHaveNoSecrets() throws IOException {
         Path folder = STATE.resolve("diagnostics");
         succeeds("jbang Verify.java --diagnostics " + folder);
-        for (String file : List.of("versions.txt", "so1/pods.yaml", "so1/events.txt", "so1/istiod.txt", "so2/endpoints.txt", "so2/node-so2-control-plane.txt"))
+        for (String file : List.of("versions.txt", "so1/pods.yaml", "so1/events.txt", "so1/istiod.txt", "so2/endpoints.txt",
+                "so2/node-so2-control-plane.txt"))
             assertFalse(Files.readString(folder.resolve(file)).matches("(?s)|not to be had.*"), file);
-        assertEquals("", Shell.run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + folder).out());
+        assertEquals("", Shell.secretsIn(folder));
     }
 
     @Test @Order(14) void teardownLeavesNothing() throws IOException {

@@ -11,7 +11,8 @@ import org.junit.jupiter.api.Test;
 @Tag("unit")
 class DiagnosticsTest {
     @ParameterizedTest @ValueSource(strings = {"client-key-data: S0VZS0VZS0VZ", "token: abcdefghijkl", "\"token\": \"abcdefghijkl\"",
-            "Authorization: Bearer abcdefghijkl", "password=abcdefghijkl is no option, but password: abcdefghijkl is", "eyJhbGciOiJS.eyJpc3Mi.c2ln"})
+            "Authorization: Bearer abcdefghijkl", "password=abcdefghijkl is no option, but password: abcdefghijkl is",
+            "eyJhbGciOiJS.eyJpc3Mi.c2ln"})
     void secretsAreLeftOut(String text) {
         String left = Diagnostics.withoutSecrets("before\n" + text + "\nafter");
         assertTrue(left.contains("(left out)") && left.startsWith("before\n") && left.endsWith("\nafter"), left);
@@ -20,9 +21,9 @@ class DiagnosticsTest {
 
     @Test void aKeyIsLeftOutWholeAndACertificateStays() throws Exception {
         var root = CertificateAuthority.makeRoot();
-        String certificate = CertificateAuthority.pem(root.certificate());
-        assertEquals("a: (left out)\n" + certificate, Diagnostics.withoutSecrets("a: " + CertificateAuthority.pem(root.key()) + certificate));
-        assertEquals("(left out)", Diagnostics.withoutSecrets(CertificateAuthority.pem(root.key()).substring(0, 90)));
+        String certificate = CertificateAuthority.pem(root.certificate()), key = CertificateAuthority.pem(root.key());
+        assertEquals("a: (left out)\n" + certificate, Diagnostics.withoutSecrets("a: " + key + certificate));
+        assertEquals("(left out)", Diagnostics.withoutSecrets(key.substring(0, 90)));
     }
 
     @Test void whatOnlySpeaksOfTokensStays() {

@@ -32,10 +32,10 @@ class FailureTest {
         assertFalse(demo.err().contains("\tat "), "a stack trace");
         Path diagnostics = Path.of(own.get("XDG_STATE_HOME")).resolve("kind-demo/so/diagnostics");
         assertTrue(demo.err().contains("diagnostics, without secrets, are in " + diagnostics), demo.err());
-        for (String file : List.of("versions.txt", "timings.txt", "log.txt", "so1/pods.yaml", "so1/events.txt", "so1/node-so1-control-plane.txt"))
+        for (String file : List.of("versions.txt", "timings.txt", "log.txt", "so1/pods.yaml", "so1/events.txt",
+                "so1/node-so1-control-plane.txt"))
             assertTrue(Files.size(diagnostics.resolve(file)) > 0, file);
-        assertEquals("", Shell.run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + diagnostics)
-                .out(), "secrets are in the diagnostics");
+        assertEquals("", Shell.secretsIn(diagnostics), "secrets are in the diagnostics");
     }
 
     private void succeeds(String command) {
@@ -44,8 +44,8 @@ class FailureTest {
     }
 
     @Test void anImageThatCannotBePulled() throws IOException {
-        fails(Shell.run("jbang KindDemo.java" + manifests("apps/sleep.yaml", "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always"), own),
-                "sample app", "ImagePullBackOff", "Failed: ", "docker.io/curlimages/curl");
+        fails(Shell.run("jbang KindDemo.java" + manifests("apps/sleep.yaml", "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always"),
+                own), "sample app", "ImagePullBackOff", "Failed: ", "docker.io/curlimages/curl");
         succeeds("jbang KindDemo.java");
         succeeds("jbang Verify.java");
     }

@@ -35,8 +35,8 @@ class SettingsTest {
 
     /** What kubectl says of so1's pods once those are gone that are going. */
     private static String pods(String words) {
-        return succeeds("for i in $(seq 60); do kubectl --context kind-so1 get pods -A -o jsonpath='{.items[*].metadata.deletionTimestamp}' | grep -q . || break; sleep 1; done; kubectl --context kind-so1 "
-                + words).out();
+        String going = "kubectl --context kind-so1 get pods -A -o jsonpath='{.items[*].metadata.deletionTimestamp}' | grep -q .";
+        return succeeds("for i in $(seq 60); do %s || break; sleep 1; done; kubectl --context kind-so1 %s".formatted(going, words)).out();
     }
 
     @BeforeAll static void up() { succeeds("jbang KindDemo.java"); }
@@ -61,7 +61,8 @@ class SettingsTest {
         succeeds("jbang KindDemo.java --manifests '%s'".formatted(copy));
         String pods = pods("get pods -n sample -o yaml");
         assertTrue(pods.contains("cpu: 40m") && pods.contains("cpu: 11m") && !pods.contains("cpu: 50m"), pods);
-        assertEquals("", succeeds("kubectl --context kind-so2 get deployments,services -n istio-system -o name | grep egress || true").out());
+        assertEquals("", succeeds("kubectl --context kind-so2 get deployments,services -n istio-system -o name | grep egress || true")
+                .out());
         succeeds("jbang Verify.java");
         succeeds("jbang KindDemo.java");
         pods = pods("get pods -n sample -o yaml");

@@ -9,23 +9,25 @@ import module java.base;
 final class Soak {
     /** What is killed, in either cluster. Not the client, nor its node so1: whoever asks must live to tell. */
     private enum Fault {
-        APP("an instance of the app", "pod", "sample", "helloworld"), GATEWAY("an east-west gateway", "pod", "istio-system", "istio-eastwestgateway"),
-        ISTIOD("an istiod", "pod", "istio-system", "istiod"), NODE("the other cluster's node", "node", "", "");
+        APP("an instance of the app", "sample", "helloworld"),
+        GATEWAY("an east-west gateway", "istio-system", "istio-eastwestgateway"),
+        ISTIOD("an istiod", "istio-system", "istiod"),
+        NODE("the other cluster's node", "", "");
 
-        private final String title, kind, namespace, app;
+        private final String title, namespace, app;
 
-        Fault(String title, String kind, String namespace, String app) {
+        Fault(String title, String namespace, String app) {
             this.title = title;
-            this.kind = kind;
             this.namespace = namespace;
             this.app = app;
         }
 
         void strike(Random random) {
-            String cluster = "so" + (1 + random.nextInt(2));
-            succeeds(kind.equals("node") ? "docker kill so2-control-plane && docker start so2-control-plane"
-                    : "kubectl --context kind-%s delete $(kubectl --context kind-%1$s get pods -n %s -l app=%s -o name | shuf -n 1 --random-source=<(yes %d)) -n %2$s --grace-period 0 --force"
-                    .formatted(cluster, namespace, app, random.nextInt(1000)));
+            String kubectl = "kubectl --context kind-so" + (1 + random.nextInt(2));
+            String choice = "shuf -n 1 --random-source=<(yes %d)".formatted(random.nextInt(1000));
+            succeeds(this == NODE ? "docker kill so2-control-plane && docker start so2-control-plane"
+                    : "%1$s delete -n %2$s --grace-period 0 --force $(%1$s get pods -n %2$s -l app=%3$s -o name | %4$s)".formatted(kubectl,
+                            namespace, app, choice));
         }
     }
 
@@ -60,7 +62,11 @@ final class Soak {
               trafficPolicy:
                 connectionPool: {http: {maxRequestsPerConnection: 1}}
                 loadBalancer: {simple: ROUND_ROBIN, localityLbSetting: {enabled: false}}
-                outlierDetection: {consecutive5xxErrors: 1, consecutiveLocalOriginFailures: 1, splitExternalLocalOriginErrors: true, interval: 1s, baseEjectionTime: 5s, maxEjectionPercent: 100}
+                outlierDetection:
+                  consecutive5xxErrors: 1
+                  interval: 1s
+                  baseEjectionTime: 5s
+                  maxEjectionPercent: 100
             RULE""";
 
     private Soak() {}
