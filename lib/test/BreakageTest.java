@@ -75,7 +75,7 @@ class BreakageTest {
 
     /** The short form of SoakTest. */
     @Tag("e2e") @Test void someSecondsOfKills() throws IOException {
-        assertTrue(Soak.run(Duration.ofSeconds(45), 7) < 0.01, "requests were lost for want of an istiod");
+        assertTrue(Soak.run(Duration.ofSeconds(20), 7) < 0.01, "requests were lost for want of an istiod");
         succeeds("jbang Verify.java --wait 60");
     }
 

@@ -61,6 +61,8 @@ class DemoTest {
 
     @Test @Order(2) void interruptedItSaysWhatIsHalfDone() {
         succeeds("jbang build KindDemo.java");
+        // first one that cannot say anything, and whose commands stay at work
+        Shell.run("timeout --foreground --signal KILL 9 jbang KindDemo.java", OWN);
         Shell.Result interrupted = Shell.run("timeout --preserve-status --signal INT 8 jbang KindDemo.java", OWN);
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
         assertTrue(interrupted.err().contains("interrupted; half-done: ") && interrupted.err().contains("jbang Teardown.java"), interrupted.err());
@@ -215,7 +217,13 @@ class DemoTest {
         assertEquals("", Shell.secretsIn(folder));
     }
 
-    @Test @Order(14) void teardownLeavesNothing() throws IOException {
+    @Test @Order(14) void swappedAddressesAreMended() {
+        Shell.swapAddresses();
+        System.out.println("KindDemo after addresses swapped: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
+        succeeds("jbang Verify.java --wait 60");
+    }
+
+    @Test @Order(15) void teardownLeavesNothing() throws IOException {
         assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("clusters [so1, so2]"));
         succeeds("docker inspect so1-control-plane so2-control-plane");
         Shell.Result teardown = succeeds(readme("jbang Teardown.java   #"));

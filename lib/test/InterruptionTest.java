@@ -9,7 +9,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Ends KindDemo at moments all over its run, and runs it again: it goes on, and ends where an undisturbed run does. */
+/** Ends KindDemo at moments all over its run, and runs it again: it goes on, and ends where an undisturbed run does. DemoTest has a short form. */
+@Tag("long")
 class InterruptionTest {
     private final Map<String, String> own = Shell.ownFolders();
     private final String mark = "KIND_DEMO_TEST=" + UUID.randomUUID();
@@ -49,14 +50,9 @@ class InterruptionTest {
     }
 
     /** Odd and even moments by turns: SIGINT as Ctrl-C sends it, SIGKILL to the program alone, so that its commands stay behind. */
-    @Tag("long") @ParameterizedTest
+    @ParameterizedTest
     @CsvSource({"1,KILL", "2,INT", "4,KILL", "6,INT", "8,KILL", "11,INT", "14,KILL", "18,INT", "22,KILL", "27,INT", "33,KILL", "40,INT"})
-    void atAnyMoment(int seconds, String signal) { interrupted(seconds, signal); }
-
-    @Tag("e2e") @ParameterizedTest @CsvSource("9,KILL")
-    void onceAmidTheClusters(int seconds, String signal) { interrupted(seconds, signal); }
-
-    private void interrupted(int seconds, String signal) {
+    void atAnyMoment(int seconds, String signal) {
         Shell.Result first = Shell.run("env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java".formatted(mark,
                 signal, seconds), own);
         if (signal.equals("INT") && seconds > 1) {

@@ -13,6 +13,19 @@ final class Shell {
 
     private Shell() {}
 
+    /** Lets so1's and so2's nodes exchange their addresses, as an engine's restart may. */
+    static void swapAddresses() {
+        String both = "so1-control-plane so2-control-plane";
+        String addresses = "docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' " + both;
+        List<String> before = run(addresses).out().lines().toList();
+        // docker gives the lowest free address to who comes first
+        List<String> names = new ArrayList<>(List.of(both.split(" ")));
+        if (before.getFirst().compareTo(before.getLast()) < 0) Collections.reverse(names);
+        run("docker stop %s && docker start %s && docker start %s".formatted(both, names.getFirst(), names.getLast()));
+        List<String> after = run(addresses).out().lines().toList();
+        if (!after.equals(before.reversed())) throw new AssertionError("the addresses did not swap: " + before + ", then " + after);
+    }
+
     /** Files below a folder that hold keys or tokens. */
     static String secretsIn(Path folder) {
         return run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + folder).out();
