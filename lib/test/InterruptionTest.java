@@ -34,7 +34,8 @@ class InterruptionTest {
         assertEquals("", Shell.run("docker ps -aq --filter name=^so[12]-").out(), "a demo stands already; first: jbang Teardown.java");
         Shell.run("jbang build KindDemo.java");
         succeeds("docker volume create canary && docker network create canary && docker run --detach --rm --name canary"
-                + " --volume canary:/canary --network canary --label io.x-k8s.kind.cluster=other --entrypoint sleep docker.io/curlimages/curl:8.16.0 infinity");
+                + " --volume canary:/canary --network canary --label io.x-k8s.kind.cluster=other"
+                + " --entrypoint sleep docker.io/curlimages/curl:8.16.0 infinity");
         foreignBefore = foreign();
     }
 
