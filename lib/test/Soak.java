@@ -105,7 +105,7 @@ final class Soak {
             }
         } finally {
             kubes.forEach(Kube::close);
-            succeeds("jbang KindDemo.java");
+            succeeds("kubectl --context kind-so1 delete destinationrule helloworld -n sample && jbang KindDemo.java");
         }
         System.out.println("\n| killed | times | requests | lost | longest outage |\n| --- | --- | --- | --- | --- |");
         tolls.forEach((fault, toll) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, toll.times, toll.sent, toll.lost,
