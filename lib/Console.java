@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
  * What the user sees. Progress goes to stderr, a line per step; results go to stdout; and everything, with the output of
@@ -74,6 +75,9 @@ public final class Console implements AutoCloseable {
             bad(prefix + lines[0]);
             if (lines.length > 1) hint(lines[1]);
             hint("→ " + p.hint());
+        } else if (cause instanceof KubernetesClientException e) {
+            bad(prefix + Kube.reason(e));
+            hint("→ jbang Verify.java tells which layer is at fault; then run this again");
         } else {
             bad(prefix + "unexpected " + cause.getClass().getSimpleName() + ": " + Objects.toString(cause.getMessage(), "").strip());
             hint("→ this is a defect: run again with --verbose and report what it prints");
