@@ -22,18 +22,18 @@ public record Results(boolean works, String made, Map<String, String> versions, 
         List<Outcome> experiments) {
     /** A cluster, and where it can be reached; addresses that could not be learnt are empty. */
     public record Facts(String name, String context, String id, String network, String apiServer, Map<String, String> gateways) {
-        static Facts of(Kube kube) {
+        static Facts of(Kube kube, boolean reachable) {
             Cluster cluster = kube.cluster();
             Map<String, String> gateways = new TreeMap<>();
             String apiServer = "";
-            try {
+            if (reachable) try {
                 apiServer = kube.ownServer();
                 kube.client().services().inNamespace(Istioctl.NAMESPACE).list().getItems().stream()
                         .filter(s -> Istioctl.isGateway(s))
                         .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())
                                 ? s.getSpec().getClusterIP() : Istioctl.address(s)));
             } catch (KubernetesClientException | Problem e) {
-                // a cluster that does not answer is told as such by its checks
+                // what is wrong with it is told by its checks
             }
             return new Facts(cluster.name(), cluster.context(), cluster.id(), cluster.network(), apiServer, gateways);
         }
@@ -44,7 +44,8 @@ public record Results(boolean works, String made, Map<String, String> versions, 
                 && experiments.stream().allMatch(o -> o.status() == Status.PASSED);
         return new Results(works, Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
                 Map.of("kind-demo", Versions.DEMO, "istio", Versions.ISTIO, "kind", Versions.KIND, "metallb", Versions.METALLB),
-                kubes.stream().map(Facts::of).toList(), findings, experiments);
+                kubes.stream().map(kube -> Facts.of(kube, findings.stream().noneMatch(f -> f.layer().equals("clusters")
+                        && f.where().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), findings, experiments);
     }
 
     public String json() throws IOException {
