@@ -19,10 +19,11 @@ class DiagnosticsTest {
     }
 
     @Test void aKeyIsLeftOutWholeAndACertificateStays() throws Exception {
-        var root = CertificateAuthority.makeRoot();
-        String certificate = CertificateAuthority.pem(root.certificate());
-        assertEquals("a: (left out)\n" + certificate, Diagnostics.withoutSecrets("a: " + CertificateAuthority.pem(root.key()) + certificate));
-        assertEquals("(left out)", Diagnostics.withoutSecrets(CertificateAuthority.pem(root.key()).substring(0, 90)));
+        var root = Certificates.makeRoot();
+        String certificate = Certificates.pem(root.certificate());
+        assertEquals("a: (left out)\n" + certificate, Diagnostics.withoutSecrets("a: " + Certificates.pem(root.key()) + certificate));
+        assertEquals("made (left out) now", Diagnostics.withoutSecrets("made hvs.CAESIJ_x-0123456789 now"));
+        assertEquals("(left out)", Diagnostics.withoutSecrets(Certificates.pem(root.key()).substring(0, 90)));
     }
 
     @Test void whatOnlySpeaksOfTokensStays() {
