@@ -18,7 +18,9 @@ public final class Vault implements CertificateAuthority {
     private static final String ROOT = "pki", ROOT_NAME = "sample.mesh", INTERMEDIATE_NAME = "sample.mesh Intermediate Authority",
             CACERTS_NAME = "istiod";
     private static final int PORT = 8200;
-    private static final String LABEL = Docker.MARK + ".vault", ROOT_LIFE = "87600h", INTERMEDIATE_LIFE = "43800h", CACERTS_LIFE = "17520h", WORKLOAD_LIFE = "72h", TOKEN_LIFE = "8760h";
+    private static final String LABEL = Docker.MARK + ".vault";
+    private static final String ROOT_LIFE = "87600h", INTERMEDIATE_LIFE = "43800h", CACERTS_LIFE = "17520h",
+            WORKLOAD_LIFE = "72h", TOKEN_LIFE = "8760h";
     /** What {@link #health} says. */
     private static final int OPEN = 200, NOT_INITIALIZED = 501;
     private static final Duration SHORT = Duration.ofSeconds(10), START = Duration.ofMinutes(1);
@@ -109,7 +111,7 @@ public final class Vault implements CertificateAuthority {
                   exclude_cn_from_sans=true max_path_length=1 ttl=%4$s > %1$s.pem
                 vault write %1$s/intermediate/set-signed certificate=@%1$s.pem > /dev/null
                 vault write %1$s/roles/%2$s allow_any_name=true enforce_hostnames=false require_cn=false \\
-                  allowed_uri_sans='spiffe://*' key_type=any max_ttl=%8$s
+                  allowed_uri_sans='spiffe://*' key_type=any max_ttl=%8$s > /dev/null
                 echo '%9$s' | vault policy write %2$s -
                 vault token create -field=token -orphan -no-default-policy -policy=%2$s -ttl=%10$s > %3$s-token
                 openssl ecparam -name prime256v1 -genkey -noout -out %3$s-key.pem

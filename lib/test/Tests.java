@@ -24,6 +24,7 @@
 //SOURCES Shell.java
 //SOURCES Soak.java
 //SOURCES SoakTest.java
+//SOURCES VaultMeshTest.java
 //SOURCES VaultTest.java
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
 
