@@ -23,7 +23,7 @@ public final class Vault implements CertificateAuthority {
             WORKLOAD_LIFE = "72h", TOKEN_LIFE = "8760h";
     /** What {@link #health} says. */
     private static final int OPEN = 200, NOT_INITIALIZED = 501;
-    private static final Duration SHORT = Duration.ofSeconds(10), START = Duration.ofMinutes(1);
+    private static final Duration CONNECT = Duration.ofSeconds(5), LIMIT = Duration.ofMinutes(1);
 
     private final Settings settings;
     private final Docker docker;
@@ -32,7 +32,7 @@ public final class Vault implements CertificateAuthority {
     private final String name;
     private final Path secrets;
     private final ObjectMapper json = new ObjectMapper();
-    private final HttpClient http = HttpClient.newBuilder().connectTimeout(SHORT).proxy(HttpClient.Builder.NO_PROXY).build();
+    private final HttpClient http = HttpClient.newBuilder().connectTimeout(CONNECT).proxy(HttpClient.Builder.NO_PROXY).build();
     private volatile String address;
     private volatile X509Certificate root;
 
@@ -145,12 +145,12 @@ public final class Vault implements CertificateAuthority {
 
     /** Brings the server up, initialised and open; takes one that an earlier run made. */
     void start(Consumer<String> seen) throws IOException {
-        Await.until("the docker network " + Docker.network(), START, Duration.ofMillis(200), seen,
+        Await.until("the docker network " + Docker.network(), LIMIT, Duration.ofMillis(200), seen,
                 () -> docker.findNetwork().isPresent() ? "" : "kind makes it with its first cluster");
         int port = port(docker.container(name));
         address = "http://127.0.0.1:" + port;
         compose.up(name, composeFile(port));
-        Await.until("Vault at " + address, START, Duration.ofMillis(100), seen, () -> health() == 0 ? "no answer" : "");
+        Await.until("Vault at " + address, LIMIT, Duration.ofMillis(100), seen, () -> health() == 0 ? "no answer" : "");
         Path unsealKey = secrets.resolve("unseal-key");
         boolean made = health() != NOT_INITIALIZED;
         if (made != Files.exists(unsealKey)) throw Problem.failed(made ? "%s is sealed, and its key is gone: %s".formatted(name, unsealKey)
@@ -163,7 +163,7 @@ public final class Vault implements CertificateAuthority {
             writeSecret(unsealKey, keys.at("/keys_base64/0").asText());
         }
         if (health() != OPEN) call("PUT", "sys/unseal", Map.of("key", Files.readString(unsealKey)));
-        Await.until("Vault to be open", START, Duration.ofMillis(100), seen, () -> health() == OPEN ? "" : "it answers " + health());
+        Await.until("Vault to be open", LIMIT, Duration.ofMillis(100), seen, () -> health() == OPEN ? "" : "it answers " + health());
     }
 
     private static void writeSecret(Path file, String secret) throws IOException {
@@ -243,7 +243,7 @@ public final class Vault implements CertificateAuthority {
     }
 
     private HttpResponse<String> send(String method, String path, Map<String, ?> body) throws IOException {
-        var request = HttpRequest.newBuilder(URI.create(address + "/v1/" + path)).timeout(SHORT).method(method, body == null
+        var request = HttpRequest.newBuilder(URI.create(address + "/v1/" + path)).timeout(LIMIT).method(method, body == null
                 ? HttpRequest.BodyPublishers.noBody() : HttpRequest.BodyPublishers.ofString(json.writeValueAsString(body)));
         Path token = secrets.resolve("root-token");
         if (Files.exists(token)) request.header("X-Vault-Token", Files.readString(token));
