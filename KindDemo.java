@@ -31,7 +31,7 @@ public class KindDemo extends Script {
         Docker docker = new Docker(console);
         Kind kind = new Kind(settings, docker);
         MetalLb metalLb = new MetalLb(settings, docker);
-        CertificateAuthority authority = new CertificateAuthority(settings);
+        CertificateAuthority authority = CertificateAuthority.of(settings, docker);
         Istioctl istioctl = new Istioctl(settings, docker);
         SampleApp app = new SampleApp(settings);
         settings.manifests().check();
@@ -42,7 +42,7 @@ public class KindDemo extends Script {
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
             new Preflight(settings, docker, force).run(mesh, images);
             settings.home().lock("KindDemo");
-            settings.home().remember(mesh.clusters().size());
+            settings.home().remember(mesh.clusters().size(), settings.ca());
             console.keepLog(settings.home().log("KindDemo"));
         }
 
@@ -51,9 +51,9 @@ public class KindDemo extends Script {
         Plan plan = new Plan(console);
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
-        Step root = plan.step("root of trust", authority.root());
-        Step node = settings.existing() ? null : plan.step("node image", images.node());
+        List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node()));
         Step pulled = settings.existing() ? null : plan.step("images", images.pull());
+        Step root = plan.step("root of trust", authority.root(), node);
         for (Kube kube : kubes) {
             Cluster cluster = kube.cluster();
             // of clusters that are there already nothing of this is made

@@ -28,9 +28,12 @@ public class Teardown extends Script {
         if (force && !dryRun) for (Cluster foreign : settings.foreign()) if (agreed(foreign)) clusters.add(foreign);
 
         Kind kind = new Kind(settings, docker);
+        Vault vault = new Vault(settings, docker);
+        List<String> servers = vault.found();
         Plan plan = new Plan(console);
         for (Cluster cluster : clusters) plan.step(cluster, "removed", settings.existing() ? Footprint.remove(new Kube(cluster, console))
                 : kind.delete(cluster));
+        if (!servers.isEmpty()) plan.step("Vault removed", vault.remove());
         Plan.Step[] removed = plan.steps().toArray(Plan.Step[]::new);
         plan.step("files removed", settings.home().delete(purge), removed);
         if (!settings.existing()) plan.step("images removed", Images.remove(docker, purge), removed);
@@ -38,6 +41,7 @@ public class Teardown extends Script {
             if (settings.existing()) for (Cluster cluster : clusters) Footprint.of(new Kube(cluster, console)).forEach(r ->
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
             else console.result(clusters.isEmpty() ? "no clusters" : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
+            if (!servers.isEmpty()) console.result(vault.remove().byHand());
             console.result(settings.home().delete(purge).byHand());
             if (purge) console.result("images %s and volumes %s".formatted(docker.images(Images.REPOSITORY), docker.volumes()));
             return 0;
@@ -47,8 +51,9 @@ public class Teardown extends Script {
             plan.report();
             return Problem.FAILED;
         }
+        List<String> all = Stream.concat(clusters.stream().map(Cluster::name), servers.stream()).toList();
         if (settings.existing()) console.result("removed what the demo had put into " + clusters);
-        else console.result(clusters.isEmpty() ? "nothing to remove" : "removed " + clusters);
+        else console.result(all.isEmpty() ? "nothing to remove" : "removed " + all);
         return 0;
     }
 

@@ -10,9 +10,10 @@ public final class Diagnostics {
     /** All of it is given up after this time: a cluster that does not answer must not hold the others' facts back. */
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int LOG_LINES = 500;
-    /** Keys and tokens, as PEM, kubeconfigs, JSON web tokens and bearer headers have them. */
+    /** Keys and tokens, as PEM, kubeconfigs, Vault, JSON web tokens and bearer headers have them. */
     private static final Pattern SECRET = Pattern.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\\z)"
-            + "|(?i:client-key-data|token|password)\"?: *\"?[\\w./+=-]{8,}|eyJ[\\w-]{8,}\\.[\\w-]+\\.[\\w-]+|(?i:bearer) [\\w./+=-]{8,}",
+            + "|(?i:client-key-data|token|password)\"?: *\"?[\\w./+=-]{8,}"
+            + "|\\bhvs\\.[\\w-]{8,}|eyJ[\\w-]{8,}\\.[\\w-]+\\.[\\w-]+|(?i:bearer) [\\w./+=-]{8,}",
             Pattern.DOTALL);
 
     /** One file's text. */
@@ -49,6 +50,7 @@ public final class Diagnostics {
         facts.put("network.json", () -> docker.describeNetwork().toPrettyString());
         for (Docker.Node node : docker.nodes()) if (node.ours()) facts.put("%s/node-%s.txt".formatted(node.cluster(), node.name()), () ->
                 node + "\n" + docker.logs(node.name(), LOG_LINES));
+        for (String server : new Vault(settings, docker).found()) facts.put(server + ".txt", () -> docker.logs(server, LOG_LINES));
         for (Kube kube : kubes) facts(kube).forEach((name, fact) -> facts.put(kube.cluster() + "/" + name, fact));
 
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {

@@ -156,6 +156,20 @@ public final class Docker {
         return parse(docker.run(SHORT, "inspect", container)).get(0).at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText();
     }
 
+    /** Docker's description of a container, running or not, if there is one of that name. */
+    public Optional<JsonNode> container(String name) {
+        Tool.Result result = docker.attempt(SHORT, null, false, "container", "inspect", name);
+        return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
+    }
+
+    /** The names of containers and volumes that have a label. */
+    public List<String> labelled(String label) {
+        String containers = docker.run(SHORT, "ps", "--all", "--format", "{{.Names}}", "--filter", "label=" + label);
+        return (containers + docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + label)).lines().distinct().toList();
+    }
+
+    public void removeVolume(String name) { docker.run(SHORT, "volume", "rm", "--force", name); }
+
     /** Containers of {@link #runTemplate} and {@link #runServer} that are still there. */
     public List<String> helpers() {
         return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + HELPER).lines().toList();

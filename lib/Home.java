@@ -25,15 +25,30 @@ public record Home(Path cache, Path state) {
 
     public Path log(String command) { return state.resolve(command + ".log"); }
 
-    /** Keeps in mind how many clusters the demo has, so that one that is gone is missed. */
-    public void remember(int clusters) throws IOException { Files.writeString(make().state.resolve("clusters"), "" + clusters); }
+    /**
+     * Keeps in mind how many clusters the demo has, so that one that is gone is missed, and who signs for it, which cannot be
+     * changed.
+     */
+    public void remember(int clusters, CertificateAuthority.Choice ca) throws IOException {
+        Files.writeString(make().state.resolve("clusters"), "" + clusters);
+        Files.writeString(state.resolve("ca"), "" + ca);
+    }
 
-    /** What {@link #remember} was told last; 0 when nothing. */
+    /** How many clusters {@link #remember} was told last; 0 when nothing. */
     public int remembered() {
         try {
             return Integer.parseInt(Files.readString(state.resolve("clusters")));
         } catch (IOException | NumberFormatException e) {
             return 0;
+        }
+    }
+
+    /** The authority that {@link #remember} was told; empty when there is no demo. */
+    public Optional<CertificateAuthority.Choice> authority() {
+        try {
+            return Optional.of(CertificateAuthority.Choice.valueOf(Files.readString(state.resolve("ca"))));
+        } catch (IOException | IllegalArgumentException e) {
+            return Optional.empty();
         }
     }
 

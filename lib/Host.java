@@ -103,12 +103,7 @@ final class Host {
         List<String> taken = new ArrayList<>();
         for (Cluster cluster : missing) {
             for (int port : cluster.ports()) {
-                try (ServerSocket socket = new ServerSocket()) {
-                    socket.setReuseAddress(true);
-                    socket.bind(new InetSocketAddress("127.0.0.1", port));
-                } catch (IOException e) {
-                    taken.add("%d (%s)".formatted(port, cluster));
-                }
+                if (!free(port)) taken.add("%d (%s)".formatted(port, cluster));
             }
         }
         if (!taken.isEmpty()) throw Problem.unfit("port%s %s on 127.0.0.1 %s taken".formatted(taken.size() > 1 ? "s" : "",
@@ -116,6 +111,17 @@ final class Host {
                 "see who listens (lsof -i :%s), end it, or change manifests/kind/cluster.yaml in a copy named by --manifests"
                         .formatted(taken.getFirst().split(" ")[0]));
         return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(3 * missing.size());
+    }
+
+    /** Whether nobody listens on a port of 127.0.0.1. */
+    static boolean free(int port) {
+        try (ServerSocket socket = new ServerSocket()) {
+            socket.setReuseAddress(true);
+            socket.bind(new InetSocketAddress("127.0.0.1", port));
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     /** The docker network, when there is one yet: kind makes it with the first cluster. */

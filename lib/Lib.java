@@ -22,11 +22,14 @@ package lib;
 //SOURCES App.java
 //SOURCES Assets.java
 //SOURCES Await.java
+//SOURCES Cacerts.java
 //SOURCES CertificateAuthority.java
+//SOURCES Certificates.java
 //SOURCES Check.java
 //SOURCES Checks.java
 //SOURCES Client.java
 //SOURCES Cluster.java
+//SOURCES Compose.java
 //SOURCES Console.java
 //SOURCES Diagnostics.java
 //SOURCES Docker.java
@@ -40,6 +43,7 @@ package lib;
 //SOURCES Kube.java
 //SOURCES Kubeconfig.java
 //SOURCES Lab.java
+//SOURCES LocalAuthority.java
 //SOURCES Manifests.java
 //SOURCES Mesh.java
 //SOURCES MeshChecks.java
@@ -59,6 +63,7 @@ package lib;
 //SOURCES Traffic.java
 //SOURCES TrafficChecks.java
 //SOURCES TrustChecks.java
+//SOURCES Vault.java
 //SOURCES Version.java
 //SOURCES Versions.java
 
@@ -79,6 +84,7 @@ package lib;
 //FILES manifests/kind/cluster.yaml=../manifests/kind/cluster.yaml
 //FILES manifests/metallb/pool.yaml=../manifests/metallb/pool.yaml
 //FILES manifests/metallb/probes.yaml=../manifests/metallb/probes.yaml
+//FILES manifests/vault/compose.yaml=../manifests/vault/compose.yaml
 
 /** Where the library's parts are listed; there is nothing to call here. */
 public final class Lib {

@@ -86,7 +86,7 @@ public final class MetalLb {
         GenericKubernetesResource empty = find(upstream, "Secret", "metallb-webhook-cert").orElseThrow();
         var there = kube.client().secrets().inNamespace(NAMESPACE).withName(empty.getMetadata().getName()).get();
         if (there != null && there.getData() != null) upstream.remove(empty);
-        else empty.setAdditionalProperty("data", CertificateAuthority.forServer("cert",
+        else empty.setAdditionalProperty("data", Certificates.forServer("cert",
                 "metallb-webhook-service.%s.svc".formatted(NAMESPACE)));
     }
 

@@ -57,7 +57,9 @@ public final class Plan {
     }
 
     /** Adds a step that belongs to no single cluster. */
-    public Step step(String what, Action action, Step... after) { return add("", what, action, List.of(after)); }
+    public Step step(String what, Action action, Step... after) { return step(what, action, List.of(after)); }
+
+    public Step step(String what, Action action, List<Step> after) { return add("", what, action, after); }
 
     private Step add(String where, String what, Action action, List<Step> after) {
         Step step = new Step(where, what, action, List.copyOf(after));

@@ -59,7 +59,7 @@ final class PlatformChecks {
         for (Kube other : kubes) {
             var secret = other.client().secrets().inNamespace(Istioctl.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
             if (secret == null) continue; // whether there must be one is the control plane's matter
-            String kubeconfig = CertificateAuthority.decode(secret.getData().get(cluster.id()));
+            String kubeconfig = Certificates.decode(secret.getData().get(cluster.id()));
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
             String host = URI.create(server).getHost(), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
             told.add(server);

@@ -56,6 +56,7 @@ public final class Preflight {
                 check("docker-network", "the docker network has room for load balancers", Severity.FATAL, () -> host.network(mesh)),
                 check("proxy", "a proxy is not for this machine", Severity.WARNING, host::proxy),
                 check("names", "no other cluster has the names", Severity.FATAL, () -> names(mesh)),
+                check("ca", "who is to sign can, and is the one that signs already", Severity.FATAL, this::authority),
                 check("kubeconfig", "it can be read and written", Severity.FATAL, Kubeconfig.ofUser()::check),
                 check("kind", "it is there and new enough", Severity.FATAL, () -> "v" + kind.checkVersion()),
                 check("istioctl", "it is there and of the right version", Severity.FATAL, () -> "" + istioctl.checkVersion()),
@@ -91,6 +92,15 @@ public final class Preflight {
         if (problems.isEmpty()) return;
         problems.subList(0, problems.size() - 1).forEach(p -> settings.console().problem("", p));
         throw problems.getLast();
+    }
+
+    private String authority() {
+        settings.home().authority().filter(inPlace -> inPlace != settings.ca()).ifPresent(inPlace -> {
+            String hint = "leave --ca %1$s out, or start afresh: jbang Teardown.java%2$s, then jbang KindDemo.java%2$s --ca %1$s";
+            throw Problem.unfit("the demo was made with --ca %s, and a running mesh cannot change its root".formatted(inPlace),
+                    hint.formatted(settings.ca(), settings.asTyped()));
+        });
+        return CertificateAuthority.of(settings, docker).check();
     }
 
     private String names(Mesh mesh) {

@@ -31,6 +31,16 @@ public final class Settings {
                     + "[KIND_DEMO_NODE_IMAGE]")
     private String nodeImage;
 
+    @Option(names = "--ca", paramLabel = "NAME", defaultValue = "${KIND_DEMO_CA}",
+            description = "Whose root signs the workloads' certificates: ${COMPLETION-CANDIDATES}. Default: the one that is in place, "
+                    + "else local. [KIND_DEMO_CA]")
+    private CertificateAuthority.Choice ca;
+
+    @Option(names = "--vault-port", paramLabel = "N", defaultValue = "${KIND_DEMO_VAULT_PORT}",
+            description = "Port of Vault's API and web page on 127.0.0.1. Default: the one that it has, else 8200. "
+                    + "[KIND_DEMO_VAULT_PORT]")
+    private Integer vaultPort;
+
     @Option(names = "--manifests", paramLabel = "DIR", defaultValue = "${KIND_DEMO_MANIFESTS}",
             description = "Your own copy of manifests/, used in place of the one that came with the scripts. [KIND_DEMO_MANIFESTS]")
     private Path manifests;
@@ -51,12 +61,15 @@ public final class Settings {
         if (clusters != null && (clusters < 1 || clusters > Mesh.MOST_CLUSTERS))
             throw wrong("--clusters takes 1 to %d, not %d".formatted(Mesh.MOST_CLUSTERS, clusters));
         if (workers != null && (workers < 0 || workers > 9)) throw wrong("--workers takes 0 to 9, not " + workers);
+        if (existing() && ca == CertificateAuthority.Choice.vault)
+            throw wrong("--ca vault is for clusters that the demo makes: Vault joins their network; with --contexts the root is local");
         if (existing() && clusters != null) throw wrong("--contexts names the clusters; --clusters is for those that the demo makes");
         if (existing() && contexts.stream().anyMatch(String::isBlank) || existing() && Set.copyOf(contexts).size() < contexts.size())
             throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'".formatted(namePrefix));
         if (nodeImage != null && !nodeImage.matches("[A-Za-z0-9][\\w./:@-]*")) throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
+        if (vaultPort != null && (vaultPort < 1 || vaultPort > 65535)) throw wrong("--vault-port takes 1 to 65535, not " + vaultPort);
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
     }
@@ -126,7 +139,16 @@ public final class Settings {
         return nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst().orElse(Versions.NODE_IMAGE);
     }
 
+    /** Who signs: --ca, else the one that is in place, else local. */
+    public CertificateAuthority.Choice ca() { return ca != null ? ca : home().authority().orElse(CertificateAuthority.Choice.local); }
+
+    /** What --vault-port says. */
+    Optional<Integer> askedVaultPort() { return Optional.ofNullable(vaultPort); }
+
     public Manifests manifests() { return new Manifests(manifests); }
+
+    /** What the names of all that is made begin with. */
+    String prefix() { return namePrefix; }
 
     public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
 

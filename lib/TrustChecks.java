@@ -30,41 +30,43 @@ final class TrustChecks {
     /** The root that workloads trust, and the one that the control plane signs under, are the same everywhere. */
     String sameRoot() throws Exception {
         Map<String, Set<String>> roots = new TreeMap<>();
+        String subject = "";
         for (Kube kube : kubes) {
+            subject = Certificates.readCertificate(rootOf(kube)).getSubjectX500Principal().getName();
             Set<String> own = roots.computeIfAbsent(kube.cluster().name(), _ -> new TreeSet<>());
             own.add(fingerprint(rootOf(kube)));
-            var secret = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(CertificateAuthority.SECRET).get();
-            if (secret != null) own.add(fingerprint(CertificateAuthority.decode(secret.getData().get("root-cert.pem"))));
+            var secret = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(Cacerts.SECRET).get();
+            if (secret != null) own.add(fingerprint(Certificates.decode(secret.getData().get("root-cert.pem"))));
         }
         Set<String> all = roots.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
         if (all.size() > 1)
             throw Problem.failed("the clusters have different roots (SHA-256): " + roots,
                     NEW_ROOT + ": a running mesh cannot change its root");
-        return "SHA-256 %s… in every cluster".formatted(all.iterator().next());
+        return "%s, SHA-256 %s… in every cluster".formatted(subject, all.iterator().next());
     }
 
     private static String fingerprint(String pem) throws GeneralSecurityException {
-        byte[] der = CertificateAuthority.readCertificate(pem).getEncoded();
+        byte[] der = Certificates.readCertificate(pem).getEncoded();
         return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(der)).substring(0, 16);
     }
 
     /** The cluster's intermediate is signed by the root that its workloads trust, and neither expires within a day. */
     String intermediate(Kube kube) throws GeneralSecurityException {
-        var secret = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(CertificateAuthority.SECRET).get();
-        if (secret == null && !kube.cluster().isKind()) return "there is no secret %s: another authority signs".formatted(CertificateAuthority.SECRET);
+        var secret = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(Cacerts.SECRET).get();
+        if (secret == null && !kube.cluster().isKind()) return "there is no secret %s: another authority signs".formatted(Cacerts.SECRET);
         if (secret == null) throw Problem.failed("there is no secret %s: istiod signs with a root of its own"
-                .formatted(CertificateAuthority.SECRET), NEW_ROOT);
-        X509Certificate intermediate = CertificateAuthority.readCertificate(CertificateAuthority.decode(secret.getData().get("ca-cert.pem")));
-        X509Certificate root = CertificateAuthority.readCertificate(rootOf(kube));
-        try {
-            intermediate.verify(root.getPublicKey());
-            Date tomorrow = Date.from(Instant.now().plus(Duration.ofDays(1)));
-            for (X509Certificate certificate : List.of(intermediate, root)) certificate.checkValidity(tomorrow);
-        } catch (GeneralSecurityException e) {
-            throw Problem.failed("the intermediate in %s does not chain to the workloads' root, or expires within a day: %s"
-                    .formatted(CertificateAuthority.SECRET, e.getMessage()), NEW_ROOT);
-        }
-        return "%s, until %tF".formatted(intermediate.getSubjectX500Principal().getName(), intermediate.getNotAfter());
+                .formatted(Cacerts.SECRET), NEW_ROOT);
+        var chain = new LinkedHashSet<X509Certificate>();
+        for (String key : List.of("ca-cert.pem", "cert-chain.pem"))
+            chain.addAll(Certificates.readChain(Certificates.decode(secret.getData().get(key))));
+        X509Certificate root = Certificates.readCertificate(rootOf(kube)), own = chain.getFirst();
+        Certificates.validate("the secret " + Cacerts.SECRET, List.copyOf(chain), root);
+        chain.add(root);
+        Date tomorrow = Date.from(Instant.now().plus(Duration.ofDays(1)));
+        for (X509Certificate certificate : chain) if (certificate.getNotAfter().before(tomorrow))
+            throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()), NEW_ROOT);
+        return "%s, signed by %s, until %tF".formatted(own.getSubjectX500Principal().getName(), own.getIssuerX500Principal().getName(),
+                own.getNotAfter());
     }
 
     /** The running proxy's own certificate: its identity, and the root that it checks others by. */
@@ -73,7 +75,7 @@ final class TrustChecks {
         if (!client.hasProxy()) return "the client has no proxy to look at";
         JsonNode certificates = new ObjectMapper().readTree(client.envoy("certs")).path("certificates");
         String expected = identityOf(kube, app.client()),
-                root = CertificateAuthority.readCertificate(rootOf(kube)).getSerialNumber().toString(16);
+                root = Certificates.readCertificate(rootOf(kube)).getSerialNumber().toString(16);
         Set<String> identities = new TreeSet<>(), roots = new TreeSet<>();
         certificates.findValues("uri").forEach(uri -> identities.add(uri.asText()));
         certificates.forEach(c -> c.path("ca_cert").forEach(ca -> roots.add(ca.path("serial_number").asText())));
@@ -117,14 +119,14 @@ final class TrustChecks {
         String url = pastTheProxy(client, "https"), expected = identityOf(kube, app.service());
         Optional<Tool.Result> tls = client.besideTheProxy(url);
         if (tls.isEmpty()) return "the proxy's image has no curl to look with";
-        List<X509Certificate> chain = CertificateAuthority.readChain(tls.get().out());
+        List<X509Certificate> chain = Certificates.readChain(tls.get().out());
         String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(), app.client(),
                 app.namespace());
         if (tls.get().ok()) throw Problem.failed(url + " answered a caller without a certificate", hint);
         if (chain.isEmpty()) throw Problem.failed("%s showed no certificate: %s".formatted(url, tls.get().lastLines()), hint);
-        Set<String> identities = CertificateAuthority.uris(chain.getFirst());
+        Set<String> identities = Certificates.uris(chain.getFirst());
         if (!identities.equals(Set.of(expected))) throw Problem.failed("%s is %s; expected %s".formatted(url, identities, expected), hint);
-        CertificateAuthority.validate(chain, CertificateAuthority.readCertificate(rootOf(kube)));
+        Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)));
         return "%s is %s, and wants to know who calls".formatted(url, expected);
     }
 

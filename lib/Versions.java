@@ -25,6 +25,9 @@ public final class Versions {
             "https://raw.githubusercontent.com/metallb/metallb/%s/config/manifests/metallb-native.yaml".formatted(METALLB),
             "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18");
 
+    /** Vault, for --ca vault. https://hub.docker.com/r/hashicorp/vault/tags */
+    static final String VAULT = "1.21.0";
+
     private Versions() {}
 
     /** A file that upstream publishes: the name it has in --assets and in the cache, its address, its SHA-256 in hex. */

@@ -146,6 +146,31 @@ class BadInputTest {
         assertFalse(Files.exists(state));
     }
 
+    @Test void aTakenPortForVault() throws IOException {
+        try (ServerSocket other = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"))) {
+            refused(Problem.UNFIT, "port %d (Vault) on 127.0.0.1 is taken".formatted(other.getLocalPort()),
+                    "--ca vault --vault-port " + other.getLocalPort());
+        }
+    }
+
+    @Test void noCompose() throws IOException {
+        Path bin = Path.of(pathWith("jbang", "java", "kind", "istioctl", "docker")), docker = bin.resolve("docker");
+        Files.writeString(docker, Files.readString(docker).replace("exec ", "[ \"$1\" = compose ] && exit 1\nexec "));
+        refused(Problem.UNFIT, "neither `docker compose` nor `docker-compose` answers", "--ca vault", Map.of("PATH", bin.toString()));
+    }
+
+    @Test void aContainerOfVaultsNameThatIsNotOurs() {
+        String image = System.getenv().getOrDefault("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
+        String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60".formatted(image)).out().strip();
+        try {
+            refused(Problem.UNFIT, "a container named so-vault exists and was not made by this demo", "--ca vault");
+            assertEquals(0, Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString())).exitCode());
+            assertEquals(0, Shell.run("docker inspect so-vault").exitCode(), "Teardown must leave it alone");
+        } finally {
+            Shell.run("docker rm --force " + id);
+        }
+    }
+
     @Test void countsThatCannotBe() {
         refused(Problem.USAGE, "--clusters takes 1 to 9, not 0", "--clusters 0");
         refused(Problem.USAGE, "--workers takes 0 to 9, not -1", "--workers -1");

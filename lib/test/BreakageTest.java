@@ -102,14 +102,14 @@ class BreakageTest {
     @Tag("long") @Test void differentRoots() throws IOException {
         String restart = " && %1$s rollout restart deployment istiod -n istio-system && %1$s rollout status deployment istiod -n istio-system --timeout 120s".formatted(SO2);
         Path folder = Files.createTempDirectory("roots");
-        var root = CertificateAuthority.makeRoot();
-        var intermediate = CertificateAuthority.makeIntermediate(root, new Cluster(2, "so2"));
+        var root = Certificates.makeRoot();
+        var intermediate = Certificates.makeIntermediate(root, new Cluster(2, "so2"));
         try {
-            Files.writeString(folder.resolve("root-cert.pem"), CertificateAuthority.pem(root.certificate()));
-            Files.writeString(folder.resolve("ca-cert.pem"), CertificateAuthority.pem(intermediate.certificate()));
-            Files.writeString(folder.resolve("ca-key.pem"), CertificateAuthority.pem(intermediate.key()));
-            Files.writeString(folder.resolve("cert-chain.pem"), CertificateAuthority.pem(intermediate.certificate())
-                    + CertificateAuthority.pem(root.certificate()));
+            Files.writeString(folder.resolve("root-cert.pem"), Certificates.pem(root.certificate()));
+            Files.writeString(folder.resolve("ca-cert.pem"), Certificates.pem(intermediate.certificate()));
+            Files.writeString(folder.resolve("ca-key.pem"), Certificates.pem(intermediate.key()));
+            Files.writeString(folder.resolve("cert-chain.pem"), Certificates.pem(intermediate.certificate())
+                    + Certificates.pem(root.certificate()));
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException(e);
         }

@@ -28,7 +28,7 @@ class DemoTest {
     }
 
     /** The one command of README's shell blocks that has these words. */
-    private static String readme(String words) throws IOException {
+    static String readme(String words) throws IOException {
         List<String> found = new ArrayList<>();
         boolean inside = false;
         for (String line : Files.readAllLines(Shell.PROJECT.resolve("README.md"))) {

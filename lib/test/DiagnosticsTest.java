@@ -20,10 +20,11 @@ class DiagnosticsTest {
     }
 
     @Test void aKeyIsLeftOutWholeAndACertificateStays() throws Exception {
-        var root = CertificateAuthority.makeRoot();
-        String certificate = CertificateAuthority.pem(root.certificate()), key = CertificateAuthority.pem(root.key());
+        var root = Certificates.makeRoot();
+        String certificate = Certificates.pem(root.certificate()), key = Certificates.pem(root.key());
         assertEquals("a: (left out)\n" + certificate, Diagnostics.withoutSecrets("a: " + key + certificate));
         assertEquals("(left out)", Diagnostics.withoutSecrets(key.substring(0, 90)));
+        assertEquals("made (left out) now", Diagnostics.withoutSecrets("made hvs.CAESIJ_x-0123456789 now"));
     }
 
     @Test void whatOnlySpeaksOfTokensStays() {

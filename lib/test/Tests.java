@@ -6,7 +6,8 @@
 //SOURCES AssetsTest.java
 //SOURCES BadInputTest.java
 //SOURCES BreakageTest.java
-//SOURCES CertificateAuthorityTest.java
+//SOURCES CertificatesTest.java
+//SOURCES ComposeTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
 //SOURCES ExistingClustersTest.java
@@ -23,6 +24,8 @@
 //SOURCES Shell.java
 //SOURCES Soak.java
 //SOURCES SoakTest.java
+//SOURCES VaultMeshTest.java
+//SOURCES VaultTest.java
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
 
 package lib;

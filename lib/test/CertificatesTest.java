@@ -9,9 +9,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The JDK's own validator, and openssl where there is one, are the judges. */
 @Tag("unit")
-class CertificateAuthorityTest {
-    private final CertificateAuthority.Authority root = CertificateAuthority.makeRoot();
-    private final CertificateAuthority.Authority first = CertificateAuthority.makeIntermediate(root, new Cluster(1, "so1"));
+class CertificatesTest {
+    private final Certificates.Authority root = Certificates.makeRoot();
+    private final Certificates.Authority first = Certificates.makeIntermediate(root, new Cluster(1, "so1"));
 
     @Test void theChainIsValid() throws GeneralSecurityException {
         var path = CertificateFactory.getInstance("X.509").generateCertPath(List.of(first.certificate()));
@@ -22,7 +22,7 @@ class CertificateAuthorityTest {
 
     @Test void anotherRootIsNotTrusted() throws GeneralSecurityException {
         var path = CertificateFactory.getInstance("X.509").generateCertPath(List.of(first.certificate()));
-        var parameters = new PKIXParameters(Set.of(new TrustAnchor(CertificateAuthority.makeRoot().certificate(), null)));
+        var parameters = new PKIXParameters(Set.of(new TrustAnchor(Certificates.makeRoot().certificate(), null)));
         parameters.setRevocationEnabled(false);
         assertThrows(CertPathValidatorException.class, () -> CertPathValidator.getInstance("PKIX").validate(path, parameters));
     }
@@ -39,9 +39,9 @@ class CertificateAuthorityTest {
     }
 
     @Test void opensslAcceptsTheChainAndTheKey(@TempDir Path folder) throws Exception {
-        Files.writeString(folder.resolve("root.pem"), CertificateAuthority.pem(root.certificate()));
-        Files.writeString(folder.resolve("ca.pem"), CertificateAuthority.pem(first.certificate()));
-        Files.writeString(folder.resolve("key.pem"), CertificateAuthority.pem(first.key()));
+        Files.writeString(folder.resolve("root.pem"), Certificates.pem(root.certificate()));
+        Files.writeString(folder.resolve("ca.pem"), Certificates.pem(first.certificate()));
+        Files.writeString(folder.resolve("key.pem"), Certificates.pem(first.key()));
         org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("command -v openssl").exitCode() == 0, "openssl is not installed");
         Shell.Result verified = Shell.run("cd '%s' && openssl verify -x509_strict -CAfile root.pem ca.pem && diff <(openssl pkey -in key.pem -pubout) <(openssl x509 -in ca.pem -noout -pubkey)".formatted(folder));
         assertEquals(0, verified.exitCode(), verified.all());

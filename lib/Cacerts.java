@@ -1,0 +1,47 @@
+package lib;
+
+import module java.base;
+import java.security.cert.X509Certificate;
+import io.fabric8.kubernetes.api.model.SecretBuilder;
+
+/**
+ * What istiod signs with, when it finds it at its first start: the secret {@code cacerts}.
+ * https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/
+ *
+ * @param key   the key of the first certificate
+ * @param chain the certificate that istiod signs with, those above it, and the root
+ */
+record Cacerts(PrivateKey key, List<X509Certificate> chain) {
+    static final String SECRET = "cacerts";
+
+    /** Makes Istio's namespace and puts the secret into it; one that is there and has this root stays. */
+    static void install(Kube kube, Manifests manifests, X509Certificate root, Callable<Cacerts> maker) throws Exception {
+        kube.apply(manifests.filled("istio/namespace.yaml", kube.cluster().placeholders()));
+        var there = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(SECRET).get();
+        String rootPem = Certificates.pem(root);
+        if (there != null) {
+            if (rootPem.equals(Certificates.decode(there.getData().get("root-cert.pem")))) return;
+            throw Problem.failed("%s: the secret %s in %s has another root than this demo's; workloads would not trust one another"
+                    .formatted(kube.cluster(), SECRET, Istioctl.NAMESPACE), "jbang Teardown.java, then jbang KindDemo.java");
+        }
+        Cacerts made = maker.call();
+        StringBuilder chain = new StringBuilder();
+        for (X509Certificate certificate : made.chain) chain.append(Certificates.pem(certificate));
+        kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(SECRET).withNamespace(Istioctl.NAMESPACE).endMetadata()
+                .withType("Opaque")
+                .addToData("ca-cert.pem", Certificates.encode(Certificates.pem(made.chain.getFirst())))
+                .addToData("ca-key.pem", Certificates.encode(Certificates.pem(made.key)))
+                .addToData("root-cert.pem", Certificates.encode(rootPem))
+                .addToData("cert-chain.pem", Certificates.encode(chain.toString())).build()));
+    }
+
+    /** The same as shell commands, which take NAME-key.pem, NAME-cert.pem, NAME-chain.pem and root-cert.pem. */
+    static String byHand(Cluster cluster, Manifests manifests) {
+        String kubectl = Kube.kubectl(cluster);
+        return """
+                %3$s
+                %2$s -n %4$s create secret generic %5$s --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem \\
+                  --from-file=root-cert.pem --from-file=cert-chain.pem=%1$s-chain.pem""".formatted(cluster, kubectl,
+                manifests.byHand("istio/namespace.yaml", cluster.placeholders(), kubectl + " apply"), Istioctl.NAMESPACE, SECRET);
+    }
+}

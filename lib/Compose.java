@@ -1,0 +1,46 @@
+package lib;
+
+import module java.base;
+
+/** Docker Compose: the plugin {@code docker compose} or, where there is none, the older command {@code docker-compose}. */
+final class Compose {
+    private static final String INSTALL = "install the plugin: https://docs.docker.com/compose/install/";
+    private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
+
+    /** A way to call it: a program, and the words before Compose's own. */
+    private record Way(Tool tool, List<String> first) {
+        String[] words(String... more) { return Stream.concat(first.stream(), Arrays.stream(more)).toArray(String[]::new); }
+    }
+
+    private final List<Way> ways;
+
+    Compose(Console console) { this("docker", "docker-compose", console); }
+
+    /** The same with other programs, for tests. */
+    Compose(String docker, String standalone, Console console) {
+        ways = List.of(new Way(new Tool(docker, INSTALL, console), List.of("compose")),
+                new Way(new Tool(standalone, INSTALL, console), List.of()));
+    }
+
+    /** What it says of its version; a {@link Problem} when there is none. */
+    String version() { return find().getValue(); }
+
+    /** The first way that answers with a version: older engines take an unknown command for a call for help. */
+    private Map.Entry<Way, String> find() {
+        for (Way way : ways) {
+            try {
+                String said = way.tool.attempt(SHORT, null, false, way.words("version")).out();
+                if (said.matches("(?is).*compose version.*")) return Map.entry(way, said.lines().findFirst().orElseThrow());
+            } catch (Problem p) {
+                if (p.exitCode() != Problem.UNFIT) throw p;
+            }
+        }
+        throw Problem.unfit("neither `docker compose` nor `docker-compose` answers, and Vault is started by it", INSTALL);
+    }
+
+    /** Brings a project's containers up as the file says, and waits until they run; those that run so already stay. */
+    void up(String project, String file) {
+        Way way = find().getKey();
+        way.tool.feed(LONG, file, way.words("--project-name", project, "--file", "-", "up", "--detach"));
+    }
+}

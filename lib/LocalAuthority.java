@@ -1,0 +1,53 @@
+package lib;
+
+import module java.base;
+import lib.Certificates.Authority;
+
+/**
+ * A root of our own: its key stays on this machine, in a file for its owner alone; an intermediate's key exists only in its
+ * cluster.
+ */
+final class LocalAuthority implements CertificateAuthority {
+    private final Home home;
+    private final Manifests manifests;
+    private volatile Authority root;
+
+    LocalAuthority(Settings settings) {
+        this.home = settings.home();
+        this.manifests = settings.manifests();
+    }
+
+    @Override public String check() { return "local: this program makes the root"; }
+
+    @Override public Action root() {
+        return new Action("""
+                openssl ecparam -name prime256v1 -genkey -noout -out root-key.pem
+                openssl req -x509 -new -key root-key.pem -out root-cert.pem -days 3650 -subj '/O=Istio/CN=Root CA' \\
+                  -addext basicConstraints=critical,CA:true -addext keyUsage=critical,keyCertSign,cRLSign""", _ -> {
+            Path certificate = home.state().resolve("root-cert.pem"), key = home.state().resolve("root-key.pem");
+            if (Files.exists(certificate) && Files.exists(key)) {
+                root = new Authority(Certificates.readCertificate(Files.readString(certificate)),
+                        Certificates.readKey(Files.readString(key)));
+            } else {
+                root = Certificates.makeRoot();
+                Home.writePrivate(key, Certificates.pem(root.key()).getBytes(StandardCharsets.US_ASCII));
+                Home.writePrivate(certificate, Certificates.pem(root.certificate()).getBytes(StandardCharsets.US_ASCII));
+            }
+        });
+    }
+
+    @Override public Action install(Kube kube) {
+        Cluster cluster = kube.cluster();
+        String byHand = """
+                openssl ecparam -name prime256v1 -genkey -noout -out %1$s-key.pem
+                openssl req -new -key %1$s-key.pem -subj '/O=Istio/CN=Intermediate CA/L=%2$s' -out %1$s.csr
+                openssl x509 -req -in %1$s.csr -out %1$s-cert.pem -days 730 -CA root-cert.pem -CAkey root-key.pem -CAcreateserial \\
+                  -extfile <(printf 'basicConstraints=critical,CA:true,pathlen:0\\nkeyUsage=critical,digitalSignature,keyCertSign,cRLSign\\n')
+                cat %1$s-cert.pem root-cert.pem > %1$s-chain.pem
+                """.formatted(cluster, cluster.id());
+        return new Action(byHand + Cacerts.byHand(cluster, manifests), _ -> Cacerts.install(kube, manifests, root.certificate(), () -> {
+            Authority own = Certificates.makeIntermediate(root, cluster);
+            return new Cacerts(own.key(), List.of(own.certificate(), root.certificate()));
+        }));
+    }
+}

@@ -1,0 +1,271 @@
+package lib;
+
+import module java.base;
+import module java.net.http;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.security.cert.CertificateException;
+import java.security.cert.X509Certificate;
+
+/**
+ * Vault as the root of trust: a server in a container on the nodes' network that holds a root CA and an intermediate for each
+ * cluster, whose keys never leave it. It is set up through its HTTP API, https://developer.hashicorp.com/vault/api-docs/secret/pki.
+ * It outlives a restart, sealed then; the next run opens it again.
+ */
+public final class Vault implements CertificateAuthority {
+    static final String COMPOSE = "vault/compose.yaml", IMAGE = "docker.io/hashicorp/vault:" + Versions.VAULT;
+    /** The mount of the root CA, and the names of the authorities. */
+    private static final String ROOT = "pki", ROOT_NAME = "sample.mesh", INTERMEDIATE_NAME = "sample.mesh Intermediate Authority",
+            CACERTS_NAME = "istiod";
+    private static final int PORT = 8200;
+    private static final String LABEL = Docker.MARK + ".vault";
+    private static final String ROOT_LIFE = "87600h", INTERMEDIATE_LIFE = "43800h", CACERTS_LIFE = "17520h",
+            WORKLOAD_LIFE = "72h", TOKEN_LIFE = "8760h";
+    /** What {@link #health} says. */
+    private static final int OPEN = 200, NOT_INITIALIZED = 501;
+    private static final Duration CONNECT = Duration.ofSeconds(5), LIMIT = Duration.ofMinutes(1);
+
+    private final Settings settings;
+    private final Docker docker;
+    private final Compose compose;
+    /** The name of the container, of its volume and of the compose project. */
+    private final String name;
+    private final Path secrets;
+    private final ObjectMapper json = new ObjectMapper();
+    private final HttpClient http = HttpClient.newBuilder().connectTimeout(CONNECT).proxy(HttpClient.Builder.NO_PROXY).build();
+    private volatile String address;
+    private volatile X509Certificate root;
+
+    public Vault(Settings settings, Docker docker) {
+        this.settings = settings;
+        this.docker = docker;
+        this.compose = new Compose(settings.console());
+        this.name = settings.prefix() + "-vault";
+        this.secrets = settings.home().state().resolve("vault");
+    }
+
+    @Override public String check() {
+        String version = compose.version();
+        Optional<JsonNode> there = docker.container(name);
+        if (there.isPresent() && !there.get().at("/Config/Labels").has(LABEL))
+            throw Problem.unfit("a container named %s exists and was not made by this demo; it stays untouched".formatted(name),
+                    "choose other names (--name-prefix demo), or remove it: docker rm " + name);
+        int port = port(there);
+        if (publishedPort(there).filter(p -> p == port).isEmpty() && !Host.free(port))
+            throw Problem.unfit("port %d (Vault) on 127.0.0.1 is taken".formatted(port),
+                    "see who listens (lsof -i :%d), or take another: --vault-port N".formatted(port));
+        if (docker.present(List.of(IMAGE)).isEmpty() && !docker.published(IMAGE))
+            throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + IMAGE,
+                    "check your connection: docker pull " + IMAGE);
+        return "Vault %s on port %d, by %s".formatted(Versions.VAULT, port, version);
+    }
+
+    private int port(Optional<JsonNode> container) {
+        return settings.askedVaultPort().or(() -> publishedPort(container)).orElse(PORT);
+    }
+
+    private static Optional<Integer> publishedPort(Optional<JsonNode> container) {
+        return container.map(c -> c.at("/HostConfig/PortBindings/8200~1tcp/0/HostPort").asInt());
+    }
+
+    private String composeFile(int port) {
+        return settings.manifests().filled(COMPOSE, Map.of("VAULT_VERSION", Versions.VAULT, "NAME_PREFIX", settings.prefix(),
+                "VAULT_PORT", "" + port, "DOCKER_NETWORK", Docker.network()));
+    }
+
+    @Override public Action root() {
+        int port = settings.askedVaultPort().orElse(PORT);
+        return new Action("""
+                docker network inspect %1$s > /dev/null 2>&1 || docker network create %1$s
+                docker compose --project-name %2$s --file - up --detach <<'EOF'
+                %3$s
+                EOF
+                export VAULT_ADDR=http://127.0.0.1:%4$d
+                until curl -s $VAULT_ADDR/v1/sys/health > /dev/null; do sleep 0.2; done
+                umask 077
+                vault operator init -key-shares=1 -key-threshold=1 > vault-init
+                sed -n 's/^Unseal Key 1: //p' vault-init | tr -d '\\n' > unseal-key
+                sed -n 's/^Initial Root Token: //p' vault-init > root-token
+                vault write sys/unseal key=@unseal-key > /dev/null
+                until curl -sf $VAULT_ADDR/v1/sys/health > /dev/null; do sleep 0.2; done
+                export VAULT_TOKEN=$(cat root-token)
+                vault secrets enable -path=%5$s -max-lease-ttl=%6$s pki
+                vault write -field=certificate %5$s/root/generate/internal common_name=%7$s exclude_cn_from_sans=true \\
+                  key_type=ec ttl=%6$s > root-cert.pem"""
+                .formatted(Docker.network(), name, composeFile(port).strip(), port, ROOT, ROOT_LIFE, ROOT_NAME), seen -> {
+            start(seen);
+            root = rootCertificate();
+        });
+    }
+
+    /**
+     * The cluster's intermediate stays in Vault, and signs one authority more: the one that istiod signs with, whose key is made
+     * here and goes nowhere but into the cluster.
+     */
+    @Override public Action install(Kube kube) {
+        Cluster cluster = kube.cluster();
+        String byHand = """
+                vault secrets enable -path=%1$s -max-lease-ttl=%4$s pki
+                vault write -field=csr %1$s/intermediate/generate/internal common_name='%5$s' key_type=ec > %1$s.csr
+                vault write -field=certificate %6$s/root/sign-intermediate csr=@%1$s.csr common_name='%5$s' locality=%7$s \\
+                  exclude_cn_from_sans=true max_path_length=1 ttl=%4$s > %1$s.pem
+                vault write %1$s/intermediate/set-signed certificate=@%1$s.pem > /dev/null
+                vault write %1$s/roles/%2$s allow_any_name=true enforce_hostnames=false require_cn=false \\
+                  allowed_uri_sans='spiffe://*' key_type=any max_ttl=%8$s > /dev/null
+                echo '%9$s' | vault policy write %2$s -
+                vault token create -field=token -orphan -no-default-policy -policy=%2$s -ttl=%10$s > %3$s-token
+                openssl ecparam -name prime256v1 -genkey -noout -out %3$s-key.pem
+                openssl req -new -key %3$s-key.pem -subj / -out %3$s.csr
+                vault write -field=certificate %1$s/root/sign-intermediate csr=@%3$s.csr common_name=%12$s locality=%7$s \\
+                  exclude_cn_from_sans=true max_path_length=0 ttl=%11$s > %3$s-cert.pem
+                for certificate in %3$s-cert.pem %1$s.pem root-cert.pem; do cat $certificate; echo; done > %3$s-chain.pem
+                """.formatted(mount(cluster), role(cluster), cluster, INTERMEDIATE_LIFE, INTERMEDIATE_NAME, ROOT, cluster.id(),
+                WORKLOAD_LIFE, policy(cluster), TOKEN_LIFE, CACERTS_LIFE, CACERTS_NAME);
+        return new Action(byHand + Cacerts.byHand(cluster, settings.manifests()), _ -> {
+            X509Certificate intermediate = intermediate(cluster);
+            Cacerts.install(kube, settings.manifests(), root, () -> {
+                KeyPair keys = Certificates.newKeys();
+                X509Certificate own = sign(mount(cluster), Certificates.request(keys), CACERTS_NAME, cluster, 0, CACERTS_LIFE);
+                return new Cacerts(keys.getPrivate(), List.of(own, intermediate, root));
+            });
+        });
+    }
+
+    /** Where a cluster's intermediate is, the role that its workloads' certificates are issued by, and what its token may do: that. */
+    static String mount(Cluster cluster) { return "pki_int" + cluster.index(); }
+
+    static String role(Cluster cluster) { return "cluster%d-issuer".formatted(cluster.index()); }
+
+    private static String policy(Cluster cluster) {
+        return "path \"%s/sign/%s\" { capabilities = [\"update\"] }".formatted(mount(cluster), role(cluster));
+    }
+
+    /** The file with the token of a cluster, which may sign by its own role and nothing else. */
+    Path token(Cluster cluster) { return secrets.resolve(cluster + "-token"); }
+
+    /** Brings the server up, initialised and open; takes one that an earlier run made. */
+    void start(Consumer<String> seen) throws IOException {
+        Await.until("the docker network " + Docker.network(), LIMIT, Duration.ofMillis(200), seen,
+                () -> docker.findNetwork().isPresent() ? "" : "kind makes it with its first cluster");
+        int port = port(docker.container(name));
+        address = "http://127.0.0.1:" + port;
+        compose.up(name, composeFile(port));
+        Await.until("Vault at " + address, LIMIT, Duration.ofMillis(100), seen, () -> health() == 0 ? "no answer" : "");
+        Path unsealKey = secrets.resolve("unseal-key");
+        boolean made = health() != NOT_INITIALIZED;
+        if (made != Files.exists(unsealKey)) throw Problem.failed(made ? "%s is sealed, and its key is gone: %s".formatted(name, unsealKey)
+                : "%s is empty: the mesh's root went with its volume".formatted(name),
+                "jbang Teardown.java%1$s, then jbang KindDemo.java%1$s --ca vault".formatted(settings.asTyped()));
+        if (!made) {
+            JsonNode keys = call("PUT", "sys/init", Map.of("secret_shares", 1, "secret_threshold", 1));
+            Files.createDirectories(secrets);
+            writeSecret(secrets.resolve("root-token"), keys.path("root_token").asText());
+            writeSecret(unsealKey, keys.at("/keys_base64/0").asText());
+        }
+        if (health() != OPEN) call("PUT", "sys/unseal", Map.of("key", Files.readString(unsealKey)));
+        Await.until("Vault to be open", LIMIT, Duration.ofMillis(100), seen, () -> health() == OPEN ? "" : "it answers " + health());
+    }
+
+    private static void writeSecret(Path file, String secret) throws IOException {
+        Home.writePrivate(file, secret.getBytes(StandardCharsets.US_ASCII));
+    }
+
+    /** The root's certificate; the root is made when there is none. */
+    X509Certificate rootCertificate() throws IOException, CertificateException {
+        enable(ROOT, ROOT_LIFE);
+        Optional<X509Certificate> there = certificate(ROOT);
+        if (there.isPresent()) return there.get();
+        return readCertificate(call("POST", ROOT + "/root/generate/internal", Map.of("common_name", ROOT_NAME, "exclude_cn_from_sans", true,
+                "key_type", "ec", "ttl", ROOT_LIFE)));
+    }
+
+    /** The certificate of a cluster's intermediate, made under the root when there is none, with a role, a policy and a token for it. */
+    X509Certificate intermediate(Cluster cluster) throws IOException, CertificateException {
+        String mount = mount(cluster), role = role(cluster);
+        enable(mount, INTERMEDIATE_LIFE);
+        Optional<X509Certificate> there = certificate(mount);
+        if (there.isEmpty()) {
+            JsonNode request = call("POST", mount + "/intermediate/generate/internal", Map.of("common_name", INTERMEDIATE_NAME,
+                    "key_type", "ec"));
+            X509Certificate signed = sign(ROOT, request.at("/data/csr").asText(), INTERMEDIATE_NAME, cluster, 1, INTERMEDIATE_LIFE);
+            call("POST", mount + "/intermediate/set-signed", Map.of("certificate", Certificates.pem(signed)));
+            there = Optional.of(signed);
+        }
+        call("POST", mount + "/roles/" + role, Map.of("allow_any_name", true, "enforce_hostnames", false, "require_cn", false,
+                "allowed_uri_sans", "spiffe://*", "key_type", "any", "max_ttl", WORKLOAD_LIFE));
+        call("PUT", "sys/policies/acl/" + role, Map.of("policy", policy(cluster)));
+        if (!Files.exists(token(cluster))) {
+            JsonNode made = call("POST", "auth/token/create-orphan", Map.of("policies", List.of(role), "no_default_policy", true,
+                    "ttl", TOKEN_LIFE, "display_name", cluster.name()));
+            writeSecret(token(cluster), made.at("/auth/client_token").asText());
+        }
+        return there.get();
+    }
+
+    /** Has an authority's request signed by the one at a mount. {@code below}: how many authorities may follow under it. */
+    private X509Certificate sign(String mount, String request, String title, Cluster cluster, int below, String life)
+            throws IOException, CertificateException {
+        return readCertificate(call("POST", mount + "/root/sign-intermediate", Map.of("csr", request, "common_name", title,
+                "locality", cluster.id(), "exclude_cn_from_sans", true, "max_path_length", below, "ttl", life)));
+    }
+
+    private void enable(String mount, String longest) throws IOException {
+        if (call("GET", "sys/mounts", null).has(mount + "/")) return;
+        call("POST", "sys/mounts/" + mount, Map.of("type", "pki", "config", Map.of("max_lease_ttl", longest)));
+    }
+
+    /** The certificate that the authority at a mount signs with, if it has one. */
+    private Optional<X509Certificate> certificate(String mount) throws IOException, CertificateException {
+        boolean none = call("GET", mount + "/config/issuers", null).at("/data/default").asText().isEmpty();
+        return none ? Optional.empty() : Optional.of(readCertificate(call("GET", mount + "/cert/ca", null)));
+    }
+
+    private static X509Certificate readCertificate(JsonNode answer) throws CertificateException {
+        return Certificates.readCertificate(answer.at("/data/certificate").asText());
+    }
+
+    /** The state as an HTTP status; 0 without an answer. https://developer.hashicorp.com/vault/api-docs/system/health */
+    private int health() {
+        try {
+            return send("GET", "sys/health", null).statusCode();
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    /** Calls the API as root. Bodies are kept out of the log: there are keys and tokens in them. */
+    private JsonNode call(String method, String path, Map<String, ?> body) throws IOException {
+        HttpResponse<String> answer = send(method, path, body);
+        JsonNode content = answer.body().isBlank() ? json.createObjectNode() : json.readTree(answer.body());
+        if (answer.statusCode() >= 400) throw Problem.failed("Vault answered %d to %s /v1/%s: %s".formatted(answer.statusCode(),
+                method, path, content.path("errors")), "docker logs " + name);
+        return content;
+    }
+
+    private HttpResponse<String> send(String method, String path, Map<String, ?> body) throws IOException {
+        var request = HttpRequest.newBuilder(URI.create(address + "/v1/" + path)).timeout(LIMIT).method(method, body == null
+                ? HttpRequest.BodyPublishers.noBody() : HttpRequest.BodyPublishers.ofString(json.writeValueAsString(body)));
+        Path token = secrets.resolve("root-token");
+        if (Files.exists(token)) request.header("X-Vault-Token", Files.readString(token));
+        try {
+            HttpResponse<String> answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+            settings.console().detail("$ curl -X %s %s/v1/%s   # %d, %d bytes kept out of the log".formatted(method, address, path,
+                    answer.statusCode(), answer.body().length()));
+            return answer;
+        } catch (InterruptedException e) {
+            throw Problem.failed("interrupted: Vault", "run again");
+        }
+    }
+
+    /** The container and the volume that this demo has, by their mark. */
+    public List<String> found() { return settings.existing() ? List.of() : docker.labelled(LABEL + "=" + settings.prefix()); }
+
+    /** Removes the container, and with it its place on the network, and the volume. */
+    public Action remove() {
+        return new Action("docker rm --force %1$s; docker volume rm %1$s".formatted(name), _ -> {
+            if (found().isEmpty()) return;
+            docker.remove(name);
+            docker.removeVolume(name);
+        });
+    }
+}
