@@ -16,8 +16,8 @@ public final class Footprint {
     /** First what would refuse others their end, last what others are in or of. */
     private static final List<String> FIRST = List.of("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
             LAST = List.of("CustomResourceDefinition", "Namespace");
-    /** What istiod writes into every namespace. */
-    private static final String ROOT = "istio-ca-root-cert";
+    /** The configmaps that istiod writes into every namespace. */
+    private static final List<String> WRITTEN = List.of("istio-ca-root-cert", "istio-ca-crl");
 
     private Footprint() {}
 
@@ -71,8 +71,8 @@ public final class Footprint {
                 return left.isEmpty() ? "" : "%d left, such as %s %s".formatted(left.size(), left.getLast().getKind(), left.getLast()
                         .getMetadata().getName());
             });
-            if (istiod) kube.client().configMaps().inAnyNamespace().withField("metadata.name", ROOT).list().getItems()
-                    .forEach(config -> delete(kube, config));
+            if (istiod) for (String name : WRITTEN) kube.client().configMaps().inAnyNamespace().withField("metadata.name", name).list()
+                    .getItems().forEach(config -> delete(kube, config));
         });
     }
 
