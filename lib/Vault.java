@@ -45,7 +45,6 @@ public final class Vault implements CertificateAuthority {
     }
 
     @Override public String check() {
-        String version = compose.version();
         Optional<JsonNode> there = docker.container(name);
         if (there.isPresent() && !there.get().at("/Config/Labels").has(LABEL))
             throw Problem.unfit("a container named %s exists and was not made by this demo; it stays untouched".formatted(name),
@@ -54,6 +53,7 @@ public final class Vault implements CertificateAuthority {
         if (publishedPort(there).filter(p -> p == port).isEmpty() && !Host.free(port))
             throw Problem.unfit("port %d (Vault) on 127.0.0.1 is taken".formatted(port),
                     "see who listens (lsof -i :%d), or take another: --vault-port N".formatted(port));
+        String version = compose.version();
         if (docker.present(List.of(IMAGE)).isEmpty() && !docker.published(IMAGE))
             throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + IMAGE,
                     "check your connection: docker pull " + IMAGE);
