@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -18,6 +19,11 @@ record Pods(Kube kube, String namespace) {
     static boolean ready(Pod pod) {
         return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"))
                 || "Succeeded".equals(pod.getStatus().getPhase());
+    }
+
+    /** Its containers, and those that run before them or, as a native sidecar does, beside them. */
+    static Stream<Container> containers(Pod pod) {
+        return Stream.concat(pod.getSpec().getContainers().stream(), pod.getSpec().getInitContainers().stream());
     }
 
     private List<Pod> notReady() {
