@@ -12,7 +12,7 @@ record Pods(Kube kube, String namespace) {
     private static final int LOG_LINES = 6, EVENTS = 2;
     /**
      * After this time an image that cannot be pulled is given up, as nodes get images loaded and none has to be pulled in the first
-     * place, and so is a node that has no room for the pod.
+     * place, and so is a node that takes no pods.
      */
     private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final Set<String> NOT_PULLED = Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull");
@@ -57,8 +57,8 @@ record Pods(Kube kube, String namespace) {
     /** Whether waiting longer is no use for one of them; no when the API server does not tell. */
     boolean hopeless() {
         try {
-            boolean full = new Nodes(kube).fullDisk();
-            return notReady().stream().anyMatch(pod -> full && age(pod).compareTo(PATIENCE) > 0 || pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting())
+            boolean nowhere = new Nodes(kube).takeNoPods();
+            return notReady().stream().anyMatch(pod -> nowhere && age(pod).compareTo(PATIENCE) > 0 || pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting())
                     .filter(Objects::nonNull).anyMatch(w -> CRASHED_OFTEN.matcher(Objects.toString(w.getMessage(), "")).matches()
                             || NOT_PULLED.contains(Objects.toString(w.getReason(), "")) && age(pod).compareTo(PATIENCE) > 0));
         } catch (KubernetesClientException e) {
