@@ -117,7 +117,7 @@ public final class Kube implements AutoCloseable {
         Map<String, String> byName = new TreeMap<>();
         for (String document : documents) {
             String name = document.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow();
-            byName.put(name.substring("  name: ".length()).strip(), document);
+            byName.put(name.substring("  name: ".length()).replace("\"", "").strip(), document);
         }
         String hash = Integer.toHexString(documents.hashCode());
         var remembered = client().configMaps().inNamespace("kube-system").withName("kind-demo-definitions").get();
