@@ -50,7 +50,8 @@ public final class IstioCsr implements CertificateAuthority {
                 "%s secret generic %s --from-file=token=%s-token".formatted(create, TOKEN, cluster),
                 "%s configmap %s --from-file=root-cert.pem".formatted(create, ROOT),
                 "VAULT_ADDRESS=$(%s)".formatted(vault.nodesAddressByHand()),
-                manifests.byHand("istio-csr/vault.yaml", typed, kubectl + " apply"),
+                "# cert-manager's webhook may refuse the issuer for some seconds more",
+                "until " + manifests.byHand("istio-csr/vault.yaml", typed, kubectl + " apply"), "do sleep 2; done",
                 manifests.byHand("istio-csr/istio-csr.yaml", values, kubectl + " apply"),
                 manifests.byHand("istio-csr/istiod.yaml", values, kubectl + " apply"),
                 "%s -n %s rollout status deployment/%s --timeout 180s".formatted(kubectl, Istioctl.NAMESPACE, NAME),
@@ -64,7 +65,9 @@ public final class IstioCsr implements CertificateAuthority {
                     new ConfigMapBuilder().withNewMetadata().withName(ROOT).withNamespace(Istioctl.NAMESPACE).endMetadata()
                             .addToData("root-cert.pem", Certificates.pem(root)).build()));
             values.put("VAULT_ADDRESS", vault.nodesAddress());
-            for (String part : List.of("vault", "istio-csr", "istiod")) kube.apply(manifests.filled("istio-csr/%s.yaml".formatted(part), values));
+            kube.applyPastWebhook(manifests.filled("istio-csr/vault.yaml", values), seen);
+            kube.apply(manifests.filled("istio-csr/istio-csr.yaml", values));
+            kube.apply(manifests.filled("istio-csr/istiod.yaml", values));
             kube.awaitDeployments(Istioctl.NAMESPACE, List.of(NAME), LIMIT, seen);
             Await.until(cluster + ": istiod's certificate", LIMIT, Duration.ofMillis(300), seen, () -> istiodLacks(kube));
         });

@@ -101,6 +101,19 @@ public final class Kube implements AutoCloseable {
                 && service.<List<Map<String, Object>>>get("spec", "ports").stream().anyMatch(port -> port.containsKey("nodePort"));
     }
 
+    /** The same for what a webhook may refuse because it has just started: again and again, until it takes it. */
+    public void applyPastWebhook(String yaml, Consumer<String> seen) throws IOException {
+        Await.until(cluster + ": a webhook that has just started", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
+            try {
+                apply(yaml);
+                return "";
+            } catch (Problem p) {
+                if (!p.getMessage().contains("webhook")) throw p;
+                return p.getMessage();
+            }
+        });
+    }
+
     /**
      * Applies resource definitions and waits until they are established. They are by far the largest documents, so they are
      * sent as the text they are, and not again when an earlier run has applied the same.
