@@ -32,8 +32,8 @@ final class CertManager {
         String byHand = """
                 %1$s apply -f %2$s
                 %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(Kube.kubectl(kube.cluster()),
-                assets.local(Versions.CERT_MANAGER_MANIFEST).map(file -> Tool.quoted("" + file)).orElse(Versions.CERT_MANAGER_MANIFEST.url()),
-                NAMESPACE);
+                assets.local(Versions.CERT_MANAGER_MANIFEST).map(file -> Tool.quoted("" + file)).orElse(Versions.CERT_MANAGER_MANIFEST
+                .url()), NAMESPACE);
         return new Action(byHand, seen -> {
             Map<Boolean, List<String>> documents = Kube.split(assets.read(Versions.CERT_MANAGER_MANIFEST)).stream()
                     .collect(Collectors.partitioningBy(Kube::isDefinition));

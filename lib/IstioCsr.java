@@ -30,7 +30,8 @@ public final class IstioCsr implements CertificateAuthority {
     @Override public String check() { return certManager.checkUpstream() + ", " + vault.check(); }
 
     @Override public List<String> images() {
-        return Stream.concat(CertManager.images().stream(), Stream.of("quay.io/jetstack/%s:%s".formatted(NAME, Versions.ISTIO_CSR))).toList();
+        return Stream.concat(CertManager.images().stream(), Stream.of("quay.io/jetstack/%s:%s".formatted(NAME, Versions.ISTIO_CSR)))
+                .toList();
     }
 
     @Override public Action root() { return vault.root(); }
@@ -84,8 +85,9 @@ public final class IstioCsr implements CertificateAuthority {
             return "its request had failed, and is made anew";
         }
         List<Map<String, String>> conditions = certificate.get("status", "conditions");
-        boolean ready = conditions != null && conditions.stream().anyMatch(c -> c.get("type").equals("Ready") && c.get("status").equals("True"));
-        if (!ready) return conditions == null ? "not looked at yet" : conditions.stream().map(c -> c.get("message")).collect(Collectors.joining("; "));
+        if (conditions == null) return "cert-manager has not looked at it";
+        if (conditions.stream().noneMatch(c -> c.get("type").equals("Ready") && c.get("status").equals("True")))
+            return conditions.stream().map(c -> c.get("message")).collect(Collectors.joining("; "));
         var root = kube.client().configMaps().inNamespace(Istioctl.NAMESPACE).withName("istio-ca-root-cert").get();
         return root == null ? "istio-csr has not written the root" : "";
     }

@@ -15,8 +15,8 @@ public final class Manifests {
             "istio/namespace.yaml", "istio/istio.yaml",
             "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml",
             "apps/locality.yaml", "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",
-            "experiments/registry-only.yaml", Vault.COMPOSE, "cert-manager/probes.yaml", "istio-csr/vault.yaml", "istio-csr/istiod.yaml",
-            "istio-csr/istio-csr.yaml");
+            "experiments/registry-only.yaml", Vault.COMPOSE, "cert-manager/probes.yaml", "istio-csr/vault.yaml",
+            "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
 
     private final Path folder;
 

@@ -76,13 +76,13 @@ final class TrustChecks {
         return List.copyOf(chain);
     }
 
-    /** With istio-csr nobody in the cluster keeps a key to sign with; what it had signed for istiod shows who does, and that it is renewed. */
+    /** With istio-csr nobody in the cluster has a key to sign with; istiod's own certificate shows who has, and that it is renewed. */
     private static void byIstioCsr(Kube kube, List<X509Certificate> istiods, X509Certificate root) throws GeneralSecurityException {
         if (kube.cluster().isKind()) kube.deploymentsReady(CertManager.NAMESPACE);
         Date end = istiods.getFirst().getNotAfter();
-        if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT, and was not renewed; the workloads' are next"
-                .formatted(end), "jbang KindDemo.java (it opens Vault, and lets the cluster reach it); see %s -n %s describe certificate,issuer"
-                .formatted(Kube.kubectl(kube.cluster()), Istioctl.NAMESPACE));
+        if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT and was not renewed".formatted(end),
+                "jbang KindDemo.java (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
+                        .formatted(Kube.kubectl(kube.cluster()), Istioctl.NAMESPACE));
         Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root);
     }
 

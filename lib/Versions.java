@@ -28,7 +28,7 @@ public final class Versions {
     /** Vault, for --ca vault and istio-csr. https://hub.docker.com/r/hashicorp/vault/tags */
     static final String VAULT = "1.21.0";
 
-    /** cert-manager and istio-csr, for --ca istio-csr. https://cert-manager.io/docs/releases/ and https://github.com/cert-manager/istio-csr/releases */
+    /** For --ca istio-csr. https://github.com/cert-manager/cert-manager/releases, https://github.com/cert-manager/istio-csr/releases */
     static final String CERT_MANAGER = "v1.21.1", ISTIO_CSR = "v0.17.0";
     static final Asset CERT_MANAGER_MANIFEST = Asset.ofRelease("cert-manager-%s.yaml".formatted(CERT_MANAGER), "cert-manager/cert-manager",
             CERT_MANAGER, "cert-manager.yaml");
