@@ -75,8 +75,11 @@ public final class Diagnostics {
                         e.getInvolvedObject().getName(), Pods.line(e))).collect(Collectors.joining("\n")));
         facts.put("not-ready.txt", () -> kube.client().namespaces().list().getItems().stream()
                 .map(n -> new Pods(kube, n.getMetadata().getName()).symptoms()).collect(Collectors.joining("\n")));
-        facts.put("istiod.txt", () -> kube.client().pods().inNamespace(Istioctl.NAMESPACE).withLabel("app", "istiod").list().getItems()
-                .stream().map(p -> kube.client().pods().resource(p).tailingLines(LOG_LINES).getLog()).collect(Collectors.joining("\n")));
+        facts.put("istiod.txt", () -> logs(kube, Istioctl.NAMESPACE, "istiod"));
+        if (settings.ca() == CertificateAuthority.Choice.istioCsr) {
+            facts.put("istio-csr.txt", () -> logs(kube, Istioctl.NAMESPACE, IstioCsr.NAME));
+            facts.put("cert-manager.txt", () -> logs(kube, CertManager.NAMESPACE, "cert-manager"));
+        }
         facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
         facts.put("proxy-status.txt", () -> String.join("\n", Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet()
                 .stream().map(Object::toString).toList()));
@@ -84,6 +87,12 @@ public final class Diagnostics {
                 "pilot-agent", "request", "GET", "clusters").lines().filter(l -> l.contains(SampleApp.APP.service()))
                 .collect(Collectors.joining("\n")));
         return facts;
+    }
+
+    /** What the pods with this label {@code app} last said. */
+    private static String logs(Kube kube, String namespace, String app) {
+        return kube.client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
+                .map(p -> kube.client().pods().resource(p).tailingLines(LOG_LINES).getLog()).collect(Collectors.joining("\n"));
     }
 
     private static String text(Fact fact) {

@@ -46,8 +46,9 @@ public record Home(Path cache, Path state) {
     /** The authority that {@link #remember} was told; empty when there is no demo. */
     public Optional<CertificateAuthority.Choice> authority() {
         try {
-            return Optional.of(CertificateAuthority.Choice.valueOf(Files.readString(state.resolve("ca"))));
-        } catch (IOException | IllegalArgumentException e) {
+            String told = Files.readString(state.resolve("ca"));
+            return Arrays.stream(CertificateAuthority.Choice.values()).filter(choice -> choice.toString().equals(told)).findFirst();
+        } catch (IOException e) {
             return Optional.empty();
         }
     }

@@ -40,12 +40,13 @@ public final class Images {
     private volatile String nodeImage;
     private volatile Optional<String> store = Optional.empty();
 
-    /** The images of the node, of Istio, of MetalLB and of the app. */
+    /** The images of the node, of Istio, of MetalLB, of who signs and of the app. */
     public Images(Settings settings, Docker docker) {
         this.docker = docker;
         this.base = settings.nodeImage();
         this.names = new TreeSet<>();
-        List.of(Istioctl.images(), MetalLb.images(), new SampleApp(settings).images()).forEach(names::addAll);
+        List.of(Istioctl.images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(), new SampleApp(settings).images())
+                .forEach(names::addAll);
     }
 
     /** What is there and what must be pulled; a {@link Problem} that names the images which neither the engine has nor a registry. */

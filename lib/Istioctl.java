@@ -26,6 +26,7 @@ public final class Istioctl {
     private final Tool istioctl;
     private final Docker docker;
     private final Manifests manifests;
+    private final boolean istiodSigns;
     private final Map<Cluster, Rendered> rendered = new ConcurrentHashMap<>();
 
     /** A cluster's manifest: the resource definitions as text, all else as resources; and what stands for its settings. */
@@ -35,6 +36,7 @@ public final class Istioctl {
         this.istioctl = new Tool("istioctl", INSTALL, settings.console());
         this.docker = docker;
         this.manifests = settings.manifests();
+        this.istiodSigns = settings.ca() != CertificateAuthority.Choice.istioCsr;
     }
 
     /** The images that Istio itself runs from. */
@@ -54,6 +56,8 @@ public final class Istioctl {
         Map<String, String> values = new HashMap<>(cluster.placeholders());
         values.put("ISTIO_HUB", Versions.ISTIO_HUB);
         values.put("ISTIO_VERSION", Versions.ISTIO);
+        values.put("CA_ADDRESS", istiodSigns ? "" : IstioCsr.ADDRESS);
+        values.put("ISTIOD_SIGNS", "" + istiodSigns);
         return manifests.filled("istio/istio.yaml", values);
     }
 

@@ -101,6 +101,19 @@ public final class Kube implements AutoCloseable {
                 && service.<List<Map<String, Object>>>get("spec", "ports").stream().anyMatch(port -> port.containsKey("nodePort"));
     }
 
+    /** The same for what a webhook may refuse because it has just started: again and again, until it takes it. */
+    public void applyPastWebhook(String yaml, Consumer<String> seen) throws IOException {
+        Await.until(cluster + ": a webhook that has just started", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
+            try {
+                apply(yaml);
+                return "";
+            } catch (Problem p) {
+                if (!p.getMessage().contains("webhook")) throw p;
+                return p.getMessage();
+            }
+        });
+    }
+
     /**
      * Applies resource definitions and waits until they are established. They are by far the largest documents, so they are
      * sent as the text they are, and not again when an earlier run has applied the same.
@@ -117,7 +130,7 @@ public final class Kube implements AutoCloseable {
         Map<String, String> byName = new TreeMap<>();
         for (String document : documents) {
             String name = document.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow();
-            byName.put(name.substring("  name: ".length()).strip(), document);
+            byName.put(name.substring("  name: ".length()).replace("\"", "").strip(), document);
         }
         String hash = Integer.toHexString(documents.hashCode());
         var remembered = client().configMaps().inNamespace("kube-system").withName("kind-demo-definitions").get();

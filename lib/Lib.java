@@ -23,6 +23,7 @@ package lib;
 //SOURCES Assets.java
 //SOURCES Await.java
 //SOURCES Cacerts.java
+//SOURCES CertManager.java
 //SOURCES CertificateAuthority.java
 //SOURCES Certificates.java
 //SOURCES Check.java
@@ -38,6 +39,7 @@ package lib;
 //SOURCES Home.java
 //SOURCES Host.java
 //SOURCES Images.java
+//SOURCES IstioCsr.java
 //SOURCES Istioctl.java
 //SOURCES Kind.java
 //SOURCES Kube.java
@@ -75,10 +77,14 @@ package lib;
 //FILES manifests/apps/namespace.yaml=../manifests/apps/namespace.yaml
 //FILES manifests/apps/sleep.yaml=../manifests/apps/sleep.yaml
 //FILES manifests/apps/strict.yaml=../manifests/apps/strict.yaml
+//FILES manifests/cert-manager/probes.yaml=../manifests/cert-manager/probes.yaml
 //FILES manifests/experiments/broken-app.yaml=../manifests/experiments/broken-app.yaml
 //FILES manifests/experiments/egress.yaml=../manifests/experiments/egress.yaml
 //FILES manifests/experiments/quick-ejection.yaml=../manifests/experiments/quick-ejection.yaml
 //FILES manifests/experiments/registry-only.yaml=../manifests/experiments/registry-only.yaml
+//FILES manifests/istio-csr/istio-csr.yaml=../manifests/istio-csr/istio-csr.yaml
+//FILES manifests/istio-csr/istiod.yaml=../manifests/istio-csr/istiod.yaml
+//FILES manifests/istio-csr/vault.yaml=../manifests/istio-csr/vault.yaml
 //FILES manifests/istio/cross-network-gateway.yaml=../manifests/istio/cross-network-gateway.yaml
 //FILES manifests/istio/istio.yaml=../manifests/istio/istio.yaml
 //FILES manifests/istio/namespace.yaml=../manifests/istio/namespace.yaml

@@ -15,7 +15,8 @@ public final class Manifests {
             "istio/namespace.yaml", "istio/istio.yaml",
             "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml",
             "apps/locality.yaml", "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",
-            "experiments/registry-only.yaml", Vault.COMPOSE);
+            "experiments/registry-only.yaml", Vault.COMPOSE, "cert-manager/probes.yaml", "istio-csr/vault.yaml",
+            "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
 
     private final Path folder;
 
@@ -72,6 +73,17 @@ public final class Manifests {
     public static Set<String> images(String yaml) {
         return Pattern.compile("(?m)^[\\s{-]*image:\\s*[\"']?([^\\s\"',}]+)").matcher(yaml).results().map(m -> m.group(1))
                 .filter(i -> !i.equals("auto")).collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    /** Merges each document of a patch into the resource of its kind and name, where there is one. */
+    static void patch(List<GenericKubernetesResource> resources, String patches) {
+        for (GenericKubernetesResource patch : Kube.parse(patches))
+            find(resources, patch.getKind(), patch.getMetadata().getName())
+                    .ifPresent(r -> merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
+    }
+
+    static Optional<GenericKubernetesResource> find(List<GenericKubernetesResource> resources, String kind, String name) {
+        return resources.stream().filter(r -> r.getKind().equals(kind) && r.getMetadata().getName().equals(name)).findFirst();
     }
 
     /** Merges a patch into an object of YAML as a strategic merge does: maps key by key, lists of named things by their names. */

@@ -51,13 +51,11 @@ public final class MetalLb {
             Map<Boolean, List<String>> documents = Kube.split(upstream()).stream().collect(Collectors.partitioningBy(Kube::isDefinition));
             List<GenericKubernetesResource> upstream = documents.get(false).stream().map(Kube::parseOne)
                     .collect(Collectors.toCollection(ArrayList::new));
-            for (GenericKubernetesResource patch : Kube.parse(manifests.read("metallb/probes.yaml")))
-                find(upstream, patch.getKind(), patch.getMetadata().getName())
-                        .ifPresent(r -> Manifests.merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
+            Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
             List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.index());
             kube.applyDefinitions("metallb", documents.get(true));
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
-            find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
+            Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
             applyPool(kube, ranges, seen);
             giveCertificate(kube, upstream);
             kube.apply(upstream);
@@ -74,17 +72,13 @@ public final class MetalLb {
                         .map(AddressRange::parse).toList();
     }
 
-    private static Optional<GenericKubernetesResource> find(List<GenericKubernetesResource> resources, String kind, String name) {
-        return resources.stream().filter(r -> r.getKind().equals(kind) && r.getMetadata().getName().equals(name)).findFirst();
-    }
-
     /**
      * The controller fills the empty secret of the manifest when it starts, and then stands still until the kubelet has
      * brought the certificate into its pod, which can take over a minute: its probes fail and it is killed. A certificate that is
      * there before the pod costs nothing, and is kept while it is valid. Names: internal/k8s/webhook.go of MetalLB.
      */
     private void giveCertificate(Kube kube, List<GenericKubernetesResource> upstream) throws IOException, CertificateException {
-        GenericKubernetesResource empty = find(upstream, "Secret", "metallb-webhook-cert").orElseThrow();
+        GenericKubernetesResource empty = Manifests.find(upstream, "Secret", "metallb-webhook-cert").orElseThrow();
         var there = kube.client().secrets().inNamespace(NAMESPACE).withName(empty.getMetadata().getName()).get();
         if (there != null && there.getData() != null) upstream.remove(empty);
         else empty.setAdditionalProperty("data", certificate());
@@ -99,14 +93,6 @@ public final class MetalLb {
     private void applyPool(Kube kube, List<AddressRange> ranges, Consumer<String> seen) throws IOException {
         String pool = manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE",
                 ranges.stream().map(AddressRange::toString).collect(Collectors.joining(", "))));
-        Await.until("MetalLB to accept its pool", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
-            try {
-                kube.apply(pool);
-                return "";
-            } catch (Problem p) {
-                if (!p.getMessage().contains("webhook")) throw p;
-                return "its webhook does not answer yet";
-            }
-        });
+        kube.applyPastWebhook(pool, seen);
     }
 }

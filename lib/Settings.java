@@ -61,8 +61,9 @@ public final class Settings {
         if (clusters != null && (clusters < 1 || clusters > Mesh.MOST_CLUSTERS))
             throw wrong("--clusters takes 1 to %d, not %d".formatted(Mesh.MOST_CLUSTERS, clusters));
         if (workers != null && (workers < 0 || workers > 9)) throw wrong("--workers takes 0 to 9, not " + workers);
-        if (existing() && ca == CertificateAuthority.Choice.vault)
-            throw wrong("--ca vault is for clusters that the demo makes: Vault joins their network; with --contexts the root is local");
+        if (existing() && ca != null && ca != CertificateAuthority.Choice.local)
+            throw wrong("--ca %s is for clusters that the demo makes: Vault joins their network; with --contexts the root is local"
+                    .formatted(ca));
         if (existing() && clusters != null) throw wrong("--contexts names the clusters; --clusters is for those that the demo makes");
         if (existing() && contexts.stream().anyMatch(String::isBlank) || existing() && Set.copyOf(contexts).size() < contexts.size())
             throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));

@@ -52,21 +52,38 @@ final class TrustChecks {
 
     /** The cluster's intermediate is signed by the root that its workloads trust, and neither expires within a day. */
     String intermediate(Kube kube) throws GeneralSecurityException {
-        var secret = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(Cacerts.SECRET).get();
-        if (secret == null && !kube.cluster().isKind()) return "there is no secret %s: another authority signs".formatted(Cacerts.SECRET);
-        if (secret == null) throw Problem.failed("there is no secret %s: istiod signs with a root of its own"
-                .formatted(Cacerts.SECRET), NEW_ROOT);
-        var chain = new LinkedHashSet<X509Certificate>();
-        for (String key : List.of("ca-cert.pem", "cert-chain.pem"))
-            chain.addAll(Certificates.readChain(Certificates.decode(secret.getData().get(key))));
-        X509Certificate root = Certificates.readCertificate(rootOf(kube)), own = chain.getFirst();
-        Certificates.validate("the secret " + Cacerts.SECRET, List.copyOf(chain), root);
-        chain.add(root);
+        X509Certificate root = Certificates.readCertificate(rootOf(kube));
+        List<X509Certificate> istiods = chain(kube, IstioCsr.SECRET, "tls.crt"),
+                own = istiods.isEmpty() ? chain(kube, Cacerts.SECRET, "ca-cert.pem", "cert-chain.pem") : istiods.subList(1, istiods.size());
+        if (!istiods.isEmpty()) byIstioCsr(kube, istiods, root);
+        else if (own.isEmpty() && !kube.cluster().isKind()) return "there is no secret %s: another authority signs".formatted(Cacerts.SECRET);
+        else if (own.isEmpty()) throw Problem.failed("there is no secret %s: istiod signs with a root of its own".formatted(Cacerts.SECRET),
+                NEW_ROOT);
+        else Certificates.validate("the secret " + Cacerts.SECRET, own, root);
+        List<X509Certificate> authorities = Stream.concat(own.stream(), Stream.of(root)).distinct().toList();
         Date tomorrow = Date.from(Instant.now().plus(Duration.ofDays(1)));
-        for (X509Certificate certificate : chain) if (certificate.getNotAfter().before(tomorrow))
+        for (X509Certificate certificate : authorities) if (certificate.getNotAfter().before(tomorrow))
             throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()), NEW_ROOT);
-        return "%s, signed by %s, until %tF".formatted(own.getSubjectX500Principal().getName(), own.getIssuerX500Principal().getName(),
-                own.getNotAfter());
+        X509Certificate lowest = authorities.getFirst();
+        return "%s, signed by %s, until %tF".formatted(lowest.getSubjectX500Principal().getName(),
+                lowest.getIssuerX500Principal().getName(), lowest.getNotAfter());
+    }
+
+    private static List<X509Certificate> chain(Kube kube, String secret, String... parts) throws GeneralSecurityException {
+        var there = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(secret).get();
+        var chain = new LinkedHashSet<X509Certificate>();
+        if (there != null) for (String part : parts) chain.addAll(Certificates.readChain(Certificates.decode(there.getData().get(part))));
+        return List.copyOf(chain);
+    }
+
+    /** With istio-csr nobody in the cluster has a key to sign with; istiod's own certificate shows who has, and that it is renewed. */
+    private static void byIstioCsr(Kube kube, List<X509Certificate> istiods, X509Certificate root) throws GeneralSecurityException {
+        if (kube.cluster().isKind()) kube.deploymentsReady(CertManager.NAMESPACE);
+        Date end = istiods.getFirst().getNotAfter();
+        if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT and was not renewed".formatted(end),
+                "jbang KindDemo.java (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
+                        .formatted(Kube.kubectl(kube.cluster()), Istioctl.NAMESPACE));
+        Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root);
     }
 
     /** The running proxy's own certificate: its identity, and the root that it checks others by. */
@@ -127,7 +144,8 @@ final class TrustChecks {
         Set<String> identities = Certificates.uris(chain.getFirst());
         if (!identities.equals(Set.of(expected))) throw Problem.failed("%s is %s; expected %s".formatted(url, identities, expected), hint);
         Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)));
-        return "%s is %s, and wants to know who calls".formatted(url, expected);
+        return "%s is %s by the word of %s, and wants to know who calls".formatted(url, expected,
+                chain.getFirst().getIssuerX500Principal().getName());
     }
 
     /** An instance's own address, which no proxy of the caller's is asked for. */

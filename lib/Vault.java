@@ -105,23 +105,13 @@ public final class Vault implements CertificateAuthority {
     @Override public Action install(Kube kube) {
         Cluster cluster = kube.cluster();
         String byHand = """
-                vault secrets enable -path=%1$s -max-lease-ttl=%4$s pki
-                vault write -field=csr %1$s/intermediate/generate/internal common_name='%5$s' key_type=ec > %1$s.csr
-                vault write -field=certificate %6$s/root/sign-intermediate csr=@%1$s.csr common_name='%5$s' locality=%7$s \\
-                  exclude_cn_from_sans=true max_path_length=1 ttl=%4$s > %1$s.pem
-                vault write %1$s/intermediate/set-signed certificate=@%1$s.pem > /dev/null
-                vault write %1$s/roles/%2$s allow_any_name=true enforce_hostnames=false require_cn=false \\
-                  allowed_uri_sans='spiffe://*' key_type=any max_ttl=%8$s > /dev/null
-                echo '%9$s' | vault policy write %2$s -
-                vault token create -field=token -orphan -no-default-policy -policy=%2$s -ttl=%10$s > %3$s-token
-                openssl ecparam -name prime256v1 -genkey -noout -out %3$s-key.pem
-                openssl req -new -key %3$s-key.pem -subj / -out %3$s.csr
-                vault write -field=certificate %1$s/root/sign-intermediate csr=@%3$s.csr common_name=%12$s locality=%7$s \\
-                  exclude_cn_from_sans=true max_path_length=0 ttl=%11$s > %3$s-cert.pem
-                for certificate in %3$s-cert.pem %1$s.pem root-cert.pem; do cat $certificate; echo; done > %3$s-chain.pem
-                """.formatted(mount(cluster), role(cluster), cluster, INTERMEDIATE_LIFE, INTERMEDIATE_NAME, ROOT, cluster.id(),
-                WORKLOAD_LIFE, policy(cluster), TOKEN_LIFE, CACERTS_LIFE, CACERTS_NAME);
-        return new Action(byHand + Cacerts.byHand(cluster, settings.manifests()), _ -> {
+                openssl ecparam -name prime256v1 -genkey -noout -out %1$s-key.pem
+                openssl req -new -key %1$s-key.pem -subj / -out %1$s.csr
+                vault write -field=certificate %2$s/root/sign-intermediate csr=@%1$s.csr common_name=%3$s locality=%4$s \\
+                  exclude_cn_from_sans=true max_path_length=0 ttl=%5$s > %1$s-cert.pem
+                for certificate in %1$s-cert.pem %2$s.pem root-cert.pem; do cat $certificate; echo; done > %1$s-chain.pem
+                """.formatted(cluster, mount(cluster), CACERTS_NAME, cluster.id(), CACERTS_LIFE);
+        return new Action(intermediateByHand(cluster) + byHand + Cacerts.byHand(cluster, settings.manifests()), _ -> {
             X509Certificate intermediate = intermediate(cluster);
             Cacerts.install(kube, settings.manifests(), root, () -> {
                 KeyPair keys = Certificates.newKeys();
@@ -131,17 +121,44 @@ public final class Vault implements CertificateAuthority {
         });
     }
 
+    /** What {@link #intermediate} does, as shell commands. */
+    static String intermediateByHand(Cluster cluster) {
+        return """
+                vault secrets enable -path=%1$s -max-lease-ttl=%4$s pki
+                vault write -field=csr %1$s/intermediate/generate/internal common_name='%5$s' key_type=ec > %1$s.csr
+                vault write -field=certificate %6$s/root/sign-intermediate csr=@%1$s.csr common_name='%5$s' locality=%7$s \\
+                  exclude_cn_from_sans=true max_path_length=1 ttl=%4$s > %1$s.pem
+                vault write %1$s/intermediate/set-signed certificate=@%1$s.pem > /dev/null
+                vault write %1$s/roles/%2$s allow_any_name=true enforce_hostnames=false require_cn=false \\
+                  allowed_uri_sans='spiffe://*' key_type=any max_ttl=%8$s > /dev/null
+                echo '%9$s' | vault policy write %2$s -
+                vault token create -field=token -orphan -no-default-policy -policy=%2$s -ttl=%10$s > %3$s-token
+                """.formatted(mount(cluster), role(cluster), cluster, INTERMEDIATE_LIFE, INTERMEDIATE_NAME, ROOT, cluster.id(),
+                WORKLOAD_LIFE, policy(cluster), TOKEN_LIFE);
+    }
+
     /** Where a cluster's intermediate is, the role that its workloads' certificates are issued by, and what its token may do: that. */
     static String mount(Cluster cluster) { return "pki_int" + cluster.index(); }
 
     static String role(Cluster cluster) { return "cluster%d-issuer".formatted(cluster.index()); }
 
+    /** Where the API signs what the cluster's token may have signed. */
+    static String signPath(Cluster cluster) { return "%s/sign/%s".formatted(mount(cluster), role(cluster)); }
+
     private static String policy(Cluster cluster) {
-        return "path \"%s/sign/%s\" { capabilities = [\"update\"] }".formatted(mount(cluster), role(cluster));
+        return "path \"%s\" { capabilities = [\"update\"] }".formatted(signPath(cluster));
     }
 
     /** The file with the token of a cluster, which may sign by its own role and nothing else. */
     Path token(Cluster cluster) { return secrets.resolve(cluster + "-token"); }
+
+    /** The server's address on the docker network, for the clusters; the engine may give another with each start. */
+    String nodesAddress() { return docker.addressOf(name); }
+
+    /** The same as a shell command. */
+    String nodesAddressByHand() {
+        return "docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s".formatted(Docker.network(), name);
+    }
 
     /** Brings the server up, initialised and open; takes one that an earlier run made. */
     void start(Consumer<String> seen) throws IOException {
@@ -155,7 +172,7 @@ public final class Vault implements CertificateAuthority {
         boolean made = health() != NOT_INITIALIZED;
         if (made != Files.exists(unsealKey)) throw Problem.failed(made ? "%s is sealed, and its key is gone: %s".formatted(name, unsealKey)
                 : "%s is empty: the mesh's root went with its volume".formatted(name),
-                "jbang Teardown.java%1$s, then jbang KindDemo.java%1$s --ca vault".formatted(settings.asTyped()));
+                "jbang Teardown.java%1$s, then jbang KindDemo.java%1$s --ca %2$s".formatted(settings.asTyped(), settings.ca()));
         if (!made) {
             JsonNode keys = call("PUT", "sys/init", Map.of("secret_shares", 1, "secret_threshold", 1));
             Files.createDirectories(secrets);

@@ -25,11 +25,30 @@ public final class Versions {
             "https://raw.githubusercontent.com/metallb/metallb/%s/config/manifests/metallb-native.yaml".formatted(METALLB),
             "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18");
 
-    /** Vault, for --ca vault. https://hub.docker.com/r/hashicorp/vault/tags */
+    /** Vault, for --ca vault and istio-csr. https://hub.docker.com/r/hashicorp/vault/tags */
     static final String VAULT = "1.21.0";
+
+    /** For --ca istio-csr. https://github.com/cert-manager/cert-manager/releases, https://github.com/cert-manager/istio-csr/releases */
+    static final String CERT_MANAGER = "v1.21.1", ISTIO_CSR = "v0.17.0";
+    static final Asset CERT_MANAGER_MANIFEST = Asset.ofRelease("cert-manager-%s.yaml".formatted(CERT_MANAGER), "cert-manager/cert-manager",
+            CERT_MANAGER, "cert-manager.yaml");
 
     private Versions() {}
 
-    /** A file that upstream publishes: the name it has in --assets and in the cache, its address, its SHA-256 in hex. */
-    public record Asset(String file, String url, String sha256) {}
+    /**
+     * A file that upstream publishes.
+     *
+     * @param file    the name that it has in --assets and in the cache
+     * @param sha256  in hex; empty when it is not pinned here, and GitHub is asked for it
+     * @param release GitHub's description of the release that the file is of, which has its SHA-256; empty when that is pinned
+     */
+    public record Asset(String file, String url, String sha256, String release) {
+        Asset(String file, String url, String sha256) { this(file, url, sha256, ""); }
+
+        /** A file of a release on GitHub. https://docs.github.com/en/rest/releases/releases#get-a-release-by-tag-name */
+        static Asset ofRelease(String file, String repository, String tag, String published) {
+            return new Asset(file, "https://github.com/%s/releases/download/%s/%s".formatted(repository, tag, published), "",
+                    "https://api.github.com/repos/%s/releases/tags/%s".formatted(repository, tag));
+        }
+    }
 }

@@ -17,6 +17,7 @@ class AssetsTest {
     @TempDir Path cache;
     private HttpServer server;
     private int status = 200;
+    private String release;
     private final AtomicInteger asked = new AtomicInteger();
 
     @BeforeEach void serve() throws IOException {
@@ -25,6 +26,12 @@ class AssetsTest {
             asked.incrementAndGet();
             byte[] body = CONTENT.getBytes(StandardCharsets.UTF_8);
             exchange.sendResponseHeaders(status, body.length);
+            exchange.getResponseBody().write(body);
+            exchange.close();
+        });
+        server.createContext("/release", exchange -> {
+            byte[] body = release.getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(200, body.length);
             exchange.getResponseBody().write(body);
             exchange.close();
         });
@@ -54,6 +61,38 @@ class AssetsTest {
         try (Stream<Path> left = Files.list(cache)) {
             assertEquals(List.of(), left.toList());
         }
+    }
+
+    /** GitHub's description of a release, of which the file is one; an asset without a pin. */
+    private Versions.Asset released(String digest) {
+        Versions.Asset pinned = asset("");
+        release = """
+                {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"}, {"browser_download_url": "%1$s", "digest": %3$s}]}"""
+                .formatted(pinned.url(), "0".repeat(64), digest);
+        return new Versions.Asset(pinned.file(), pinned.url(), "", pinned.url().replace("file.yaml", "release"));
+    }
+
+    @Test void whatIsNotPinnedIsCheckedAgainstItsRelease(@TempDir Path folder) throws Exception {
+        Versions.Asset good = released("\"sha256:%s\"".formatted(sha256(CONTENT)));
+        assertEquals(CONTENT, new Assets(null, cache).read(good));
+        assertEquals(CONTENT, new Assets(null, cache).read(good));
+        assertEquals(1, asked.get());
+        Files.delete(cache.resolve(good.file()));
+        for (String digest : List.of("null", "\"\"", "\"md5:0\"", "\"sha256:%s\"".formatted(sha256("something else")))) {
+            Versions.Asset wrong = released(digest);
+            Problem problem = assertThrows(Problem.class, () -> new Assets(null, cache).read(wrong), digest);
+            assertTrue(problem.getMessage().contains("SHA-256"), problem.getMessage());
+            assertFalse(Files.exists(cache.resolve(wrong.file())), digest);
+        }
+        Files.writeString(folder.resolve(good.file()), "the caller's");
+        assertEquals("the caller's", new Assets(folder, cache).read(good));
+    }
+
+    @Test void aReleasesFileHasItsAddresses() {
+        assertEquals("https://github.com/cert-manager/cert-manager/releases/download/v1.21.1/cert-manager.yaml",
+                Versions.CERT_MANAGER_MANIFEST.url());
+        assertEquals("https://api.github.com/repos/cert-manager/cert-manager/releases/tags/v1.21.1",
+                Versions.CERT_MANAGER_MANIFEST.release());
     }
 
     @Test void theCallersFolderComesFirstAndIsCheckedToo(@TempDir Path folder) throws Exception {

@@ -29,7 +29,7 @@ class OptionsTest {
     @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1", "--workers 10",
             "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
         "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all", "--assets /nowhere/at/all",
-                "--no-such-option", "--ca step-ca", "--vault-port 0", "--vault-port 65536"})
+                "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0", "--vault-port 65536"})
     void whatCannotBeMeantIsRefused(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, exitCode(new Probe(), words));
@@ -43,6 +43,12 @@ class OptionsTest {
         assertEquals(List.of("kind-demo3", "istio-demo3", "network3", "region3"),
                 List.of(third.context(), third.id(), third.network(), third.region()));
         assertEquals(List.of(32013, 32023, 32033), third.ports());
+    }
+
+    @Test void whoSignsIsNamedAsItsProject() {
+        Probe probe = new Probe();
+        assertEquals(0, exitCode(probe, "--ca", "istio-csr"));
+        assertEquals(CertificateAuthority.Choice.istioCsr, probe.settings.ca());
     }
 
     @Test void nothingThatMustDifferBetweenClustersIsShared() {

@@ -13,6 +13,7 @@
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
 //SOURCES InterruptionTest.java
+//SOURCES IstioCsrMeshTest.java
 //SOURCES KubeconfigTest.java
 //SOURCES ManifestsTest.java
 //SOURCES OptionsTest.java
