@@ -51,6 +51,8 @@ public class KindDemo extends Script {
         Plan plan = new Plan(console);
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
+        List<Step> kindFetched = settings.existing() ? List.of() : fetched(plan, settings.kind());
+        List<Step> istioctlFetched = fetched(plan, settings.istioctl());
         List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node()));
         Step pulled = settings.existing() ? null : plan.step("images", images.pull());
         Step root = plan.step("root of trust", authority.root(), node);
@@ -59,12 +61,12 @@ public class KindDemo extends Script {
             // of clusters that are there already nothing of this is made
             List<Step> there = List.of(), loaded = List.of(), balanced = List.of();
             if (!settings.existing()) {
-                there = List.of(plan.step(cluster, "kind cluster", kind.create(kube, images), node));
+                there = List.of(plan.step(cluster, "kind cluster", kind.create(kube, images), kindFetched, node.getFirst()));
                 loaded = List.of(plan.step(cluster, "images", images.load(cluster), there, pulled));
                 balanced = List.of(plan.step(cluster, "load balancer", metalLb.install(kube), loaded));
             }
             Step cacerts = plan.step(cluster, "cacerts", authority.install(kube), there, root);
-            Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube));
+            Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube), istioctlFetched);
             Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), there, manifest);
             Step started = plan.step(cluster, "istiod started", istioctl.start(kube), loaded, cacerts, manifest);
             Step istiod = plan.step(cluster, "istiod", istioctl.istiod(kube), started);
@@ -90,5 +92,10 @@ public class KindDemo extends Script {
         if (!done) return Problem.FAILED;
         console.result(app.whatToTry(mesh, settings));
         return 0;
+    }
+
+    /** The step that fetches a program of upstream's; none when one that fits is there. */
+    private static List<Step> fetched(Plan plan, Program program) {
+        return program.missing() ? List.of(plan.step(program.name(), program.fetch())) : List.of();
     }
 }

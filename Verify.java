@@ -65,7 +65,7 @@ public class Verify extends Script {
             tell(console, "preflight", findings);
             return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
         }
-        istioctl.checkVersion();
+        settings.istioctl().path();
         if (settings.existing()) mesh = mesh.asFound(console);
         else if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
                 + mesh.clusters().getFirst(), "jbang KindDemo.java");

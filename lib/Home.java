@@ -9,9 +9,13 @@ import module java.base;
  * @param state what belongs to one demo, by its name prefix: root of trust, log
  */
 public record Home(Path cache, Path state) {
-    /** The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/ */
+    /**
+     * The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/; on macOS the cache is
+     * where that system has its own, and may clear it.
+     */
     public static Home of(String namePrefix) {
-        return new Home(base("XDG_CACHE_HOME", ".cache").resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo")
+        String caches = System.getProperty("os.name").startsWith("Mac") ? "Library/Caches" : ".cache";
+        return new Home(base("XDG_CACHE_HOME", caches).resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo")
                 .resolve(namePrefix));
     }
 

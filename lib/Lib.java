@@ -7,6 +7,8 @@ package lib;
 
 // short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the clusters
 //RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+// a proxy may want a password, also for HTTPS: the JDK would not give it
+//RUNTIME_OPTIONS -Djdk.http.auth.tunneling.disabledSchemes=
 
 //DEPS info.picocli:picocli:4.7.7
 //DEPS io.fabric8:kubernetes-client:7.8.0
@@ -33,6 +35,7 @@ package lib;
 //SOURCES Console.java
 //SOURCES Diagnostics.java
 //SOURCES Docker.java
+//SOURCES Download.java
 //SOURCES Experiments.java
 //SOURCES Footprint.java
 //SOURCES Home.java
@@ -50,10 +53,13 @@ package lib;
 //SOURCES MetalLb.java
 //SOURCES Outcome.java
 //SOURCES Plan.java
+//SOURCES Platform.java
 //SOURCES PlatformChecks.java
 //SOURCES Pods.java
 //SOURCES Preflight.java
 //SOURCES Problem.java
+//SOURCES Program.java
+//SOURCES Proxies.java
 //SOURCES Report.java
 //SOURCES Results.java
 //SOURCES SampleApp.java

@@ -49,11 +49,17 @@ public final class Settings {
             description = "Folder with files that upstream publishes (such as MetalLB's manifest): they are not fetched. [KIND_DEMO_ASSETS]")
     private Path assets;
 
+    @Option(names = "--mirror", paramLabel = "URL", defaultValue = "${KIND_DEMO_MIRROR}",
+            description = "Server to fetch upstream's files from: https://github.com/… is asked for as URL/github.com/… "
+                    + "[KIND_DEMO_MIRROR]")
+    private URI mirror;
+
     @Option(names = {"-v", "--verbose"}, description = "Show each outside command and what it prints; stack traces on a defect.")
     private boolean verbose;
 
     @Spec(Spec.Target.MIXEE) private CommandSpec command;
     private Console console;
+    private Program kind, istioctl;
     private List<Docker.Node> nodes = List.of(), foreign = List.of();
 
     /** A {@link ParameterException} when a value cannot be meant. */
@@ -72,6 +78,8 @@ public final class Settings {
         if (vaultPort != null && (vaultPort < 1 || vaultPort > 65535)) throw wrong("--vault-port takes 1 to 65535, not " + vaultPort);
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
+        if (mirror != null && (mirror.getHost() == null || !Objects.toString(mirror.getScheme()).matches("https?")))
+            throw wrong("--mirror takes an address such as https://mirror.example.org/upstream, not '%s'".formatted(mirror));
     }
 
     private ParameterException wrong(String message) { return new ParameterException(command.commandLine(), message); }
@@ -152,7 +160,19 @@ public final class Settings {
 
     public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
 
-    public Assets assets() { return new Assets(assets, home().cache()); }
+    public Assets assets() { return new Assets(assets, home().cache(), mirror, false, console()); }
+
+    /** kind, looked for once. */
+    public synchronized Program kind() {
+        if (kind == null) kind = new Program(Kind.PROGRAM, assets(), home().cache(), console());
+        return kind;
+    }
+
+    /** istioctl, looked for once. */
+    public synchronized Program istioctl() {
+        if (istioctl == null) istioctl = new Program(Istioctl.PROGRAM, assets(), home().cache(), console());
+        return istioctl;
+    }
 
     /** The console, opened when first asked for: --verbose must have been read by then. */
     public synchronized Console console() {

@@ -23,7 +23,7 @@ public final class Tool {
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
 
-    private final String command;
+    private final Supplier<String> program;
     private final String howToInstall;
     private final Console console;
 
@@ -31,8 +31,13 @@ public final class Tool {
      * @param command      the program, looked up on PATH
      * @param howToInstall what to type when it is missing
      */
-    public Tool(String command, String howToInstall, Console console) {
-        this.command = command;
+    public Tool(String command, String howToInstall, Console console) { this(() -> command, howToInstall, console); }
+
+    /** One that may have to be fetched: when it is first run. */
+    public Tool(Program program, Console console) { this(program::path, program.install(), console); }
+
+    private Tool(Supplier<String> program, String howToInstall, Console console) {
+        this.program = program;
         this.howToInstall = howToInstall;
         this.console = console;
     }
@@ -50,11 +55,16 @@ public final class Tool {
         return expectGood(attempt(limit, new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), true, arguments), arguments);
     }
 
+    /** The same with what a stream brings; none of it is logged. */
+    public String feedFrom(Duration limit, InputStream input, String... arguments) {
+        return expectGood(attempt(limit, input, true, arguments), arguments);
+    }
+
     public String runUnlogged(Duration limit, String... arguments) { return expectGood(attempt(limit, null, true, arguments), arguments); }
 
     /** Runs to the end and leaves the judgement to the caller; a {@link Problem} only when it cannot start or takes too long. */
     public Result attempt(Duration limit, InputStream input, boolean unlogged, String... arguments) {
-        String typed = typed(arguments);
+        String command = program.get(), typed = typed(arguments);
         var err = new ByteArrayOutputStream();
         long start = System.nanoTime();
         try {
@@ -80,7 +90,7 @@ public final class Tool {
 
     /** Runs the command twice, what the first prints being the input of the second; a {@link Problem} when either fails. */
     public void pipe(Duration limit, String[] from, String[] into) {
-        String typed = typed(from) + " | " + typed(into);
+        String command = program.get(), typed = typed(from) + " | " + typed(into);
         List<Process> both = List.of();
         try {
             Path said = Files.createTempFile("pipe", ".txt");
@@ -136,7 +146,7 @@ public final class Tool {
 
     /** The command as it could be typed. */
     private String typed(String... arguments) {
-        return command + " " + Arrays.stream(arguments).map(Tool::quoted).collect(Collectors.joining(" "));
+        return program.get() + " " + Arrays.stream(arguments).map(Tool::quoted).collect(Collectors.joining(" "));
     }
 
     /** A word as a shell takes it: with anything but plain characters it is quoted. */

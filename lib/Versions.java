@@ -30,6 +30,34 @@ public final class Versions {
 
     private Versions() {}
 
-    /** A file that upstream publishes: the name it has in --assets and in the cache, its address, its SHA-256 in hex. */
-    public record Asset(String file, String url, String sha256) {}
+    /**
+     * kind's program for a machine, with its checksum beside it: https://kind.sigs.k8s.io/docs/user/quick-start/#installing-from-release-binaries
+     * names the files, hack/release/build/cross.sh of kind makes them.
+     */
+    static Asset kind(Platform platform) {
+        String file = "kind-" + platform, url = "https://github.com/kubernetes-sigs/kind/releases/download/v%s/%s".formatted(KIND, file);
+        return new Asset(file, url, null, url + ".sha256sum");
+    }
+
+    /**
+     * istioctl's archive for a machine, with its checksum beside it: release/downloadIstioCtl.sh of Istio names the files,
+     * pkg/build/archive.go of istio/release-builder makes them.
+     */
+    static Asset istioctl(Platform platform) {
+        String file = "istioctl-%s-%s.tar.gz".formatted(ISTIO, platform.toString().replace("darwin", "osx"));
+        String url = "https://github.com/istio/istio/releases/download/%s/%s".formatted(ISTIO, file);
+        return new Asset(file, url, null, url + ".sha256");
+    }
+
+    /**
+     * A file that upstream publishes.
+     *
+     * @param file   the name that it has in --assets and in the cache
+     * @param sha256 its SHA-256 in hex, or null where that is not pinned
+     * @param sums   the address of the file that has it then
+     */
+    public record Asset(String file, String url, String sha256, String sums) {
+        /** One that is pinned. */
+        public Asset(String file, String url, String sha256) { this(file, url, sha256, null); }
+    }
 }

@@ -10,6 +10,7 @@
 //SOURCES ComposeTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
+//SOURCES DownloadTest.java
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
 //SOURCES InterruptionTest.java
