@@ -16,6 +16,12 @@ public class KindDemo extends Script {
     boolean noLocality;
     @Option(names = "--dry-run", description = "Print every step and the shell commands that do the same; make nothing.")
     boolean dryRun;
+    @Option(names = "--bundle", paramLabel = "FILE",
+            description = "Only put all that the demo needs into this archive (FILE.tar.zst) or folder, for --offline elsewhere.")
+    Path bundle;
+    @Option(names = "--offline", paramLabel = "FILE", defaultValue = "${KIND_DEMO_OFFLINE}",
+            description = "Take everything from such an archive or folder, and fetch nothing. [KIND_DEMO_OFFLINE]")
+    Path offline;
     @Option(names = "--diagnostics", paramLabel = "DIR",
             description = "Write what is known of the demo into this folder, without secrets. Done by itself when a step fails.")
     Path diagnostics;
@@ -29,6 +35,9 @@ public class KindDemo extends Script {
     @Override protected int run() throws Exception {
         Console console = settings.console();
         Docker docker = new Docker(console);
+        if (bundle != null) return pack(new Bundle(bundle, console), docker);
+        Bundle given = offline == null ? null : new Bundle(offline, console).open(settings.home().cache());
+        if (given != null) settings.goOffline(given);
         Kind kind = new Kind(settings, docker);
         MetalLb metalLb = new MetalLb(settings, docker);
         CertificateAuthority authority = CertificateAuthority.of(settings, docker);
@@ -51,10 +60,11 @@ public class KindDemo extends Script {
         Plan plan = new Plan(console);
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
+        List<Step> unpacked = given == null ? List.of() : List.of(plan.step("images of the bundle", given.load(docker, settings.home().cache())));
         List<Step> kindFetched = settings.existing() ? List.of() : fetched(plan, settings.kind());
         List<Step> istioctlFetched = fetched(plan, settings.istioctl());
-        List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node()));
-        Step pulled = settings.existing() ? null : plan.step("images", images.pull());
+        List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node(), unpacked));
+        Step pulled = settings.existing() ? null : plan.step("images", images.pull(), unpacked);
         Step root = plan.step("root of trust", authority.root(), node);
         for (Kube kube : kubes) {
             Cluster cluster = kube.cluster();
@@ -91,6 +101,29 @@ public class KindDemo extends Script {
         if (!done || diagnostics != null) known.collect(diagnostics == null ? known.folder() : diagnostics, plan.timeline());
         if (!done) return Problem.FAILED;
         console.result(app.whatToTry(mesh, settings));
+        return 0;
+    }
+
+    /** Makes the bundle; no cluster. */
+    private int pack(Bundle bundle, Docker docker) {
+        docker.engine();
+        String place = bundle.checkTarget();
+        Images images = new Images(settings, docker);
+        Set<String> all = images.all();
+        if (settings.ca() == CertificateAuthority.Choice.vault) all.add(Vault.IMAGE);
+        Plan plan = new Plan(settings.console());
+        Step kind = plan.step("kind", bundle.add(settings.kind()));
+        Step istioctl = plan.step("istioctl", bundle.add(settings.istioctl()));
+        Step files = plan.step("upstream's files and manifests", bundle.add(settings.assets(), settings.manifests()));
+        Step pulled = plan.step("images pulled", images.pull(all));
+        Step saved = plan.step("images", bundle.add(all, settings.nodeImage(), docker), pulled);
+        plan.step("bundle", bundle.close(), kind, istioctl, files, saved);
+        if (!plan.run()) {
+            plan.report();
+            return Problem.FAILED;
+        }
+        settings.console().result("All that the demo needs is in %s. On a machine that can reach nothing:\n  jbang --offline KindDemo.java --offline %s"
+                .formatted(place, place));
         return 0;
     }
 

@@ -109,12 +109,15 @@ public record Home(Path cache, Path state) {
     public Action delete(boolean all) {
         List<Path> folders = all ? List.of(state, cache) : List.of(state);
         return new Action("rm -rf " + String.join(" ", folders.stream().map(f -> Tool.quoted("" + f)).toList()), _ -> {
-            for (Path folder : folders) {
-                if (!Files.exists(folder)) continue;
-                try (Stream<Path> paths = Files.walk(folder)) {
-                    for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
-                }
-            }
+            for (Path folder : folders) remove(folder);
         });
+    }
+
+    /** Removes a folder and all that is in it; nothing when there is none. */
+    static void remove(Path folder) throws IOException {
+        if (!Files.exists(folder)) return;
+        try (Stream<Path> paths = Files.walk(folder)) {
+            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
+        }
     }
 }

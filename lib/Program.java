@@ -20,7 +20,10 @@ public final class Program {
      * @param objection tells why one that says this does not fit; empty when it does
      */
     record Known(String name, String version, Function<Platform, Versions.Asset> release, String install, List<String> ask,
-            UnaryOperator<String> objection) {}
+            UnaryOperator<String> objection) {
+        /** Where the pinned release is kept. */
+        Path installed(Path cache) { return cache.resolve("%s-%s".formatted(name, version)).resolve(name); }
+    }
 
     private final Known known;
     private final Assets assets;
@@ -31,7 +34,7 @@ public final class Program {
     Program(Known known, Assets assets, Path cache, Console console) {
         this.known = known;
         this.assets = assets;
-        this.installed = cache.resolve("%s-%s".formatted(known.name, known.version)).resolve(known.name);
+        this.installed = known.installed(cache);
         this.console = console;
     }
 
@@ -72,8 +75,12 @@ public final class Program {
         try {
             return "%s is fetched from %s: %s".formatted(known.version, assets.published(release()), objection);
         } catch (Problem p) {
-            throw Problem.unfit("%s; %s".formatted(objection, p.getMessage()), known.install);
+            throw orInstall(p);
         }
+    }
+
+    private Problem orInstall(Problem p) {
+        return Problem.unfit("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(known.install, p.hint()));
     }
 
     /** Fetches the pinned release, and runs it from now on. */
@@ -87,7 +94,7 @@ public final class Program {
         try {
             pinned(seen);
         } catch (Problem p) {
-            throw Problem.unfit("%s; %s".formatted(objection, p.getMessage()), known.install);
+            throw orInstall(p);
         }
         take();
     }
@@ -106,7 +113,7 @@ public final class Program {
             Files.deleteIfExists(program);
             Path folder = Files.createTempDirectory(installed.getParent(), "unpack");
             try (InputStream tar = new GZIPInputStream(Files.newInputStream(fetched))) {
-                new Tool("tar", "install tar", console).feedFrom(SHORT.multipliedBy(6), tar, "-x", "-o", "-C", folder.toString(), known.name);
+                new Tool("tar", "install tar", console).from(SHORT.multipliedBy(6), tar, "-x", "-o", "-C", folder.toString(), known.name);
                 Files.move(folder.resolve(known.name), program);
             } finally {
                 Files.deleteIfExists(folder.resolve(known.name));

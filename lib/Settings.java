@@ -60,6 +60,7 @@ public final class Settings {
     @Spec(Spec.Target.MIXEE) private CommandSpec command;
     private Console console;
     private Program kind, istioctl;
+    private Bundle bundle;
     private List<Docker.Node> nodes = List.of(), foreign = List.of();
 
     /** A {@link ParameterException} when a value cannot be meant. */
@@ -144,7 +145,8 @@ public final class Settings {
     /** The node image: --node-image, else the one of the nodes that were found, else the pinned one. */
     public String nodeImage() {
         if (nodeImage != null) return nodeImage;
-        return nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst().orElse(Versions.NODE_IMAGE);
+        return nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst()
+                .orElseGet(() -> bundle().map(Bundle::nodeImage).orElse(Versions.NODE_IMAGE));
     }
 
     /** Who signs: --ca, else the one that is in place, else local. */
@@ -160,7 +162,13 @@ public final class Settings {
 
     public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
 
-    public Assets assets() { return new Assets(assets, home().cache(), mirror, false, console()); }
+    public Assets assets() { return new Assets(assets, home().cache(), mirror, bundle != null, console()); }
+
+    /** From now on nothing is fetched: all comes from this bundle. */
+    public void goOffline(Bundle bundle) { this.bundle = bundle; }
+
+    /** What everything comes from, when nothing may be fetched. */
+    Optional<Bundle> bundle() { return Optional.ofNullable(bundle); }
 
     /** kind, looked for once. */
     public synchronized Program kind() {

@@ -55,11 +55,6 @@ public final class Tool {
         return expectGood(attempt(limit, new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), true, arguments), arguments);
     }
 
-    /** The same with what a stream brings; none of it is logged. */
-    public String feedFrom(Duration limit, InputStream input, String... arguments) {
-        return expectGood(attempt(limit, input, true, arguments), arguments);
-    }
-
     public String runUnlogged(Duration limit, String... arguments) { return expectGood(attempt(limit, null, true, arguments), arguments); }
 
     /** Runs to the end and leaves the judgement to the caller; a {@link Problem} only when it cannot start or takes too long. */
@@ -116,6 +111,58 @@ public final class Tool {
             throw Problem.unfit("cannot run " + typed + ": " + e.getMessage(), howToInstall);
         } catch (InterruptedException e) {
             throw Problem.failed("interrupted: " + typed, "run again");
+        }
+    }
+
+    /** Runs to the end on what a stream brings; a {@link Problem} when it fails, an IOException when the stream does. */
+    public void from(Duration limit, InputStream input, String... arguments) throws IOException {
+        transfer(limit, true, process -> {
+            try (OutputStream stdin = process.getOutputStream()) {
+                input.transferTo(stdin);
+            }
+        }, arguments);
+    }
+
+    /** Runs to the end and writes what it prints into a stream; a {@link Problem} when it fails, an IOException when the stream does. */
+    public void into(Duration limit, OutputStream output, String... arguments) throws IOException {
+        transfer(limit, false, process -> process.getInputStream().transferTo(output), arguments);
+    }
+
+    private interface Transfer {
+        void of(Process process) throws IOException;
+    }
+
+    private void transfer(Duration limit, boolean in, Transfer transfer, String... arguments) throws IOException {
+        String command = program.get(), typed = typed(arguments);
+        Path said = Files.createTempFile("said", ".txt");
+        Process process = null;
+        try {
+            var builder = new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
+                    .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()));
+            if (in) builder.redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
+            try {
+                process = builder.start();
+            } catch (IOException e) {
+                throw Problem.unfit(command + " was not found on PATH, or cannot be run", howToInstall);
+            }
+            Process started = process;
+            started.onExit().orTimeout(limit.toMillis(), TimeUnit.MILLISECONDS).exceptionally(_ -> started.destroyForcibly());
+            IOException broken = null;
+            try {
+                transfer.of(process);
+            } catch (IOException e) {
+                broken = e; // the command's own words come first: when it ends early, writing to it fails too
+                process.getInputStream().close();
+            }
+            var result = new Result(process.waitFor(), "", Files.readString(said));
+            console.detail("$ %s   # exit %d\n%s".formatted(typed, result.exitCode, result.err));
+            if (broken != null && (result.ok() || result.err.isBlank())) throw broken;
+            expectGood(result, arguments);
+        } catch (InterruptedException e) {
+            throw Problem.failed("interrupted: " + typed, "run again");
+        } finally {
+            if (process != null) process.destroy();
+            Files.delete(said);
         }
     }
 

@@ -1,5 +1,7 @@
 package lib;
 
+import module java.base;
+
 /**
  * Every pinned version, once. To move one, change it here (and the node image's tag with kind's), run the tests, and read
  * the release notes of what moved. Images of the sample application are pinned in manifests/apps, where they are used.
@@ -25,10 +27,16 @@ public final class Versions {
             "https://raw.githubusercontent.com/metallb/metallb/%s/config/manifests/metallb-native.yaml".formatted(METALLB),
             "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18");
 
+    /** Upstream's files that the demo reads. */
+    static final List<Asset> ASSETS = List.of(METALLB_MANIFEST);
+
     /** Vault, for --ca vault. https://hub.docker.com/r/hashicorp/vault/tags */
     static final String VAULT = "1.21.0";
 
     private Versions() {}
+
+    /** All that a bundle must have in the same version. */
+    static Map<String, String> all() { return new TreeMap<>(Map.of("kind-demo", DEMO, "istio", ISTIO, "kind", KIND, "metallb", METALLB)); }
 
     /**
      * kind's program for a machine, with its checksum beside it: https://kind.sigs.k8s.io/docs/user/quick-start/#installing-from-release-binaries
