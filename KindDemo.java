@@ -60,7 +60,8 @@ public class KindDemo extends Script {
         Plan plan = new Plan(console);
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
-        List<Step> unpacked = given == null ? List.of() : List.of(plan.step("images of the bundle", given.load(docker, settings.home().cache())));
+        List<Step> unpacked = given == null || settings.existing() ? List.of()
+                : List.of(plan.step("images of the bundle", given.load(docker, settings.home().cache())));
         List<Step> kindFetched = settings.existing() ? List.of() : fetched(plan, settings.kind());
         List<Step> istioctlFetched = fetched(plan, settings.istioctl());
         List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node(), unpacked));
@@ -105,7 +106,7 @@ public class KindDemo extends Script {
     }
 
     /** Makes the bundle; no cluster. */
-    private int pack(Bundle bundle, Docker docker) {
+    private int pack(Bundle bundle, Docker docker) throws IOException {
         docker.engine();
         String place = bundle.checkTarget();
         Images images = new Images(settings, docker);
@@ -117,8 +118,9 @@ public class KindDemo extends Script {
         Step files = plan.step("upstream's files and manifests", bundle.add(settings.assets(), settings.manifests()));
         Step pulled = plan.step("images pulled", images.pull(all));
         Step saved = plan.step("images", bundle.add(all, settings.nodeImage(), docker), pulled);
-        plan.step("bundle", bundle.close(), kind, istioctl, files, saved);
+        plan.step("bundle", bundle.seal(), kind, istioctl, files, saved);
         if (!plan.run()) {
+            bundle.discard();
             plan.report();
             return Problem.FAILED;
         }

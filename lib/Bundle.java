@@ -100,8 +100,11 @@ public final class Bundle {
         });
     }
 
+    /** Removes what there is of one that cannot be made whole. */
+    public void discard() throws IOException { Home.remove(draft()); }
+
     /** Makes it whole: its index, and the archive if it is to be one. */
-    public Action close() {
+    public Action seal() {
         return new Action("", seen -> {
             try (Stream<Path> files = Files.walk(draft())) {
                 for (Path file : files.filter(Files::isRegularFile).filter(f -> !f.endsWith(INDEX)).toList()) {
@@ -120,7 +123,7 @@ public final class Bundle {
                 Home.remove(path);
                 Files.move(draft(), path);
             }
-            Home.remove(draft());
+            discard();
         });
     }
 
@@ -153,6 +156,7 @@ public final class Bundle {
      * @throws Problem when it is none, is damaged, or does not fit this machine or these scripts
      */
     public Bundle open(Path cache) {
+        if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, again());
         try {
             Files.createDirectories(cache);
             Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;

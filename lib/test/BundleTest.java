@@ -90,6 +90,7 @@ class BundleTest {
     }
 
     @Test void whatIsNoBundleIsRefused() throws IOException {
+        assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> open(folder.resolve("none.tar.zst"))).exitCode());
         Files.writeString(bundle.resolve("index.json"), "{\"something\": \"else\"}");
         refused(bundle, "is no bundle of this demo");
         Files.delete(bundle.resolve("index.json"));

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.*;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import module java.base;
+import com.github.luben.zstd.ZstdInputStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -68,7 +69,7 @@ class OfflineTest {
             Shell.Result made = good(Shell.run("jbang KindDemo.java --bundle " + archive, online));
             System.out.printf("bundle: %d MB in %d s%n", Files.size(archive) / 1_000_000, made.took().toSeconds());
         }
-        assertEquals(0, Shell.run("ls %s | grep -c -e part -e new".formatted(folder)).out().strip().compareTo("0"));
+        assertEquals("", Shell.run("ls %s | grep -e part -e new".formatted(folder)).out(), "nothing is left of the making");
         assertEquals("", good(Shell.run("docker image ls --quiet", offline)).out(), "the engine must be empty");
         assertNotEquals(0, Shell.run(inside("curl --max-time 3 http://1.1.1.1")).exitCode(), "the network must be none");
 
@@ -79,10 +80,12 @@ class OfflineTest {
         System.out.printf("KindDemo --offline: %d s%n%s", demo.took().toSeconds(), demo.out());
         assertTrue(good(there("jbang Verify.java")).out().contains("The mesh works."));
 
-        Shell.Result again = good(there("jbang KindDemo.java --offline " + archive));
-        System.out.printf("again: %d s%n", again.took().toSeconds());
+        Path unpacked = Files.createDirectory(folder.resolve("demo"));
+        try (InputStream in = new ZstdInputStream(Files.newInputStream(archive))) {
+            new Tool("tar", "", new Console(false)).from(Duration.ofMinutes(2), in, "-x", "-C", unpacked.toString());
+        }
+        Shell.Result again = good(there("jbang KindDemo.java --offline " + unpacked));
+        System.out.printf("again, from a folder, all being there: %d s%n", again.took().toSeconds());
         good(there("jbang Teardown.java"));
-        Shell.Result folderToo = Shell.run("mkdir '%1$s/demo' && tar -x -C '%1$s/demo' --zstd -f '%2$s'".formatted(folder, archive));
-        if (folderToo.exitCode() == 0) assertTrue(good(there("jbang KindDemo.java --dry-run --offline %s/demo".formatted(folder))).out().contains("kind create"));
     }
 }
