@@ -32,6 +32,11 @@ public class KindDemo extends Script {
 
     public static void main(String[] arguments) { main(new KindDemo(), arguments); }
 
+    @Override protected String afterInterrupt() {
+        if (bundle != null) return "make it again: jbang KindDemo.java --bundle " + bundle;
+        return super.afterInterrupt() + (offline == null ? "" : "; with --offline %s again".formatted(offline));
+    }
+
     @Override protected int run() throws Exception {
         Console console = settings.console();
         Docker docker = new Docker(console);
@@ -124,8 +129,9 @@ public class KindDemo extends Script {
             plan.report();
             return Problem.FAILED;
         }
-        settings.console().result("All that the demo needs is in %s. On a machine that can reach nothing:\n  jbang --offline KindDemo.java --offline %s"
-                .formatted(place, place));
+        settings.console().result("""
+                All that the demo needs is in %1$s. On a machine that can reach nothing:
+                  jbang --offline KindDemo.java --offline %1$s""".formatted(place));
         return 0;
     }
 

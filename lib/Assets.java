@@ -113,14 +113,16 @@ public final class Assets {
         }
     }
 
-    private void fetchLocked(Versions.Asset asset, Path target, Consumer<String> seen, Unpack unpack) throws IOException, InterruptedException {
+    private void fetchLocked(Versions.Asset asset, Path target, Consumer<String> seen, Unpack unpack)
+            throws IOException, InterruptedException {
         URI address = address(asset.url());
         Path part = cache.resolve(asset.file() + ".part"), unpacked = part;
         try (Download download = new Download(PATIENCE, PAUSE, System.getenv())) {
             String expected = asset.sha256() != null ? asset.sha256() : published(asset, download.text(address(asset.sums())));
             console.say("fetching " + address);
             download.into(part, address, (have, all) -> seen.accept(bar(have, all)));
-            String sum = sha256(part), how = asset.sha256() != null ? "as pinned in lib/Versions.java" : "as published in " + address(asset.sums());
+            String how = asset.sha256() != null ? "as pinned in lib/Versions.java" : "as published in " + address(asset.sums());
+            String sum = sha256(part);
             if (!sum.equals(expected)) throw Problem.unfit("%s is not the right file: SHA-256 %s, %s it is %s".formatted(address, sum, how,
                     expected), "try again; if that does not help, something between here and there changes it");
             console.detail("%s: SHA-256 %s, %s".formatted(asset.file(), sum, how));
@@ -140,7 +142,9 @@ public final class Assets {
     }
 
     /** Where a file is asked for: with a mirror behind its address, as {@code wget --force-directories} names files. */
-    private URI address(String url) { return URI.create(mirror.map(m -> url.replaceFirst("^https:/", m.toString().replaceFirst("/+$", ""))).orElse(url)); }
+    private URI address(String url) {
+        return URI.create(mirror.map(m -> m.toString().replaceFirst("/+$", "") + url.substring("https:/".length())).orElse(url));
+    }
 
     private Problem cannotGet(Versions.Asset asset, String why) {
         String other = asset.sha256() == null ? "" : ", or put the file into a folder and name it with --assets";

@@ -15,6 +15,7 @@ public final class Bundle {
     /** What a bundle takes while it is made. */
     private static final long ROOM = 3L << 30;
     private static final Duration LIMIT = Duration.ofMinutes(20);
+    private static final String AGAIN = "copy it here again, or make it where there is a connection: jbang KindDemo.java --bundle demo.tar.zst";
 
     /**
      * What a bundle is made of.
@@ -25,7 +26,8 @@ public final class Bundle {
      * @param images    every image and its ID
      * @param parts     every file and its SHA-256 in hex
      */
-    record Index(Map<String, String> versions, String platform, String nodeImage, SortedMap<String, String> images, SortedMap<String, String> parts) {}
+    record Index(Map<String, String> versions, String platform, String nodeImage, SortedMap<String, String> images,
+            SortedMap<String, String> parts) {}
 
     private final Path path;
     private final Console console;
@@ -54,8 +56,9 @@ public final class Bundle {
                 : Files.exists(path) && !isArchive(path);
         if (other || isArchive(path) && Files.isDirectory(path))
             throw Problem.usage("there is something else at " + path, "name another place, or remove it");
-        if (!Files.isDirectory(path.getParent())) throw Problem.usage("there is no folder " + path.getParent(), "mkdir -p " + path.getParent());
-        Host.room(path.getParent(), ROOM);
+        Path parent = path.getParent();
+        if (!Files.isDirectory(parent)) throw Problem.usage("there is no folder " + parent, "mkdir -p " + parent);
+        Host.room(parent, ROOM);
         return path.toString();
     }
 
@@ -156,7 +159,7 @@ public final class Bundle {
      * @throws Problem when it is none, is damaged, or does not fit this machine or these scripts
      */
     public Bundle open(Path cache) {
-        if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, again());
+        if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, AGAIN);
         try {
             Files.createDirectories(cache);
             Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;
@@ -179,11 +182,10 @@ public final class Bundle {
         try (InputStream in = new ZstdInputStream(Files.newInputStream(path))) {
             tar.from(LIMIT, in, Stream.concat(Stream.of("-x", "-o", "-C", folder.toString()), Stream.of(which)).toArray(String[]::new));
         } catch (Problem | IOException e) {
-            throw Problem.unfit("%s is damaged, or is no archive: %s".formatted(path, e.getMessage().lines().findFirst().orElse("")), again());
+            throw Problem.unfit("%s is damaged, or is no archive: %s".formatted(path, Objects.toString(e.getMessage()).lines().findFirst()
+                    .orElse("")), AGAIN);
         }
     }
-
-    private static String again() { return "copy it here again, or make it anew where there is a connection: jbang KindDemo.java --bundle demo.tar.zst"; }
 
     private Index read(Path file) throws IOException {
         try {
@@ -192,15 +194,16 @@ public final class Bundle {
         } catch (NoSuchFileException | JsonProcessingException e) {
             // told below
         }
-        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX), again());
+        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX), AGAIN);
     }
 
     private void checkFits() {
         String here = "" + Platform.current();
-        if (!index.platform.equals(here)) throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here),
-                "make one on a machine like this: jbang KindDemo.java --bundle demo.tar.zst");
-        if (!index.versions.equals(Versions.all())) throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path,
-                index.versions, Versions.all()), "use the scripts that made it, or make it anew with these");
+        if (!index.platform.equals(here))
+            throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here), "make one on a machine like this: jbang KindDemo.java --bundle demo.tar.zst");
+        if (!index.versions.equals(Versions.all()))
+            throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, Versions.all()),
+                    "use the scripts that made it, or make it anew with these");
     }
 
     /** Puts a part in its place, unless one is there: a program that runs cannot be overwritten. */
@@ -215,15 +218,15 @@ public final class Bundle {
 
     private void checkPart(Path folder, String part) throws IOException {
         Path file = folder.resolve(part);
-        String sum = Files.exists(file) ? Assets.sha256(file) : "none";
-        if (!sum.equals(index.parts.get(part))) throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path,
-                sum, index.parts.get(part)), again());
+        String sum = Files.exists(file) ? Assets.sha256(file) : "none", expected = index.parts.get(part);
+        if (!sum.equals(expected)) throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum,
+                expected), AGAIN);
     }
 
     /** Gives the engine the images that it does not have. */
     public Action load(Docker docker, Path cache) {
-        String byHand = "%szstd -dc %s | docker load".formatted(isArchive(path) ? "zstd -dc %s | tar -x ./%s\n".formatted(Tool.quoted("" + path), IMAGES) : "",
-                isArchive(path) ? IMAGES : Tool.quoted("" + path.resolve(IMAGES)));
+        String byHand = isArchive(path) ? "zstd -dc %s | tar -x -O ./%s | zstd -dc | docker load".formatted(Tool.quoted("" + path), IMAGES)
+                : "zstd -dc %s | docker load".formatted(Tool.quoted("" + path.resolve(IMAGES)));
         return new Action(byHand, seen -> {
             if (docker.present(images()).equals(index.images)) return;
             Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;

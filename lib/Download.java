@@ -88,7 +88,8 @@ final class Download implements AutoCloseable {
         try (InputStream body = answer.body()) {
             if (answer.statusCode() == 416 && Files.exists(file)) return; // there is no more: the last answer promised too much
             expectGood(answer.uri(), answer.statusCode());
-            long from = answer.statusCode() == 206 ? Files.size(file) : 0, length = answer.headers().firstValueAsLong("Content-Length").orElse(-1);
+            long from = answer.statusCode() == 206 ? Files.size(file) : 0;
+            long length = answer.headers().firstValueAsLong("Content-Length").orElse(-1);
             if (from > 0 && !answer.headers().firstValue("Content-Range").orElse("").startsWith("bytes %d-".formatted(from))) {
                 Files.delete(file);
                 throw new IOException(host + " went on at another byte");

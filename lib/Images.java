@@ -63,7 +63,8 @@ public final class Images {
         missing.removeAll(docker.present(List.copyOf(missing)).keySet());
         if (bundle.isPresent() && !bundle.get().images().containsAll(missing)) {
             missing.removeAll(bundle.get().images());
-            throw Problem.unfit("not in the bundle, nor in the engine: " + String.join(", ", missing), "make the bundle with the same options");
+            throw Problem.unfit("not in the bundle, nor in the engine: " + String.join(", ", missing),
+                    "make the bundle with the same options");
         }
         if (bundle.isPresent()) return "%d, in the bundle or in the engine".formatted(names.size() + 1);
         List<String> nowhere = missing.parallelStream().filter(image -> !docker.published(image)).toList();

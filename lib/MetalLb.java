@@ -29,7 +29,8 @@ public final class MetalLb {
     /** A {@link Problem} when upstream's manifest is not to be had, or the one that is here is not the pinned one. */
     String checkUpstream() {
         String file = Versions.METALLB_MANIFEST.file();
-        if (assets.local(Versions.METALLB_MANIFEST).isEmpty()) return "%s is fetched from %s".formatted(file, assets.published(Versions.METALLB_MANIFEST));
+        if (assets.local(Versions.METALLB_MANIFEST).isEmpty())
+            return "%s is fetched from %s".formatted(file, assets.published(Versions.METALLB_MANIFEST));
         upstream();
         return file;
     }

@@ -20,7 +20,7 @@ record Platform(String os, String arch) {
             default -> "";
         };
         if (os.isEmpty() || arch.isEmpty()) throw Problem.unfit("nothing can be fetched for %s on %s".formatted(osName, osArch),
-                "Linux and macOS on amd64 and arm64 are known; on Windows run it in WSL 2: https://learn.microsoft.com/windows/wsl/install");
+                "Linux and macOS on amd64 and arm64 are known; on Windows use WSL 2: https://learn.microsoft.com/windows/wsl/install");
         return new Platform(os, arch);
     }
 

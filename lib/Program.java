@@ -86,8 +86,9 @@ public final class Program {
     /** Fetches the pinned release, and runs it from now on. */
     public Action fetch() {
         Versions.Asset release = release();
-        String byHand = "# %s, checked against %s, is put into %s\nexport PATH=%s:$PATH";
-        return new Action(byHand.formatted(release.url(), release.sums(), installed.getParent(), Tool.quoted("" + installed.getParent())), this::fetch);
+        Path folder = installed.getParent();
+        return new Action("# %s, checked against %s, is put into %s\nexport PATH=%s:$PATH".formatted(release.url(), release.sums(), folder,
+                Tool.quoted("" + folder)), this::fetch);
     }
 
     private synchronized void fetch(Consumer<String> seen) {
@@ -126,8 +127,9 @@ public final class Program {
 
     private void take() {
         said = Objects.requireNonNullElse(said(installed.toString()), "");
-        if (!known.objection.apply(said).isEmpty()) throw Problem.unfit("%s does not run here, or is another version: it says '%s'".formatted(
-                installed, said.strip()), "remove it, and run this again: rm " + installed);
+        if (!known.objection.apply(said).isEmpty())
+            throw Problem.unfit("%s does not run here, or is another version: it says '%s'".formatted(installed, said.strip()),
+                    "remove it, and run this again: rm " + installed);
         path = installed.toString();
     }
 

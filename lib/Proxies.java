@@ -19,7 +19,7 @@ final class Proxies extends ProxySelector {
     @Override public List<Proxy> select(URI address) {
         if (direct(address)) return List.of(Proxy.NO_PROXY);
         Optional<URI> proxy = proxy(address.getScheme());
-        if (proxy.isEmpty()) return Optional.ofNullable(ProxySelector.getDefault()).map(d -> d.select(address)).orElse(List.of(Proxy.NO_PROXY));
+        if (proxy.isEmpty()) return ProxySelector.getDefault().select(address);
         int port = proxy.get().getPort();
         return List.of(new Proxy(Proxy.Type.HTTP, InetSocketAddress.createUnresolved(proxy.get().getHost(), port < 0 ? 80 : port)));
     }
@@ -51,8 +51,8 @@ final class Proxies extends ProxySelector {
     private boolean direct(URI address) {
         String host = address.getHost();
         if (Kube.isLoopback(host)) return true;
-        return Arrays.stream(variable.apply("NO_PROXY").split("[\\s,]+")).map(n -> n.replaceFirst("^\\*?\\.", "").replaceFirst(":\\d+$", ""))
-                .anyMatch(name -> name.equals("*") || !name.isEmpty() && ("." + host).endsWith("." + name));
+        return Arrays.stream(variable.apply("NO_PROXY").split("[\\s,]+"))
+                .map(name -> name.replaceFirst("^\\*?\\.", "").replaceFirst(":\\d+$", "")).anyMatch(name -> name.equals("*") || !name.isEmpty() && ("." + host).endsWith("." + name));
     }
 
     @Override public void connectFailed(URI address, SocketAddress proxy, IOException e) {}

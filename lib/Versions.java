@@ -39,8 +39,8 @@ public final class Versions {
     static Map<String, String> all() { return new TreeMap<>(Map.of("kind-demo", DEMO, "istio", ISTIO, "kind", KIND, "metallb", METALLB)); }
 
     /**
-     * kind's program for a machine, with its checksum beside it: https://kind.sigs.k8s.io/docs/user/quick-start/#installing-from-release-binaries
-     * names the files, hack/release/build/cross.sh of kind makes them.
+     * kind's program for a machine, with its checksum beside it:
+     * https://kind.sigs.k8s.io/docs/user/quick-start/#installing-from-release-binaries names the files, hack/release/build/cross.sh of kind makes them.
      */
     static Asset kind(Platform platform) {
         String file = "kind-" + platform, url = "https://github.com/kubernetes-sigs/kind/releases/download/v%s/%s".formatted(KIND, file);

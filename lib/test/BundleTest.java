@@ -111,6 +111,7 @@ class BundleTest {
         Files.createDirectory(folder.resolve("dir.tar.zst"));
         Files.writeString(Files.createDirectory(folder.resolve("mine")).resolve("file"), "");
         for (String wrong : List.of("demo.zip", "demo.tar", "dir.tar.zst", "mine", "no/such/folder"))
-            assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> new Bundle(folder.resolve(wrong), new Console(false)).checkTarget(), wrong).exitCode());
+            assertEquals(Problem.USAGE, assertThrows(Problem.class, new Bundle(folder.resolve(wrong), new Console(false))::checkTarget,
+                    wrong).exitCode());
     }
 }

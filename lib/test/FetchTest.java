@@ -19,7 +19,8 @@ class FetchTest {
     @BeforeEach void start() throws Exception {
         upstream = Upstream.ofThisMachine();
         String path = Upstream.pathWithout(folder);
-        assumeTrue(Shell.run("command -v kind || command -v istioctl", Map.of("PATH", path)).exitCode() != 0, "kind or istioctl is where the system's own programs are");
+        assumeTrue(Shell.run("command -v kind || command -v istioctl", Map.of("PATH", path)).exitCode() != 0,
+                "kind or istioctl is where the system's own programs are");
         own.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", upstream.address(),
                 "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache"));
     }

@@ -29,11 +29,12 @@ class OfflineTest {
         // not below what JUnit removes: the engine's own files outlive its end for a moment
         engine = Files.createTempDirectory(Path.of("/var/tmp"), NAMESPACE);
         Shell.run(inside("ip link set lo up"));
-        dockerd = new ProcessBuilder("nsenter", "--net=/run/netns/" + NAMESPACE, "dockerd", "--data-root", engine + "/data", "--exec-root", engine + "/exec",
-                "--pidfile", engine + "/pid", "--host", socket()).redirectErrorStream(true).redirectOutput(engine.resolve("log").toFile()).start();
-        String jbang = System.getProperty("user.home") + "/.jbang/cache";
-        online.putAll(Map.of("PATH", Upstream.pathWithout(folder), "XDG_CACHE_HOME", folder.resolve("online").toString(), "JBANG_CACHE_DIR", jbang));
-        offline.putAll(Map.of("PATH", online.get("PATH"), "XDG_CACHE_HOME", folder.resolve("offline").toString(), "JBANG_CACHE_DIR", jbang, "DOCKER_HOST", socket()));
+        dockerd = new ProcessBuilder("nsenter", "--net=/run/netns/" + NAMESPACE, "dockerd", "--data-root", engine + "/data",
+                "--exec-root", engine + "/exec", "--pidfile", engine + "/pid", "--host", socket()).redirectErrorStream(true)
+                .redirectOutput(engine.resolve("log").toFile()).start();
+        String jbang = System.getProperty("user.home") + "/.jbang/cache", path = Upstream.pathWithout(folder);
+        online.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder + "/online", "JBANG_CACHE_DIR", jbang));
+        offline.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder + "/offline", "JBANG_CACHE_DIR", jbang, "DOCKER_HOST", socket()));
         for (int i = 0; Shell.run("docker info", offline).exitCode() != 0; i++) {
             assumeTrue(i < 60 && dockerd.isAlive(), "a second engine does not start here:\n" + Files.readString(engine.resolve("log")));
             Thread.sleep(500);

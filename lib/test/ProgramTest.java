@@ -47,8 +47,8 @@ class ProgramTest {
         String url = "https://example.org/" + file;
         URI mirror = URI.create("http://127.0.0.1:" + server.getAddress().getPort());
         Console console = new Console(false);
-        return new Program(new Program.Known(name, version, _ -> new Versions.Asset(file, url, null, url + ".sha256"), "install it", List.of("--version"),
-                said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
+        var asset = new Versions.Asset(file, url, null, url + ".sha256");
+        return new Program(new Program.Known(name, version, _ -> asset, "install it", List.of("--version"), said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
                 new Assets(null, cache, mirror, false, console), cache, console);
     }
 
@@ -64,7 +64,8 @@ class ProgramTest {
         publish(file, name, "99.1.0");
         Program program = program(name, "99.0.0", file);
         String look = program.look();
-        assertTrue(look.startsWith("99.0.0 is fetched from 127.0.0.1: " + name + (name.equals("bash") ? " is too old: it says GNU bash" : " was not found")), look);
+        String why = name.equals("bash") ? " is too old: it says GNU bash" : " was not found";
+        assertTrue(look.startsWith("99.0.0 is fetched from 127.0.0.1: " + name + why), look);
         assertEquals(List.of("/example.org/" + file + ".sha256"), asked, "a look fetches nothing");
         assertTrue(program.missing());
         String path = cache.resolve(name + "-99.0.0/" + name).toString();
@@ -92,18 +93,20 @@ class ProgramTest {
         Program program = program("no-such-program", "99.0.0", "no-such-program");
         for (var use : List.<org.junit.jupiter.api.function.Executable>of(program::look, program::path)) {
             Problem problem = assertThrows(Problem.class, use);
-            assertTrue(problem.getMessage().startsWith("no-such-program was not found on PATH, or cannot be run; cannot get "), problem.getMessage());
+            assertTrue(problem.getMessage().startsWith("no-such-program was not found on PATH, or cannot be run; cannot get "),
+                    problem.getMessage());
             assertTrue(problem.hint().startsWith("install it; or ") && problem.hint().contains("--mirror"), problem.hint());
             assertEquals(Problem.UNFIT, problem.exitCode());
         }
     }
 
-    @ParameterizedTest @CsvSource({"Linux,amd64,linux-amd64", "Linux,aarch64,linux-arm64", "Mac OS X,x86_64,darwin-amd64", "Mac OS X,aarch64,darwin-arm64"})
+    @ParameterizedTest @CsvSource({"Linux,amd64,linux-amd64", "Linux,aarch64,linux-arm64",
+            "Mac OS X,x86_64,darwin-amd64", "Mac OS X,aarch64,darwin-arm64"})
     void releasesAreNamedAsUpstreamNamesThem(String os, String arch, String platform) {
         assertEquals("https://github.com/kubernetes-sigs/kind/releases/download/v%s/kind-%s".formatted(Versions.KIND, platform),
                 Versions.kind(Platform.of(os, arch)).url());
-        assertEquals("https://github.com/istio/istio/releases/download/%1$s/istioctl-%1$s-%2$s.tar.gz".formatted(Versions.ISTIO, platform.replace("darwin", "osx")),
-                Versions.istioctl(Platform.of(os, arch)).url());
+        assertEquals("https://github.com/istio/istio/releases/download/%1$s/istioctl-%1$s-%2$s.tar.gz".formatted(Versions.ISTIO,
+                platform.replace("darwin", "osx")), Versions.istioctl(Platform.of(os, arch)).url());
     }
 
     @Test void otherMachinesAreToldWhatIsKnown() {

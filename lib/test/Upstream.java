@@ -29,9 +29,13 @@ final class Upstream implements AutoCloseable {
     }
 
     /** The programs on PATH. */
-    static Upstream ofThisMachine() throws IOException, NoSuchAlgorithmException { return new Upstream(onPath("kind"), onPath("istioctl")); }
+    static Upstream ofThisMachine() throws IOException, NoSuchAlgorithmException {
+        return new Upstream(onPath("kind"), onPath("istioctl"));
+    }
 
-    private static Path onPath(String program) { return Path.of(Shell.run("readlink -f $(command -v %s)".formatted(program)).out().strip()); }
+    private static Path onPath(String program) {
+        return Path.of(Shell.run("readlink -f $(command -v %s)".formatted(program)).out().strip());
+    }
 
     private void publish(Versions.Asset asset, byte[] content) throws NoSuchAlgorithmException {
         files.put(path(asset.url()), content);
@@ -47,7 +51,8 @@ final class Upstream implements AutoCloseable {
     static String pathWithout(Path folder) throws IOException {
         Path bin = Files.createDirectories(folder.resolve("bin"));
         for (String program : List.of("jbang", "java", "docker", "kubectl"))
-            Files.writeString(bin.resolve(program), "#!/bin/sh\nexec '%s' \"$@\"\n".formatted(onPath(program))).toFile().setExecutable(true);
+            Files.writeString(bin.resolve(program), "#!/bin/sh\nexec '%s' \"$@\"\n".formatted(onPath(program))).toFile()
+                    .setExecutable(true);
         return bin + ":/usr/bin:/bin:/usr/sbin:/sbin";
     }
 
