@@ -16,6 +16,12 @@ public class KindDemo extends Script {
     boolean noLocality;
     @Option(names = "--dry-run", description = "Print every step and the shell commands that do the same; make nothing.")
     boolean dryRun;
+    @Option(names = "--bundle", paramLabel = "FILE",
+            description = "Only put all that the demo needs into this archive (FILE.tar.zst) or folder, for --offline elsewhere.")
+    Path bundle;
+    @Option(names = "--offline", paramLabel = "FILE", defaultValue = "${KIND_DEMO_OFFLINE}",
+            description = "Take everything from such an archive or folder, and fetch nothing. [KIND_DEMO_OFFLINE]")
+    Path offline;
     @Option(names = "--diagnostics", paramLabel = "DIR",
             description = "Write what is known of the demo into this folder, without secrets. Done by itself when a step fails.")
     Path diagnostics;
@@ -26,9 +32,17 @@ public class KindDemo extends Script {
 
     public static void main(String[] arguments) { main(new KindDemo(), arguments); }
 
+    @Override protected String afterInterrupt() {
+        if (bundle != null) return "make it again: jbang KindDemo.java --bundle " + bundle;
+        return super.afterInterrupt() + (offline == null ? "" : "; with --offline %s again".formatted(offline));
+    }
+
     @Override protected int run() throws Exception {
         Console console = settings.console();
         Docker docker = new Docker(console);
+        if (bundle != null) return pack(new Bundle(bundle, console), docker);
+        Bundle given = offline == null ? null : new Bundle(offline, console).open(settings.home().cache());
+        if (given != null) settings.goOffline(given);
         Kind kind = new Kind(settings, docker);
         MetalLb metalLb = new MetalLb(settings, docker);
         CertificateAuthority authority = CertificateAuthority.of(settings, docker);
@@ -51,15 +65,19 @@ public class KindDemo extends Script {
         Plan plan = new Plan(console);
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
-        List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node()));
-        Step pulled = settings.existing() ? null : plan.step("images", images.pull());
+        List<Step> unpacked = given == null || settings.existing() ? List.of()
+                : List.of(plan.step("images of the bundle", given.load(docker, settings.home().cache())));
+        List<Step> kindFetched = settings.existing() ? List.of() : fetched(plan, settings.kind());
+        List<Step> istioctlFetched = fetched(plan, settings.istioctl());
+        List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node(), unpacked));
+        Step pulled = settings.existing() ? null : plan.step("images", images.pull(), unpacked);
         Step root = plan.step("root of trust", authority.root(), node);
         for (Kube kube : kubes) {
             Cluster cluster = kube.cluster();
             // of clusters that are there already nothing of this is made
             List<Step> there = List.of(), loaded = List.of(), balanced = List.of();
             if (!settings.existing()) {
-                there = List.of(plan.step(cluster, "kind cluster", kind.create(kube, images), node));
+                there = List.of(plan.step(cluster, "kind cluster", kind.create(kube, images), kindFetched, node.getFirst()));
                 loaded = List.of(plan.step(cluster, "images", images.load(cluster), there, pulled));
                 balanced = List.of(plan.step(cluster, "load balancer", metalLb.install(kube), loaded));
             }
@@ -69,7 +87,7 @@ public class KindDemo extends Script {
                         csr.certManager(kube), loaded));
                 default -> plan.step(cluster, "cacerts", authority.install(kube), there, root);
             };
-            Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube));
+            Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube), istioctlFetched);
             Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), there, manifest);
             Step started = plan.step(cluster, "istiod started", istioctl.start(kube), loaded, signer, manifest);
             Step istiod = plan.step(cluster, "istiod", istioctl.istiod(kube), started);
@@ -95,5 +113,36 @@ public class KindDemo extends Script {
         if (!done) return Problem.FAILED;
         console.result(app.whatToTry(mesh, settings));
         return 0;
+    }
+
+    /** Makes the bundle; no cluster. */
+    private int pack(Bundle bundle, Docker docker) throws IOException {
+        docker.engine();
+        String place = bundle.checkTarget();
+        Images images = new Images(settings, docker);
+        Set<String> all = images.all();
+        CertificateAuthority authority = CertificateAuthority.of(settings, docker);
+        all.addAll(authority.imagesBeside());
+        Plan plan = new Plan(settings.console());
+        Step kind = plan.step("kind", bundle.add(settings.kind()));
+        Step istioctl = plan.step("istioctl", bundle.add(settings.istioctl()));
+        Step files = plan.step("upstream's files and manifests", bundle.add(authority, settings.assets(), settings.manifests()));
+        Step pulled = plan.step("images pulled", images.pull(all));
+        Step saved = plan.step("images", bundle.add(all, settings.nodeImage(), docker), pulled);
+        plan.step("bundle", bundle.seal(), kind, istioctl, files, saved);
+        if (!plan.run()) {
+            bundle.discard();
+            plan.report();
+            return Problem.FAILED;
+        }
+        settings.console().result("""
+                All that the demo needs is in %1$s. On a machine that can reach nothing:
+                  jbang --offline KindDemo.java --offline %1$s""".formatted(place));
+        return 0;
+    }
+
+    /** The step that fetches a program of upstream's; none when one that fits is there. */
+    private static List<Step> fetched(Plan plan, Program program) {
+        return program.missing() ? List.of(plan.step(program.name(), program.fetch())) : List.of();
     }
 }

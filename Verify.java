@@ -65,10 +65,10 @@ public class Verify extends Script {
             tell(console, "preflight", findings);
             return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
         }
-        istioctl.checkVersion();
         if (settings.existing()) mesh = mesh.asFound(console);
         else if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
                 + mesh.clusters().getFirst(), "jbang KindDemo.java");
+        settings.istioctl().path();
         if (!wanted.isEmpty() && (settings.existing() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
             throw Problem.usage("experiments break things for a while: they are for the demo's own mesh of two clusters or more",
                     "leave out --experiments");

@@ -32,6 +32,12 @@ public interface CertificateAuthority {
     /** The images that it brings into the clusters. */
     default List<String> images() { return List.of(); }
 
+    /** The images of what it runs beside the clusters. */
+    default List<String> imagesBeside() { return List.of(); }
+
+    /** The files of upstream's that it reads. */
+    default List<Versions.Asset> upstream() { return List.of(); }
+
     /** Makes the root, or takes the one that an earlier run made. */
     Action root();
 

@@ -44,7 +44,7 @@ public final class Diagnostics {
     public void collect(Path folder, String timings) throws IOException, InterruptedException {
         Map<String, Fact> facts = new TreeMap<>();
         facts.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Script.version(),
-                new Kind(settings, docker).checkVersion(), istioctl.checkVersion(), docker.engine()));
+                settings.kind().look(), settings.istioctl().look(), docker.engine()));
         facts.put("timings.txt", () -> timings);
         settings.console().logFile().ifPresent(log -> facts.put("log.txt", () -> Files.readString(log)));
         facts.put("network.json", () -> docker.describeNetwork().toPrettyString());

@@ -114,6 +114,14 @@ public final class Docker {
         return docker.attempt(SHORT, null, false, "manifest", "inspect", image).ok();
     }
 
+    /** Writes images as an archive; layers that several of them share go once. */
+    void save(Collection<String> images, OutputStream out) throws IOException { docker.into(LONG, out, words(images, "save")); }
+
+    /** Takes images out of such an archive. */
+    void load(InputStream archive) throws IOException { docker.from(LONG, archive, "load"); }
+
+    void tag(String image, String name) { docker.run(SHORT, "tag", image, name); }
+
     public void pull(String image) { docker.run(LONG, "pull", "--quiet", image); }
 
     /**

@@ -9,9 +9,13 @@ import module java.base;
  * @param state what belongs to one demo, by its name prefix: root of trust, log
  */
 public record Home(Path cache, Path state) {
-    /** The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/ */
+    /**
+     * The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/; on macOS the cache is
+     * where that system has its own, and may clear it.
+     */
     public static Home of(String namePrefix) {
-        return new Home(base("XDG_CACHE_HOME", ".cache").resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo")
+        String caches = System.getProperty("os.name").startsWith("Mac") ? "Library/Caches" : ".cache";
+        return new Home(base("XDG_CACHE_HOME", caches).resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo")
                 .resolve(namePrefix));
     }
 
@@ -106,12 +110,15 @@ public record Home(Path cache, Path state) {
     public Action delete(boolean all) {
         List<Path> folders = all ? List.of(state, cache) : List.of(state);
         return new Action("rm -rf " + String.join(" ", folders.stream().map(f -> Tool.quoted("" + f)).toList()), _ -> {
-            for (Path folder : folders) {
-                if (!Files.exists(folder)) continue;
-                try (Stream<Path> paths = Files.walk(folder)) {
-                    for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
-                }
-            }
+            for (Path folder : folders) remove(folder);
         });
+    }
+
+    /** Removes a folder and all that is in it; nothing when there is none. */
+    static void remove(Path folder) throws IOException {
+        if (!Files.exists(folder)) return;
+        try (Stream<Path> paths = Files.walk(folder)) {
+            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
+        }
     }
 }

@@ -56,7 +56,7 @@ final class Host {
     /** Room for upstream's files. */
     static String room(Path folder) { return room(folder, GB); }
 
-    private static String room(Path folder, long needed) {
+    static String room(Path folder, long needed) {
         try {
             Path existing = folder;
             while (!Files.exists(existing)) existing = existing.toAbsolutePath().getParent();

@@ -37,6 +37,7 @@ public final class Images {
     private final SortedSet<String> names;
     private final String base;
     private final Docker docker;
+    private final Optional<Bundle> bundle;
     private volatile String nodeImage;
     private volatile Optional<String> store = Optional.empty();
 
@@ -44,16 +45,29 @@ public final class Images {
     public Images(Settings settings, Docker docker) {
         this.docker = docker;
         this.base = settings.nodeImage();
+        this.bundle = settings.bundle();
         this.names = new TreeSet<>();
         List.of(Istioctl.images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(), new SampleApp(settings).images())
                 .forEach(names::addAll);
     }
 
+    /** All of them, the node image too. */
+    public Set<String> all() {
+        Set<String> all = new TreeSet<>(names);
+        all.add(base);
+        return all;
+    }
+
     /** What is there and what must be pulled; a {@link Problem} that names the images which neither the engine has nor a registry. */
     public String check() {
-        Set<String> missing = new TreeSet<>(names);
-        missing.add(base);
+        Set<String> missing = all();
         missing.removeAll(docker.present(List.copyOf(missing)).keySet());
+        if (bundle.isPresent() && !bundle.get().images().containsAll(missing)) {
+            missing.removeAll(bundle.get().images());
+            throw Problem.unfit("not in the bundle, nor in the engine: " + String.join(", ", missing),
+                    "make the bundle with the same options");
+        }
+        if (bundle.isPresent()) return "%d, in the bundle or in the engine".formatted(names.size() + 1);
         List<String> nowhere = missing.parallelStream().filter(image -> !docker.published(image)).toList();
         if (!nowhere.isEmpty())
             throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + String.join(", ", nowhere),
@@ -130,11 +144,14 @@ public final class Images {
     }
 
     /** Pulls what the engine lacks, side by side. */
-    public Action pull() {
+    public Action pull() { return pull(names); }
+
+    /** The same for more than these, or others. */
+    public Action pull(Set<String> wanted) {
         String byHand = "for image in %s; do docker image inspect $image > /dev/null 2>&1 || docker pull $image; done";
-        return new Action(byHand.formatted(String.join(" ", names)), seen -> {
-            Set<String> there = docker.present(names).keySet();
-            List<String> missing = names.stream().filter(n -> !there.contains(n)).toList();
+        return new Action(byHand.formatted(String.join(" ", wanted)), seen -> {
+            Set<String> there = docker.present(wanted).keySet();
+            List<String> missing = wanted.stream().filter(n -> !there.contains(n)).toList();
             if (missing.isEmpty()) return;
             seen.accept("pulling " + String.join(", ", missing));
             inParallel(missing, docker::pull);

@@ -34,6 +34,10 @@ public final class IstioCsr implements CertificateAuthority {
                 .toList();
     }
 
+    @Override public List<String> imagesBeside() { return vault.imagesBeside(); }
+
+    @Override public List<Versions.Asset> upstream() { return List.of(Versions.CERT_MANAGER_MANIFEST); }
+
     @Override public Action root() { return vault.root(); }
 
     public Action certManager(Kube kube) { return certManager.install(kube); }

@@ -21,8 +21,13 @@ public final class Istioctl {
     static final String EAST_WEST = "istio-eastwestgateway";
     private static final String INSTALL = ("install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
             + " then put istio-%1$s/bin on PATH").formatted(Versions.ISTIO);
+    /** istioctl as a program: of the pin's minor version. */
+    static final Program.Known PROGRAM = new Program.Known("istioctl", Versions.ISTIO, Versions::istioctl, INSTALL,
+            List.of("version", "--remote=false", "--short"), said -> Version.first(said).sameMinor(Version.first(Versions.ISTIO)) ? ""
+                    : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), Versions.ISTIO));
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
 
+    final Program program;
     private final Tool istioctl;
     private final Docker docker;
     private final Manifests manifests;
@@ -33,7 +38,8 @@ public final class Istioctl {
     private record Rendered(List<String> definitions, List<GenericKubernetesResource> others, String settings) {}
 
     public Istioctl(Settings settings, Docker docker) {
-        this.istioctl = new Tool("istioctl", INSTALL, settings.console());
+        this.program = settings.istioctl();
+        this.istioctl = new Tool(program, settings.console());
         this.docker = docker;
         this.manifests = settings.manifests();
         this.istiodSigns = settings.ca() != CertificateAuthority.Choice.istioCsr;
@@ -42,14 +48,6 @@ public final class Istioctl {
     /** The images that Istio itself runs from. */
     public static List<String> images() {
         return List.of(Versions.ISTIO_HUB + "/pilot:" + Versions.ISTIO, Versions.ISTIO_HUB + "/proxyv2:" + Versions.ISTIO);
-    }
-
-    /** The version of istioctl; a {@link Problem} when it is missing or of another minor version than the pin. */
-    public Version checkVersion() {
-        Version said = Version.first(istioctl.run(Duration.ofSeconds(10), "version", "--remote=false", "--short"));
-        if (!said.sameMinor(Version.first(Versions.ISTIO)))
-            throw Problem.unfit("istioctl is of another version: it says %s, the demo needs %s".formatted(said, Versions.ISTIO), INSTALL);
-        return said;
     }
 
     private String operator(Cluster cluster) {

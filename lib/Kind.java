@@ -5,32 +5,30 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** kind: clusters whose nodes are containers. https://kind.sigs.k8s.io/docs/user/configuration/ */
 public final class Kind {
-    private static final String INSTALL = ("install kind v%1$s or newer: go install sigs.k8s.io/kind@v%1$s"
+    static final String INSTALL = ("install kind v%1$s or newer: go install sigs.k8s.io/kind@v%1$s"
             + " (other ways: https://kind.sigs.k8s.io/docs/user/quick-start/#installation)").formatted(Versions.KIND);
 
     /** A file in the control plane's node, left there when kind has made the whole cluster; without it, it was interrupted half-made. */
     private static final String WHOLE = "/kind/kind-demo";
 
+    final Program program;
     private final Tool kind;
     private final Docker docker;
     private final Manifests manifests;
     private final Settings settings;
 
     public Kind(Settings settings, Docker docker) {
-        this.kind = new Tool("kind", INSTALL, settings.console());
+        this.program = settings.kind();
+        this.kind = new Tool(program, settings.console());
         this.docker = docker;
         this.manifests = settings.manifests();
         this.settings = settings;
     }
 
-    /** The version of kind; a {@link Problem} when it is missing or older than the pin. */
-    public Version checkVersion() {
-        String said = kind.run(Duration.ofSeconds(10), "version");
-        Version version = Version.first(said);
-        if (version.compareTo(Version.first(Versions.KIND)) < 0)
-            throw Problem.unfit("kind is too old: it says %s, the demo needs v%s".formatted(said.strip(), Versions.KIND), INSTALL);
-        return version;
-    }
+    /** kind as a program: the pin or newer. */
+    static final Program.Known PROGRAM = new Program.Known("kind", Versions.KIND, Versions::kind, INSTALL, List.of("version"), said ->
+            Version.first(said).compareTo(Version.first(Versions.KIND)) >= 0 ? ""
+                    : "kind is too old: it says %s, the demo needs v%s".formatted(said.strip(), Versions.KIND));
 
     /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
     public String fits(Mesh mesh) {

@@ -7,6 +7,10 @@ package lib;
 
 // short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the clusters
 //RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+// a proxy may want a password, also for HTTPS: the JDK would not give it
+//RUNTIME_OPTIONS -Djdk.http.auth.tunneling.disabledSchemes=
+// zstd's library is native
+//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 
 //DEPS info.picocli:picocli:4.7.7
 //DEPS io.fabric8:kubernetes-client:7.8.0
@@ -15,6 +19,7 @@ package lib;
 //DEPS com.fasterxml.jackson.core:jackson-databind:2.21.4
 //DEPS org.bouncycastle:bcpkix-jdk18on:1.87
 //DEPS org.bouncycastle:bcprov-jdk18on:1.87
+//DEPS com.github.luben:zstd-jni:1.5.7-28
 //DEPS org.slf4j:slf4j-nop:2.0.17
 
 //SOURCES Action.java
@@ -22,6 +27,7 @@ package lib;
 //SOURCES App.java
 //SOURCES Assets.java
 //SOURCES Await.java
+//SOURCES Bundle.java
 //SOURCES Cacerts.java
 //SOURCES CertManager.java
 //SOURCES CertificateAuthority.java
@@ -34,6 +40,7 @@ package lib;
 //SOURCES Console.java
 //SOURCES Diagnostics.java
 //SOURCES Docker.java
+//SOURCES Download.java
 //SOURCES Experiments.java
 //SOURCES Footprint.java
 //SOURCES Home.java
@@ -53,10 +60,13 @@ package lib;
 //SOURCES Nodes.java
 //SOURCES Outcome.java
 //SOURCES Plan.java
+//SOURCES Platform.java
 //SOURCES PlatformChecks.java
 //SOURCES Pods.java
 //SOURCES Preflight.java
 //SOURCES Problem.java
+//SOURCES Program.java
+//SOURCES Proxies.java
 //SOURCES Report.java
 //SOURCES Results.java
 //SOURCES SampleApp.java

@@ -26,10 +26,13 @@ public final class MetalLb {
     /** Upstream's manifest. */
     String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
 
-    /** A {@link Problem} when upstream's manifest is not to be had, or is not the pinned one. */
+    /** A {@link Problem} when upstream's manifest is not to be had, or the one that is here is not the pinned one. */
     String checkUpstream() {
+        String file = Versions.METALLB_MANIFEST.file();
+        if (assets.local(Versions.METALLB_MANIFEST).isEmpty())
+            return "%s is fetched from %s".formatted(file, assets.published(Versions.METALLB_MANIFEST));
         upstream();
-        return Versions.METALLB_MANIFEST.file();
+        return file;
     }
 
     /** Applies upstream's manifest and the cluster's range, and waits for the controller. */

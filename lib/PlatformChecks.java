@@ -19,7 +19,7 @@ final class PlatformChecks {
         this.istioctl = istioctl;
     }
 
-    String tools() { return "kind %s, istioctl %s".formatted(kind.checkVersion(), istioctl.checkVersion()); }
+    String tools() { return "kind %s, istioctl %s".formatted(kind.program.look(), istioctl.program.look()); }
 
     String reachable(Kube kube) {
         if (kube.cluster().isKind()) nodeRuns(kube.cluster());

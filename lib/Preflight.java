@@ -26,9 +26,8 @@ public final class Preflight {
 
     /** What must hold before the mesh is put into clusters that are there already. */
     List<Check> forExisting(Mesh mesh) {
-        Istioctl istioctl = new Istioctl(settings, docker);
         List<Check> checks = new ArrayList<>(List.of(
-                check("istioctl", "it is there and of the right version", Severity.FATAL, () -> "" + istioctl.checkVersion())));
+                check("istioctl", "it is there and of the right version", Severity.FATAL, settings.istioctl()::look)));
         for (Cluster cluster : mesh.clusters()) {
             Kube kube = new Kube(cluster, settings.console());
             checks.add(new Check("no-other-istio", "no other Istio is in the cluster", cluster.name(), Severity.FATAL, Duration.ZERO,
@@ -40,7 +39,6 @@ public final class Preflight {
     private List<Check> forNew(Mesh mesh, Images images) {
         Host host = new Host(docker);
         Kind kind = new Kind(settings, docker);
-        Istioctl istioctl = new Istioctl(settings, docker);
         int count = mesh.clusters().size();
         List<Cluster> missing = mesh.clusters().stream().filter(c -> !settings.found().contains(c)).toList();
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
@@ -58,8 +56,8 @@ public final class Preflight {
                 check("names", "no other cluster has the names", Severity.FATAL, () -> names(mesh)),
                 check("ca", "who is to sign can, and is the one that signs already", Severity.FATAL, this::authority),
                 check("kubeconfig", "it can be read and written", Severity.FATAL, Kubeconfig.ofUser()::check),
-                check("kind", "it is there and new enough", Severity.FATAL, () -> "v" + kind.checkVersion()),
-                check("istioctl", "it is there and of the right version", Severity.FATAL, () -> "" + istioctl.checkVersion()),
+                check("kind", "it is there and new enough", Severity.FATAL, () -> "v" + settings.kind().look()),
+                check("istioctl", "it is there and of the right version", Severity.FATAL, settings.istioctl()::look),
                 check("settings", "the clusters that are there are as asked for", Severity.FATAL, () -> kind.fits(mesh)),
                 check("images", "the engine or a registry has every image", Severity.FATAL, images::check),
                 check("upstream", "upstream's files are to be had", Severity.FATAL, new MetalLb(settings, docker)::checkUpstream));

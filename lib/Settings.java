@@ -49,11 +49,18 @@ public final class Settings {
             description = "Folder with files that upstream publishes (such as MetalLB's manifest): they are not fetched. [KIND_DEMO_ASSETS]")
     private Path assets;
 
+    @Option(names = "--mirror", paramLabel = "URL", defaultValue = "${KIND_DEMO_MIRROR}",
+            description = "Server to fetch upstream's files from: https://github.com/… is asked for as URL/github.com/… "
+                    + "[KIND_DEMO_MIRROR]")
+    private URI mirror;
+
     @Option(names = {"-v", "--verbose"}, description = "Show each outside command and what it prints; stack traces on a defect.")
     private boolean verbose;
 
     @Spec(Spec.Target.MIXEE) private CommandSpec command;
     private Console console;
+    private Program kind, istioctl;
+    private Bundle bundle;
     private List<Docker.Node> nodes = List.of(), foreign = List.of();
 
     /** A {@link ParameterException} when a value cannot be meant. */
@@ -73,6 +80,8 @@ public final class Settings {
         if (vaultPort != null && (vaultPort < 1 || vaultPort > 65535)) throw wrong("--vault-port takes 1 to 65535, not " + vaultPort);
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
+        if (mirror != null && (mirror.getHost() == null || !Objects.toString(mirror.getScheme()).matches("https?")))
+            throw wrong("--mirror takes an address such as https://mirror.example.org/upstream, not '%s'".formatted(mirror));
     }
 
     private ParameterException wrong(String message) { return new ParameterException(command.commandLine(), message); }
@@ -137,7 +146,8 @@ public final class Settings {
     /** The node image: --node-image, else the one of the nodes that were found, else the pinned one. */
     public String nodeImage() {
         if (nodeImage != null) return nodeImage;
-        return nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst().orElse(Versions.NODE_IMAGE);
+        return nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst()
+                .orElseGet(() -> bundle().map(Bundle::nodeImage).orElse(Versions.NODE_IMAGE));
     }
 
     /** Who signs: --ca, else the one that is in place, else local. */
@@ -153,7 +163,25 @@ public final class Settings {
 
     public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
 
-    public Assets assets() { return new Assets(assets, home().cache()); }
+    public Assets assets() { return new Assets(assets, home().cache(), mirror, bundle != null, console()); }
+
+    /** From now on nothing is fetched: all comes from this bundle. */
+    public void goOffline(Bundle bundle) { this.bundle = bundle; }
+
+    /** What everything comes from, when nothing may be fetched. */
+    Optional<Bundle> bundle() { return Optional.ofNullable(bundle); }
+
+    /** kind, looked for once. */
+    public synchronized Program kind() {
+        if (kind == null) kind = new Program(Kind.PROGRAM, assets(), home().cache(), console());
+        return kind;
+    }
+
+    /** istioctl, looked for once. */
+    public synchronized Program istioctl() {
+        if (istioctl == null) istioctl = new Program(Istioctl.PROGRAM, assets(), home().cache(), console());
+        return istioctl;
+    }
 
     /** The console, opened when first asked for: --verbose must have been read by then. */
     public synchronized Console console() {

@@ -23,7 +23,7 @@ public final class Tool {
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
 
-    private final String command;
+    private final Supplier<String> program;
     private final String howToInstall;
     private final Console console;
 
@@ -31,8 +31,13 @@ public final class Tool {
      * @param command      the program, looked up on PATH
      * @param howToInstall what to type when it is missing
      */
-    public Tool(String command, String howToInstall, Console console) {
-        this.command = command;
+    public Tool(String command, String howToInstall, Console console) { this(() -> command, howToInstall, console); }
+
+    /** One that may have to be fetched: when it is first run. */
+    public Tool(Program program, Console console) { this(program::path, program.install(), console); }
+
+    private Tool(Supplier<String> program, String howToInstall, Console console) {
+        this.program = program;
         this.howToInstall = howToInstall;
         this.console = console;
     }
@@ -54,7 +59,7 @@ public final class Tool {
 
     /** Runs to the end and leaves the judgement to the caller; a {@link Problem} only when it cannot start or takes too long. */
     public Result attempt(Duration limit, InputStream input, boolean unlogged, String... arguments) {
-        String typed = typed(arguments);
+        String command = program.get(), typed = typed(arguments);
         var err = new ByteArrayOutputStream();
         long start = System.nanoTime();
         try {
@@ -80,7 +85,7 @@ public final class Tool {
 
     /** Runs the command twice, what the first prints being the input of the second; a {@link Problem} when either fails. */
     public void pipe(Duration limit, String[] from, String[] into) {
-        String typed = typed(from) + " | " + typed(into);
+        String command = program.get(), typed = typed(from) + " | " + typed(into);
         List<Process> both = List.of();
         try {
             Path said = Files.createTempFile("pipe", ".txt");
@@ -106,6 +111,58 @@ public final class Tool {
             throw Problem.unfit("cannot run " + typed + ": " + e.getMessage(), howToInstall);
         } catch (InterruptedException e) {
             throw Problem.failed("interrupted: " + typed, "run again");
+        }
+    }
+
+    /** Runs to the end on what a stream brings; a {@link Problem} when it fails, an IOException when the stream does. */
+    public void from(Duration limit, InputStream input, String... arguments) throws IOException {
+        transfer(limit, true, process -> {
+            try (OutputStream stdin = process.getOutputStream()) {
+                input.transferTo(stdin);
+            }
+        }, arguments);
+    }
+
+    /** Runs to the end and writes what it prints into a stream; a {@link Problem} when it fails, an IOException when the stream does. */
+    public void into(Duration limit, OutputStream output, String... arguments) throws IOException {
+        transfer(limit, false, process -> process.getInputStream().transferTo(output), arguments);
+    }
+
+    private interface Transfer {
+        void of(Process process) throws IOException;
+    }
+
+    private void transfer(Duration limit, boolean in, Transfer transfer, String... arguments) throws IOException {
+        String command = program.get(), typed = typed(arguments);
+        Path said = Files.createTempFile("said", ".txt");
+        Process process = null;
+        try {
+            var builder = new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
+                    .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()));
+            if (in) builder.redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
+            try {
+                process = builder.start();
+            } catch (IOException e) {
+                throw Problem.unfit(command + " was not found on PATH, or cannot be run", howToInstall);
+            }
+            Process started = process;
+            started.onExit().orTimeout(limit.toMillis(), TimeUnit.MILLISECONDS).exceptionally(_ -> started.destroyForcibly());
+            IOException broken = null;
+            try {
+                transfer.of(process);
+            } catch (IOException e) {
+                broken = e; // the command's own words come first: when it ends early, writing to it fails too
+                process.getInputStream().close();
+            }
+            var result = new Result(process.waitFor(), "", Files.readString(said));
+            console.detail("$ %s   # exit %d\n%s".formatted(typed, result.exitCode, result.err));
+            if (broken != null && (result.ok() || result.err.isBlank())) throw broken;
+            expectGood(result, arguments);
+        } catch (InterruptedException e) {
+            throw Problem.failed("interrupted: " + typed, "run again");
+        } finally {
+            if (process != null) process.destroy();
+            Files.delete(said);
         }
     }
 
@@ -136,7 +193,7 @@ public final class Tool {
 
     /** The command as it could be typed. */
     private String typed(String... arguments) {
-        return command + " " + Arrays.stream(arguments).map(Tool::quoted).collect(Collectors.joining(" "));
+        return program.get() + " " + Arrays.stream(arguments).map(Tool::quoted).collect(Collectors.joining(" "));
     }
 
     /** A word as a shell takes it: with anything but plain characters it is quoted. */

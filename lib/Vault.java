@@ -13,7 +13,8 @@ import java.security.cert.X509Certificate;
  * It outlives a restart, sealed then; the next run opens it again.
  */
 public final class Vault implements CertificateAuthority {
-    static final String COMPOSE = "vault/compose.yaml", IMAGE = "docker.io/hashicorp/vault:" + Versions.VAULT;
+    static final String COMPOSE = "vault/compose.yaml";
+    private static final String IMAGE = "docker.io/hashicorp/vault:" + Versions.VAULT;
     /** The mount of the root CA, and the names of the authorities. */
     private static final String ROOT = "pki", ROOT_NAME = "sample.mesh", INTERMEDIATE_NAME = "sample.mesh Intermediate Authority",
             CACERTS_NAME = "istiod";
@@ -54,7 +55,8 @@ public final class Vault implements CertificateAuthority {
             throw Problem.unfit("port %d (Vault) on 127.0.0.1 is taken".formatted(port),
                     "see who listens (lsof -i :%d), or take another: --vault-port N".formatted(port));
         String version = compose.version();
-        if (docker.present(List.of(IMAGE)).isEmpty() && !docker.published(IMAGE))
+        if (docker.present(List.of(IMAGE)).isEmpty() && !settings.bundle().map(b -> b.images().contains(IMAGE))
+                .orElseGet(() -> docker.published(IMAGE)))
             throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + IMAGE,
                     "check your connection: docker pull " + IMAGE);
         return "Vault %s on port %d, by %s".formatted(Versions.VAULT, port, version);
@@ -159,6 +161,8 @@ public final class Vault implements CertificateAuthority {
     String nodesAddressByHand() {
         return "docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s".formatted(Docker.network(), name);
     }
+
+    @Override public List<String> imagesBeside() { return List.of(IMAGE); }
 
     /** Brings the server up, initialised and open; takes one that an earlier run made. */
     void start(Consumer<String> seen) throws IOException {

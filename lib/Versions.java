@@ -1,5 +1,7 @@
 package lib;
 
+import module java.base;
+
 /**
  * Every pinned version, once. To move one, change it here (and the node image's tag with kind's), run the tests, and read
  * the release notes of what moved. Images of the sample application are pinned in manifests/apps, where they are used.
@@ -33,21 +35,48 @@ public final class Versions {
     static final Asset CERT_MANAGER_MANIFEST = Asset.ofRelease("cert-manager-%s.yaml".formatted(CERT_MANAGER), "cert-manager/cert-manager",
             CERT_MANAGER, "cert-manager.yaml");
 
+    /** Upstream's files that the demo reads, the second for --ca istio-csr alone. */
+    static final List<Asset> ASSETS = List.of(METALLB_MANIFEST, CERT_MANAGER_MANIFEST);
+
     private Versions() {}
+
+    /** All that a bundle must have in the same version. */
+    static Map<String, String> all() { return new TreeMap<>(Map.of("kind-demo", DEMO, "istio", ISTIO, "kind", KIND, "metallb", METALLB)); }
+
+    /**
+     * kind's program for a machine, with its checksum beside it:
+     * https://kind.sigs.k8s.io/docs/user/quick-start/#installing-from-release-binaries names the files,
+     * hack/release/build/cross.sh of kind makes them.
+     */
+    static Asset kind(Platform platform) {
+        String file = "kind-" + platform, url = "https://github.com/kubernetes-sigs/kind/releases/download/v%s/%s".formatted(KIND, file);
+        return new Asset(file, url, null, url + ".sha256sum");
+    }
+
+    /**
+     * istioctl's archive for a machine, with its checksum beside it: release/downloadIstioCtl.sh of Istio names the files,
+     * pkg/build/archive.go of istio/release-builder makes them.
+     */
+    static Asset istioctl(Platform platform) {
+        String file = "istioctl-%s-%s.tar.gz".formatted(ISTIO, platform.toString().replace("darwin", "osx"));
+        String url = "https://github.com/istio/istio/releases/download/%s/%s".formatted(ISTIO, file);
+        return new Asset(file, url, null, url + ".sha256");
+    }
 
     /**
      * A file that upstream publishes.
      *
-     * @param file    the name that it has in --assets and in the cache
-     * @param sha256  in hex; empty when it is not pinned here, and GitHub is asked for it
-     * @param release GitHub's description of the release that the file is of, which has its SHA-256; empty when that is pinned
+     * @param file   the name that it has in --assets and in the cache
+     * @param sha256 its SHA-256 in hex, or null where that is not pinned
+     * @param sums   the address of what tells it then: a file such as sha256sum writes, or GitHub's description of a release
      */
-    public record Asset(String file, String url, String sha256, String release) {
-        Asset(String file, String url, String sha256) { this(file, url, sha256, ""); }
+    public record Asset(String file, String url, String sha256, String sums) {
+        /** One that is pinned. */
+        public Asset(String file, String url, String sha256) { this(file, url, sha256, null); }
 
         /** A file of a release on GitHub. https://docs.github.com/en/rest/releases/releases#get-a-release-by-tag-name */
         static Asset ofRelease(String file, String repository, String tag, String published) {
-            return new Asset(file, "https://github.com/%s/releases/download/%s/%s".formatted(repository, tag, published), "",
+            return new Asset(file, "https://github.com/%s/releases/download/%s/%s".formatted(repository, tag, published), null,
                     "https://api.github.com/repos/%s/releases/tags/%s".formatted(repository, tag));
         }
     }

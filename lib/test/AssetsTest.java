@@ -10,109 +10,199 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Fetching, against a server on loopback. */
+/** Fetching, against a mirror on loopback. */
 @Tag("unit")
 class AssetsTest {
-    private static final String CONTENT = "kind: List\n";
+    private static final String CONTENT = "kind: List\n", URL = "https://example.org/a/file.yaml", SUMS = URL + ".sha256";
     @TempDir Path cache;
     private HttpServer server;
-    private int status = 200;
-    private String release;
-    private final AtomicInteger asked = new AtomicInteger();
+    private final Map<String, byte[]> files = new ConcurrentHashMap<>();
+    private final List<String> asked = new CopyOnWriteArrayList<>();
 
     @BeforeEach void serve() throws IOException {
         server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+        server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         server.createContext("/", exchange -> {
-            asked.incrementAndGet();
-            byte[] body = CONTENT.getBytes(StandardCharsets.UTF_8);
-            exchange.sendResponseHeaders(status, body.length);
-            exchange.getResponseBody().write(body);
-            exchange.close();
-        });
-        server.createContext("/release", exchange -> {
-            byte[] body = release.getBytes(StandardCharsets.UTF_8);
-            exchange.sendResponseHeaders(200, body.length);
-            exchange.getResponseBody().write(body);
+            String path = exchange.getRequestURI().getPath();
+            asked.add(path);
+            byte[] body = files.get(path);
+            exchange.sendResponseHeaders(body == null ? 404 : 200, body == null ? -1 : body.length);
+            if (body != null) exchange.getResponseBody().write(body);
             exchange.close();
         });
         server.start();
+        publish(URL, CONTENT);
     }
 
     @AfterEach void stop() { server.stop(0); }
 
-    private Versions.Asset asset(String sha256) {
-        return new Versions.Asset("file.yaml", "http://127.0.0.1:%d/file.yaml".formatted(server.getAddress().getPort()), sha256);
+    private void publish(String url, String text) { files.put(url.replace("https:/", ""), text.getBytes(StandardCharsets.UTF_8)); }
+
+    private Assets assets(Path folder, boolean offline) {
+        URI mirror = URI.create("http://127.0.0.1:%d/".formatted(server.getAddress().getPort()));
+        return new Assets(folder, cache, mirror, offline, new Console(false));
     }
+
+    private Assets assets() { return assets(null, false); }
+
+    private static Versions.Asset pinned(String content) throws NoSuchAlgorithmException {
+        return new Versions.Asset("file.yaml", URL, sha256(content));
+    }
+
+    private static final Versions.Asset PUBLISHED = new Versions.Asset("file.yaml", URL, null, SUMS);
 
     private static String sha256(String text) throws NoSuchAlgorithmException {
         return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
     }
 
-    @Test void aFileIsFetchedOnceAndKept() throws Exception {
-        Assets assets = new Assets(null, cache);
-        assertEquals(CONTENT, assets.read(asset(sha256(CONTENT))));
-        assertEquals(CONTENT, assets.read(asset(sha256(CONTENT))));
-        assertEquals(1, asked.get());
-    }
+    private Path fetch(Versions.Asset asset) { return assets().fetch(asset, cache.resolve("there/file"), _ -> {}, fetched -> fetched); }
 
-    @Test void aWrongFileIsRefusedAndNotKept() throws Exception {
-        Problem problem = assertThrows(Problem.class, () -> new Assets(null, cache).read(asset(sha256("something else"))));
-        assertTrue(problem.getMessage().contains("SHA-256"), problem.getMessage());
-        try (Stream<Path> left = Files.list(cache)) {
-            assertEquals(List.of(), left.toList());
+    /** What is in the cache beside locks. */
+    private List<String> kept() throws IOException {
+        try (Stream<Path> left = Files.walk(cache)) {
+            return left.filter(Files::isRegularFile).map(f -> cache.relativize(f).toString()).filter(f -> !f.endsWith(".lock"))
+                    .sorted().toList();
         }
     }
 
-    /** GitHub's description of a release, of which the file is one; an asset without a pin. */
+    @Test void aFileIsFetchedOnceAndKept() throws Exception {
+        assertEquals(CONTENT, assets().read(pinned(CONTENT)));
+        assertEquals(CONTENT, assets().read(pinned(CONTENT)));
+        assertEquals(List.of("/example.org/a/file.yaml"), asked);
+        assertEquals(List.of("file.yaml"), kept());
+    }
+
+    @Test void aWrongFileIsRefusedAndNotKept() throws Exception {
+        Problem problem = assertThrows(Problem.class, () -> assets().read(pinned("something else")));
+        for (String words : List.of("is not the right file", sha256("something else")))
+            assertTrue(problem.getMessage().contains(words), problem.getMessage());
+        assertEquals(List.of(), kept());
+    }
+
+    @Test void theChecksumBesideAFileIsTaken() throws Exception {
+        publish(SUMS, sha256(CONTENT).toUpperCase(Locale.ROOT) + "  file.yaml\n");
+        assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)));
+        assertEquals(List.of("there/file"), kept());
+        publish(URL, "tampered");
+        assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)), "what is there stays");
+        Files.delete(cache.resolve("there/file"));
+        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("as published in http://127.0.0.1:"));
+        assertEquals(List.of(), kept());
+    }
+
+    @Test void withoutAChecksumNothingIsTaken() throws Exception {
+        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("file.yaml.sha256 answered 404"));
+        publish(SUMS, "<html>sign in</html>");
+        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("has no SHA-256"));
+        assertFalse(asked.contains("/example.org/a/file.yaml"), "it is not even asked for");
+        assertEquals(List.of(), kept());
+    }
+
+    @Test void aLookLeavesTheFileWhereItIs() throws Exception {
+        publish(SUMS, sha256(CONTENT));
+        assertEquals("127.0.0.1", assets().published(PUBLISHED));
+        assertEquals(List.of("/example.org/a/file.yaml.sha256"), asked);
+        assertEquals(List.of(), kept());
+    }
+
+    @Test void twoRunsFetchItOnce() throws Exception {
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (var read : threads.invokeAll(Collections.nCopies(8, () -> assets().read(pinned(CONTENT)))))
+                assertEquals(CONTENT, read.get());
+        }
+        assertEquals(1, asked.size(), asked.toString());
+    }
+
+    @Test void whatAnotherProcessFetchesIsWaitedFor() throws Exception {
+        // a lock that this process holds is refused to it by an exception; one of another process is waited for
+        Path lock = Files.createFile(cache.resolve("file.yaml.lock"));
+        Process other = new ProcessBuilder("python3", "-c", """
+                import fcntl, sys
+                f = open(sys.argv[1], 'r+')
+                fcntl.lockf(f, fcntl.LOCK_EX)
+                print('locked', flush=True)
+                sys.stdin.read()""", lock.toString()).start();
+        try {
+            assertEquals("locked", other.inputReader().readLine());
+            var seen = new CompletableFuture<String>();
+            Versions.Asset asset = pinned(CONTENT);
+            var fetching = CompletableFuture.supplyAsync(() -> assets().fetch(asset, cache.resolve("file.yaml"), seen::complete, f -> f));
+            assertEquals("another run fetches it", seen.get(5, TimeUnit.SECONDS));
+            assertEquals(List.of(), asked);
+            Files.writeString(cache.resolve("file.yaml"), CONTENT);
+            other.outputWriter().close();
+            assertEquals(cache.resolve("file.yaml"), fetching.get(5, TimeUnit.SECONDS));
+            assertEquals(List.of(), asked, "what the other one fetched is taken");
+        } finally {
+            other.destroy();
+        }
+    }
+
+    /** GitHub's description of a release, of which the file is one. */
     private Versions.Asset released(String digest) {
-        Versions.Asset pinned = asset("");
-        release = """
+        String release = "https://example.org/release";
+        publish(release, """
                 {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"}, {"browser_download_url": "%1$s", "digest": %3$s}]}"""
-                .formatted(pinned.url(), "0".repeat(64), digest);
-        return new Versions.Asset(pinned.file(), pinned.url(), "", pinned.url().replace("file.yaml", "release"));
+                .formatted(URL, "0".repeat(64), digest));
+        return new Versions.Asset("file.yaml", URL, null, release);
     }
 
     @Test void whatIsNotPinnedIsCheckedAgainstItsRelease(@TempDir Path folder) throws Exception {
         Versions.Asset good = released("\"sha256:%s\"".formatted(sha256(CONTENT)));
-        assertEquals(CONTENT, new Assets(null, cache).read(good));
-        assertEquals(CONTENT, new Assets(null, cache).read(good));
-        assertEquals(1, asked.get());
+        assertEquals(CONTENT, assets().read(good));
+        assertEquals(CONTENT, assets().read(good));
+        assertEquals(2, asked.size(), "the release, and the file once: " + asked);
         Files.delete(cache.resolve(good.file()));
         for (String digest : List.of("null", "\"\"", "\"md5:0\"", "\"sha256:%s\"".formatted(sha256("something else")))) {
-            Versions.Asset wrong = released(digest);
-            Problem problem = assertThrows(Problem.class, () -> new Assets(null, cache).read(wrong), digest);
+            Problem problem = assertThrows(Problem.class, () -> assets().read(released(digest)), digest);
             assertTrue(problem.getMessage().contains("SHA-256"), problem.getMessage());
-            assertFalse(Files.exists(cache.resolve(wrong.file())), digest);
+            assertEquals(List.of(), kept(), digest);
         }
         Files.writeString(folder.resolve(good.file()), "the caller's");
-        assertEquals("the caller's", new Assets(folder, cache).read(good));
+        assertEquals("the caller's", assets(folder, false).read(good));
     }
 
     @Test void aReleasesFileHasItsAddresses() {
         assertEquals("https://github.com/cert-manager/cert-manager/releases/download/v1.21.1/cert-manager.yaml",
                 Versions.CERT_MANAGER_MANIFEST.url());
-        assertEquals("https://api.github.com/repos/cert-manager/cert-manager/releases/tags/v1.21.1",
-                Versions.CERT_MANAGER_MANIFEST.release());
+        assertEquals("https://api.github.com/repos/cert-manager/cert-manager/releases/tags/v1.21.1", Versions.CERT_MANAGER_MANIFEST.sums());
     }
 
     @Test void theCallersFolderComesFirstAndIsCheckedToo(@TempDir Path folder) throws Exception {
         Files.writeString(folder.resolve("file.yaml"), CONTENT);
-        assertEquals(CONTENT, new Assets(folder, cache).read(asset(sha256(CONTENT))));
-        assertEquals(0, asked.get());
+        assertEquals(CONTENT, assets(folder, false).read(pinned(CONTENT)));
+        assertEquals(List.of(), asked);
         Files.writeString(folder.resolve("file.yaml"), "tampered");
-        assertThrows(Problem.class, () -> new Assets(folder, cache).read(asset(sha256(CONTENT))));
+        assertThrows(Problem.class, () -> assets(folder, false).read(pinned(CONTENT)));
     }
 
     @Test void anAnswerThatIsNoFileIsNamed() throws Exception {
-        status = 404;
-        Problem problem = assertThrows(Problem.class, () -> new Assets(null, cache).read(asset(sha256(CONTENT))));
+        files.clear();
+        Problem problem = assertThrows(Problem.class, () -> assets().read(pinned(CONTENT)));
         assertTrue(problem.getMessage().contains("404"), problem.getMessage());
         assertEquals(Problem.UNFIT, problem.exitCode());
+        assertEquals(1, asked.size(), "it is asked for once: the answer will be no other");
     }
 
     @Test void aServerThatIsNotThereIsNamed() throws Exception {
-        Versions.Asset asset = asset(sha256(CONTENT));
+        Versions.Asset asset = pinned(CONTENT);
+        Assets assets = assets();
         server.stop(0);
-        assertTrue(assertThrows(Problem.class, () -> new Assets(null, cache).read(asset)).hint().contains("--assets"));
+        Problem problem = assertThrows(Problem.class, () -> assets.published(asset));
+        assertTrue(problem.getMessage().contains("127.0.0.1: no connection"), problem.getMessage());
+        assertTrue(problem.hint().contains("--assets") && problem.hint().contains("--mirror"), problem.hint());
+    }
+
+    @Test void offlineNothingIsAskedFor() {
+        assertThrows(Problem.class, () -> assets(null, true).read(pinned(CONTENT)));
+        assertThrows(Problem.class, () -> assets(null, true).published(pinned(CONTENT)));
+        assertEquals(List.of(), asked);
+    }
+
+    @Test void theBarTellsHowFarItIs() {
+        assertEquals("░░░░░░░░░░░░░░░░░░░░ 0.0 of 30.0 MB", Assets.bar(0, 30_000_000));
+        assertEquals("██████████░░░░░░░░░░ 15.0 of 30.0 MB", Assets.bar(15_000_000, 30_000_000));
+        assertEquals("████████████████████ 30.0 of 30.0 MB", Assets.bar(30_000_000, 30_000_000));
+        assertEquals("15.0 MB", Assets.bar(15_000_000, -1));
     }
 }

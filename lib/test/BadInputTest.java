@@ -71,21 +71,35 @@ class BadInputTest {
     }
 
     @Test void noKind() throws IOException {
-        refused(Problem.UNFIT, "kind was not found", "", Map.of("PATH", pathWith("jbang", "java", "docker", "istioctl")));
+        refused(Problem.UNFIT, "kind was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl")));
     }
 
     @Test void noIstioctl() throws IOException {
-        refused(Problem.UNFIT, "istioctl was not found", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind")));
+        refused(Problem.UNFIT, "istioctl was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind")));
     }
 
     @Test void anOldKind() throws IOException {
-        refused(Problem.UNFIT, "kind is too old", "", Map.of("PATH", pathWith("jbang", "java", "docker", "istioctl") + ":"
+        refused(Problem.UNFIT, "kind is too old", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl") + ":"
                 + saying("kind", "kind v0.20.0 go1.20")));
     }
 
     @Test void anIstioctlOfAnotherVersion() throws IOException {
-        refused(Problem.UNFIT, "istioctl is of another version", "", Map.of("PATH", pathWith("jbang", "java", "docker", "kind") + ":"
+        refused(Problem.UNFIT, "istioctl is of another version", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind") + ":"
                 + saying("istioctl", "client version: 1.24.0")));
+    }
+
+    /** This PATH, a cache that is empty, and a mirror where nobody answers. */
+    private Map<String, String> nothingToFetch(String path) {
+        return Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "http://127.0.0.1:9",
+                "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
+    }
+
+    @Test void aServerThatDoesNotAnswer() throws IOException {
+        try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            var environment = new HashMap<>(nothingToFetch(pathWith("jbang", "java", "docker", "istioctl")));
+            environment.put("KIND_DEMO_MIRROR", "http://127.0.0.1:" + silent.getLocalPort());
+            refused(Problem.UNFIT, "kind was not found on PATH, or cannot be run; cannot get kind-", "", environment);
+        }
     }
 
     /** A folder with just these programs and the plain ones of the system. */

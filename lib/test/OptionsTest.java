@@ -29,7 +29,8 @@ class OptionsTest {
     @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1", "--workers 10",
             "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
         "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all", "--assets /nowhere/at/all",
-                "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0", "--vault-port 65536"})
+                "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0", "--vault-port 65536",
+                "--mirror github.com", "--mirror file:///tmp"})
     void whatCannotBeMeantIsRefused(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, exitCode(new Probe(), words));

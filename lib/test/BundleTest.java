@@ -1,0 +1,117 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.github.luben.zstd.ZstdOutputStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What is looked at before a bundle is used; how one is made and used is {@link OfflineTest}'s. */
+@Tag("unit")
+class BundleTest {
+    @TempDir Path folder;
+    private Path bundle, cache;
+
+    @BeforeEach void make() throws IOException {
+        bundle = Files.createDirectory(folder.resolve("demo"));
+        cache = folder.resolve("cache");
+        SortedMap<String, String> parts = new TreeMap<>();
+        for (String part : List.of("kind", "istioctl", Versions.METALLB_MANIFEST.file(), "images.tar.zst")) {
+            Files.writeString(bundle.resolve(part), "this is " + part).toFile().setExecutable(part.matches("kind|istioctl"));
+            parts.put(part, Assets.sha256(bundle.resolve(part)));
+        }
+        index(Versions.all(), "" + Platform.current(), parts);
+    }
+
+    private void index(Map<String, String> versions, String platform, SortedMap<String, String> parts) throws IOException {
+        new ObjectMapper().writeValue(bundle.resolve("index.json").toFile(), new Bundle.Index(versions, platform, "kindest/node:v1.2.3",
+                new TreeMap<>(Map.of("an/image:1", "sha256:1")), parts));
+    }
+
+    private Path archive() throws IOException {
+        Path archive = folder.resolve("demo.tar.zst");
+        try (var out = new ZstdOutputStream(Files.newOutputStream(archive))) {
+            new Tool("tar", "", new Console(false)).into(Duration.ofSeconds(10), out, "-c", "-C", bundle.toString(), ".");
+        }
+        return archive;
+    }
+
+    private Bundle open(Path path) { return new Bundle(path, new Console(false)).open(cache); }
+
+    private void refused(Path path, String words) {
+        Problem problem = assertThrows(Problem.class, () -> open(path));
+        assertTrue(problem.getMessage().contains(words), problem.getMessage());
+        assertEquals(Problem.UNFIT, problem.exitCode());
+        assertFalse(Files.exists(Kind.PROGRAM.installed(cache)), "nothing is taken");
+    }
+
+    @Test void itsPartsGoWhereTheyWouldBeFetchedTo() throws IOException {
+        for (Path path : List.of(bundle, archive())) {
+            Bundle open = open(path);
+            assertEquals(Set.of("an/image:1"), open.images());
+            assertEquals("kindest/node:v1.2.3", open.nodeImage());
+            assertEquals("this is kind", Files.readString(Kind.PROGRAM.installed(cache)));
+            assertTrue(Files.isExecutable(Istioctl.PROGRAM.installed(cache)));
+            assertTrue(Files.exists(cache.resolve(Versions.METALLB_MANIFEST.file())));
+            try (Stream<Path> left = Files.list(cache)) {
+                assertEquals(3, left.count(), "the rest is removed");
+            }
+            Home.remove(cache);
+        }
+    }
+
+    @Test void aDamagedPartIsRefused() throws IOException {
+        Files.writeString(bundle.resolve("kind"), "that was kind");
+        refused(bundle, "kind in " + bundle + " is not what its index says");
+        refused(archive(), "is not what its index says");
+        Files.delete(bundle.resolve("kind"));
+        refused(bundle, "SHA-256 none");
+    }
+
+    @Test void aPartThatTheIndexDoesNotNameIsRefused() throws IOException {
+        index(Versions.all(), "" + Platform.current(), new TreeMap<>());
+        refused(bundle, "kind in " + bundle + " is not what its index says");
+    }
+
+    @Test void anotherMachinesIsRefused() throws IOException {
+        index(Versions.all(), "darwin-arm64", new TreeMap<>());
+        refused(bundle, "is for darwin-arm64; this machine is " + Platform.current());
+    }
+
+    @Test void otherVersionsAreRefused() throws IOException {
+        Map<String, String> versions = new TreeMap<>(Versions.all());
+        versions.put("istio", "1.2.3");
+        index(versions, "" + Platform.current(), new TreeMap<>());
+        refused(bundle, "is for other scripts: it has {istio=1.2.3");
+    }
+
+    @Test void whatIsNoBundleIsRefused() throws IOException {
+        assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> open(folder.resolve("none.tar.zst"))).exitCode());
+        Files.writeString(bundle.resolve("index.json"), "{\"something\": \"else\"}");
+        refused(bundle, "is no bundle of this demo");
+        Files.delete(bundle.resolve("index.json"));
+        refused(bundle, "is no bundle of this demo");
+        refused(archive(), "is no bundle of this demo");
+        refused(Files.writeString(folder.resolve("text.tar.zst"), "just text"), "is damaged, or is no archive");
+    }
+
+    @Test void anArchiveThatWasCutIsRefused() throws IOException {
+        byte[] whole = Files.readAllBytes(archive());
+        for (int length : List.of(0, 10, whole.length / 2, whole.length - 5))
+            refused(Files.write(folder.resolve("cut.tar.zst"), Arrays.copyOf(whole, length)), "cut.tar.zst is");
+    }
+
+    @Test void itIsMadeWhereNothingElseIs() throws IOException {
+        assertEquals(folder.resolve("new.tar.zst").toString(), new Bundle(folder.resolve("new.tar.zst"), new Console(false)).checkTarget());
+        assertEquals(bundle.toString(), new Bundle(bundle, new Console(false)).checkTarget(), "an earlier one is replaced");
+        Files.createDirectory(folder.resolve("dir.tar.zst"));
+        Files.writeString(Files.createDirectory(folder.resolve("mine")).resolve("file"), "");
+        for (String wrong : List.of("demo.zip", "demo.tar", "dir.tar.zst", "mine", "no/such/folder"))
+            assertEquals(Problem.USAGE, assertThrows(Problem.class, new Bundle(folder.resolve(wrong), new Console(false))::checkTarget,
+                    wrong).exitCode());
+    }
+}

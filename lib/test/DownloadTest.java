@@ -1,0 +1,255 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import module java.base;
+import java.net.Proxy;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Fetching from servers that are slow, cut off, lie; each answers one request per connection. */
+@Tag("unit")
+class DownloadTest {
+    private static final byte[] CONTENT = new byte[200_000];
+    private static final int HALF = 100_000;
+
+    static { new Random(1).nextBytes(CONTENT); }
+
+    /** One answer: what a server writes to a request of these headers. */
+    private interface Answer {
+        void to(String request, OutputStream out) throws Exception;
+    }
+
+    @TempDir Path folder;
+    private final List<String> requests = new CopyOnWriteArrayList<>();
+    private final List<ServerSocket> servers = new ArrayList<>();
+
+    @AfterEach void stop() throws IOException { for (ServerSocket server : servers) server.close(); }
+
+    /** Starts a server that gives these answers in turn, and the last one ever after; returns its address. */
+    private String serve(Answer... answers) throws IOException {
+        ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+        servers.add(server);
+        Thread.startVirtualThread(() -> {
+            for (int i = 0; !server.isClosed(); i++) {
+                Answer answer = answers[Math.min(i, answers.length - 1)];
+                try {
+                    Socket socket = server.accept();
+                    Thread.startVirtualThread(() -> answer(socket, answer));
+                } catch (IOException e) {
+                    return; // closed
+                }
+            }
+        });
+        return "http://127.0.0.1:" + server.getLocalPort();
+    }
+
+    private void answer(Socket socket, Answer answer) {
+        try (socket) {
+            var reader = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.ISO_8859_1));
+            String request = Stream.generate(() -> line(reader)).takeWhile(l -> !l.isEmpty()).collect(Collectors.joining("\n"));
+            requests.add(request);
+            answer.to(request, socket.getOutputStream());
+        } catch (Exception e) {
+            // the client left, as it may
+        }
+    }
+
+    private static String line(BufferedReader reader) {
+        try {
+            return Objects.requireNonNullElse(reader.readLine(), "");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void head(OutputStream out, String status, String... headers) throws IOException {
+        out.write("HTTP/1.1 %s\r\n%s\r\nConnection: close\r\n\r\n".formatted(status, String.join("\r\n", headers))
+                .getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    /** All that it has, under this validator. */
+    private static Answer whole(String etag) {
+        return (_, out) -> {
+            head(out, "200 OK", "Content-Length: " + CONTENT.length, "ETag: " + etag);
+            out.write(CONTENT);
+        };
+    }
+
+    /** Half of what it promises. */
+    private static Answer half(String... headers) {
+        return (_, out) -> {
+            head(out, "200 OK", Stream.concat(Stream.of("Content-Length: " + CONTENT.length), Stream.of(headers)).toArray(String[]::new));
+            out.write(CONTENT, 0, HALF);
+        };
+    }
+
+    private static final Answer SECOND_HALF = (_, out) -> {
+        String range = "Content-Range: bytes %d-%d/%d".formatted(HALF, CONTENT.length - 1, CONTENT.length);
+        head(out, "206 Partial Content", "Content-Length: " + HALF, range);
+        out.write(CONTENT, HALF, HALF);
+    };
+
+    private byte[] fetched(String address, Map<String, String> environment) throws Exception {
+        Path file = folder.resolve("file");
+        try (Download download = new Download(Duration.ofMillis(700), Duration.ofMillis(5), environment)) {
+            download.into(file, URI.create(address), (_, _) -> {});
+        }
+        return Files.readAllBytes(file);
+    }
+
+    private byte[] fetched(String address) throws Exception { return fetched(address, Map.of()); }
+
+    private String failure(String address, Map<String, String> environment) {
+        return assertThrows(IOException.class, () -> fetched(address, environment)).getMessage();
+    }
+
+    private String header(int request, String name) {
+        return requests.get(request).lines().filter(l -> l.toLowerCase(Locale.ROOT).startsWith(name.toLowerCase(Locale.ROOT) + ":"))
+                .map(l -> l.substring(name.length() + 1).strip()).findFirst().orElse("");
+    }
+
+    @Test void aSlowServerIsWaitedFor() throws Exception {
+        long start = System.nanoTime();
+        assertArrayEquals(CONTENT, fetched(serve((_, out) -> {
+            head(out, "200 OK", "Content-Length: " + CONTENT.length);
+            for (int i = 0; i < 5; i++) {
+                out.write(CONTENT, i * CONTENT.length / 5, CONTENT.length / 5);
+                Thread.sleep(250);
+            }
+        })));
+        assertEquals(1, requests.size());
+        assertTrue(System.nanoTime() - start > 1e9, "it took longer than a server may be silent");
+    }
+
+    @Test void aCutIsGoneOnFrom() throws Exception {
+        assertArrayEquals(CONTENT, fetched(serve(half("ETag: \"one\""), SECOND_HALF)));
+        assertEquals("bytes=%d-".formatted(HALF), header(1, "Range"));
+        assertEquals("\"one\"", header(1, "If-Range"));
+    }
+
+    @Test void aSilentServerIsAskedAgain() throws Exception {
+        assertArrayEquals(CONTENT, fetched(serve((request, out) -> {
+            half("Last-Modified: Sun, 22 Nov 2026 10:00:00 GMT").to(request, out);
+            Thread.sleep(5000);
+        }, SECOND_HALF)));
+        assertEquals("Sun, 22 Nov 2026 10:00:00 GMT", header(1, "If-Range"));
+    }
+
+    @Test void aSilentServerThatPromisedNoLengthTooIsAskedAgain() throws Exception {
+        assertArrayEquals(CONTENT, fetched(serve((_, out) -> {
+            head(out, "200 OK", "ETag: \"one\"");
+            out.write(CONTENT, 0, HALF);
+            Thread.sleep(5000);
+        }, SECOND_HALF)));
+    }
+
+    @Test void whatCannotBeGoneOnFromIsFetchedAnew() throws Exception {
+        assertArrayEquals(CONTENT, fetched(serve(half(), whole("\"x\""))));
+        assertEquals("", header(1, "Range"), "without a validator nobody knows whether it is the same file");
+        requests.clear();
+        assertArrayEquals(CONTENT, fetched(serve(half("ETag: \"old\""), whole("\"new\""))));
+        assertEquals("\"old\"", header(1, "If-Range"));
+        requests.clear();
+        assertArrayEquals(CONTENT, fetched(serve(half("ETag: \"x\""), (_, out) -> {
+            head(out, "206 Partial Content", "Content-Length: 10", "Content-Range: bytes 0-9/200000");
+            out.write(CONTENT, 0, 10);
+        }, whole("\"x\""))));
+        assertEquals("", header(2, "Range"), "what went on at another byte is not trusted");
+    }
+
+    @Test void aServerThatOnlyCutsIsGivenUp() throws Exception {
+        String message = failure(serve(half()), Map.of());
+        assertTrue(message.contains("127.0.0.1") && message.contains("at the last of 6 tries"), message);
+        assertEquals(6, requests.size());
+    }
+
+    @Test void anErrorMayPassAndARefusalStays() throws Exception {
+        assertArrayEquals(CONTENT, fetched(serve((_, out) -> head(out, "503 Busy", "Content-Length: 0"), whole("\"x\""))));
+        requests.clear();
+        String message = failure(serve((_, out) -> head(out, "403 Forbidden", "Content-Length: 0")), Map.of());
+        assertTrue(message.contains("answered 403"), message);
+        assertEquals(1, requests.size());
+    }
+
+    @Test void moreThanThereIsWasPromised() throws Exception {
+        assertArrayEquals(CONTENT, fetched(serve((_, out) -> {
+            head(out, "200 OK", "Content-Length: 999999", "ETag: \"x\"");
+            out.write(CONTENT);
+        }, (_, out) -> head(out, "416 Range Not Satisfiable", "Content-Length: 0"))));
+    }
+
+    /** What a server that lies leaves in a cache: nothing, whichever way it lies. */
+    @Test void whatIsNotTheFileIsNotKept() throws Exception {
+        String sum = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(CONTENT));
+        for (int promised : List.of(HALF, CONTENT.length + 1)) {
+            URI mirror = URI.create(serve((_, out) -> {
+                head(out, "200 OK", "Content-Length: " + promised);
+                out.write(CONTENT);
+            }));
+            var asset = new Versions.Asset("file", "https://example.org/file", sum);
+            var assets = new Assets(null, folder, mirror, false, new Console(false));
+            assertThrows(Problem.class, () -> assets.fetch(asset, folder.resolve("file"), _ -> {}, f -> f));
+            assertArrayEquals(new String[] {"file.lock"}, folder.toFile().list());
+        }
+    }
+
+    @Test void aRedirectIsFollowed() throws Exception {
+        String there = serve(whole("\"x\""));
+        Answer moved = (_, out) -> head(out, "302 Found", "Content-Length: 0", "Location: " + there + "/there");
+        assertArrayEquals(CONTENT, fetched(serve(moved) + "/here"));
+        assertTrue(requests.getLast().startsWith("GET /there "), requests.toString());
+    }
+
+    @Test void aProxyIsAskedAndGivenItsPassword() throws Exception {
+        String proxy = serve((request, out) -> {
+            if (!request.contains("Proxy-Authorization:")) head(out, "407 Who", "Content-Length: 0", "Proxy-Authenticate: Basic realm=\"x\"");
+            else whole("\"x\"").to(request, out);
+        });
+        Map<String, String> environment = Map.of("http_proxy", proxy.replace("http://", "http://me:se%20cret@"));
+        assertArrayEquals(CONTENT, fetched("http://example.org/file", environment));
+        assertTrue(requests.getLast().startsWith("GET http://example.org/file "), requests.toString());
+        String password = Base64.getEncoder().encodeToString("me:se cret".getBytes(StandardCharsets.UTF_8));
+        assertEquals("Basic " + password, header(requests.size() - 1, "Proxy-Authorization"));
+    }
+
+    @Test void aProxyTunnelsTls() throws Exception {
+        String proxy = serve((request, out) -> {
+            if (!request.contains("Proxy-Authorization:")) head(out, "407 Who", "Content-Length: 0", "Proxy-Authenticate: Basic realm=\"x\"");
+            else head(out, "403 Not there", "Content-Length: 0");
+        });
+        failure("https://example.org/file", Map.of("HTTPS_PROXY", proxy.replace("http://", "http://me:secret@"), "HTTP_PROXY",
+                "http://127.0.0.1:1"));
+        assertTrue(requests.stream().allMatch(r -> r.startsWith("CONNECT example.org:443 ")), requests.toString());
+        assertFalse(header(requests.size() - 1, "Proxy-Authorization").isEmpty(), requests.toString());
+    }
+
+    @Test void aProxyIsNotForAllHosts() throws Exception {
+        Proxies proxies = new Proxies(Map.of("HTTPS_PROXY", "proxy.example.org:3128", "NO_PROXY", "example.com, .internal,10.0.0.1:8080"));
+        for (String direct : List.of("https://example.com/a", "https://a.example.com", "https://x.internal", "https://10.0.0.1:8080",
+                "https://localhost:1", "http://github.com"))
+            assertEquals(List.of(Proxy.NO_PROXY), proxies.select(URI.create(direct)), direct);
+        for (String through : List.of("https://github.com", "https://notexample.com"))
+            assertTrue(("" + proxies.select(URI.create(through)).getFirst().address()).matches("proxy.example.org.*:3128"), through);
+        Proxies none = new Proxies(Map.of("HTTPS_PROXY", "http://p:1", "NO_PROXY", "*"));
+        assertEquals(List.of(Proxy.NO_PROXY), none.select(URI.create("https://github.com")));
+        assertThrows(Problem.class, () -> new Proxies(Map.of("HTTPS_PROXY", "socks5://p:1")).select(URI.create("https://github.com")));
+    }
+
+    @Test void aFullFolderIsNamed() throws Exception {
+        Path small = Files.createDirectory(folder.resolve("small"));
+        assumeTrue(Shell.run("mount -t tmpfs -o size=64k tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");
+        try {
+            var assets = new Assets(null, small, URI.create(serve(whole("\"x\""))), false, new Console(false));
+            var asset = new Versions.Asset("file", "https://example.org/file", "0");
+            Problem problem = assertThrows(Problem.class, () -> assets.fetch(asset, small.resolve("file"), _ -> {}, f -> f));
+            assertTrue(problem.getMessage().contains("No space left") && problem.hint().contains("XDG_CACHE_HOME"), problem.getMessage());
+            assertArrayEquals(new String[] {"file.lock"}, small.toFile().list(), "the room is given back");
+        } finally {
+            Shell.run("umount '%s'".formatted(small));
+        }
+    }
+}
