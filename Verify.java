@@ -83,7 +83,7 @@ public class Verify extends Script {
         List<Outcome> outcomes = new Experiments(kubes, app, checks, docker, settings).run(broken ? List.of() : wanted,
                 outcome -> { if (text) tell(console, outcome); });
 
-        Results results = Results.of(kubes, findings, outcomes);
+        Results results = Results.of(settings, kubes, findings, outcomes);
         switch (output) {
             case json -> console.result(results.json());
             case junit -> console.result(results.junit());

@@ -26,13 +26,17 @@ public record Home(Path cache, Path state) {
     public Path log(String command) { return state.resolve(command + ".log"); }
 
     /**
-     * Keeps in mind how many clusters the demo has, so that one that is gone is missed, and who signs for it, which cannot be
-     * changed.
+     * Keeps in mind how many clusters the demo has, so that one that is gone is missed, who signs for it, which cannot be
+     * changed, and what was asked for of Istio.
      */
-    public void remember(int clusters, CertificateAuthority.Choice ca) throws IOException {
+    public void remember(int clusters, CertificateAuthority.Choice ca, IstioSettings istio) throws IOException {
         Files.writeString(make().state.resolve("clusters"), "" + clusters);
         Files.writeString(state.resolve("ca"), "" + ca);
+        istio.keep(state.resolve("istio"));
     }
+
+    /** What {@link #remember} was told of Istio; empty when there is no demo. */
+    public Optional<IstioSettings> istio() { return IstioSettings.kept(state.resolve("istio")); }
 
     /** How many clusters {@link #remember} was told last; 0 when nothing. */
     public int remembered() {
@@ -105,12 +109,15 @@ public record Home(Path cache, Path state) {
     public Action delete(boolean all) {
         List<Path> folders = all ? List.of(state, cache) : List.of(state);
         return new Action("rm -rf " + String.join(" ", folders.stream().map(f -> Tool.quoted("" + f)).toList()), _ -> {
-            for (Path folder : folders) {
-                if (!Files.exists(folder)) continue;
-                try (Stream<Path> paths = Files.walk(folder)) {
-                    for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
-                }
-            }
+            for (Path folder : folders) deleteTree(folder);
         });
+    }
+
+    /** Deletes a folder with all that is in it, if it is there. */
+    static void deleteTree(Path folder) throws IOException {
+        if (!Files.exists(folder)) return;
+        try (Stream<Path> paths = Files.walk(folder)) {
+            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
+        }
     }
 }

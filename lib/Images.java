@@ -45,7 +45,7 @@ public final class Images {
         this.docker = docker;
         this.base = settings.nodeImage();
         this.names = new TreeSet<>();
-        List.of(Istioctl.images(), MetalLb.images(), new SampleApp(settings).images()).forEach(names::addAll);
+        List.of(new Istioctl(settings, docker).images(), MetalLb.images(), new SampleApp(settings).images()).forEach(names::addAll);
     }
 
     /** What is there and what must be pulled; a {@link Problem} that names the images which neither the engine has nor a registry. */

@@ -10,6 +10,7 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.utils.Serialization;
 
 /**
  * Istio, through istioctl where it knows best: it renders the manifest and makes remote secrets. The rendered manifest is
@@ -19,52 +20,102 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 public final class Istioctl {
     static final String NAMESPACE = "istio-system";
     static final String EAST_WEST = "istio-eastwestgateway";
-    private static final String INSTALL = ("install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
-            + " then put istio-%1$s/bin on PATH").formatted(Versions.ISTIO);
+    private static final String INSTALL = "install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
+            + " then put istio-%1$s/bin on PATH";
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
 
     private final Tool istioctl;
     private final Docker docker;
     private final Manifests manifests;
+    private final Settings settings;
+    private final IstioSettings wanted;
     private final Map<Cluster, Rendered> rendered = new ConcurrentHashMap<>();
 
     /** A cluster's manifest: the resource definitions as text, all else as resources; and what stands for its settings. */
     private record Rendered(List<String> definitions, List<GenericKubernetesResource> others, String settings) {}
 
     public Istioctl(Settings settings, Docker docker) {
-        this.istioctl = new Tool("istioctl", INSTALL, settings.console());
+        this.settings = settings;
+        this.wanted = settings.istio();
+        this.istioctl = new Tool("istioctl", INSTALL.formatted(wanted.version()), settings.console());
         this.docker = docker;
         this.manifests = settings.manifests();
     }
 
-    /** The images that Istio itself runs from. */
-    public static List<String> images() {
-        return List.of(Versions.ISTIO_HUB + "/pilot:" + Versions.ISTIO, Versions.ISTIO_HUB + "/proxyv2:" + Versions.ISTIO);
+    /** The images that Istio itself runs from: those of the rendered manifest, when that may name others. */
+    public Set<String> images() {
+        if (!settings.ownIstio()) return wanted.images();
+        try {
+            String manifest = generate(settings.mesh().clusters().getFirst());
+            Set<String> named = new TreeSet<>(Set.of(proxyImage(manifest)));
+            Kube.split(manifest).stream().filter(text -> Set.of("Deployment", "DaemonSet").contains(Kube.parseOne(text).getKind()))
+                    .forEach(text -> named.addAll(Manifests.images(text)));
+            return named;
+        } catch (Problem p) {
+            return wanted.images(); // what is wrong is told by the check of istioctl
+        }
     }
 
-    /** The version of istioctl; a {@link Problem} when it is missing or of another minor version than the pin. */
+    /** The image that the injector gives to proxies, from the settings that it has. */
+    private static String proxyImage(String manifest) {
+        String values = Kube.split(manifest).stream().map(Kube::parseOne).filter(r -> r.getKind().equals("ConfigMap")
+                && r.getMetadata().getName().equals("istio-sidecar-injector")).findFirst().orElseThrow().get("data", "values");
+        JsonNode global = Serialization.unmarshal(values, JsonNode.class).path("global");
+        String image = global.at("/proxy/image").asText(), variant = global.path("variant").asText("");
+        return image.contains("/") ? image : "%s/%s:%s%s".formatted(global.path("hub").asText(), image, global.path("tag").asText(),
+                variant.isEmpty() ? "" : "-" + variant);
+    }
+
+    /** The version of istioctl; a {@link Problem} when it is missing or of another minor version than Istio is to be. */
     public Version checkVersion() {
         Version said = Version.first(istioctl.run(Duration.ofSeconds(10), "version", "--remote=false", "--short"));
-        if (!said.sameMinor(Version.first(Versions.ISTIO)))
-            throw Problem.unfit("istioctl is of another version: it says %s, the demo needs %s".formatted(said, Versions.ISTIO), INSTALL);
+        if (!said.sameMinor(Version.first(wanted.version())))
+            throw Problem.unfit("istioctl is of another version: it says %s, the demo needs %s".formatted(said, wanted.version()),
+                    INSTALL.formatted(wanted.version()));
         return said;
+    }
+
+    /**
+     * A {@link Problem} when what is wanted cannot be: istioctl does not take a setting, in its own words, or a mesh that stands
+     * would go further than Istio goes in one step. https://istio.io/latest/docs/setup/upgrade/in-place/
+     */
+    String check(Mesh mesh) {
+        Version version = checkVersion(), next = Version.first(wanted.version());
+        Version there = settings.home().istio().map(kept -> Version.first(kept.version())).orElse(next);
+        if (!next.sameMinor(there) && !there.behind(next, 1))
+            throw Problem.unfit("the mesh runs Istio %s, from which %s is no step that Istio supports: the next minor version is".formatted(there, next),
+                    "keep it: leave --istio-version out; or start afresh: jbang Teardown.java%s, then this again".formatted(settings.asTyped()));
+        if (!settings.ownIstio()) return "" + version;
+        try {
+            generate(mesh.clusters().getFirst());
+        } catch (Problem p) {
+            throw Problem.unfit(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests;"
+                    + " what there is to set: https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/").formatted(version.major(),
+                    version.minor()));
+        }
+        return "%s, with %s".formatted(version, wanted);
     }
 
     private String operator(Cluster cluster) {
         Map<String, String> values = new HashMap<>(cluster.placeholders());
-        values.put("ISTIO_HUB", Versions.ISTIO_HUB);
-        values.put("ISTIO_VERSION", Versions.ISTIO);
+        values.put("ISTIO_HUB", wanted.hub());
+        values.put("ISTIO_VERSION", wanted.version());
         return manifests.filled("istio/istio.yaml", values);
+    }
+
+    /** The cluster's manifest as istioctl renders it. It takes "-" as the last file only, where nothing could be laid over it. */
+    private String generate(Cluster cluster) {
+        String printed = istioctl.feedUnlogged(SHORT, operator(cluster), Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"),
+                wanted.arguments().stream()).toArray(String[]::new));
+        // istioctl prints its warnings to stdout too, before the manifest
+        return printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
     }
 
     /** Renders the cluster's manifest; needs no cluster. */
     public Action render(Kube kube) {
         Cluster cluster = kube.cluster();
         return new Action("# rendered by istioctl install, below", _ -> {
-            String printed = istioctl.feedUnlogged(SHORT, operator(cluster), "manifest", "generate", "-f", "-");
-            // istioctl prints its warnings to stdout too, before the manifest
-            Map<Boolean, List<String>> documents = Kube.split(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))).stream()
-                    .collect(Collectors.partitioningBy(Kube::isDefinition));
+            Map<Boolean, List<String>> documents = Kube.split(generate(cluster)).stream().collect(Collectors.partitioningBy(Kube::isDefinition));
             List<GenericKubernetesResource> others = documents.get(false).stream().map(Kube::parseOne).toList();
             // NodePorts are named for the ports that kind maps; elsewhere they may be taken
             if (!cluster.isKind()) others.stream().filter(Kube::namesNodePorts).forEach(service ->
@@ -88,8 +139,9 @@ public final class Istioctl {
 
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
     public Action definitions(Kube kube) {
-        String byHand = "istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF";
-        return new Action(byHand.formatted(kube.cluster().context(), operator(kube.cluster()).strip()),
+        String more = wanted.arguments().stream().map(word -> " " + Tool.quoted(word)).collect(Collectors.joining());
+        String byHand = "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF";
+        return new Action(byHand.formatted(kube.cluster().context(), more, operator(kube.cluster()).strip()),
                 _ -> kube.applyDefinitions("istio", rendered.get(kube.cluster()).definitions));
     }
 
@@ -128,14 +180,16 @@ public final class Istioctl {
     public Action gateways(Kube kube) {
         String byHand = "%s -n %s rollout status deployment --timeout 300s";
         return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
-            List<GenericKubernetesResource> wanted = part(kube, Istioctl::isGateway);
-            kube.apply(wanted);
-            Set<String> names = wanted.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
+            List<GenericKubernetesResource> gateways = part(kube, Istioctl::isGateway);
+            kube.apply(gateways);
+            Set<String> names = gateways.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
                     .collect(Collectors.toSet());
-            // a gateway that the manifest has no more
-            Stream.of(kube.client().apps().deployments(), kube.client().services()).flatMap(all -> all.inNamespace(NAMESPACE)
-                    .withLabel("operator.istio.io/component").list().getItems().stream()).filter(r -> isGateway(r) && !names.contains(r
-                    .getMetadata().getName()) && (kube.cluster().isKind() || Footprint.isOurs(r))).forEach(r -> kube.client().resource(r).delete());
+            Set<String> wanted = part(kube, _ -> true).stream().map(r -> r.getKind() + " " + r.getMetadata().getName()).collect(Collectors.toSet());
+            // a gateway, or another component, that the manifest has no more
+            Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
+                    .inNamespace(NAMESPACE).withLabel("operator.istio.io/component").list().getItems().stream())
+                    .filter(r -> !wanted.contains(r.getKind() + " " + r.getMetadata().getName()) && (kube.cluster().isKind() || Footprint.isOurs(r)))
+                    .forEach(r -> kube.client().resource(r).delete());
             kube.awaitDeployments(NAMESPACE, names, LONG, seen);
         });
     }

@@ -38,6 +38,7 @@ package lib;
 //SOURCES Home.java
 //SOURCES Host.java
 //SOURCES Images.java
+//SOURCES IstioSettings.java
 //SOURCES Istioctl.java
 //SOURCES Kind.java
 //SOURCES Kube.java
