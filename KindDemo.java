@@ -10,7 +10,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "KindDemo", description = "Makes kind clusters and joins them to one Istio mesh: multi-primary, each cluster on a network "
-        + "of its own.")
+        + "of its own. What is there already is gone on with, and stays as it is where no option says otherwise.", footer = {
+            "  jbang KindDemo.java                          # two clusters, in about a minute",
+            "  jbang KindDemo.java --clusters 3 --workers 1",
+            "  jbang KindDemo.java --istio-set meshConfig.enableTracing=true",
+            "  jbang KindDemo.java --contexts east,west     # into clusters that you have",
+            "  jbang KindDemo.java --dry-run                # the same as shell commands"})
 public class KindDemo extends Script {
     @Option(names = "--no-locality", description = "Leave out the locality rule: requests spread over all clusters.")
     boolean noLocality;

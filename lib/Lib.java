@@ -68,6 +68,7 @@ package lib;
 //SOURCES Version.java
 //SOURCES Versions.java
 
+//FILES completion.sh=completion.sh
 //FILES report.html=report.html
 //FILES manifests/apps/helloworld.yaml=../manifests/apps/helloworld.yaml
 //FILES manifests/apps/ingress.yaml=../manifests/apps/ingress.yaml

@@ -30,7 +30,7 @@ class ManifestsTest {
     @Test void theHubAndTheCodeListEveryManifest() throws IOException {
         Set<String> manifests = below("manifests", ".yaml");
         Set<String> files = manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m)).collect(Collectors.toSet());
-        files.add("report.html=report.html");
+        files.addAll(Set.of("report.html=report.html", "completion.sh=completion.sh"));
         assertEquals(files, listed("FILES"));
         assertEquals(manifests, new HashSet<>(Manifests.ALL));
     }

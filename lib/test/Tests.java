@@ -12,6 +12,7 @@
 //SOURCES DiagnosticsTest.java
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
+//SOURCES HelpTest.java
 //SOURCES InterruptionTest.java
 //SOURCES KubeconfigTest.java
 //SOURCES ManifestsTest.java
