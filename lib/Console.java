@@ -146,7 +146,8 @@ public final class Console implements AutoCloseable {
 
     private synchronized void showStatus() {
         if (!terminal || running.isEmpty()) return;
-        int most = Math.max(1, Math.min(size.rows / 2, running.size())), widest = running.stream().mapToInt(s -> s.title().length()).max().orElse(0);
+        int most = Math.max(1, Math.min(size.rows / 2, running.size()));
+        int widest = running.stream().mapToInt(s -> s.title().length()).max().orElse(0);
         List<String> lines = new ArrayList<>();
         for (Plan.Step step : running) {
             if (lines.size() == most - 1 && running.size() > most) {
@@ -156,7 +157,7 @@ public final class Console implements AutoCloseable {
             String text = "… %-" + widest + "s %4.0fs  %s";
             lines.add(text.formatted(step.title(), step.seconds(), step.seen().lines().findFirst().orElse("")).stripTrailing());
         }
-        show(lines.stream().map(text -> text.length() < size.columns ? text : text.substring(0, Math.max(0, size.columns - 2)) + "…").toList());
+        show(lines.stream().map(text -> text.length() < size.columns ? text : text.substring(0, size.columns - 2) + "…").toList());
     }
 
     /** Puts these lines where the status lines are, at the end of the screen; the cursor stays behind the last one. */
@@ -195,7 +196,8 @@ public final class Console implements AutoCloseable {
     private static Optional<Size> size() {
         try {
             // stty looks at its standard input
-            Process stty = new ProcessBuilder("sh", "-c", "stty size <&2 2> /dev/null").redirectError(ProcessBuilder.Redirect.INHERIT).start();
+            Process stty = new ProcessBuilder("sh", "-c", "stty size <&2 2> /dev/null").redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
             if (!stty.waitFor(1, TimeUnit.SECONDS) || stty.exitValue() != 0) return Optional.empty();
             String[] said = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
             // a terminal that does not know its size says 0

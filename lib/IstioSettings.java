@@ -26,8 +26,8 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
 
     /** What istioctl is to be told after the file with the manifest: later files count for more, --set for most. */
     List<String> arguments() {
-        return Stream.concat(values.stream().flatMap(file -> Stream.of("-f", file.toString())), set.stream().flatMap(s -> Stream.of("--set", s)))
-                .toList();
+        Stream<String> files = values.stream().flatMap(file -> Stream.of("-f", file.toString()));
+        return Stream.concat(files, set.stream().flatMap(s -> Stream.of("--set", s))).toList();
     }
 
     /** The same with other values for what is given; null leaves it, and a list with an empty text in it empties it. */

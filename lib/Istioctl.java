@@ -83,15 +83,15 @@ public final class Istioctl {
         Version version = checkVersion(), next = Version.first(wanted.version());
         Version there = settings.home().istio().map(kept -> Version.first(kept.version())).orElse(next);
         if (!next.sameMinor(there) && !there.behind(next, 1))
-            throw Problem.unfit("the mesh runs Istio %s, from which %s is no step that Istio supports: the next minor version is".formatted(there, next),
-                    "keep it: leave --istio-version out; or start afresh: jbang Teardown.java%s, then this again".formatted(settings.asTyped()));
+            throw Problem.unfit("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
+                    .formatted(there, next), "keep it: leave --istio-version out; or start afresh: jbang Teardown.java%s, then this again"
+                    .formatted(settings.asTyped()));
         if (!settings.ownIstio()) return "" + version;
         try {
             generate(mesh.clusters().getFirst());
         } catch (Problem p) {
-            throw Problem.unfit(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests;"
-                    + " what there is to set: https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/").formatted(version.major(),
-                    version.minor()));
+            throw Problem.unfit(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; what there is to set:"
+                    + " https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/").formatted(version.major(), version.minor()));
         }
         return "%s, with %s".formatted(version, wanted);
     }
@@ -105,8 +105,8 @@ public final class Istioctl {
 
     /** The cluster's manifest as istioctl renders it. It takes "-" as the last file only, where nothing could be laid over it. */
     private String generate(Cluster cluster) {
-        String printed = istioctl.feedUnlogged(SHORT, operator(cluster), Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"),
-                wanted.arguments().stream()).toArray(String[]::new));
+        Stream<String> words = Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"), wanted.arguments().stream());
+        String printed = istioctl.feedUnlogged(SHORT, operator(cluster), words.toArray(String[]::new));
         // istioctl prints its warnings to stdout too, before the manifest
         return printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
     }
@@ -115,7 +115,8 @@ public final class Istioctl {
     public Action render(Kube kube) {
         Cluster cluster = kube.cluster();
         return new Action("# rendered by istioctl install, below", _ -> {
-            Map<Boolean, List<String>> documents = Kube.split(generate(cluster)).stream().collect(Collectors.partitioningBy(Kube::isDefinition));
+            Map<Boolean, List<String>> documents = Kube.split(generate(cluster)).stream()
+                    .collect(Collectors.partitioningBy(Kube::isDefinition));
             List<GenericKubernetesResource> others = documents.get(false).stream().map(Kube::parseOne).toList();
             // NodePorts are named for the ports that kind maps; elsewhere they may be taken
             if (!cluster.isKind()) others.stream().filter(Kube::namesNodePorts).forEach(service ->
@@ -184,11 +185,11 @@ public final class Istioctl {
             kube.apply(gateways);
             Set<String> names = gateways.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
                     .collect(Collectors.toSet());
-            Set<String> wanted = part(kube, _ -> true).stream().map(r -> r.getKind() + " " + r.getMetadata().getName()).collect(Collectors.toSet());
+            Set<String> all = part(kube, _ -> true).stream().map(Istioctl::name).collect(Collectors.toSet());
             // a gateway, or another component, that the manifest has no more
             Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
                     .inNamespace(NAMESPACE).withLabel("operator.istio.io/component").list().getItems().stream())
-                    .filter(r -> !wanted.contains(r.getKind() + " " + r.getMetadata().getName()) && (kube.cluster().isKind() || Footprint.isOurs(r)))
+                    .filter(r -> !all.contains(name(r)) && (kube.cluster().isKind() || Footprint.isOurs(r)))
                     .forEach(r -> kube.client().resource(r).delete());
             kube.awaitDeployments(NAMESPACE, names, LONG, seen);
         });
@@ -220,6 +221,8 @@ public final class Istioctl {
     private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) {
         return rendered.get(kube.cluster()).others.stream().filter(which).toList();
     }
+
+    private static String name(HasMetadata resource) { return resource.getKind() + " " + resource.getMetadata().getName(); }
 
     static boolean isGateway(HasMetadata resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());

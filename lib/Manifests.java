@@ -50,8 +50,10 @@ public final class Manifests {
         Manifests own = new Manifests(null);
         try {
             List<String> changed = new ArrayList<>();
-            for (String path : ALL) if (Files.exists(target.resolve(path)) && !Files.readString(target.resolve(path)).equals(own.read(path)))
-                changed.add(path);
+            for (String path : ALL) {
+                Path file = target.resolve(path);
+                if (Files.exists(file) && !Files.readString(file).equals(own.read(path))) changed.add(path);
+            }
             if (!changed.isEmpty() && !force) throw Problem.usage("in %s there are other files, which stay as they are: %s".formatted(target,
                     String.join(", ", changed)), "choose another folder, or overwrite them with --force");
             for (String path : ALL) {
@@ -59,7 +61,8 @@ public final class Manifests {
                 Files.writeString(target.resolve(path), own.read(path));
             }
         } catch (IOException e) {
-            throw Problem.usage("cannot write the manifests: %s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()), "choose another folder");
+            throw Problem.usage("cannot write the manifests: %s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()),
+                    "choose another folder");
         }
     }
 

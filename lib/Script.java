@@ -78,7 +78,8 @@ public abstract class Script implements Callable<Integer> {
     private static String grouped(Help help) {
         List<OptionSpec> own = new ArrayList<>(help.commandSpec().options());
         Map<String, List<OptionSpec>> groups = new LinkedHashMap<>();
-        GROUPS.forEach((heading, names) -> groups.put(heading, names.stream().map(help.commandSpec()::findOption).filter(Objects::nonNull).toList()));
+        GROUPS.forEach((heading, names) -> groups.put(heading, names.stream().map(help.commandSpec()::findOption).filter(Objects::nonNull)
+                .toList()));
         groups.values().forEach(own::removeAll);
         StringBuilder text = new StringBuilder(section(help, "Options", own));
         groups.forEach((heading, options) -> text.append(section(help, heading, options)));

@@ -188,7 +188,9 @@ public final class Settings {
     }
 
     /** Whether this demo was given more of Istio by an earlier run, and this one leaves it so without saying. */
-    public boolean keepsIstio() { return istioSet == null && istioValues == null && istioVersion == null && !istio().equals(IstioSettings.PINNED); }
+    public boolean keepsIstio() {
+        return istioSet == null && istioValues == null && istioVersion == null && !istio().equals(IstioSettings.PINNED);
+    }
 
     /** Whether what is given to istioctl is not what came with the scripts. */
     boolean ownIstio() { return manifests != null || istio().custom(); }

@@ -25,6 +25,9 @@
 //SOURCES Shell.java
 //SOURCES Soak.java
 //SOURCES SoakTest.java
+//SOURCES Terminal.java
+//SOURCES UnreachableNetworkTest.java
+//SOURCES UrlTest.java
 //SOURCES VaultMeshTest.java
 //SOURCES VaultTest.java
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3
