@@ -89,13 +89,14 @@ public class Verify extends Script {
                 outcome -> { if (text) tell(console, outcome); });
 
         Results results = Results.of(settings, kubes, findings, outcomes);
+        String json = results.json();
         switch (output) {
-            case json -> console.result(results.json());
+            case json -> console.result(json);
             case junit -> console.result(results.junit());
             case text -> console.result(results.works() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
         }
         if (report != null) {
-            Report.write(report, results.json());
+            Report.write(report, json);
             console.say("The report is in " + report);
         }
         return results.works() ? 0 : Problem.FAILED;

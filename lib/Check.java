@@ -66,8 +66,7 @@ public record Check(String id, String title, String where, Severity severity, Du
     }
 
     private static String message(Exception e) {
-        Throwable root = e;
-        while (root.getCause() != null) root = root.getCause();
+        Throwable root = Problem.root(e);
         return e instanceof Problem ? e.getMessage() : root.getClass().getSimpleName() + ": " + root.getMessage();
     }
 }

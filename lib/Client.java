@@ -44,9 +44,7 @@ record Client(Kube kube, App app) {
 
     boolean hasProxy() {
         return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems().stream()
-                .filter(p -> p.getMetadata().getDeletionTimestamp() == null)
-                .anyMatch(p -> Stream.concat(p.getSpec().getContainers().stream(), p.getSpec().getInitContainers().stream())
-                        .anyMatch(c -> c.getName().equals(PROXY)));
+                .filter(p -> p.getMetadata().getDeletionTimestamp() == null).flatMap(Pods::containers).anyMatch(c -> c.getName().equals(PROXY));
     }
 
     /** The service's endpoints as the client's proxy has them: address:port and health. */

@@ -65,7 +65,7 @@ public final class Docker {
             nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(),
                     labels.path(ROLE_LABEL).asText().equals("worker"), c.at("/Config/Image").asText(), labels.path(BASE).asText(),
                     c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK),
-                    c.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText()));
+                    address(c)));
         }
         return nodes;
     }
@@ -144,17 +144,18 @@ public final class Docker {
     /** The volumes that {@link #makeVolume} made. */
     public List<String> volumes() { return docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + MARK).lines().toList(); }
 
-    public void removeVolumes(List<String> names) { if (!names.isEmpty()) docker.run(LONG, words(names, "volume", "rm")); }
+    /** Removes volumes that no container uses; those that are gone already are no matter. */
+    public void removeVolumes(List<String> names) { if (!names.isEmpty()) docker.run(LONG, words(names, "volume", "rm", "--force")); }
 
     /** Starts a server beside the nodes, on their network; returns its container's ID. */
     public String runServer(String image) {
         return docker.run(SHORT, "run", "--detach", "--rm", "--network", network(), "--label", HELPER, image).strip();
     }
 
-    /** The IPv4 address of a container on the nodes' network. */
-    public String addressOf(String container) {
-        return parse(docker.run(SHORT, "inspect", container)).get(0).at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText();
-    }
+    /** The IPv4 address of a container on the nodes' network; empty when it has none. */
+    public String addressOf(String container) { return container(container).map(Docker::address).orElse(""); }
+
+    private static String address(JsonNode container) { return container.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText(); }
 
     /** Docker's description of a container, running or not, if there is one of that name. */
     public Optional<JsonNode> container(String name) {
@@ -167,8 +168,6 @@ public final class Docker {
         String containers = docker.run(SHORT, "ps", "--all", "--format", "{{.Names}}", "--filter", "label=" + label);
         return (containers + docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + label)).lines().distinct().toList();
     }
-
-    public void removeVolume(String name) { docker.run(SHORT, "volume", "rm", "--force", name); }
 
     /** Containers of {@link #runTemplate} and {@link #runServer} that are still there. */
     public List<String> helpers() {
@@ -219,8 +218,8 @@ public final class Docker {
         return docker.attempt(limit, null, false, words(List.of(command), "exec", container));
     }
 
-    /** Runs a command in a container; a {@link Problem} when it fails. */
-    public void expect(String container, String... command) { docker.run(SHORT, words(List.of(command), "exec", container)); }
+    /** Runs a command in a container, be it a long one; a {@link Problem} when it fails. */
+    public void expect(String container, String... command) { docker.run(LONG, words(List.of(command), "exec", container)); }
 
     /** Starts a command in a container and does not wait for it. */
     public void execDetached(String container, String... command) {

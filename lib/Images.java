@@ -25,12 +25,12 @@ public final class Images {
             rmdir /unpack""";
     /** What is large stays in the volume, with a link to each part: containerd can still add to its store, and remove from it. */
     private static final String LINK = """
-            from=/kind-demo/containerd to=/var/lib/containerd
+            from=%s to=%s
             blobs=io.containerd.content.v1.content/blobs/sha256 layers=io.containerd.snapshotter.v1.overlayfs/snapshots
             rm -rf $to/*
             tar -C $from --exclude=./$blobs/* --exclude=./$layers/* -c . | tar -C $to -x
             ln -s $from/$blobs/* $to/$blobs/
-            ln -s $from/$layers/* $to/$layers/""";
+            ln -s $from/$layers/* $to/$layers/""".formatted(SHARED + "/containerd", STORE);
     private static final Duration LIMIT = Duration.ofMinutes(5);
     private static final String[] CTR = {"ctr", "--namespace=k8s.io", "images"};
 

@@ -154,8 +154,7 @@ public final class Kube implements AutoCloseable {
                     answer.body()), kubectl(cluster) + " get crds");
             return answer.body();
         } catch (ExecutionException | TimeoutException | InterruptedException e) {
-            Throwable root = e;
-            while (root.getCause() != null) root = root.getCause();
+            Throwable root = Problem.root(e);
             throw Problem.failed("%s: the API server did not answer for %s (%s)".formatted(cluster, what, Objects.requireNonNullElse(
                     root.getMessage(), root.getClass().getSimpleName())), kubectl(cluster) + " get nodes");
         }
@@ -177,8 +176,7 @@ public final class Kube implements AutoCloseable {
     /** What the API server said, without the client's own words around it. */
     static String reason(KubernetesClientException e) {
         if (e.getStatus() != null && e.getStatus().getMessage() != null) return e.getStatus().getMessage();
-        Throwable root = e;
-        while (root.getCause() != null) root = root.getCause();
+        Throwable root = Problem.root(e);
         return root == e ? String.valueOf(e.getMessage())
                 : "no answer from the API server (%s)".formatted(Objects.requireNonNullElse(root.getMessage(), root.getClass()
                 .getSimpleName()));
@@ -251,10 +249,11 @@ public final class Kube implements AutoCloseable {
         }
     }
 
-    /** What pods that are not ready say; the API server may be what is gone. */
+    /** What the nodes complain of, and pods that are not ready; the API server may be what is gone. */
     private String symptoms(String namespace) {
         try {
-            return new Pods(this, namespace).symptoms();
+            return Stream.concat(new Nodes(this).complaints().stream(), Stream.of(new Pods(this, namespace).symptoms()))
+                    .collect(Collectors.joining("\n"));
         } catch (KubernetesClientException e) {
             return reason(e);
         }

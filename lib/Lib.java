@@ -49,6 +49,7 @@ package lib;
 //SOURCES Mesh.java
 //SOURCES MeshChecks.java
 //SOURCES MetalLb.java
+//SOURCES Nodes.java
 //SOURCES Outcome.java
 //SOURCES Plan.java
 //SOURCES PlatformChecks.java

@@ -31,9 +31,7 @@ public final class Manifests {
             try {
                 resources = Kube.parse(whole);
             } catch (RuntimeException e) {
-                Throwable root = e;
-                while (root.getCause() != null) root = root.getCause();
-                throw Problem.usage("the manifest %s in %s is no YAML: %s".formatted(path, folder, root.getMessage()), hint);
+                throw Problem.usage("the manifest %s in %s is no YAML: %s".formatted(path, folder, Problem.root(e).getMessage()), hint);
             }
             if (!path.equals(Vault.COMPOSE) && resources.stream().anyMatch(r -> r.getKind() == null || r.getApiVersion() == null))
                 throw Problem.usage("the manifest %s in %s has a document without a kind or an apiVersion".formatted(path, folder), hint);

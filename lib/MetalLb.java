@@ -11,6 +11,7 @@ public final class MetalLb {
     private final Assets assets;
     private final Manifests manifests;
     private final Docker docker;
+    private Map<String, String> certificate;
 
     public MetalLb(Settings settings, Docker docker) {
         this.assets = settings.assets();
@@ -82,12 +83,17 @@ public final class MetalLb {
      * brought the certificate into its pod, which can take over a minute: its probes fail and it is killed. A certificate that is
      * there before the pod costs nothing, and is kept while it is valid. Names: internal/k8s/webhook.go of MetalLB.
      */
-    private static void giveCertificate(Kube kube, List<GenericKubernetesResource> upstream) throws IOException, CertificateException {
+    private void giveCertificate(Kube kube, List<GenericKubernetesResource> upstream) throws IOException, CertificateException {
         GenericKubernetesResource empty = find(upstream, "Secret", "metallb-webhook-cert").orElseThrow();
         var there = kube.client().secrets().inNamespace(NAMESPACE).withName(empty.getMetadata().getName()).get();
         if (there != null && there.getData() != null) upstream.remove(empty);
-        else empty.setAdditionalProperty("data", Certificates.forServer("cert",
-                "metallb-webhook-service.%s.svc".formatted(NAMESPACE)));
+        else empty.setAdditionalProperty("data", certificate());
+    }
+
+    /** One for the webhooks of all clusters, which have the same name everywhere: its RSA key takes seconds to make. */
+    private synchronized Map<String, String> certificate() throws IOException, CertificateException {
+        if (certificate == null) certificate = Certificates.forServer("cert", "metallb-webhook-service.%s.svc".formatted(NAMESPACE));
+        return certificate;
     }
 
     private void applyPool(Kube kube, List<AddressRange> ranges, Consumer<String> seen) throws IOException {

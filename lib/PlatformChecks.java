@@ -35,12 +35,10 @@ final class PlatformChecks {
     }
 
     String nodesReady(Kube kube) {
-        var nodes = kube.client().nodes().list().getItems();
-        List<String> not = nodes.stream().filter(n -> n.getStatus().getConditions().stream()
-                .noneMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"))).map(n -> n.getMetadata().getName()).toList();
-        if (!not.isEmpty()) throw Problem.failed("not Ready: " + String.join(", ", not), Kube.kubectl(kube.cluster()) + " describe node "
-                + not.getFirst());
-        return nodes.size() + (nodes.size() == 1 ? " node Ready" : " nodes Ready");
+        Nodes nodes = new Nodes(kube);
+        List<String> complaints = nodes.complaints();
+        if (!complaints.isEmpty()) throw Problem.failed(String.join("\n", complaints), Kube.kubectl(kube.cluster()) + " describe nodes");
+        return nodes.count() + (nodes.count() == 1 ? " node Ready" : " nodes Ready");
     }
 
     String systemPods(Kube kube) {

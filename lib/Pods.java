@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -9,8 +10,11 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 /** The pods of a namespace that are not ready, and what they say of themselves. */
 record Pods(Kube kube, String namespace) {
     private static final int LOG_LINES = 6, EVENTS = 2;
-    /** After this time an image that cannot be pulled is given up: nodes get images loaded, none has to be pulled in the first place. */
-    private static final Duration PULLING = Duration.ofMinutes(1);
+    /**
+     * After this time an image that cannot be pulled is given up, as nodes get images loaded and none has to be pulled in the first
+     * place, and so is a node that takes no pods.
+     */
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final Set<String> NOT_PULLED = Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull");
     /** How the kubelet tells that it waits a minute or more to start a container again: after the fourth crash in a row. */
     private static final Pattern CRASHED_OFTEN = Pattern.compile("back-off \\d+m.*");
@@ -20,6 +24,11 @@ record Pods(Kube kube, String namespace) {
                 || "Succeeded".equals(pod.getStatus().getPhase());
     }
 
+    /** Its containers, and those that run before them or, as a native sidecar does, beside them. */
+    static Stream<Container> containers(Pod pod) {
+        return Stream.concat(pod.getSpec().getContainers().stream(), pod.getSpec().getInitContainers().stream());
+    }
+
     private List<Pod> notReady() {
         return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> !ready(p)).toList();
     }
@@ -27,7 +36,7 @@ record Pods(Kube kube, String namespace) {
     /** A line for each: its phase, and the reasons that its containers wait for. */
     List<String> states() { return notReady().stream().map(Pods::state).toList(); }
 
-    /** The same with the last events and, of a container that ended, the last lines that it printed. */
+    /** The same with the last events, and, of a container that ended, the last lines that it printed. */
     String symptoms() {
         List<String> lines = new ArrayList<>();
         for (Pod pod : notReady()) {
@@ -48,9 +57,11 @@ record Pods(Kube kube, String namespace) {
     /** Whether waiting longer is no use for one of them; no when the API server does not tell. */
     boolean hopeless() {
         try {
-            return notReady().stream().anyMatch(pod -> pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting())
+            List<Pod> late = notReady().stream().filter(pod -> age(pod).compareTo(PATIENCE) > 0).toList();
+            if (!late.isEmpty() && new Nodes(kube).takeNoPods()) return true;
+            return late.stream().flatMap(pod -> pod.getStatus().getContainerStatuses().stream()).map(s -> s.getState().getWaiting())
                     .filter(Objects::nonNull).anyMatch(w -> CRASHED_OFTEN.matcher(Objects.toString(w.getMessage(), "")).matches()
-                            || NOT_PULLED.contains(Objects.toString(w.getReason(), "")) && age(pod).compareTo(PULLING) > 0));
+                            || NOT_PULLED.contains(Objects.toString(w.getReason(), "")));
         } catch (KubernetesClientException e) {
             return false;
         }

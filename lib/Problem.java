@@ -26,6 +26,9 @@ public final class Problem extends RuntimeException {
     /** This machine, or what is on it, is not fit: no engine, a tool too old, a port taken. */
     public static Problem unfit(String message, String hint) { return new Problem(UNFIT, message, hint); }
 
+    /** The failure that all others wrap. */
+    static Throwable root(Throwable failure) { return failure.getCause() == null ? failure : root(failure.getCause()); }
+
     public String hint() { return hint; }
 
     public int exitCode() { return exitCode; }

@@ -265,7 +265,7 @@ public final class Vault implements CertificateAuthority {
         return new Action("docker rm --force %1$s; docker volume rm %1$s".formatted(name), _ -> {
             if (found().isEmpty()) return;
             docker.remove(name);
-            docker.removeVolume(name);
+            docker.removeVolumes(List.of(name));
         });
     }
 }

@@ -66,6 +66,60 @@ class FailureTest {
         succeeds("jbang Verify.java");
     }
 
+    @Test void aNodeThatIsNotReady() throws IOException {
+        Process other = new ProcessBuilder("bash", "-c", """
+                until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null
+                docker exec so1-control-plane systemctl stop kubelet
+                """).start();
+        try {
+            fails(Shell.run("jbang KindDemo.java", own), "so1: ", "node so1-control-plane: not Ready: Kubelet stopped posting node status");
+        } finally {
+            other.destroy();
+        }
+        succeeds("docker exec so1-control-plane systemctl start kubelet");
+        succeeds("jbang KindDemo.java");
+        succeeds("jbang Verify.java --wait 60");
+    }
+
+    /** The kubelet is told to call its disk full; https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/ */
+    @Test void aNodeWithoutRoomOnItsDisk() throws IOException {
+        fails(Shell.run("jbang KindDemo.java --clusters 1" + manifests("kind/cluster.yaml", "networking:\n", """
+                kubeadmConfigPatches:
+                - |
+                  kind: KubeletConfiguration
+                  evictionHard: {nodefs.available: "99.9%"}
+                networking:
+                """), own),
+                "so1: ", "node so1-control-plane: DiskPressure: kubelet has disk pressure", "FailedScheduling", "untolerated taint");
+        Shell.Result verify = Shell.run("jbang Verify.java --wait 0", own);
+        assertTrue(verify.out().contains("nodes-ready: node so1-control-plane: DiskPressure"), verify.out());
+    }
+
+    @Test void aWebhookThatRefuses() throws IOException {
+        Process other = new ProcessBuilder("bash", "-c", """
+                until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null
+                docker exec -i so1-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - <<'WEBHOOK'
+                apiVersion: admissionregistration.k8s.io/v1
+                kind: ValidatingWebhookConfiguration
+                metadata: {name: refuses}
+                webhooks:
+                - name: refuses.example.com
+                  rules: [{apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments]}]
+                  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: sample}}
+                  clientConfig: {service: {namespace: default, name: nobody}}
+                  sideEffects: None
+                  admissionReviewVersions: [v1]
+                WEBHOOK
+                """).start();
+        try {
+            fails(Shell.run("jbang KindDemo.java", own), "so1: sample app", "Deployment ", "failed calling webhook \"refuses.example.com\"");
+        } finally {
+            other.destroy();
+        }
+        succeeds("kubectl --context kind-so1 delete validatingwebhookconfiguration refuses && jbang KindDemo.java");
+        succeeds("jbang Verify.java");
+    }
+
     @Test void anApiServerThatGoesMidWay() throws IOException {
         Process demo = new ProcessBuilder("bash", "-c", """
                 until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null
