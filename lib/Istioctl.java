@@ -185,11 +185,11 @@ public final class Istioctl {
             kube.apply(gateways);
             Set<String> names = gateways.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
                     .collect(Collectors.toSet());
-            Set<String> all = part(kube, _ -> true).stream().map(Istioctl::name).collect(Collectors.toSet());
+            Set<String> named = part(kube, _ -> true).stream().map(Istioctl::name).collect(Collectors.toSet());
             // a gateway, or another component, that the manifest has no more
             Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
                     .inNamespace(NAMESPACE).withLabel("operator.istio.io/component").list().getItems().stream())
-                    .filter(r -> !all.contains(name(r)) && (kube.cluster().isKind() || Footprint.isOurs(r)))
+                    .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || Footprint.isOurs(r)))
                     .forEach(r -> kube.client().resource(r).delete());
             kube.awaitDeployments(NAMESPACE, names, LONG, seen);
         });
