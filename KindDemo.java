@@ -10,7 +10,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "KindDemo", description = "Makes kind clusters and joins them to one Istio mesh: multi-primary, each cluster on a network "
-        + "of its own.")
+        + "of its own. What is there already is gone on with, and stays as it is where no option says otherwise.", footer = {
+            "  jbang KindDemo.java                          # two clusters, in about a minute",
+            "  jbang KindDemo.java --clusters 3 --workers 1",
+            "  jbang KindDemo.java --istio-set meshConfig.enableTracing=true",
+            "  jbang KindDemo.java --contexts east,west     # into clusters that you have",
+            "  jbang KindDemo.java --dry-run                # the same as shell commands"})
 public class KindDemo extends Script {
     @Option(names = "--no-locality", description = "Leave out the locality rule: requests spread over all clusters.")
     boolean noLocality;
@@ -25,7 +30,11 @@ public class KindDemo extends Script {
     @Option(names = "--diagnostics", paramLabel = "DIR",
             description = "Write what is known of the demo into this folder, without secrets. Done by itself when a step fails.")
     Path diagnostics;
-    @Option(names = "--force", description = "With --contexts: also into clusters that have another Istio.")
+    @Option(names = "--export-manifests", paramLabel = "DIR",
+            description = "Only write the manifests into this folder, to be changed there and named with --manifests.")
+    Path export;
+    @Option(names = "--force", description = "With --contexts: also into clusters that have another Istio. With --export-manifests: over "
+            + "files that are there.")
     boolean force;
     @Option(names = "--timings", description = "Print at the end where the time went.")
     boolean timings;
@@ -39,6 +48,12 @@ public class KindDemo extends Script {
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
+        if (export != null) {
+            Manifests.export(export, force);
+            console.result("The manifests are in %1$s. Change what you want, then: jbang KindDemo.java --manifests %2$s".formatted(export,
+                    Tool.quoted("" + export)));
+            return 0;
+        }
         Docker docker = new Docker(console);
         if (bundle != null) return pack(new Bundle(bundle, console), docker);
         Bundle given = offline == null ? null : new Bundle(offline, console).open(settings.home().cache());
@@ -54,9 +69,11 @@ public class KindDemo extends Script {
         Images images = new Images(settings, docker);
         if (!dryRun) {
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
+            if (settings.keepsIstio()) console.say("Istio as before: %s; to go back: jbang KindDemo.java%s %s".formatted(settings.istio(),
+                    settings.asTyped(), IstioSettings.BACK));
             new Preflight(settings, docker, force).run(mesh, images);
             settings.home().lock("KindDemo");
-            settings.home().remember(mesh.clusters().size(), settings.ca());
+            settings.home().remember(mesh.clusters().size(), settings.ca(), settings.istio());
             console.keepLog(settings.home().log("KindDemo"));
         }
 

@@ -9,7 +9,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "Teardown", description = "Removes the demo's clusters, their kubeconfig entries and its files. What it did not make stays "
-        + "untouched.")
+        + "untouched.", footer = {
+            "  jbang Teardown.java             # the demo",
+            "  jbang Teardown.java --purge     # and what was kept to make the next one quick",
+            "  jbang Teardown.java --dry-run   # only tells what would go"})
 public class Teardown extends Script {
     @Option(names = "--purge", description = "Remove node images, unpacked images and fetched files too, which are kept to make the next "
             + "demo quick.")
@@ -20,6 +23,9 @@ public class Teardown extends Script {
     boolean force;
 
     public static void main(String[] arguments) { main(new Teardown(), arguments); }
+
+    /** How the demo was made is no matter when it goes. */
+    @Override protected boolean takes(String option) { return Set.of("--name-prefix", "--contexts", "--verbose").contains(option); }
 
     @Override protected int run() throws Exception {
         Console console = settings.console();

@@ -11,7 +11,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(name = "Verify", description = "Looks at the mesh layer by layer, and sends live requests from every cluster. "
-        + "Changes nothing, but for --experiments.")
+        + "Changes nothing, but for --experiments.", footer = {
+            "  jbang Verify.java                               # every layer, and live requests",
+            "  jbang Verify.java --preflight                   # could a demo be made here?",
+            "  jbang Verify.java --experiments failover        # one experiment",
+            "  jbang Verify.java --experiments --report x.html # all, and a page of it",
+            "  jbang Verify.java --contexts east,west          # any mesh, by its contexts"})
 public class Verify extends Script {
     /** How what was found is told. */
     public enum Output { text, json, junit }
@@ -83,7 +88,7 @@ public class Verify extends Script {
         List<Outcome> outcomes = new Experiments(kubes, app, checks, docker, settings).run(broken ? List.of() : wanted,
                 outcome -> { if (text) tell(console, outcome); });
 
-        Results results = Results.of(kubes, findings, outcomes);
+        Results results = Results.of(settings, kubes, findings, outcomes);
         String json = results.json();
         switch (output) {
             case json -> console.result(json);

@@ -5,27 +5,38 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
  * What the user sees. Progress goes to stderr, a line per step; results go to stdout; and everything, with the output of
- * every outside command, to a log file. On a terminal the last line tells what is running.
+ * every outside command, to a log file. On a terminal the last lines tell what is running, a line for each step, written over
+ * and over; elsewhere (a pipe, a file, CI, a dumb terminal) nothing is ever written over.
  */
 public final class Console implements AutoCloseable {
     private static final DateTimeFormatter CLOCK = DateTimeFormatter.ofPattern("HH:mm:ss.SSS");
 
     private final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
     private final PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
-    private final boolean terminal = System.console() != null && System.console().isTerminal() && !"dumb".equals(System.getenv("TERM"));
+    private final boolean terminal = System.console() != null && System.console().isTerminal() && !"dumb".equals(System.getenv("TERM"))
+            && System.getenv("CI") == null && size().isPresent();
+    /** https://no-color.org */
     private final boolean colour = terminal && Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
     private final boolean verbose;
     private final Set<Plan.Step> running = new LinkedHashSet<>();
     private final ScheduledExecutorService ticker;
     private OutputStream log = new ByteArrayOutputStream();
     private Path logFile;
-    private boolean statusShown;
+    private Size size = new Size(24, 80);
+    /** What was printed last, for a terminal that must be written anew. */
+    private final List<String> recent = new LinkedList<>();
+    /** The status lines as they are on the screen now. */
+    private List<String> shown = List.of();
 
     /** @param verbose whether outside commands and their output are shown too */
     public Console(boolean verbose) {
         this.verbose = verbose;
         this.ticker = terminal ? Executors.newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().factory()) : null;
-        if (ticker != null) ticker.scheduleAtFixedRate(this::showStatus, 200, 200, TimeUnit.MILLISECONDS);
+        if (ticker == null) return;
+        ticker.scheduleWithFixedDelay(() -> {
+            size().ifPresent(this::resized);
+            showStatus();
+        }, 0, 400, TimeUnit.MILLISECONDS);
     }
 
     /** From now on everything goes to this file, in place of what an earlier run left there; what was said so far too. */
@@ -115,11 +126,15 @@ public final class Console implements AutoCloseable {
     public synchronized Optional<Path> logFile() { return Optional.ofNullable(logFile); }
 
     private synchronized void line(PrintStream stream, String text) {
-        if (statusShown) err.print("\r\033[K");
-        statusShown = false;
+        show(List.of());
         stream.println(text);
-        record(text.replaceAll("\033\\[[0-9;]*m", ""));
+        text.lines().forEach(recent::add);
+        while (recent.size() > 200) recent.removeFirst();
+        record(withoutColour(text));
+        if (stream == err) showStatus();
     }
+
+    private static String withoutColour(String text) { return text.replaceAll("\033\\[[0-9;]*m", ""); }
 
     private void record(String text) {
         try {
@@ -130,20 +145,69 @@ public final class Console implements AutoCloseable {
     }
 
     private synchronized void showStatus() {
-        if (running.isEmpty()) return;
-        String text = String.join(" · ", running.stream().map(s -> "%s %.0fs%s".formatted(s.title(), s.seconds(), s.seen().isEmpty() ? ""
-                : " (" + s.seen() + ")")).toList());
-        int width = columns() - 3;
-        err.print("\r\033[K" + paint("2", "… " + (text.length() > width ? text.substring(0, width - 1) + "…" : text)));
-        statusShown = true;
+        if (!terminal || running.isEmpty()) return;
+        int most = Math.max(1, Math.min(size.rows / 2, running.size()));
+        int widest = running.stream().mapToInt(s -> s.title().length()).max().orElse(0);
+        List<String> lines = new ArrayList<>();
+        for (Plan.Step step : running) {
+            if (lines.size() == most - 1 && running.size() > most) {
+                lines.add("… %d more".formatted(running.size() - lines.size()));
+                break;
+            }
+            String text = "… %-" + widest + "s %4.0fs  %s";
+            lines.add(text.formatted(step.title(), step.seconds(), step.seen().lines().findFirst().orElse("")).stripTrailing());
+        }
+        show(lines.stream().map(text -> text.length() < size.columns ? text : text.substring(0, size.columns - 2) + "…").toList());
     }
 
-    /** The terminal's width as the shell exports it, else 80: the JDK cannot ask. */
-    private static int columns() {
+    /** Puts these lines where the status lines are, at the end of the screen; the cursor stays behind the last one. */
+    private void show(List<String> lines) {
+        if (lines.equals(shown)) return;
+        StringBuilder text = new StringBuilder("\r");
+        if (shown.size() > 1) text.append("\033[%dA".formatted(shown.size() - 1));
+        for (int i = 0; i < lines.size(); i++) text.append(i == 0 ? "" : "\n").append(paint("2", lines.get(i))).append("\033[K");
+        err.print(text.append("\033[J"));
+        err.flush();
+        shown = lines;
+    }
+
+    /** A terminal that gets another width breaks and joins lines in its own way: nothing can be written over, so all is written again. */
+    private synchronized void resized(Size now) {
+        if (now.equals(size)) return;
+        size = now;
+        if (shown.isEmpty()) return;
+        int free = size.rows - shown.size();
+        Deque<String> fitting = new ArrayDeque<>();
+        for (String line : recent.reversed()) {
+            free -= Math.max(1, Math.ceilDiv(withoutColour(line).length(), size.columns));
+            if (free < 0) break;
+            fitting.push(line);
+        }
+        err.print("\033[H\033[2J");
+        fitting.forEach(err::println);
+        shown = List.of();
+        showStatus();
+    }
+
+    /** A terminal's rows and columns. */
+    private record Size(int rows, int columns) {}
+
+    /** The size of the terminal that stderr is, which the JDK cannot ask; empty when it is none. */
+    private static Optional<Size> size() {
         try {
-            return Math.max(40, Integer.parseInt(System.getenv("COLUMNS")));
-        } catch (NumberFormatException e) {
-            return 80;
+            // stty looks at its standard input
+            Process stty = new ProcessBuilder("sh", "-c", "stty size <&2 2> /dev/null").redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
+            if (!stty.waitFor(1, TimeUnit.SECONDS) || stty.exitValue() != 0) return Optional.empty();
+            String[] said = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
+            // a terminal that does not know its size says 0
+            int rows = Integer.parseInt(said[0]), columns = Integer.parseInt(said[1]);
+            return Optional.of(new Size(rows > 0 ? rows : 24, columns > 0 ? Math.max(20, columns) : 80));
+        } catch (IOException | NumberFormatException | ArrayIndexOutOfBoundsException e) {
+            return Optional.empty();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return Optional.empty();
         }
     }
 
@@ -151,8 +215,6 @@ public final class Console implements AutoCloseable {
 
     @Override public synchronized void close() {
         if (ticker != null) ticker.shutdownNow();
-        if (statusShown) err.print("\r\033[K");
-        statusShown = false;
-        err.flush();
+        show(List.of());
     }
 }

@@ -10,6 +10,7 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.utils.Serialization;
 
 /**
  * Istio, through istioctl where it knows best: it renders the manifest and makes remote secrets. The rendered manifest is
@@ -19,12 +20,10 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 public final class Istioctl {
     static final String NAMESPACE = "istio-system";
     static final String EAST_WEST = "istio-eastwestgateway";
-    private static final String INSTALL = ("install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
-            + " then put istio-%1$s/bin on PATH").formatted(Versions.ISTIO);
-    /** istioctl as a program: of the pin's minor version. */
-    static final Program.Known PROGRAM = new Program.Known("istioctl", Versions.ISTIO, Versions::istioctl, INSTALL,
-            List.of("version", "--remote=false", "--short"), said -> Version.first(said).sameMinor(Version.first(Versions.ISTIO)) ? ""
-                    : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), Versions.ISTIO));
+    private static final String INSTALL = "install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
+            + " then put istio-%1$s/bin on PATH";
+    /** istioctl as a program, of the pinned version. */
+    static final Program.Known PROGRAM = program(Versions.ISTIO);
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
 
     final Program program;
@@ -32,12 +31,23 @@ public final class Istioctl {
     private final Docker docker;
     private final Manifests manifests;
     private final boolean istiodSigns;
+    private final Settings settings;
+    private final IstioSettings wanted;
     private final Map<Cluster, Rendered> rendered = new ConcurrentHashMap<>();
 
     /** A cluster's manifest: the resource definitions as text, all else as resources; and what stands for its settings. */
     private record Rendered(List<String> definitions, List<GenericKubernetesResource> others, String settings) {}
 
+    /** istioctl of the minor version that Istio is to be. */
+    static Program.Known program(String istio) {
+        return new Program.Known("istioctl", istio, platform -> Versions.istioctl(platform, istio), INSTALL.formatted(istio),
+                List.of("version", "--remote=false", "--short"), said -> Version.first(said).sameMinor(Version.first(istio)) ? ""
+                : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), istio));
+    }
+
     public Istioctl(Settings settings, Docker docker) {
+        this.settings = settings;
+        this.wanted = settings.istio();
         this.program = settings.istioctl();
         this.istioctl = new Tool(program, settings.console());
         this.docker = docker;
@@ -45,27 +55,74 @@ public final class Istioctl {
         this.istiodSigns = settings.ca() != CertificateAuthority.Choice.istioCsr;
     }
 
-    /** The images that Istio itself runs from. */
-    public static List<String> images() {
-        return List.of(Versions.ISTIO_HUB + "/pilot:" + Versions.ISTIO, Versions.ISTIO_HUB + "/proxyv2:" + Versions.ISTIO);
+    /** The images that Istio itself runs from: those of the rendered manifest, when that may name others. */
+    public Set<String> images() {
+        if (!settings.ownIstio() || program.missing()) return wanted.images();
+        try {
+            String manifest = generate(settings.mesh().clusters().getFirst());
+            Set<String> named = new TreeSet<>(Set.of(proxyImage(manifest)));
+            Kube.split(manifest).stream().filter(text -> Set.of("Deployment", "DaemonSet").contains(Kube.parseOne(text).getKind()))
+                    .forEach(text -> named.addAll(Manifests.images(text)));
+            return named;
+        } catch (Problem p) {
+            return wanted.images(); // what is wrong is told by the check of istioctl
+        }
+    }
+
+    /** The image that the injector gives to proxies, from the settings that it has. */
+    private static String proxyImage(String manifest) {
+        String values = Kube.split(manifest).stream().map(Kube::parseOne).filter(r -> r.getKind().equals("ConfigMap")
+                && r.getMetadata().getName().equals("istio-sidecar-injector")).findFirst().orElseThrow().get("data", "values");
+        JsonNode global = Serialization.unmarshal(values, JsonNode.class).path("global");
+        String image = global.at("/proxy/image").asText(), variant = global.path("variant").asText("");
+        return image.contains("/") ? image : "%s/%s:%s%s".formatted(global.path("hub").asText(), image, global.path("tag").asText(),
+                variant.isEmpty() ? "" : "-" + variant);
+    }
+
+    /**
+     * A {@link Problem} when what is wanted cannot be: istioctl does not take a setting, in its own words, or a mesh that stands
+     * would go further than Istio goes in one step. https://istio.io/latest/docs/setup/upgrade/in-place/
+     */
+    String check(Mesh mesh) {
+        String found = program.look();
+        Version next = Version.first(wanted.version());
+        Version there = settings.home().istio().map(kept -> Version.first(kept.version())).orElse(next);
+        if (!next.sameMinor(there) && !there.behind(next, 1))
+            throw Problem.unfit("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
+                    .formatted(there, next), "keep it: leave --istio-version out; or start afresh: jbang Teardown.java%s, then this again"
+                    .formatted(settings.asTyped()));
+        if (!settings.ownIstio() || program.missing()) return found;
+        try {
+            generate(mesh.clusters().getFirst());
+        } catch (Problem p) {
+            throw Problem.unfit(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; what there is to set:"
+                    + " https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/").formatted(next.major(), next.minor()));
+        }
+        return "%s, with %s".formatted(found, wanted);
     }
 
     private String operator(Cluster cluster) {
         Map<String, String> values = new HashMap<>(cluster.placeholders());
-        values.put("ISTIO_HUB", Versions.ISTIO_HUB);
-        values.put("ISTIO_VERSION", Versions.ISTIO);
+        values.put("ISTIO_HUB", wanted.hub());
+        values.put("ISTIO_VERSION", wanted.version());
         values.put("CA_ADDRESS", istiodSigns ? "" : IstioCsr.ADDRESS);
         values.put("ISTIOD_SIGNS", "" + istiodSigns);
         return manifests.filled("istio/istio.yaml", values);
+    }
+
+    /** The cluster's manifest as istioctl renders it. It takes "-" as the last file only, where nothing could be laid over it. */
+    private String generate(Cluster cluster) {
+        Stream<String> words = Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"), wanted.arguments().stream());
+        String printed = istioctl.feedUnlogged(SHORT, operator(cluster), words.toArray(String[]::new));
+        // istioctl prints its warnings to stdout too, before the manifest
+        return printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
     }
 
     /** Renders the cluster's manifest; needs no cluster. */
     public Action render(Kube kube) {
         Cluster cluster = kube.cluster();
         return new Action("# rendered by istioctl install, below", _ -> {
-            String printed = istioctl.feedUnlogged(SHORT, operator(cluster), "manifest", "generate", "-f", "-");
-            // istioctl prints its warnings to stdout too, before the manifest
-            Map<Boolean, List<String>> documents = Kube.split(printed.substring(Math.max(0, printed.indexOf("apiVersion:")))).stream()
+            Map<Boolean, List<String>> documents = Kube.split(generate(cluster)).stream()
                     .collect(Collectors.partitioningBy(Kube::isDefinition));
             List<GenericKubernetesResource> others = documents.get(false).stream().map(Kube::parseOne).toList();
             // NodePorts are named for the ports that kind maps; elsewhere they may be taken
@@ -90,8 +147,9 @@ public final class Istioctl {
 
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
     public Action definitions(Kube kube) {
-        String byHand = "istioctl install --context %s --skip-confirmation -f - <<EOF\n%s\nEOF";
-        return new Action(byHand.formatted(kube.cluster().context(), operator(kube.cluster()).strip()),
+        String more = wanted.arguments().stream().map(word -> " " + Tool.quoted(word)).collect(Collectors.joining());
+        String byHand = "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF";
+        return new Action(byHand.formatted(kube.cluster().context(), more, operator(kube.cluster()).strip()),
                 _ -> kube.applyDefinitions("istio", rendered.get(kube.cluster()).definitions));
     }
 
@@ -130,14 +188,16 @@ public final class Istioctl {
     public Action gateways(Kube kube) {
         String byHand = "%s -n %s rollout status deployment --timeout 300s";
         return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
-            List<GenericKubernetesResource> wanted = part(kube, Istioctl::isGateway);
-            kube.apply(wanted);
-            Set<String> names = wanted.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
+            List<GenericKubernetesResource> gateways = part(kube, Istioctl::isGateway);
+            kube.apply(gateways);
+            Set<String> names = gateways.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
                     .collect(Collectors.toSet());
-            // a gateway that the manifest has no more
-            Stream.of(kube.client().apps().deployments(), kube.client().services()).flatMap(all -> all.inNamespace(NAMESPACE)
-                    .withLabel("operator.istio.io/component").list().getItems().stream()).filter(r -> isGateway(r) && !names.contains(r
-                    .getMetadata().getName()) && (kube.cluster().isKind() || Footprint.isOurs(r))).forEach(r -> kube.client().resource(r).delete());
+            Set<String> named = part(kube, _ -> true).stream().map(Istioctl::name).collect(Collectors.toSet());
+            // a gateway, or another component, that the manifest has no more
+            Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
+                    .inNamespace(NAMESPACE).withLabel("operator.istio.io/component").list().getItems().stream())
+                    .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || Footprint.isOurs(r)))
+                    .forEach(r -> kube.client().resource(r).delete());
             kube.awaitDeployments(NAMESPACE, names, LONG, seen);
         });
     }
@@ -168,6 +228,8 @@ public final class Istioctl {
     private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) {
         return rendered.get(kube.cluster()).others.stream().filter(which).toList();
     }
+
+    private static String name(HasMetadata resource) { return resource.getKind() + " " + resource.getMetadata().getName(); }
 
     static boolean isGateway(HasMetadata resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());

@@ -48,7 +48,7 @@ public final class Kind {
             String base = nodes.getFirst().base();
             if (!base.isEmpty() && !sameImage(base, settings.askedNodeImage().orElse(base)))
                 throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
-                        settings.nodeImage()), "keep it: leave --node-image out; or " + afresh);
+                        settings.nodeImage()), "keep it: leave --node-image and --kubernetes-version out; or " + afresh);
         }
         return "%d workers per cluster, %s".formatted(settings.workers(), settings.nodeImage());
     }

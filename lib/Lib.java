@@ -47,6 +47,7 @@ package lib;
 //SOURCES Host.java
 //SOURCES Images.java
 //SOURCES IstioCsr.java
+//SOURCES IstioSettings.java
 //SOURCES Istioctl.java
 //SOURCES Kind.java
 //SOURCES Kube.java
@@ -80,6 +81,7 @@ package lib;
 //SOURCES Version.java
 //SOURCES Versions.java
 
+//FILES completion.sh=completion.sh
 //FILES report.html=report.html
 //FILES manifests/apps/helloworld.yaml=../manifests/apps/helloworld.yaml
 //FILES manifests/apps/ingress.yaml=../manifests/apps/ingress.yaml

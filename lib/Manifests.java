@@ -39,6 +39,32 @@ public final class Manifests {
         }
     }
 
+    /**
+     * Writes every manifest that came with the scripts into a folder.
+     *
+     * @param force whether files that differ are overwritten
+     * @throws Problem when there are such files and they may not be, or the folder cannot be written; then nothing was
+     */
+    public static void export(Path target, boolean force) {
+        Manifests own = new Manifests(null);
+        try {
+            List<String> changed = new ArrayList<>();
+            for (String path : ALL) {
+                Path file = target.resolve(path);
+                if (Files.exists(file) && !Files.readString(file).equals(own.read(path))) changed.add(path);
+            }
+            if (!changed.isEmpty() && !force) throw Problem.usage("in %s there are other files, which stay as they are: %s".formatted(target,
+                    String.join(", ", changed)), "choose another folder, or overwrite them with --force");
+            for (String path : ALL) {
+                Files.createDirectories(target.resolve(path).getParent());
+                Files.writeString(target.resolve(path), own.read(path));
+            }
+        } catch (IOException e) {
+            throw Problem.usage("cannot write the manifests: %s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()),
+                    "choose another folder");
+        }
+    }
+
     /** The file as it is. */
     public String read(String path) {
         if (folder != null) {

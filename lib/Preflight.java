@@ -26,8 +26,7 @@ public final class Preflight {
 
     /** What must hold before the mesh is put into clusters that are there already. */
     List<Check> forExisting(Mesh mesh) {
-        List<Check> checks = new ArrayList<>(List.of(
-                check("istioctl", "it is there and of the right version", Severity.FATAL, settings.istioctl()::look)));
+        List<Check> checks = new ArrayList<>(List.of(istioctl(mesh)));
         for (Cluster cluster : mesh.clusters()) {
             Kube kube = new Kube(cluster, settings.console());
             checks.add(new Check("no-other-istio", "no other Istio is in the cluster", cluster.name(), Severity.FATAL, Duration.ZERO,
@@ -57,10 +56,15 @@ public final class Preflight {
                 check("ca", "who is to sign can, and is the one that signs already", Severity.FATAL, this::authority),
                 check("kubeconfig", "it can be read and written", Severity.FATAL, Kubeconfig.ofUser()::check),
                 check("kind", "it is there and new enough", Severity.FATAL, () -> "v" + settings.kind().look()),
-                check("istioctl", "it is there and of the right version", Severity.FATAL, settings.istioctl()::look),
+                istioctl(mesh),
                 check("settings", "the clusters that are there are as asked for", Severity.FATAL, () -> kind.fits(mesh)),
                 check("images", "the engine or a registry has every image", Severity.FATAL, images::check),
                 check("upstream", "upstream's files are to be had", Severity.FATAL, new MetalLb(settings, docker)::checkUpstream));
+    }
+
+    private Check istioctl(Mesh mesh) {
+        Istioctl istioctl = new Istioctl(settings, docker);
+        return check("istioctl", "it is there, of the right version, and takes what is set", Severity.FATAL, () -> istioctl.check(mesh));
     }
 
     private static Check check(String id, String title, Severity severity, Check.Probe probe) {

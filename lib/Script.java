@@ -1,35 +1,112 @@
 package lib;
 
 import module java.base;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
-/** What the three scripts have in common: their options, and how they end. */
+/** What the three scripts have in common: their options, their --help, and how they end. */
 @Command(mixinStandardHelpOptions = true, versionProvider = Script.Versioned.class, sortOptions = false, usageHelpAutoWidth = true,
-        exitCodeListHeading = "%nExit codes:%n",
+        synopsisHeading = "", descriptionHeading = "%n", exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {"0:all went well", "1:a step or a check failed", "2:an option cannot be meant",
-            "3:this machine, or what is on it, is not fit", "130:interrupted"})
+            "3:this machine, or what is on it, is not fit", "130:interrupted"}, footerHeading = "%nExamples:%n")
 public abstract class Script implements Callable<Integer> {
+    /** Shells that complete options; zsh takes bash's script. */
+    private enum Completion { bash, zsh }
+
+    /** The groups that --help puts options into; what none of them names is the script's own. */
+    private static final Map<String, List<String>> GROUPS = new LinkedHashMap<>();
+
+    static {
+        GROUPS.put("Clusters", List.of("--clusters", "--contexts", "--workers", "--name-prefix", "--node-image", "--kubernetes-version"));
+        GROUPS.put("Mesh", List.of("--ca", "--vault-port", "--istio-version", "--istio-set", "--istio-values", "--no-locality"));
+        GROUPS.put("Application", List.of("--namespace", "--service", "--client", "--path"));
+        GROUPS.put("Files", List.of("--manifests", "--export-manifests", "--assets", "--diagnostics", "--report"));
+        GROUPS.put("Output", List.of("--output", "--timings", "--verbose", "--completion", "--help", "--version"));
+    }
+
+    private static final String ENVIRONMENT = """
+
+            Environment:
+              An option with a name in brackets takes its value from that variable where it
+              is not typed. KUBECONFIG, DOCKER_HOST, HTTPS_PROXY, NO_PROXY and NO_COLOR mean
+              what they mean elsewhere; XDG_STATE_HOME and XDG_CACHE_HOME say where the
+              demo's files are.
+            """;
+
     @Mixin protected Settings settings;
+    @Option(names = "--completion", paramLabel = "SHELL",
+            description = "Only print a script that lets this shell complete these options: ${COMPLETION-CANDIDATES}.")
+    private Completion completion;
+    @Spec private CommandSpec spec;
     private volatile boolean ending;
 
     /** The work; returns the exit code, or throws a {@link Problem}. */
     protected abstract int run() throws Exception;
 
+    /** Whether one of the options that the scripts share means anything in this one; others are not offered. */
+    protected boolean takes(String option) { return true; }
+
     /** Runs the script and ends the JVM with its exit code. */
-    public static void main(Script script, String[] arguments) {
-        System.exit(new CommandLine(script).setParameterExceptionHandler((wrong, _) -> {
+    public static void main(Script script, String[] arguments) { System.exit(commandLine(script).execute(arguments)); }
+
+    /** The script's command line: what it takes, how it shows its help, and how it refuses. */
+    static CommandLine commandLine(Script script) {
+        CommandLine line = new CommandLine(script);
+        CommandSpec spec = line.getCommandSpec();
+        spec.mixins().get("settings").options().stream().filter(option -> !script.takes(option.longestName()))
+                .forEach(option -> spec.remove(spec.findOption(option.longestName())));
+        spec.usageMessage().customSynopsis("jbang %s.java [OPTION]...".formatted(spec.name()));
+        line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, Script::grouped);
+        line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_EXIT_CODE_LIST_HEADING, help -> ENVIRONMENT + help.exitCodeListHeading());
+        return line.setParameterExceptionHandler((wrong, _) -> {
             // the whole usage would push what is wrong off the screen
             wrong.getCommandLine().getErr().printf("%s%n    → jbang %s.java --help%n", wrong.getMessage(), wrong.getCommandLine().getCommandName());
             return Problem.USAGE;
-        }).execute(arguments));
+        });
     }
 
-    @Override public final Integer call() {
+    /** The options under the headings of their groups, the script's own first. */
+    private static String grouped(Help help) {
+        List<OptionSpec> own = new ArrayList<>(help.commandSpec().options());
+        Map<String, List<OptionSpec>> groups = new LinkedHashMap<>();
+        GROUPS.forEach((heading, names) -> groups.put(heading, names.stream().map(help.commandSpec()::findOption).filter(Objects::nonNull)
+                .toList()));
+        groups.values().forEach(own::removeAll);
+        StringBuilder text = new StringBuilder(section(help, "Options", own));
+        groups.forEach((heading, options) -> text.append(section(help, heading, options)));
+        return text.toString();
+    }
+
+    private static String section(Help help, String heading, List<OptionSpec> options) {
+        if (options.isEmpty()) return "";
+        Help.Layout layout = help.createDefaultLayout();
+        layout.addOptions(options, help.createDefaultParamLabelRenderer());
+        return "%n%s:%n%s".formatted(heading, layout);
+    }
+
+    /** What a shell sources to complete the options of this script. https://picocli.info/autocomplete.html */
+    private String completion() throws IOException {
+        try (InputStream in = Script.class.getResourceAsStream("/completion.sh")) {
+            return AutoComplete.bash(spec.name(), spec.commandLine()) + new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    @Override public final Integer call() throws IOException {
         settings.check();
         try (Console console = settings.console()) {
+            if (completion != null) {
+                console.result(completion());
+                return 0;
+            }
             Thread interrupted = Thread.ofPlatform().unstarted(() -> interrupted(console));
             Runtime.getRuntime().addShutdownHook(interrupted);
             try {

@@ -8,6 +8,8 @@ import picocli.CommandLine.Spec;
 
 /** The options that the three scripts share, and what follows from them. Each can come from the environment too. */
 public final class Settings {
+    private static final String THREE_NUMBERS = "v?\\d+\\.\\d+\\.\\d+";
+
     @Option(names = "--clusters", paramLabel = "N", defaultValue = "${KIND_DEMO_CLUSTERS}",
             description = "Number of clusters, 1 to 9. Default: those that are there, else 2. [KIND_DEMO_CLUSTERS]")
     private Integer clusters;
@@ -31,6 +33,11 @@ public final class Settings {
                     + "[KIND_DEMO_NODE_IMAGE]")
     private String nodeImage;
 
+    @Option(names = "--kubernetes-version", paramLabel = "VERSION", defaultValue = "${KIND_DEMO_KUBERNETES_VERSION}",
+            description = "Kubernetes, in place of --node-image: kind's node image kindest/node:vVERSION. "
+                    + "[KIND_DEMO_KUBERNETES_VERSION]")
+    private String kubernetesVersion;
+
     @Option(names = "--ca", paramLabel = "NAME", defaultValue = "${KIND_DEMO_CA}",
             description = "Whose root signs the workloads' certificates: ${COMPLETION-CANDIDATES}. Default: the one that is in place, "
                     + "else local. [KIND_DEMO_CA]")
@@ -40,6 +47,21 @@ public final class Settings {
             description = "Port of Vault's API and web page on 127.0.0.1. Default: the one that it has, else 8200. "
                     + "[KIND_DEMO_VAULT_PORT]")
     private Integer vaultPort;
+
+    @Option(names = "--istio-version", paramLabel = "VERSION", defaultValue = "${KIND_DEMO_ISTIO_VERSION}",
+            description = "Istio; istioctl must be of the same minor version. Default: the one in place, else " + Versions.ISTIO
+                    + ". [KIND_DEMO_ISTIO_VERSION]")
+    private String istioVersion;
+
+    @Option(names = "--istio-set", paramLabel = "KEY=VALUE", defaultValue = "${KIND_DEMO_ISTIO_SET}",
+            description = "A setting of Istio, as istioctl's --set; may be repeated. Default: those in place; --istio-set= for none. "
+                    + "[KIND_DEMO_ISTIO_SET, with spaces between]")
+    private List<String> istioSet;
+
+    @Option(names = "--istio-values", paramLabel = "FILE", split = ",", defaultValue = "${KIND_DEMO_ISTIO_VALUES}",
+            description = "A file with an IstioOperator to lay over the demo's own, as istioctl's -f; may be repeated. Default: those in "
+                    + "place, as they were then; --istio-values= for none. [KIND_DEMO_ISTIO_VALUES]")
+    private List<Path> istioValues;
 
     @Option(names = "--manifests", paramLabel = "DIR", defaultValue = "${KIND_DEMO_MANIFESTS}",
             description = "Your own copy of manifests/, used in place of the one that came with the scripts. [KIND_DEMO_MANIFESTS]")
@@ -77,12 +99,25 @@ public final class Settings {
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'".formatted(namePrefix));
         if (nodeImage != null && !nodeImage.matches("[A-Za-z0-9][\\w./:@-]*")) throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
+        if (nodeImage != null && kubernetesVersion != null && typed("--node-image") == typed("--kubernetes-version"))
+            throw wrong("--kubernetes-version names a node image too: leave it or --node-image out");
+        if (kubernetesVersion != null && !kubernetesVersion.matches(THREE_NUMBERS))
+            throw wrong("--kubernetes-version takes three numbers, such as 1.36.4, not '%s'".formatted(kubernetesVersion));
+        if (istioVersion != null && !istioVersion.matches(THREE_NUMBERS))
+            throw wrong("--istio-version takes three numbers, such as %s, not '%s'".formatted(Versions.ISTIO, istioVersion));
+        for (String set : istio().set()) if (!set.matches("[^=\\s][^=]*=.*"))
+            throw wrong("--istio-set takes KEY=VALUE, such as meshConfig.enableTracing=true, not '%s'".formatted(set));
+        for (Path file : istio().values()) if (!Files.isReadable(file) || Files.isDirectory(file))
+            throw wrong("--istio-values takes a file; none can be read at " + file);
         if (vaultPort != null && (vaultPort < 1 || vaultPort > 65535)) throw wrong("--vault-port takes 1 to 65535, not " + vaultPort);
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
         if (mirror != null && (mirror.getHost() == null || !Objects.toString(mirror.getScheme()).matches("https?")))
             throw wrong("--mirror takes an address such as https://mirror.example.org/upstream, not '%s'".formatted(mirror));
     }
+
+    /** Whether an option was typed: it may have its value from the environment too, and what is typed counts for more. */
+    private boolean typed(String option) { return command.commandLine().getParseResult().hasMatchedOption(option); }
 
     private ParameterException wrong(String message) { return new ParameterException(command.commandLine(), message); }
 
@@ -133,8 +168,12 @@ public final class Settings {
     /** What --workers says. */
     public Optional<Integer> askedWorkers() { return Optional.ofNullable(workers); }
 
-    /** What --node-image says. */
-    public Optional<String> askedNodeImage() { return Optional.ofNullable(nodeImage); }
+    /** What --node-image or --kubernetes-version says. */
+    public Optional<String> askedNodeImage() {
+        if (kubernetesVersion == null || typed("--node-image")) return Optional.ofNullable(nodeImage);
+        String image = "kindest/node:v" + kubernetesVersion.replaceFirst("^v", "");
+        return Optional.of(Versions.NODE_IMAGE.startsWith(image + "@") ? Versions.NODE_IMAGE : image);
+    }
 
     /** Workers per cluster: --workers, else as many as were found, else none. */
     public int workers() {
@@ -143,12 +182,28 @@ public final class Settings {
         return perCluster.values().stream().mapToInt(List::size).max().orElse(0);
     }
 
-    /** The node image: --node-image, else the one of the nodes that were found, else the pinned one. */
+    /** The node image: the one that is asked for, else the one of the nodes that were found, else the pinned one. */
     public String nodeImage() {
-        if (nodeImage != null) return nodeImage;
-        return nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst()
-                .orElseGet(() -> bundle().map(Bundle::nodeImage).orElse(Versions.NODE_IMAGE));
+        return askedNodeImage().or(() -> nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst())
+                .or(() -> bundle().map(Bundle::nodeImage)).orElse(Versions.NODE_IMAGE);
     }
+
+    /** What is wanted of Istio: each of --istio-version, --istio-set, --istio-values, else as an earlier run kept it, else as pinned. */
+    public IstioSettings istio() {
+        boolean fromEnvironment = istioSet != null && !typed("--istio-set");
+        List<String> set = fromEnvironment ? List.of(istioSet.getFirst().split("\\s+")) : istioSet;
+        return home().istio().orElse(IstioSettings.PINNED).with(istioVersion == null ? null : istioVersion.replaceFirst("^v", ""), set,
+                istioValues == null ? null : istioValues.stream().map(file -> file.toString().isEmpty() ? file : file.toAbsolutePath())
+                        .toList());
+    }
+
+    /** Whether this demo was given more of Istio by an earlier run, and this one leaves it so without saying. */
+    public boolean keepsIstio() {
+        return istioSet == null && istioValues == null && istioVersion == null && !istio().equals(IstioSettings.PINNED);
+    }
+
+    /** Whether what is given to istioctl is not what came with the scripts. */
+    boolean ownIstio() { return manifests != null || istio().custom(); }
 
     /** Who signs: --ca, else the one that is in place, else local. */
     public CertificateAuthority.Choice ca() { return ca != null ? ca : home().authority().orElse(CertificateAuthority.Choice.local); }
@@ -179,7 +234,7 @@ public final class Settings {
 
     /** istioctl, looked for once. */
     public synchronized Program istioctl() {
-        if (istioctl == null) istioctl = new Program(Istioctl.PROGRAM, assets(), home().cache(), console());
+        if (istioctl == null) istioctl = new Program(Istioctl.program(istio().version()), assets(), home().cache(), console());
         return istioctl;
     }
 

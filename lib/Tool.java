@@ -197,5 +197,5 @@ public final class Tool {
     }
 
     /** A word as a shell takes it: with anything but plain characters it is quoted. */
-    static String quoted(String word) { return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'"; }
+    public static String quoted(String word) { return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'"; }
 }

@@ -184,6 +184,20 @@ class DemoTest {
         assertEquals(rootBefore, succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system -o jsonpath='{.data.root-cert\\.pem}' | base64 -d").out());
     }
 
+    @Test @Order(10) void onATerminalTheLastLinesTellWhatRuns() {
+        var noColour = new HashMap<>(OWN);
+        noColour.putAll(Map.of("NO_COLOR", "1", "TERM", "xterm"));
+        Terminal.Result again = Terminal.run("jbang KindDemo.java", 60, noColour);
+        assertEquals(0, again.exitCode(), again.written());
+        assertTrue(again.written().contains("\033[J… ") || again.written().contains("\r… "), "no line tells what runs: " + again.written());
+        assertFalse(again.written().matches("(?s).*\033\\[[0-9;]*m.*"), "NO_COLOR");
+        assertTrue(again.screen().stream().anyMatch(line -> line.startsWith("✓ so2: endpoints of all clusters")), "" + again.screen());
+        assertEquals(List.of(), again.screen().stream().filter(line -> line.startsWith("… ")).toList(), "they are gone in the end");
+        String look = "jbang Verify.java --preflight";
+        assertTrue(Terminal.run(look, 80, Map.of("TERM", "xterm", "NO_COLOR", "")).written().contains("\033[32m√"));
+        assertFalse(Terminal.run(look, 80, Map.of("TERM", "dumb")).written().contains("\033"));
+    }
+
     @Test @Order(11) void aClusterThatDoesNotAnswerIsNotGivenUp() {
         String before = Shell.run("docker ps -aq | sort").out();
         succeeds("docker pause so2-control-plane");

@@ -26,7 +26,7 @@ class ExistingClustersTest {
     @BeforeAll static void plainClustersWithALoadBalancer() throws IOException {
         own = Map.of("KUBECONFIG", folder.resolve("config").toString(), "XDG_STATE_HOME", folder.toString());
         String image = Objects.requireNonNullElse(System.getenv("KIND_DEMO_NODE_IMAGE"), Versions.NODE_IMAGE);
-        Set<String> images = new TreeSet<>(Istioctl.images());
+        Set<String> images = new TreeSet<>(IstioSettings.PINNED.images());
         images.addAll(MetalLb.images());
         Manifests manifests = new Manifests(null);
         for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));

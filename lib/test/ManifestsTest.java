@@ -3,6 +3,8 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,7 +32,7 @@ class ManifestsTest {
     @Test void theHubAndTheCodeListEveryManifest() throws IOException {
         Set<String> manifests = below("manifests", ".yaml");
         Set<String> files = manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m)).collect(Collectors.toSet());
-        files.add("report.html=report.html");
+        files.addAll(Set.of("report.html=report.html", "completion.sh=completion.sh"));
         assertEquals(files, listed("FILES"));
         assertEquals(manifests, new HashSet<>(Manifests.ALL));
     }
@@ -41,6 +43,15 @@ class ManifestsTest {
         Set<String> there = below("lib/test", ".java");
         there.removeAll(Set.of("Tests.java", "Bench.java"));
         assertEquals(there, listed);
+    }
+
+    @Test void theCatalogHasEveryScriptWithItsOwnDescription() throws IOException {
+        JsonNode aliases = new ObjectMapper().readTree(Shell.PROJECT.resolve("jbang-catalog.json").toFile()).path("aliases");
+        Map<String, String> described = new HashMap<>();
+        aliases.forEach(alias -> described.put(alias.path("script-ref").asText(), alias.path("description").asText()));
+        assertEquals(Set.of("KindDemo.java", "Verify.java", "Teardown.java"), described.keySet());
+        for (String script : described.keySet())
+            assertTrue(Files.readString(Shell.PROJECT.resolve(script)).contains("//DESCRIPTION " + described.get(script) + "\n"), script);
     }
 
     @Test void everyCheckHasItsPlaceInTheReadme() throws IOException {

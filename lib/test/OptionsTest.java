@@ -1,11 +1,13 @@
 package lib;
 
 import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import module java.base;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
@@ -22,7 +24,7 @@ class OptionsTest {
     }
 
     private static int exitCode(Probe probe, String... arguments) {
-        return new CommandLine(probe).setErr(new PrintWriter(Writer.nullWriter())).setOut(new PrintWriter(Writer.nullWriter()))
+        return Script.commandLine(probe).setErr(new PrintWriter(Writer.nullWriter())).setOut(new PrintWriter(Writer.nullWriter()))
                 .execute(arguments);
     }
 
@@ -30,7 +32,9 @@ class OptionsTest {
             "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
         "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all", "--assets /nowhere/at/all",
                 "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0", "--vault-port 65536",
-                "--mirror github.com", "--mirror file:///tmp"})
+            "--mirror github.com", "--mirror file:///tmp", "--istio-version 1.31", "--istio-version latest",
+            "--kubernetes-version 1.36", "--kubernetes-version 1.36.4 --node-image kindest/node:v1.36.4", "--istio-set garbage",
+            "--istio-set =x", "--istio-values /nowhere/at/all"})
     void whatCannotBeMeantIsRefused(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, exitCode(new Probe(), words));
@@ -50,6 +54,41 @@ class OptionsTest {
         Probe probe = new Probe();
         assertEquals(0, exitCode(probe, "--ca", "istio-csr"));
         assertEquals(CertificateAuthority.Choice.istioCsr, probe.settings.ca());
+    }
+
+    @Test void whatIsGivenReplacesWhatWasKept(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("my values.yaml"), "a: 1"), state = folder.resolve("istio");
+        assertEquals(Optional.empty(), IstioSettings.kept(state));
+        IstioSettings.PINNED.with("1.31.2", List.of("a.b=c d", "e=f"), List.of(file)).keep(state);
+        Files.writeString(file, "a: 2");
+        IstioSettings kept = IstioSettings.kept(state).orElseThrow();
+        assertEquals(List.of("a.b=c d", "e=f"), kept.set());
+        assertEquals("1.31.2", kept.version());
+        assertEquals("a: 1", Files.readString(kept.values().getFirst()));
+        kept.with(null, List.of("g=h"), null).keep(state);
+        kept = IstioSettings.kept(state).orElseThrow();
+        assertEquals(List.of("g=h"), kept.set());
+        assertEquals("a: 1", Files.readString(kept.values().getFirst()), "files that are kept outlive being kept again");
+        assertEquals(List.of("-f", kept.values().getFirst().toString(), "--set", "g=h"), kept.arguments());
+        kept.with(Versions.ISTIO, List.of(""), List.of(Path.of(""))).keep(state);
+        assertEquals(IstioSettings.PINNED, IstioSettings.kept(state).orElseThrow());
+    }
+
+    @Test void whatIsTypedCountsForMoreThanTheEnvironment() {
+        String set = System.getenv("KIND_DEMO_NODE_IMAGE");
+        assumeTrue(set != null, "KIND_DEMO_NODE_IMAGE is not set");
+        Probe probe = new Probe();
+        assertEquals(0, exitCode(probe, "--kubernetes-version", "v9.8.7"));
+        assertEquals("kindest/node:v9.8.7", probe.settings.nodeImage());
+        probe = new Probe();
+        assertEquals(0, exitCode(probe));
+        assertEquals(set, probe.settings.nodeImage());
+    }
+
+    @Test void imagesOfOlderReleasesAreElsewhere() {
+        assertEquals(Set.of("docker.io/istio/pilot:1.29.4", "docker.io/istio/proxyv2:1.29.4"),
+                IstioSettings.PINNED.with("1.29.4", null, null).images());
+        assertTrue(IstioSettings.PINNED.images().contains("registry.istio.io/release/pilot:" + Versions.ISTIO));
     }
 
     @Test void nothingThatMustDifferBetweenClustersIsShared() {

@@ -106,7 +106,7 @@ class ProgramTest {
         assertEquals("https://github.com/kubernetes-sigs/kind/releases/download/v%s/kind-%s".formatted(Versions.KIND, platform),
                 Versions.kind(Platform.of(os, arch)).url());
         assertEquals("https://github.com/istio/istio/releases/download/%1$s/istioctl-%1$s-%2$s.tar.gz".formatted(Versions.ISTIO,
-                platform.replace("darwin", "osx")), Versions.istioctl(Platform.of(os, arch)).url());
+                platform.replace("darwin", "osx")), Versions.istioctl(Platform.of(os, arch), Versions.ISTIO).url());
     }
 
     @Test void otherMachinesAreToldWhatIsKnown() {

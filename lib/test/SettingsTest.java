@@ -69,7 +69,48 @@ class SettingsTest {
         assertTrue(pods.contains("cpu: 50m") && !pods.contains("cpu: 40m"), pods);
     }
 
-    @Test @Order(3) void aThirdClusterJoinsAndLeaves() {
+    private static String meshConfig(String cluster) {
+        return succeeds("kubectl --context kind-%s get configmap istio -n istio-system -o yaml".formatted(cluster)).out();
+    }
+
+    /** Istio's settings are kept until they are told otherwise. */
+    @Test @Order(3) void settingsOfIstioAreAppliedKeptAndTakenBack() throws IOException {
+        Path values = Files.writeString(folder.resolve("my values.yaml"), """
+                apiVersion: install.istio.io/v1alpha1
+                kind: IstioOperator
+                spec: {meshConfig: {accessLogEncoding: JSON}}
+                """);
+        refused("unknown field \"nosuch\"", "--istio-set values.pilot.nosuch=1");
+        succeeds("jbang KindDemo.java --istio-set meshConfig.enableTracing=true --istio-values '%s'".formatted(values));
+        Files.delete(values);
+        Shell.Result plain = succeeds("jbang KindDemo.java");
+        assertTrue(plain.err().contains("--istio-set meshConfig.enableTracing=true"), plain.err());
+        for (String cluster : List.of("so1", "so2")) assertTrue(meshConfig(cluster).contains("enableTracing: true")
+                && meshConfig(cluster).contains("accessLogEncoding: JSON"), meshConfig(cluster));
+        succeeds("jbang Verify.java");
+        succeeds("jbang KindDemo.java --istio-set= --istio-values=");
+        assertFalse(meshConfig("so1").contains("enableTracing: true") || meshConfig("so1").contains("accessLogEncoding: JSON"));
+        refused("kindest/node:v1.2.3", "--kubernetes-version 1.2.3");
+    }
+
+    /** The same images under the next version's name: the pods roll, and Verify's versions follow. */
+    @Test @Order(3) void anotherVersionOfIstioRollsOut() {
+        String next = Versions.ISTIO.replaceFirst("\\d+$", "99");
+        List<String> tags = IstioSettings.PINNED.images().stream()
+                .map(image -> "docker tag %s %s".formatted(image, image.replace(Versions.ISTIO, next))).toList();
+        refused("istioctl is of another version", "--istio-version 1.2.3");
+        succeeds(String.join(" && ", tags));
+        try {
+            succeeds("jbang KindDemo.java --istio-version " + next);
+            assertTrue(succeeds("jbang Verify.java -o json").out().contains("istiod [%1$s], proxies [%1$s]".formatted(next)));
+            succeeds("jbang KindDemo.java --istio-version " + Versions.ISTIO);
+            succeeds("jbang Verify.java");
+        } finally {
+            Shell.run("docker rmi " + IstioSettings.PINNED.with(next, null, null).images().stream().collect(Collectors.joining(" ")));
+        }
+    }
+
+    @Test @Order(4) void aThirdClusterJoinsAndLeaves() {
         String before = pods("get pods -A -o name");
         succeeds("jbang KindDemo.java --clusters 3");
         assertEquals(before, pods("get pods -A -o name"));

@@ -15,6 +15,7 @@
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
 //SOURCES FetchTest.java
+//SOURCES HelpTest.java
 //SOURCES InterruptionTest.java
 //SOURCES IstioCsrMeshTest.java
 //SOURCES KubeconfigTest.java
@@ -31,6 +32,9 @@
 //SOURCES Soak.java
 //SOURCES SoakTest.java
 //SOURCES Upstream.java
+//SOURCES Terminal.java
+//SOURCES UnreachableNetworkTest.java
+//SOURCES UrlTest.java
 //SOURCES VaultMeshTest.java
 //SOURCES VaultTest.java
 //DEPS org.junit.platform:junit-platform-console-standalone:6.1.3

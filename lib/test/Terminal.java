@@ -1,0 +1,53 @@
+package lib;
+
+import module java.base;
+
+/** A terminal for the tests: runs a command in a real one, and follows what it writes as the screen would show it. */
+final class Terminal {
+    private static final Pattern CONTROL = Pattern.compile("\033\\[([0-9;]*)([A-Za-z])|[\r\n]");
+
+    /** What the command wrote, how it ended, and the lines of the screen in the end. */
+    record Result(int exitCode, String written, List<String> screen) {}
+
+    private Terminal() {}
+
+    /** Runs the command in a terminal of so many columns; an AssertionError when a status line is broken by its edge. */
+    static Result run(String command, int columns, Map<String, String> environment) {
+        String inside = "stty cols %d rows 24; unset CI; exec %s".formatted(columns, command);
+        Shell.Result ended = Shell.run("script --quiet --return --command %s /dev/null".formatted(Tool.quoted(inside)), environment);
+        return new Result(ended.exitCode(), ended.out(), screen(ended.out(), columns));
+    }
+
+    /** The screen's lines after all that was written, without colours; a line longer than the screen is wide counts as one. */
+    private static List<String> screen(String written, int columns) {
+        List<StringBuilder> rows = new ArrayList<>(List.of(new StringBuilder()));
+        int row = 0, column = 0, from = 0;
+        for (Matcher control = CONTROL.matcher(written); from <= written.length();) {
+            boolean more = control.find(from);
+            String text = written.substring(from, more ? control.start() : written.length());
+            StringBuilder line = rows.get(row);
+            line.setLength(Math.max(line.length(), column));
+            line.replace(column, Math.min(line.length(), column + text.length()), text);
+            column += text.length();
+            if (line.toString().startsWith("… ") && line.length() >= columns) throw new AssertionError("too long for %d columns: %s".formatted(columns, line));
+            if (!more) break;
+            from = control.end();
+            switch (control.group().charAt(control.group().length() - 1)) {
+                case '\r' -> column = 0;
+                case '\n' -> {
+                    row++;
+                    if (row == rows.size()) rows.add(new StringBuilder());
+                }
+                case 'A' -> row -= Integer.parseInt(control.group(1));
+                case 'K' -> line.setLength(Math.min(line.length(), column));
+                case 'J' -> {
+                    line.setLength(Math.min(line.length(), column));
+                    rows.subList(row + 1, rows.size()).clear();
+                }
+                case 'm' -> {}
+                default -> throw new AssertionError("not followed here: " + control.group().substring(1));
+            }
+        }
+        return rows.stream().map(StringBuilder::toString).toList();
+    }
+}
