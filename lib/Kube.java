@@ -249,10 +249,11 @@ public final class Kube implements AutoCloseable {
         }
     }
 
-    /** What pods that are not ready say; the API server may be what is gone. */
+    /** What the nodes complain of, and pods that are not ready; the API server may be what is gone. */
     private String symptoms(String namespace) {
         try {
-            return new Pods(this, namespace).symptoms();
+            return Stream.concat(new Nodes(this).complaints().stream(), Stream.of(new Pods(this, namespace).symptoms()))
+                    .collect(Collectors.joining("\n"));
         } catch (KubernetesClientException e) {
             return reason(e);
         }

@@ -20,9 +20,9 @@ record Nodes(Kube kube) {
     /** All conditions but Ready tell of trouble when they hold. */
     private static boolean bad(NodeCondition c) { return c.getType().equals("Ready") != c.getStatus().equals("True"); }
 
-    /** Whether one is so short of disk that it takes no pods. */
-    boolean fullDisk() {
+    /** Whether one takes no pods, for longer than a start lasts: its disk is full, or its kubelet has been silent for 40 seconds. */
+    boolean takeNoPods() {
         return all().stream().flatMap(node -> node.getStatus().getConditions().stream()).anyMatch(c -> c.getType().equals("DiskPressure")
-                && bad(c));
+                ? bad(c) : c.getType().equals("Ready") && c.getStatus().equals("Unknown"));
     }
 }

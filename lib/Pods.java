@@ -12,7 +12,7 @@ record Pods(Kube kube, String namespace) {
     private static final int LOG_LINES = 6, EVENTS = 2;
     /**
      * After this time an image that cannot be pulled is given up, as nodes get images loaded and none has to be pulled in the first
-     * place, and so is a node that has no room for the pod.
+     * place, and so is a node that takes no pods.
      */
     private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final Set<String> NOT_PULLED = Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull");
@@ -36,9 +36,9 @@ record Pods(Kube kube, String namespace) {
     /** A line for each: its phase, and the reasons that its containers wait for. */
     List<String> states() { return notReady().stream().map(Pods::state).toList(); }
 
-    /** The same with the last events, of a container that ended the last lines that it printed, and what the nodes complain of. */
+    /** The same with the last events, and, of a container that ended, the last lines that it printed. */
     String symptoms() {
-        List<String> lines = new ArrayList<>(new Nodes(kube).complaints());
+        List<String> lines = new ArrayList<>();
         for (Pod pod : notReady()) {
             lines.add(state(pod));
             String name = pod.getMetadata().getName();
@@ -57,10 +57,11 @@ record Pods(Kube kube, String namespace) {
     /** Whether waiting longer is no use for one of them; no when the API server does not tell. */
     boolean hopeless() {
         try {
-            boolean full = new Nodes(kube).fullDisk();
-            return notReady().stream().anyMatch(pod -> full && age(pod).compareTo(PATIENCE) > 0 || pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting())
+            List<Pod> late = notReady().stream().filter(pod -> age(pod).compareTo(PATIENCE) > 0).toList();
+            if (!late.isEmpty() && new Nodes(kube).takeNoPods()) return true;
+            return late.stream().flatMap(pod -> pod.getStatus().getContainerStatuses().stream()).map(s -> s.getState().getWaiting())
                     .filter(Objects::nonNull).anyMatch(w -> CRASHED_OFTEN.matcher(Objects.toString(w.getMessage(), "")).matches()
-                            || NOT_PULLED.contains(Objects.toString(w.getReason(), "")) && age(pod).compareTo(PATIENCE) > 0));
+                            || NOT_PULLED.contains(Objects.toString(w.getReason(), "")));
         } catch (KubernetesClientException e) {
             return false;
         }

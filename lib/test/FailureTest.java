@@ -66,6 +66,21 @@ class FailureTest {
         succeeds("jbang Verify.java");
     }
 
+    @Test void aNodeThatIsNotReady() throws IOException {
+        Process other = new ProcessBuilder("bash", "-c", """
+                until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null
+                docker exec so1-control-plane systemctl stop kubelet
+                """).start();
+        try {
+            fails(Shell.run("jbang KindDemo.java", own), "so1: ", "node so1-control-plane: not Ready: Kubelet stopped posting node status");
+        } finally {
+            other.destroy();
+        }
+        succeeds("docker exec so1-control-plane systemctl start kubelet");
+        succeeds("jbang KindDemo.java");
+        succeeds("jbang Verify.java --wait 60");
+    }
+
     /** The kubelet is told to call its disk full; https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/ */
     @Test void aNodeWithoutRoomOnItsDisk() throws IOException {
         fails(Shell.run("jbang KindDemo.java --clusters 1" + manifests("kind/cluster.yaml", "networking:\n", """

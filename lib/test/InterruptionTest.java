@@ -56,7 +56,8 @@ class InterruptionTest {
     void atAnyMoment(int seconds, String signal) {
         Shell.Result first = Shell.run("env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java".formatted(mark,
                 signal, seconds), own);
-        if (signal.equals("INT") && seconds > 1) {
+        // on a slow machine the script itself may not have begun
+        if (signal.equals("INT") && first.err().contains("Istio multi-primary")) {
             assertEquals(Problem.INTERRUPTED, first.exitCode(), first.all());
             assertTrue(first.err().contains("interrupted"), first.err());
             assertTrue(first.err().contains("jbang KindDemo.java; or remove it: jbang Teardown.java"), first.err());
