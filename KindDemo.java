@@ -41,7 +41,8 @@ public class KindDemo extends Script {
         Console console = settings.console();
         Docker docker = new Docker(console);
         if (bundle != null) return pack(new Bundle(bundle, console), docker);
-        Bundle given = offline == null ? null : new Bundle(offline, console).open(settings.home().cache());
+        Bundle given = offline == null ? null : new Bundle(offline, console)
+                .open(settings.home().cache(), settings.kind(), settings.istioctl());
         if (given != null) settings.goOffline(given);
         Kind kind = new Kind(settings, docker);
         MetalLb metalLb = new MetalLb(settings, docker);
@@ -116,7 +117,7 @@ public class KindDemo extends Script {
         String place = bundle.checkTarget();
         Images images = new Images(settings, docker);
         Set<String> all = images.all();
-        if (settings.ca() == CertificateAuthority.Choice.vault) all.add(Vault.IMAGE);
+        if (settings.ca() != CertificateAuthority.Choice.local) all.add(Vault.IMAGE);
         Plan plan = new Plan(settings.console());
         Step kind = plan.step("kind", bundle.add(settings.kind()));
         Step istioctl = plan.step("istioctl", bundle.add(settings.istioctl()));

@@ -21,10 +21,6 @@ public final class Istioctl {
     static final String EAST_WEST = "istio-eastwestgateway";
     private static final String INSTALL = ("install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
             + " then put istio-%1$s/bin on PATH").formatted(Versions.ISTIO);
-    /** istioctl as a program: of the pin's minor version. */
-    static final Program.Known PROGRAM = new Program.Known("istioctl", Versions.ISTIO, Versions::istioctl, INSTALL,
-            List.of("version", "--remote=false", "--short"), said -> Version.first(said).sameMinor(Version.first(Versions.ISTIO)) ? ""
-                    : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), Versions.ISTIO));
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
 
     final Program program;
@@ -41,6 +37,13 @@ public final class Istioctl {
         this.istioctl = new Tool(program, settings.console());
         this.docker = docker;
         this.manifests = settings.manifests();
+    }
+
+    /** istioctl as a program: of that version's minor one. */
+    static Program.Known program(String version) {
+        return new Program.Known("istioctl", version, platform -> Versions.istioctl(version, platform), INSTALL,
+                List.of("version", "--remote=false", "--short"), said -> Version.first(said).sameMinor(Version.first(version)) ? ""
+                        : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), version));
     }
 
     /** The images that Istio itself runs from. */

@@ -51,9 +51,9 @@ public final class Versions {
      * istioctl's archive for a machine, with its checksum beside it: release/downloadIstioCtl.sh of Istio names the files,
      * pkg/build/archive.go of istio/release-builder makes them.
      */
-    static Asset istioctl(Platform platform) {
-        String file = "istioctl-%s-%s.tar.gz".formatted(ISTIO, platform.toString().replace("darwin", "osx"));
-        String url = "https://github.com/istio/istio/releases/download/%s/%s".formatted(ISTIO, file);
+    static Asset istioctl(String version, Platform platform) {
+        String file = "istioctl-%s-%s.tar.gz".formatted(version, platform.toString().replace("darwin", "osx"));
+        String url = "https://github.com/istio/istio/releases/download/%s/%s".formatted(version, file);
         return new Asset(file, url, null, url + ".sha256");
     }
 
