@@ -56,7 +56,8 @@ public class KindDemo extends Script {
         }
         Docker docker = new Docker(console);
         if (bundle != null) return pack(new Bundle(bundle, console), docker);
-        Bundle given = offline == null ? null : new Bundle(offline, console).open(settings.home().cache());
+        Bundle given = offline == null ? null : new Bundle(offline, console)
+                .open(settings.home().cache(), settings.kind(), settings.istioctl());
         if (given != null) settings.goOffline(given);
         Kind kind = new Kind(settings, docker);
         MetalLb metalLb = new MetalLb(settings, docker);

@@ -10,8 +10,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
  */
 public final class Assets {
     private static final Duration PATIENCE = Duration.ofSeconds(20), PAUSE = Duration.ofMillis(200);
-    /** A look whether a server is there is over in this time, as all that comes before the first step. */
-    private static final Duration GLANCE = Duration.ofMillis(1500);
+    /** A look whether a server is there is over soon, as all that comes before the first step; one that is there gets more time. */
+    private static final Duration GLANCE = Duration.ofMillis(1500), LOOK = Duration.ofSeconds(6);
     /** One fetch of a file at a time within this process; a lock on a file keeps others off. */
     private static final Map<Path, ReentrantLock> FETCHING = new ConcurrentHashMap<>();
 
@@ -41,7 +41,7 @@ public final class Assets {
     }
 
     /**
-     * The file's text.
+     * The file's text. The caller's own copy of one that is not pinned is taken as it is.
      *
      * @throws Problem when it cannot be had, or is not what was pinned
      */
@@ -65,7 +65,7 @@ public final class Assets {
     String published(Versions.Asset asset) {
         URI address = address(asset.sums() == null ? asset.url() : asset.sums());
         if (offline) throw cannotGet(asset, "--offline fetches nothing");
-        try (Download download = new Download(GLANCE, PAUSE, System.getenv())) {
+        try (Download download = new Download(GLANCE, LOOK, PAUSE, System.getenv())) {
             download.text(address);
             return address.getHost();
         } catch (IOException e) {
@@ -119,7 +119,7 @@ public final class Assets {
             throws IOException, InterruptedException {
         URI address = address(asset.url());
         Path part = cache.resolve(asset.file() + ".part"), unpacked = part;
-        try (Download download = new Download(PATIENCE, PAUSE, System.getenv())) {
+        try (Download download = new Download(PATIENCE, PATIENCE, PAUSE, System.getenv())) {
             String expected = asset.sha256() != null ? asset.sha256() : published(asset, download.text(address(asset.sums())));
             console.say("fetching " + address);
             download.into(part, address, (have, all) -> seen.accept(bar(have, all)));

@@ -157,9 +157,10 @@ public final class Bundle {
     /**
      * Reads the index, and puts programs and files into the cache.
      *
+     * @param programs those that are taken
      * @throws Problem when it is none, is damaged, or does not fit this machine or these scripts
      */
-    public Bundle open(Path cache) {
+    public Bundle open(Path cache, Program... programs) {
         if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, AGAIN);
         try {
             Files.createDirectories(cache);
@@ -168,8 +169,9 @@ public final class Bundle {
                 if (isArchive(path)) unpack(folder, "--exclude=./" + IMAGES);
                 index = read(folder.resolve(INDEX));
                 checkFits();
-                for (var program : List.of(Kind.PROGRAM, Istioctl.PROGRAM)) put(folder, program.name(), program.installed(cache));
-                for (Versions.Asset asset : Versions.ASSETS) if (index.parts.containsKey(asset.file())) put(folder, asset.file(), cache.resolve(asset.file()));
+                for (Program program : programs) put(folder, program.name(), program.installed());
+                for (Versions.Asset asset : Versions.ASSETS)
+                    if (index.parts.containsKey(asset.file())) put(folder, asset.file(), cache.resolve(asset.file()));
             } finally {
                 if (isArchive(path)) Home.remove(folder);
             }

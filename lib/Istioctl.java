@@ -22,8 +22,6 @@ public final class Istioctl {
     static final String EAST_WEST = "istio-eastwestgateway";
     private static final String INSTALL = "install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
             + " then put istio-%1$s/bin on PATH";
-    /** istioctl as a program, of the pinned version. */
-    static final Program.Known PROGRAM = program(Versions.ISTIO);
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
 
     final Program program;
@@ -40,7 +38,7 @@ public final class Istioctl {
 
     /** istioctl of the minor version that Istio is to be. */
     static Program.Known program(String istio) {
-        return new Program.Known("istioctl", istio, platform -> Versions.istioctl(platform, istio), INSTALL.formatted(istio),
+        return new Program.Known("istioctl", istio, platform -> Versions.istioctl(istio, platform), INSTALL.formatted(istio),
                 List.of("version", "--remote=false", "--short"), said -> Version.first(said).sameMinor(Version.first(istio)) ? ""
                 : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), istio));
     }

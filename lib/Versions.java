@@ -57,7 +57,7 @@ public final class Versions {
      * istioctl's archive for a machine, with its checksum beside it: release/downloadIstioCtl.sh of Istio names the files,
      * pkg/build/archive.go of istio/release-builder makes them.
      */
-    static Asset istioctl(Platform platform, String istio) {
+    static Asset istioctl(String istio, Platform platform) {
         String file = "istioctl-%s-%s.tar.gz".formatted(istio, platform.toString().replace("darwin", "osx"));
         String url = "https://github.com/istio/istio/releases/download/%s/%s".formatted(istio, file);
         return new Asset(file, url, null, url + ".sha256");

@@ -40,7 +40,13 @@ class BundleTest {
         return archive;
     }
 
-    private Bundle open(Path path) { return new Bundle(path, new Console(false)).open(cache); }
+    private Program program(Program.Known known) {
+        return new Program(known, () -> new Assets(null, cache, null, true, new Console(false)), cache, new Console(false));
+    }
+
+    private Bundle open(Path path) {
+        return new Bundle(path, new Console(false)).open(cache, program(Kind.PROGRAM), program(Istioctl.program(Versions.ISTIO)));
+    }
 
     private void refused(Path path, String words) {
         Problem problem = assertThrows(Problem.class, () -> open(path));
@@ -55,7 +61,7 @@ class BundleTest {
             assertEquals(Set.of("an/image:1"), open.images());
             assertEquals("kindest/node:v1.2.3", open.nodeImage());
             assertEquals("this is kind", Files.readString(Kind.PROGRAM.installed(cache)));
-            assertTrue(Files.isExecutable(Istioctl.PROGRAM.installed(cache)));
+            assertTrue(Files.isExecutable(Istioctl.program(Versions.ISTIO).installed(cache)));
             assertTrue(Files.exists(cache.resolve(Versions.METALLB_MANIFEST.file())));
             try (Stream<Path> left = Files.list(cache)) {
                 assertEquals(3, left.count(), "the rest is removed");

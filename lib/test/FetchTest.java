@@ -50,7 +50,7 @@ class FetchTest {
         Path cache = folder.resolve("cache");
         try {
             Shell.Result demo = succeeds("jbang KindDemo.java --verbose");
-            for (var program : List.of(Kind.PROGRAM, Istioctl.PROGRAM)) {
+            for (var program : List.of(Kind.PROGRAM, Istioctl.program(Versions.ISTIO))) {
                 assertTrue(demo.err().contains("✓ " + program.name()) && demo.err().contains(in(cache, program) + " "), demo.err());
                 assertTrue(demo.err().contains("as published in " + upstream.address()), demo.err());
             }

@@ -49,7 +49,7 @@ class ProgramTest {
         Console console = new Console(false);
         var asset = new Versions.Asset(file, url, null, url + ".sha256");
         return new Program(new Program.Known(name, version, _ -> asset, "install it", List.of("--version"), said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
-                new Assets(null, cache, mirror, false, console), cache, console);
+                () -> new Assets(null, cache, mirror, false, console), cache, console);
     }
 
     @Test void theOneOnPathIsTakenWhereItFits() {
@@ -106,7 +106,7 @@ class ProgramTest {
         assertEquals("https://github.com/kubernetes-sigs/kind/releases/download/v%s/kind-%s".formatted(Versions.KIND, platform),
                 Versions.kind(Platform.of(os, arch)).url());
         assertEquals("https://github.com/istio/istio/releases/download/%1$s/istioctl-%1$s-%2$s.tar.gz".formatted(Versions.ISTIO,
-                platform.replace("darwin", "osx")), Versions.istioctl(Platform.of(os, arch), Versions.ISTIO).url());
+                platform.replace("darwin", "osx")), Versions.istioctl(Versions.ISTIO, Platform.of(os, arch)).url());
     }
 
     @Test void otherMachinesAreToldWhatIsKnown() {

@@ -15,7 +15,7 @@ final class Upstream implements AutoCloseable {
         Path folder = Files.createTempDirectory("upstream");
         Files.writeString(folder.resolve("istioctl"), "#!/bin/sh\nexec '%s' \"$@\"\n".formatted(istioctl)).toFile().setExecutable(true);
         Shell.run("tar -czf '%1$s/archive' -C '%1$s' istioctl".formatted(folder));
-        publish(Versions.istioctl(Platform.current(), Versions.ISTIO), Files.readAllBytes(folder.resolve("archive")));
+        publish(Versions.istioctl(Versions.ISTIO, Platform.current()), Files.readAllBytes(folder.resolve("archive")));
         Home.remove(folder);
         server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         server.createContext("/", exchange -> {
