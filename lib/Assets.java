@@ -76,8 +76,9 @@ public final class Assets {
     private static String checked(Versions.Asset asset, String expected, byte[] content, String source) {
         try {
             String sum = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
-            if (!expected.isEmpty() && !sum.equals(expected)) throw Problem.unfit("%s is not the file that was pinned: SHA-256 %s, expected %s"
-                    .formatted(source, sum, expected), "remove it and get it again from " + asset.url());
+            if (!expected.isEmpty() && !sum.equals(expected))
+                throw Problem.unfit("%s is not the file that was pinned: SHA-256 %s, expected %s".formatted(source, sum, expected),
+                        "remove it and get it again from " + asset.url());
             return new String(content, StandardCharsets.UTF_8);
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e);

@@ -67,7 +67,8 @@ class AssetsTest {
     private Versions.Asset released(String digest) {
         Versions.Asset pinned = asset("");
         release = """
-                {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"}, {"browser_download_url": "%1$s", "digest": %3$s}]}"""
+                {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"},
+                            {"browser_download_url": "%1$s", "digest": %3$s}]}"""
                 .formatted(pinned.url(), "0".repeat(64), digest);
         return new Versions.Asset(pinned.file(), pinned.url(), "", pinned.url().replace("file.yaml", "release"));
     }
