@@ -99,14 +99,12 @@ public class KindDemo extends Script {
                 loaded = List.of(plan.step(cluster, "images", images.load(cluster), there, pulled));
                 balanced = List.of(plan.step(cluster, "load balancer", metalLb.install(kube), loaded));
             }
-            // what istiod signs with, or those who sign in its place
-            Step signer = switch (authority) {
-                case IstioCsr csr -> plan.step(cluster, "istio-csr", csr.install(kube), root, plan.step(cluster, "cert-manager",
-                        csr.certManager(kube), loaded));
-                default -> plan.step(cluster, "cacerts", authority.install(kube), there, root);
-            };
+            // its definitions go before Istio's, which istiod can start without
+            List<Step> able = authority instanceof IstioCsr csr ? List.of(plan.step(cluster, "cert-manager", csr.certManager(kube), loaded))
+                    : there;
+            Step signer = plan.step(cluster, authority.installs(), authority.install(kube), able, root);
             Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube), istioctlFetched);
-            Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), there, manifest);
+            Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), able, manifest);
             Step started = plan.step(cluster, "istiod started", istioctl.start(kube), loaded, signer, manifest);
             Step istiod = plan.step(cluster, "istiod", istioctl.istiod(kube), started);
             Step gateways = plan.step(cluster, "gateways", istioctl.gateways(kube), istiod);

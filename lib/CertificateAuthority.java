@@ -41,6 +41,9 @@ public interface CertificateAuthority {
     /** Makes the root, or takes the one that an earlier run made. */
     Action root();
 
+    /** What {@link #install} puts into a cluster. */
+    default String installs() { return "cacerts"; }
+
     /** Gives a cluster what its workloads' certificates are signed by, before istiod starts for the first time. */
     Action install(Kube kube);
 }

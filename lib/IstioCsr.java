@@ -40,6 +40,9 @@ public final class IstioCsr implements CertificateAuthority {
 
     @Override public Action root() { return vault.root(); }
 
+    @Override public String installs() { return "istio-csr"; }
+
+    /** What {@link #install} needs in the cluster before. */
     public Action certManager(Kube kube) { return certManager.install(kube); }
 
     /** Lets cert-manager in the cluster sign by the cluster's token, and waits until istio-csr and istiod have their certificates. */

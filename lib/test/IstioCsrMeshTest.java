@@ -88,8 +88,8 @@ class IstioCsrMeshTest {
     /** The chain that a running proxy has, as istioctl shows it. */
     private static List<X509Certificate> chainOf(String cluster, String workload) throws Exception {
         String json = succeeds("istioctl --context kind-%s proxy-config secret %s -o json".formatted(cluster, workload)).out();
-        return Certificates.readChain(Certificates.decode(new ObjectMapper().readTree(json).findValue("certificateChain").path("inlineBytes")
-                .asText()));
+        return Certificates.readChain(Certificates.decode(new ObjectMapper().readTree(json).findValue("certificateChain")
+                .path("inlineBytes").asText()));
     }
 
     @Test @Order(3) void everyWorkloadIsSignedByVaultsIntermediateForAnHour() throws Exception {
@@ -128,25 +128,21 @@ class IstioCsrMeshTest {
     }
 
     private static String istiodsCertificate() {
-        return succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system -o jsonpath='{.data.tls\\.crt}' | sha256sum").out();
+        return succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system -o jsonpath='{.data}' | sha256sum").out();
     }
 
-    /** Sealed, and at another address: nobody gets a certificate, and cert-manager would not try istiod's again for an hour. */
+    /** Sealed, and at another address: nobody gets a certificate, and cert-manager does not try istiod's again for an hour. */
     @Test @Order(6) void vaultElsewhereIsMended() throws Exception {
         String address = succeeds(ADDRESS).out();
         succeeds("docker stop so-vault && docker run --detach --name so-in-its-place --network kind --entrypoint sleep "
                 + "docker.io/hashicorp/vault:%s 600 && docker start so-vault".formatted(Versions.VAULT));
         try {
             assertNotEquals(address, succeeds(ADDRESS).out());
-            // as cert-manager's own `cmctl renew` does
-            succeeds("kubectl --context kind-so1 patch certificate istiod -n istio-system --subresource status --type merge -p "
-                    + "'{\"status\": {\"conditions\": [{\"type\": \"Issuing\", \"status\": \"True\", \"reason\": \"Test\", \"message\": \"test\","
-                    + " \"lastTransitionTime\": \"2026-01-01T00:00:00Z\"}]}}'");
+            succeeds("kubectl --context kind-so1 delete secret istiod-tls -n istio-system");
             succeeds("kubectl --context kind-so1 wait certificate istiod -n istio-system --timeout 120s"
                     + " --for=jsonpath='{.status.failedIssuanceAttempts}'=1");
-            String certificate = istiodsCertificate();
             System.out.println("KindDemo when Vault moved: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
-            assertNotEquals(certificate, istiodsCertificate());
+            succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system");
             for (String cluster : List.of("so1", "so2")) {
                 Instant start = Instant.now().truncatedTo(ChronoUnit.SECONDS);
                 succeeds("kubectl --context kind-%1$s rollout restart deployment/sleep -n sample".formatted(cluster));
