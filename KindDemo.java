@@ -55,7 +55,7 @@ public class KindDemo extends Script {
             return 0;
         }
         Docker docker = new Docker(console);
-        if (bundle != null) return pack(new Bundle(bundle, console), docker);
+        if (bundle != null) return new Bundle(bundle, console).make(settings, docker) ? 0 : Problem.FAILED;
         Bundle given = offline == null ? null : new Bundle(offline, console)
                 .open(settings.home().cache(), settings.kind(), settings.istioctl());
         if (given != null) settings.goOffline(given);
@@ -85,8 +85,8 @@ public class KindDemo extends Script {
 
         List<Step> unpacked = given == null || settings.existing() ? List.of()
                 : List.of(plan.step("images of the bundle", given.load(docker, settings.home().cache())));
-        List<Step> kindFetched = settings.existing() ? List.of() : fetched(plan, settings.kind());
-        List<Step> istioctlFetched = fetched(plan, settings.istioctl());
+        List<Step> kindFetched = settings.existing() ? List.of() : settings.kind().fetched(plan);
+        List<Step> istioctlFetched = settings.istioctl().fetched(plan);
         List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node(), unpacked));
         Step pulled = settings.existing() ? null : plan.step("images", images.pull(), unpacked);
         Step root = plan.step("root of trust", authority.root(), node);
@@ -129,36 +129,5 @@ public class KindDemo extends Script {
         if (!done) return Problem.FAILED;
         console.result(app.whatToTry(mesh, settings));
         return 0;
-    }
-
-    /** Makes the bundle; no cluster. */
-    private int pack(Bundle bundle, Docker docker) throws IOException {
-        docker.engine();
-        String place = bundle.checkTarget();
-        Images images = new Images(settings, docker);
-        Set<String> all = images.all();
-        CertificateAuthority authority = CertificateAuthority.of(settings, docker);
-        all.addAll(authority.imagesBeside());
-        Plan plan = new Plan(settings.console());
-        Step kind = plan.step("kind", bundle.add(settings.kind()));
-        Step istioctl = plan.step("istioctl", bundle.add(settings.istioctl()));
-        Step files = plan.step("upstream's files and manifests", bundle.add(authority, settings.assets(), settings.manifests()));
-        Step pulled = plan.step("images pulled", images.pull(all));
-        Step saved = plan.step("images", bundle.add(all, settings.nodeImage(), docker), pulled);
-        plan.step("bundle", bundle.seal(), kind, istioctl, files, saved);
-        if (!plan.run()) {
-            bundle.discard();
-            plan.report();
-            return Problem.FAILED;
-        }
-        settings.console().result("""
-                All that the demo needs is in %1$s. On a machine that can reach nothing:
-                  jbang --offline KindDemo.java --offline %1$s""".formatted(place));
-        return 0;
-    }
-
-    /** The step that fetches a program of upstream's; none when one that fits is there. */
-    private static List<Step> fetched(Plan plan, Program program) {
-        return program.missing() ? List.of(plan.step(program.name(), program.fetch())) : List.of();
     }
 }

@@ -48,8 +48,33 @@ public final class Bundle {
     /** The files that it is made of, until it is whole. */
     private Path draft() { return path.resolveSibling(path.getFileName() + ".part"); }
 
-    /** A {@link Problem} when no bundle can be made there; says where. */
-    public String checkTarget() {
+    /** Makes it, of what these settings need, and says how it is used; false when a step failed, which is told. */
+    public boolean make(Settings settings, Docker docker) throws IOException {
+        docker.engine();
+        checkTarget();
+        Images images = new Images(settings, docker);
+        CertificateAuthority authority = CertificateAuthority.of(settings, docker);
+        Set<String> all = images.all();
+        all.addAll(authority.imagesBeside());
+        Plan plan = new Plan(console);
+        Plan.Step kind = plan.step("kind", add(settings.kind())), istioctl = plan.step("istioctl", add(settings.istioctl()));
+        Plan.Step files = plan.step("upstream's files and manifests", add(authority, settings.assets(), settings.manifests()));
+        Plan.Step pulled = plan.step("images pulled", images.pull(all));
+        Plan.Step saved = plan.step("images", add(all, settings.nodeImage(), docker), pulled);
+        plan.step("bundle", seal(), kind, istioctl, files, saved);
+        if (!plan.run()) {
+            discard();
+            plan.report();
+            return false;
+        }
+        console.result("""
+                All that the demo needs is in %1$s. On a machine that can reach nothing:
+                  jbang --offline KindDemo.java --offline %1$s""".formatted(Tool.quoted("" + path)));
+        return true;
+    }
+
+    /** A {@link Problem} when no bundle can be made there. */
+    void checkTarget() {
         if (path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !isArchive(path))
             throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "jbang KindDemo.java --bundle demo.tar.zst");
         boolean other = Files.isDirectory(path) ? !Files.exists(path.resolve(INDEX)) && path.toFile().list().length > 0
@@ -59,17 +84,16 @@ public final class Bundle {
         Path parent = path.getParent();
         if (!Files.isDirectory(parent)) throw Problem.usage("there is no folder " + parent, "mkdir -p " + parent);
         Host.room(parent, ROOM);
-        return path.toString();
     }
 
     /** Puts a program's pinned release in, whatever is on PATH. */
-    public Action add(Program program) {
+    private Action add(Program program) {
         return new Action("", seen -> Files.copy(program.pinned(seen), Files.createDirectories(draft()).resolve(program.name()),
                 StandardCopyOption.REPLACE_EXISTING));
     }
 
     /** Puts upstream's files and the manifests in. */
-    public Action add(CertificateAuthority authority, Assets assets, Manifests manifests) {
+    private Action add(CertificateAuthority authority, Assets assets, Manifests manifests) {
         return new Action("", _ -> {
             write(Versions.METALLB_MANIFEST.file(), assets.read(Versions.METALLB_MANIFEST));
             for (Versions.Asset asset : authority.upstream()) write(asset.file(), assets.read(asset));
@@ -88,7 +112,7 @@ public final class Bundle {
      *
      * @param nodeImage the one of {@code images} that nodes are made from
      */
-    public Action add(Collection<String> images, String nodeImage, Docker docker) {
+    private Action add(Collection<String> images, String nodeImage, Docker docker) {
         return new Action("", seen -> {
             // a name with a digest is lost when an image is loaded
             String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
@@ -105,10 +129,10 @@ public final class Bundle {
     }
 
     /** Removes what there is of one that cannot be made whole. */
-    public void discard() throws IOException { Home.remove(draft()); }
+    private void discard() throws IOException { Home.remove(draft()); }
 
     /** Makes it whole: its index, and the archive if it is to be one. */
-    public Action seal() {
+    private Action seal() {
         return new Action("", seen -> {
             try (Stream<Path> files = Files.walk(draft())) {
                 for (Path file : files.filter(Files::isRegularFile).filter(f -> !f.endsWith(INDEX)).toList()) {

@@ -86,8 +86,11 @@ public final class Program {
         return Problem.unfit("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(known.install, p.hint()));
     }
 
+    /** The step that fetches it; none when one that fits is there. */
+    public List<Plan.Step> fetched(Plan plan) { return missing() ? List.of(plan.step(name(), fetch())) : List.of(); }
+
     /** Fetches the pinned release, and runs it from now on. */
-    public Action fetch() {
+    private Action fetch() {
         Versions.Asset release = release();
         Path folder = installed.getParent();
         return new Action("# %s, checked against %s, is put into %s\nexport PATH=%s:$PATH".formatted(release.url(), release.sums(), folder,
