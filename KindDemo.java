@@ -55,8 +55,9 @@ public class KindDemo extends Script {
             return 0;
         }
         Docker docker = new Docker(console);
-        if (bundle != null) return pack(new Bundle(bundle, console), docker);
-        Bundle given = offline == null ? null : new Bundle(offline, console).open(settings.home().cache());
+        if (bundle != null) return pack(new Bundle(bundle, settings.istio().version(), console), docker);
+        Bundle given = offline == null ? null : new Bundle(offline, settings.istio().version(), console)
+                .open(settings.home().cache(), settings.kind(), settings.istioctl());
         if (given != null) settings.goOffline(given);
         Kind kind = new Kind(settings, docker);
         MetalLb metalLb = new MetalLb(settings, docker);

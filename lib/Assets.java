@@ -10,8 +10,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
  */
 public final class Assets {
     private static final Duration PATIENCE = Duration.ofSeconds(20), PAUSE = Duration.ofMillis(200);
-    /** A look whether a server is there is over in this time, as all that comes before the first step. */
-    private static final Duration GLANCE = Duration.ofMillis(1500);
+    /** A look whether a server is there is over soon, as all that comes before the first step; one that is there gets more time. */
+    private static final Duration GLANCE = Duration.ofMillis(1500), LOOK = Duration.ofSeconds(6);
     /** One fetch of a file at a time within this process; a lock on a file keeps others off. */
     private static final Map<Path, ReentrantLock> FETCHING = new ConcurrentHashMap<>();
 
@@ -57,6 +57,13 @@ public final class Assets {
         }
     }
 
+    /** Looks whether the file is here, and the right one, or could be fetched, and says so; a {@link Problem} when neither is. */
+    String look(Versions.Asset asset) {
+        if (local(asset).isEmpty()) return "%s is fetched from %s".formatted(asset.file(), published(asset));
+        read(asset);
+        return asset.file();
+    }
+
     /**
      * The server that the file would be fetched from, once it has answered; the file itself is left there.
      *
@@ -65,7 +72,7 @@ public final class Assets {
     String published(Versions.Asset asset) {
         URI address = address(asset.sums() == null ? asset.url() : asset.sums());
         if (offline) throw cannotGet(asset, "--offline fetches nothing");
-        try (Download download = new Download(GLANCE, PAUSE, System.getenv())) {
+        try (Download download = new Download(GLANCE, LOOK, PAUSE, System.getenv())) {
             download.text(address);
             return address.getHost();
         } catch (IOException e) {
@@ -119,7 +126,7 @@ public final class Assets {
             throws IOException, InterruptedException {
         URI address = address(asset.url());
         Path part = cache.resolve(asset.file() + ".part"), unpacked = part;
-        try (Download download = new Download(PATIENCE, PAUSE, System.getenv())) {
+        try (Download download = new Download(PATIENCE, PATIENCE, PAUSE, System.getenv())) {
             String expected = asset.sha256() != null ? asset.sha256() : published(asset, download.text(address(asset.sums())));
             console.say("fetching " + address);
             download.into(part, address, (have, all) -> seen.accept(bar(have, all)));

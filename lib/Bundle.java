@@ -30,13 +30,18 @@ public final class Bundle {
             SortedMap<String, String> parts) {}
 
     private final Path path;
+    private final Map<String, String> versions;
     private final Console console;
     private final Tool tar;
     private Index index;
 
-    /** @param path the folder, or the archive when its name ends so */
-    public Bundle(Path path, Console console) {
+    /**
+     * @param path  the folder, or the archive when its name ends so
+     * @param istio the version of Istio that is in it, or is to be
+     */
+    public Bundle(Path path, String istio, Console console) {
         this.path = path.toAbsolutePath().normalize();
+        this.versions = Versions.all(istio);
         this.console = console;
         this.tar = new Tool("tar", "install tar", console);
     }
@@ -100,7 +105,7 @@ public final class Bundle {
             try (var out = compressed(Files.newOutputStream(draft().resolve(IMAGES)))) {
                 docker.save(names, counting(out, seen));
             }
-            index = new Index(Versions.all(), "" + Platform.current(), node, new TreeMap<>(docker.present(names)), new TreeMap<>());
+            index = new Index(versions, "" + Platform.current(), node, new TreeMap<>(docker.present(names)), new TreeMap<>());
         });
     }
 
@@ -157,9 +162,10 @@ public final class Bundle {
     /**
      * Reads the index, and puts programs and files into the cache.
      *
+     * @param programs those that are taken
      * @throws Problem when it is none, is damaged, or does not fit this machine or these scripts
      */
-    public Bundle open(Path cache) {
+    public Bundle open(Path cache, Program... programs) {
         if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, AGAIN);
         try {
             Files.createDirectories(cache);
@@ -168,8 +174,9 @@ public final class Bundle {
                 if (isArchive(path)) unpack(folder, "--exclude=./" + IMAGES);
                 index = read(folder.resolve(INDEX));
                 checkFits();
-                for (var program : List.of(Kind.PROGRAM, Istioctl.PROGRAM)) put(folder, program.name(), program.installed(cache));
-                for (Versions.Asset asset : Versions.ASSETS) if (index.parts.containsKey(asset.file())) put(folder, asset.file(), cache.resolve(asset.file()));
+                for (Program program : programs) put(folder, program.name(), program.installed());
+                for (Versions.Asset asset : Versions.ASSETS)
+                    if (index.parts.containsKey(asset.file())) put(folder, asset.file(), cache.resolve(asset.file()));
             } finally {
                 if (isArchive(path)) Home.remove(folder);
             }
@@ -202,8 +209,8 @@ public final class Bundle {
         String here = "" + Platform.current();
         if (!index.platform.equals(here))
             throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here), "make one on a machine like this: jbang KindDemo.java --bundle demo.tar.zst");
-        if (!index.versions.equals(Versions.all()))
-            throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, Versions.all()),
+        if (!index.versions.equals(versions))
+            throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, versions),
                     "use the scripts that made it, or make it anew with these");
     }
 

@@ -27,14 +27,15 @@ final class Download implements AutoCloseable {
     private final HttpClient http;
 
     /**
-     * @param patience how long a server may take to answer, and may be silent in between
+     * @param connect  how long a server may take to be reached
+     * @param patience how long it may take to answer then, and may be silent in between
      * @param pause    the time before the second try; it doubles with each
      */
-    Download(Duration patience, Duration pause, Map<String, String> environment) {
+    Download(Duration connect, Duration patience, Duration pause, Map<String, String> environment) {
         this.patience = patience;
         this.pause = pause;
         Proxies proxies = new Proxies(environment);
-        http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(patience)
+        http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(connect)
                 .followRedirects(HttpClient.Redirect.NORMAL).proxy(proxies).authenticator(proxies.authenticator()).build();
     }
 

@@ -26,12 +26,12 @@ public final class Program {
     }
 
     private final Known known;
-    private final Assets assets;
+    private final Supplier<Assets> assets;
     private final Path installed;
     private final Console console;
     private String path, said, objection;
 
-    Program(Known known, Assets assets, Path cache, Console console) {
+    Program(Known known, Supplier<Assets> assets, Path cache, Console console) {
         this.known = known;
         this.assets = assets;
         this.installed = known.installed(cache);
@@ -39,6 +39,9 @@ public final class Program {
     }
 
     public String name() { return known.name; }
+
+    /** Where the pinned release is kept. */
+    Path installed() { return installed; }
 
     String install() { return known.install; }
 
@@ -73,7 +76,7 @@ public final class Program {
     public synchronized String look() {
         if (!missing()) return path.equals(known.name) ? "" + version() : "%s, in %s".formatted(version(), installed.getParent());
         try {
-            return "%s is fetched from %s: %s".formatted(known.version, assets.published(release()), objection);
+            return "%s is fetched from %s: %s".formatted(known.version, assets.get().published(release()), objection);
         } catch (Problem p) {
             throw orInstall(p);
         }
@@ -102,7 +105,7 @@ public final class Program {
 
     /** The pinned release, whatever is on PATH; fetched when the cache has none. */
     Path pinned(Consumer<String> seen) {
-        return Files.isExecutable(installed) ? installed : assets.fetch(release(), installed, seen, this::unpack);
+        return Files.isExecutable(installed) ? installed : assets.get().fetch(release(), installed, seen, this::unpack);
     }
 
     private Versions.Asset release() { return known.release.apply(Platform.current()); }

@@ -228,13 +228,13 @@ public final class Settings {
 
     /** kind, looked for once. */
     public synchronized Program kind() {
-        if (kind == null) kind = new Program(Kind.PROGRAM, assets(), home().cache(), console());
+        if (kind == null) kind = new Program(Kind.PROGRAM, this::assets, home().cache(), console());
         return kind;
     }
 
     /** istioctl, looked for once. */
     public synchronized Program istioctl() {
-        if (istioctl == null) istioctl = new Program(Istioctl.program(istio().version()), assets(), home().cache(), console());
+        if (istioctl == null) istioctl = new Program(Istioctl.program(istio().version()), this::assets, home().cache(), console());
         return istioctl;
     }
 

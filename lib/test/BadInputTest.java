@@ -94,14 +94,6 @@ class BadInputTest {
                 "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
     }
 
-    @Test void aServerThatDoesNotAnswer() throws IOException {
-        try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
-            var environment = new HashMap<>(nothingToFetch(pathWith("jbang", "java", "docker", "istioctl")));
-            environment.put("KIND_DEMO_MIRROR", "http://127.0.0.1:" + silent.getLocalPort());
-            refused(Problem.UNFIT, "kind was not found on PATH, or cannot be run; cannot get kind-", "", environment);
-        }
-    }
-
     /** A folder with just these programs and the plain ones of the system. */
     private String pathWith(String... programs) throws IOException {
         Path bin = Files.createDirectory(folder.resolve("bin"));

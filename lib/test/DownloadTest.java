@@ -51,6 +51,7 @@ class DownloadTest {
         try (socket) {
             var reader = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.ISO_8859_1));
             String request = Stream.generate(() -> line(reader)).takeWhile(l -> !l.isEmpty()).collect(Collectors.joining("\n"));
+            if (request.isEmpty()) return; // a connection that was not used
             requests.add(request);
             answer.to(request, socket.getOutputStream());
         } catch (Exception e) {
@@ -95,7 +96,7 @@ class DownloadTest {
 
     private byte[] fetched(String address, Map<String, String> environment) throws Exception {
         Path file = folder.resolve("file");
-        try (Download download = new Download(Duration.ofMillis(700), Duration.ofMillis(5), environment)) {
+        try (Download download = new Download(Duration.ofSeconds(5), Duration.ofMillis(700), Duration.ofMillis(5), environment)) {
             download.into(file, URI.create(address), (_, _) -> {});
         }
         return Files.readAllBytes(file);
@@ -137,6 +138,15 @@ class DownloadTest {
             Thread.sleep(5000);
         }, SECOND_HALF)));
         assertEquals("Sun, 22 Nov 2026 10:00:00 GMT", header(1, "If-Range"));
+    }
+
+    @Test void aLookAtASilentServerEnds() throws Exception {
+        URI address = URI.create(serve((_, _) -> Thread.sleep(5000)));
+        try (Download download = new Download(Duration.ofSeconds(5), Duration.ofMillis(700), Duration.ofMillis(5), Map.of())) {
+            String message = assertThrows(IOException.class, () -> download.text(address)).getMessage();
+            assertTrue(message.contains("127.0.0.1") && message.contains("answer"), message);
+        }
+        assertEquals(1, requests.size());
     }
 
     @Test void aSilentServerThatPromisedNoLengthTooIsAskedAgain() throws Exception {

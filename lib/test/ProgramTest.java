@@ -49,7 +49,7 @@ class ProgramTest {
         Console console = new Console(false);
         var asset = new Versions.Asset(file, url, null, url + ".sha256");
         return new Program(new Program.Known(name, version, _ -> asset, "install it", List.of("--version"), said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
-                new Assets(null, cache, mirror, false, console), cache, console);
+                () -> new Assets(null, cache, mirror, false, console), cache, console);
     }
 
     @Test void theOneOnPathIsTakenWhereItFits() {
