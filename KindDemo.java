@@ -55,8 +55,8 @@ public class KindDemo extends Script {
             return 0;
         }
         Docker docker = new Docker(console);
-        if (bundle != null) return new Bundle(bundle, console).make(settings, docker) ? 0 : Problem.FAILED;
-        Bundle given = offline == null ? null : new Bundle(offline, console)
+        if (bundle != null) return new Bundle(bundle, settings.istio().version(), console).make(settings, docker) ? 0 : Problem.FAILED;
+        Bundle given = offline == null ? null : new Bundle(offline, settings.istio().version(), console)
                 .open(settings.home().cache(), settings.kind(), settings.istioctl());
         if (given != null) settings.goOffline(given);
         Kind kind = new Kind(settings, docker);

@@ -57,6 +57,13 @@ public final class Assets {
         }
     }
 
+    /** Looks whether the file is here, and the right one, or could be fetched, and says so; a {@link Problem} when neither is. */
+    String look(Versions.Asset asset) {
+        if (local(asset).isEmpty()) return "%s is fetched from %s".formatted(asset.file(), published(asset));
+        read(asset);
+        return asset.file();
+    }
+
     /**
      * The server that the file would be fetched from, once it has answered; the file itself is left there.
      *

@@ -30,13 +30,18 @@ public final class Bundle {
             SortedMap<String, String> parts) {}
 
     private final Path path;
+    private final Map<String, String> versions;
     private final Console console;
     private final Tool tar;
     private Index index;
 
-    /** @param path the folder, or the archive when its name ends so */
-    public Bundle(Path path, Console console) {
+    /**
+     * @param path  the folder, or the archive when its name ends so
+     * @param istio the version of Istio that is in it, or is to be
+     */
+    public Bundle(Path path, String istio, Console console) {
         this.path = path.toAbsolutePath().normalize();
+        this.versions = Versions.all(istio);
         this.console = console;
         this.tar = new Tool("tar", "install tar", console);
     }
@@ -124,7 +129,7 @@ public final class Bundle {
             try (var out = compressed(Files.newOutputStream(draft().resolve(IMAGES)))) {
                 docker.save(names, counting(out, seen));
             }
-            index = new Index(Versions.all(), "" + Platform.current(), node, new TreeMap<>(docker.present(names)), new TreeMap<>());
+            index = new Index(versions, "" + Platform.current(), node, new TreeMap<>(docker.present(names)), new TreeMap<>());
         });
     }
 
@@ -228,8 +233,8 @@ public final class Bundle {
         String here = "" + Platform.current();
         if (!index.platform.equals(here))
             throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here), "make one on a machine like this: jbang KindDemo.java --bundle demo.tar.zst");
-        if (!index.versions.equals(Versions.all()))
-            throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, Versions.all()),
+        if (!index.versions.equals(versions))
+            throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, versions),
                     "use the scripts that made it, or make it anew with these");
     }
 

@@ -22,10 +22,7 @@ final class CertManager {
     }
 
     /** A {@link Problem} when upstream's manifest is not to be had, or is not the published one. */
-    String checkUpstream() {
-        assets.read(Versions.CERT_MANAGER_MANIFEST);
-        return Versions.CERT_MANAGER_MANIFEST.file();
-    }
+    String checkUpstream() { return assets.look(Versions.CERT_MANAGER_MANIFEST); }
 
     /** Applies upstream's manifest, and waits until it works. */
     Action install(Kube kube) {

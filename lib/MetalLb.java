@@ -27,13 +27,7 @@ public final class MetalLb {
     String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
 
     /** A {@link Problem} when upstream's manifest is not to be had, or the one that is here is not the pinned one. */
-    String checkUpstream() {
-        String file = Versions.METALLB_MANIFEST.file();
-        if (assets.local(Versions.METALLB_MANIFEST).isEmpty())
-            return "%s is fetched from %s".formatted(file, assets.published(Versions.METALLB_MANIFEST));
-        upstream();
-        return file;
-    }
+    String checkUpstream() { return assets.look(Versions.METALLB_MANIFEST); }
 
     /** Applies upstream's manifest and the cluster's range, and waits for the controller. */
     public Action install(Kube kube) {

@@ -41,7 +41,9 @@ public final class Versions {
     private Versions() {}
 
     /** All that a bundle must have in the same version. */
-    static Map<String, String> all() { return new TreeMap<>(Map.of("kind-demo", DEMO, "istio", ISTIO, "kind", KIND, "metallb", METALLB)); }
+    static Map<String, String> all(String istio) {
+        return new TreeMap<>(Map.of("kind-demo", DEMO, "istio", istio, "kind", KIND, "metallb", METALLB));
+    }
 
     /**
      * kind's program for a machine, with its checksum beside it:

@@ -24,7 +24,7 @@ class BundleTest {
             Files.writeString(bundle.resolve(part), "this is " + part).toFile().setExecutable(part.matches("kind|istioctl"));
             parts.put(part, Assets.sha256(bundle.resolve(part)));
         }
-        index(Versions.all(), "" + Platform.current(), parts);
+        index(Versions.all(Versions.ISTIO), "" + Platform.current(), parts);
     }
 
     private void index(Map<String, String> versions, String platform, SortedMap<String, String> parts) throws IOException {
@@ -44,9 +44,9 @@ class BundleTest {
         return new Program(known, () -> new Assets(null, cache, null, true, new Console(false)), cache, new Console(false));
     }
 
-    private Bundle open(Path path) {
-        return new Bundle(path, new Console(false)).open(cache, program(Kind.PROGRAM), program(Istioctl.program(Versions.ISTIO)));
-    }
+    private static Bundle bundle(Path path) { return new Bundle(path, Versions.ISTIO, new Console(false)); }
+
+    private Bundle open(Path path) { return bundle(path).open(cache, program(Kind.PROGRAM), program(Istioctl.program(Versions.ISTIO))); }
 
     private void refused(Path path, String words) {
         Problem problem = assertThrows(Problem.class, () -> open(path));
@@ -79,17 +79,17 @@ class BundleTest {
     }
 
     @Test void aPartThatTheIndexDoesNotNameIsRefused() throws IOException {
-        index(Versions.all(), "" + Platform.current(), new TreeMap<>());
+        index(Versions.all(Versions.ISTIO), "" + Platform.current(), new TreeMap<>());
         refused(bundle, "kind in " + bundle + " is not what its index says");
     }
 
     @Test void anotherMachinesIsRefused() throws IOException {
-        index(Versions.all(), "darwin-arm64", new TreeMap<>());
+        index(Versions.all(Versions.ISTIO), "darwin-arm64", new TreeMap<>());
         refused(bundle, "is for darwin-arm64; this machine is " + Platform.current());
     }
 
     @Test void otherVersionsAreRefused() throws IOException {
-        Map<String, String> versions = new TreeMap<>(Versions.all());
+        Map<String, String> versions = new TreeMap<>(Versions.all(Versions.ISTIO));
         versions.put("istio", "1.2.3");
         index(versions, "" + Platform.current(), new TreeMap<>());
         refused(bundle, "is for other scripts: it has {istio=1.2.3");
@@ -112,12 +112,12 @@ class BundleTest {
     }
 
     @Test void itIsMadeWhereNothingElseIs() throws IOException {
-        new Bundle(folder.resolve("new.tar.zst"), new Console(false)).checkTarget();
-        new Bundle(bundle, new Console(false)).checkTarget(); // an earlier one is replaced
+        bundle(folder.resolve("new.tar.zst")).checkTarget();
+        bundle(bundle).checkTarget(); // an earlier one is replaced
         Files.createDirectory(folder.resolve("dir.tar.zst"));
         Files.writeString(Files.createDirectory(folder.resolve("mine")).resolve("file"), "");
         for (String wrong : List.of("demo.zip", "demo.tar", "dir.tar.zst", "mine", "no/such/folder"))
-            assertEquals(Problem.USAGE, assertThrows(Problem.class, new Bundle(folder.resolve(wrong), new Console(false))::checkTarget,
+            assertEquals(Problem.USAGE, assertThrows(Problem.class, bundle(folder.resolve(wrong))::checkTarget,
                     wrong).exitCode());
     }
 }
