@@ -29,7 +29,7 @@ public abstract class Script implements Callable<Integer> {
         GROUPS.put("Clusters", List.of("--clusters", "--contexts", "--workers", "--name-prefix", "--node-image", "--kubernetes-version"));
         GROUPS.put("Mesh", List.of("--ca", "--vault-port", "--istio-version", "--istio-set", "--istio-values", "--no-locality"));
         GROUPS.put("Application", List.of("--namespace", "--service", "--client", "--path"));
-        GROUPS.put("Files", List.of("--manifests", "--export-manifests", "--assets", "--diagnostics", "--report"));
+        GROUPS.put("Files", List.of("--manifests", "--export-manifests", "--assets", "--mirror", "--bundle", "--offline", "--diagnostics", "--report"));
         GROUPS.put("Output", List.of("--output", "--timings", "--verbose", "--completion", "--help", "--version"));
     }
 

@@ -10,34 +10,34 @@ import org.junit.jupiter.api.Test;
 /** Nodes that were restarted, got other addresses, or were deleted: KindDemo mends the demo, and Verify passes. DemoTest has a short form. */
 @Tag("long")
 class RepairTest {
-    private static final Map<String, String> OWN = Shell.ownFolders();
+    private final Map<String, String> own = new HashMap<>(Shell.ownFolders());
     private static final String BOTH = "so1-control-plane so2-control-plane";
 
-    private static Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, OWN);
+    private Shell.Result succeeds(String command) {
+        Shell.Result result = Shell.run(command, own);
         assertEquals(0, result.exitCode(), command + "\n" + result.all());
         return result;
     }
 
-    private static String gateways() {
+    private String gateways() {
         return succeeds("for i in 1 2; do kubectl --context kind-so$i get service -n istio-system istio-eastwestgateway"
                 + " -o jsonpath='{.status.loadBalancer.ingress[0].ip} '; done").out();
     }
 
     /** Runs KindDemo and Verify on what was broken, and tells how long both took. */
-    private static String mended(String what) {
+    private String mended(String what) {
         Shell.Result demo = succeeds("jbang KindDemo.java");
         Shell.Result verify = succeeds("jbang Verify.java --wait 60");
         System.out.printf("%s: mended in %d s, verified in %d s%n", what, demo.took().toSeconds(), verify.took().toSeconds());
         return demo.err();
     }
 
-    private static void up(String options) {
+    private void up(String options) {
         assertEquals("", Shell.run("docker ps -aq --filter name=^so[1-3]-").out(), "a demo stands already; first: jbang Teardown.java");
         succeeds("jbang KindDemo.java " + options);
     }
 
-    @AfterEach void down() { Shell.run("jbang Teardown.java", OWN); }
+    @AfterEach void down() { Shell.run("jbang Teardown.java", own); }
 
     /** What an engine's restart does to the nodes, and worse: they come up in the other order. */
     @Test void swappedAddressesThenADeletedControlPlane() {
@@ -48,7 +48,7 @@ class RepairTest {
         assertEquals(gatewaysBefore, gateways());
 
         succeeds("docker rm --force --volumes so2-control-plane");
-        Shell.Result verify = Shell.run("jbang Verify.java --wait 0", OWN);
+        Shell.Result verify = Shell.run("jbang Verify.java --wait 0", own);
         assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
         assertTrue(verify.out().contains("so2: reachable: its container so2-control-plane is gone"), verify.out());
         String said = mended("a deleted control plane");
@@ -66,26 +66,28 @@ class RepairTest {
     @Test void aDeletedWorker() {
         up("--workers 2");
         succeeds("docker rm --force --volumes so1-worker2");
-        Shell.Result asked = Shell.run("jbang KindDemo.java --workers 2", OWN);
+        Shell.Result asked = Shell.run("jbang KindDemo.java --workers 2", own);
         assertEquals(Problem.UNFIT, asked.exitCode(), asked.all());
         assertTrue(asked.err().contains("so1 has 1 workers, not 2"), asked.err());
         String said = mended("a deleted worker");
         assertTrue(said.contains("so1: the container of its node so1-worker2 is gone; the cluster goes on without it"), said);
     }
 
-    /** Who takes an address that a gateway has gets it; the gateway moves, and no other does. */
+    /** Who takes an address that a gateway has gets it; the gateway moves, and no other does. Docker lets one choose on an own subnet. */
     @Test void aContainerAmidTheLoadBalancersAddresses() {
-        up("");
-        String[] before = gateways().split(" ");
-        succeeds("docker run --detach --rm --name amid --network kind --ip %s --entrypoint sleep docker.io/curlimages/curl:8.16.0 600"
-                .formatted(before[0]));
+        succeeds("docker network create --subnet 10.213.0.0/16 amid");
+        own.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", "amid");
         try {
+            up("");
+            String[] before = gateways().split(" ");
+            succeeds("docker run --detach --rm --name amid --network amid --ip %s --entrypoint sleep docker.io/curlimages/curl:8.16.0 600"
+                    .formatted(before[0]));
             mended("a container with a gateway's address");
             String[] after = gateways().split(" ");
             assertNotEquals(before[0], after[0]);
             assertEquals(before[1], after[1]);
         } finally {
-            succeeds("docker rm --force amid");
+            Shell.run("docker rm --force amid; jbang Teardown.java; docker network rm amid", own);
         }
     }
 }

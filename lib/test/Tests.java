@@ -63,7 +63,8 @@ public final class Tests {
         var result = ConsoleLauncher.run(out, out, words.toArray(String[]::new));
         if (result.getValue().orElse(null) instanceof TestExecutionSummary s) {
             out.printf("%d passed, %d failed, %d skipped%n", s.getTestsSucceededCount(), s.getTestsFailedCount()
-                    + s.getContainersFailedCount(), s.getTestsSkippedCount() + s.getTestsAbortedCount());
+                    + s.getContainersFailedCount(), s.getTestsSkippedCount() + s.getTestsAbortedCount()
+                    + s.getContainersAbortedCount());
         }
         System.exit(result.getExitCode());
     }
