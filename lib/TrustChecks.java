@@ -91,16 +91,22 @@ final class TrustChecks {
         Client client = new Client(kube, app);
         if (!client.hasProxy()) return "the client has no proxy to look at";
         JsonNode certificates = new ObjectMapper().readTree(client.envoy("certs")).path("certificates");
-        String expected = identityOf(kube, app.client()),
-                root = Certificates.readCertificate(rootOf(kube)).getSerialNumber().toString(16);
-        Set<String> identities = new TreeSet<>(), roots = new TreeSet<>();
+        String expected = identityOf(kube, app.client());
+        BigInteger root = Certificates.readCertificate(rootOf(kube)).getSerialNumber();
+        Set<String> identities = new TreeSet<>();
         certificates.findValues("uri").forEach(uri -> identities.add(uri.asText()));
-        certificates.forEach(c -> c.path("ca_cert").forEach(ca -> roots.add(ca.path("serial_number").asText())));
-        if (!identities.contains(expected) || roots.stream().noneMatch(root::equals))
-            throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s".formatted(identities, roots,
-                    expected, root), "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(),
+        Set<BigInteger> roots = rootSerials(certificates);
+        if (!identities.contains(expected) || !roots.contains(root))
+            throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s".formatted(identities,
+                    roots.stream().map(serial -> serial.toString(16)).toList(), expected, root.toString(16)), "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(),
                     app.client(), app.namespace()));
         return expected;
+    }
+
+    /** The serial numbers of the roots that a proxy has; Envoy writes them in hex, two digits a byte. */
+    static Set<BigInteger> rootSerials(JsonNode certificates) {
+        return certificates.findValues("ca_cert").stream().flatMap(roots -> roots.findValuesAsText("serial_number").stream())
+                .map(serial -> new BigInteger(serial, 16)).collect(Collectors.toSet());
     }
 
     /** Who the pods with this label {@code app} should be, by their service account and the mesh's trust domain. */

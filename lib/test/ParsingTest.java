@@ -3,6 +3,7 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -31,6 +32,12 @@ class ParsingTest {
                 host.formatted("10.101.0.6", 5000, ""), host.formatted("10.0.0.1", 80, ""));
         assertEquals(List.of("10.101.0.5:5000 HEALTHY", "172.18.255.64:15443 EJECTED", "10.101.0.6:5000 HEALTHY"),
                 Client.parseEndpoints(json, "outbound|5000||helloworld.sample.svc.cluster.local"));
+    }
+
+    /** A serial number that begins with a small byte has a digit more in Envoy's words than in Java's. */
+    @Test void rootsOfAProxy() throws IOException {
+        String certificates = "[{\"ca_cert\": [{\"serial_number\": \"0dcdc31c2e\"}], \"cert_chain\": [{\"serial_number\": \"77\"}]}, {\"ca_cert\": []}]";
+        assertEquals(Set.of(new BigInteger("dcdc31c2e", 16)), TrustChecks.rootSerials(new ObjectMapper().readTree(certificates)));
     }
 
     @Test void whoAnswered() {
