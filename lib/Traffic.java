@@ -2,6 +2,7 @@ package lib;
 
 import module java.base;
 import module java.net.http;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
 /**
@@ -20,6 +21,9 @@ public final class Traffic implements AutoCloseable {
     public record Reply(double at, double took, int code, String cluster) {
         boolean lost() { return code < 200 || code > 299; }
     }
+
+    /** A reply as it came: where its instance runs may be known only later. */
+    private record Heard(double at, double took, int code, String body) {}
 
     /** Something that was done meanwhile. */
     public record Mark(double at, String text) {}
@@ -43,7 +47,8 @@ public final class Traffic implements AutoCloseable {
     private final Consumer<String> told;
     private final Supplier<Map<String, String>> clusterOfInstance;
     private final Map<String, String> known = new ConcurrentHashMap<>();
-    private final List<Reply> replies = new CopyOnWriteArrayList<>();
+    private final AtomicBoolean learning = new AtomicBoolean();
+    private final List<Heard> heard = new CopyOnWriteArrayList<>();
     private final List<Mark> marks = new CopyOnWriteArrayList<>();
     private final long start = System.nanoTime();
     private AutoCloseable source = () -> {};
@@ -115,14 +120,22 @@ public final class Traffic implements AutoCloseable {
     }
 
     private void answered(double took, int code, String body) {
-        double at = Math.max(0, now() - took);
-        String cluster = TrafficChecks.whichCluster(body, known);
-        if (code == 200 && cluster.equals("unknown")) {
-            // an instance that was started since
-            known.putAll(clusterOfInstance.get());
-            cluster = TrafficChecks.whichCluster(body, known);
-        }
-        replies.add(new Reply(at, took, code, code == 200 ? cluster : ""));
+        heard.add(new Heard(Math.max(0, now() - took), took, code, body));
+        if (code == 200 && TrafficChecks.whichCluster(body, known).equals("unknown")) learn();
+    }
+
+    /** Asks for the instances that were started since, beside the replies that come in meanwhile. */
+    private void learn() {
+        if (!learning.compareAndSet(false, true)) return;
+        Thread.ofVirtual().start(() -> {
+            try {
+                known.putAll(clusterOfInstance.get());
+            } catch (KubernetesClientException e) {
+                // a cluster that does not answer just now is asked again with the next reply
+            } finally {
+                learning.set(false);
+            }
+        });
     }
 
     /** Seconds since the first request. */
@@ -137,7 +150,10 @@ public final class Traffic implements AutoCloseable {
         return mark.at;
     }
 
-    List<Reply> replies() { return replies.stream().sorted(Comparator.comparingDouble(Reply::at)).toList(); }
+    List<Reply> replies() {
+        return heard.stream().map(h -> new Reply(h.at, h.took, h.code, h.code == 200 ? TrafficChecks.whichCluster(h.body, known) : ""))
+                .sorted(Comparator.comparingDouble(Reply::at)).toList();
+    }
 
     /** Those that were sent from one moment until another. */
     List<Reply> replies(double from, double to) { return replies().stream().filter(r -> r.at >= from && r.at < to).toList(); }
