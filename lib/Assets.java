@@ -40,6 +40,9 @@ public final class Assets {
                 .filter(Files::exists).findFirst();
     }
 
+    /** How a command names the file: by its path, else by its address. */
+    String typed(Versions.Asset asset) { return local(asset).map(file -> Tool.quoted("" + file)).orElse(asset.url()); }
+
     /**
      * The file's text. The caller's own copy of one that is not pinned is taken as it is.
      *

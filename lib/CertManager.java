@@ -1,7 +1,6 @@
 package lib;
 
 import module java.base;
-import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
 /** cert-manager: has an issuer sign what is requested, and renews it. https://cert-manager.io/docs/installation/kubectl/ */
 final class CertManager {
@@ -29,15 +28,12 @@ final class CertManager {
         String byHand = """
                 %1$s apply -f %2$s
                 %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(Kube.kubectl(kube.cluster()),
-                assets.local(Versions.CERT_MANAGER_MANIFEST).map(file -> Tool.quoted("" + file)).orElse(Versions.CERT_MANAGER_MANIFEST
-                .url()), NAMESPACE);
+                assets.typed(Versions.CERT_MANAGER_MANIFEST), NAMESPACE);
         return new Action(byHand, seen -> {
-            Map<Boolean, List<String>> documents = Kube.split(assets.read(Versions.CERT_MANAGER_MANIFEST)).stream()
-                    .collect(Collectors.partitioningBy(Kube::isDefinition));
-            List<GenericKubernetesResource> upstream = documents.get(false).stream().map(Kube::parseOne).toList();
-            Manifests.patch(upstream, manifests.read("cert-manager/probes.yaml"));
-            kube.applyDefinitions("cert-manager", documents.get(true));
-            kube.apply(upstream);
+            Documents upstream = Documents.of(assets.read(Versions.CERT_MANAGER_MANIFEST));
+            Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
+            kube.applyDefinitions("cert-manager", upstream.definitions());
+            kube.apply(upstream.others());
             kube.awaitDeployments(NAMESPACE, DEPLOYMENTS, Duration.ofMinutes(3), seen);
         });
     }

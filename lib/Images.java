@@ -47,8 +47,8 @@ public final class Images {
         this.base = settings.nodeImage();
         this.bundle = settings.bundle();
         this.names = new TreeSet<>();
-        List.of(new Istioctl(settings, docker).images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(), new SampleApp(settings).images())
-                .forEach(names::addAll);
+        List.of(new Istioctl(settings, docker).images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(),
+                new SampleApp(settings).images()).forEach(names::addAll);
     }
 
     /** All of them, the node image too. */

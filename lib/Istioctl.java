@@ -57,10 +57,10 @@ public final class Istioctl {
     public Set<String> images() {
         if (!settings.ownIstio() || program.missing()) return wanted.images();
         try {
-            String manifest = generate(settings.mesh().clusters().getFirst());
+            List<GenericKubernetesResource> manifest = Documents.of(generate(settings.mesh().clusters().getFirst())).others();
             Set<String> named = new TreeSet<>(Set.of(proxyImage(manifest)));
-            Kube.split(manifest).stream().filter(text -> Set.of("Deployment", "DaemonSet").contains(Kube.parseOne(text).getKind()))
-                    .forEach(text -> named.addAll(Manifests.images(text)));
+            manifest.stream().filter(r -> Set.of("Deployment", "DaemonSet").contains(r.getKind()))
+                    .forEach(r -> named.addAll(Manifests.images(Serialization.asYaml(r))));
             return named;
         } catch (Problem p) {
             return wanted.images(); // what is wrong is told by the check of istioctl
@@ -68,9 +68,8 @@ public final class Istioctl {
     }
 
     /** The image that the injector gives to proxies, from the settings that it has. */
-    private static String proxyImage(String manifest) {
-        String values = Kube.split(manifest).stream().map(Kube::parseOne).filter(r -> r.getKind().equals("ConfigMap")
-                && r.getMetadata().getName().equals("istio-sidecar-injector")).findFirst().orElseThrow().get("data", "values");
+    private static String proxyImage(List<GenericKubernetesResource> manifest) {
+        String values = Manifests.find(manifest, "ConfigMap", "istio-sidecar-injector").orElseThrow().get("data", "values");
         JsonNode global = Serialization.unmarshal(values, JsonNode.class).path("global");
         String image = global.at("/proxy/image").asText(), variant = global.path("variant").asText("");
         return image.contains("/") ? image : "%s/%s:%s%s".formatted(global.path("hub").asText(), image, global.path("tag").asText(),
@@ -120,16 +119,15 @@ public final class Istioctl {
     public Action render(Kube kube) {
         Cluster cluster = kube.cluster();
         return new Action("# rendered by istioctl install, below", _ -> {
-            Map<Boolean, List<String>> documents = Kube.split(generate(cluster)).stream()
-                    .collect(Collectors.partitioningBy(Kube::isDefinition));
-            List<GenericKubernetesResource> others = documents.get(false).stream().map(Kube::parseOne).toList();
+            Documents documents = Documents.of(generate(cluster));
+            List<GenericKubernetesResource> others = documents.others();
             // NodePorts are named for the ports that kind maps; elsewhere they may be taken
             if (!cluster.isKind()) others.stream().filter(Kube::namesNodePorts).forEach(service ->
                     service.<List<Map<String, Object>>>get("spec", "ports").forEach(port -> port.remove("nodePort")));
             String settings = Integer.toHexString(others.stream().filter(r -> r.getKind().equals("ConfigMap"))
                     .map(r -> r.getAdditionalProperties().toString()).toList().hashCode());
             mark(others, settings);
-            rendered.put(cluster, new Rendered(documents.get(true), others, settings));
+            rendered.put(cluster, new Rendered(documents.definitions(), others, settings));
         });
     }
 

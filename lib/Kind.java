@@ -5,7 +5,7 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** kind: clusters whose nodes are containers. https://kind.sigs.k8s.io/docs/user/configuration/ */
 public final class Kind {
-    static final String INSTALL = ("install kind v%1$s or newer: go install sigs.k8s.io/kind@v%1$s"
+    private static final String INSTALL = ("install kind v%1$s or newer: go install sigs.k8s.io/kind@v%1$s"
             + " (other ways: https://kind.sigs.k8s.io/docs/user/quick-start/#installation)").formatted(Versions.KIND);
 
     /** A file in the control plane's node, left there when kind has made the whole cluster; without it, it was interrupted half-made. */

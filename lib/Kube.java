@@ -83,8 +83,6 @@ public final class Kube implements AutoCloseable {
         return Serialization.unmarshal(document, GenericKubernetesResource.class);
     }
 
-    static boolean isDefinition(String document) { return document.lines().anyMatch("kind: CustomResourceDefinition"::equals); }
-
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
     public void apply(String yaml) { apply(parse(yaml)); }
 
@@ -265,7 +263,7 @@ public final class Kube implements AutoCloseable {
     /** What the nodes complain of, and pods that are not ready; the API server may be what is gone. */
     private String symptoms(String namespace) {
         try {
-            return Stream.concat(new Nodes(this).complaints().stream(), Stream.of(new Pods(this, namespace).symptoms()))
+            return Stream.concat(Nodes.of(this).complaints().stream(), Stream.of(new Pods(this, namespace).symptoms()))
                     .collect(Collectors.joining("\n"));
         } catch (KubernetesClientException e) {
             return reason(e);

@@ -40,6 +40,7 @@ package lib;
 //SOURCES Console.java
 //SOURCES Diagnostics.java
 //SOURCES Docker.java
+//SOURCES Documents.java
 //SOURCES Download.java
 //SOURCES Experiments.java
 //SOURCES Footprint.java

@@ -23,9 +23,6 @@ public final class MetalLb {
         return Stream.of("controller", "speaker").map(part -> "quay.io/metallb/%s:%s".formatted(part, Versions.METALLB)).toList();
     }
 
-    /** Upstream's manifest. */
-    String upstream() { return assets.read(Versions.METALLB_MANIFEST); }
-
     /** A {@link Problem} when upstream's manifest is not to be had, or the one that is here is not the pinned one. */
     String checkUpstream() { return assets.look(Versions.METALLB_MANIFEST); }
 
@@ -41,16 +38,15 @@ public final class MetalLb {
                 ADDRESS_RANGE=%s
                 # MetalLB's webhook may refuse the pool for some seconds more
                 until %s
-                do sleep 2; done""".formatted(kubectl, assets.local(Versions.METALLB_MANIFEST).map(f -> Tool.quoted("" + f)).orElse(Versions.METALLB_MANIFEST.url()), kubectl, NAMESPACE, Docker.network(),
+                do sleep 2; done""".formatted(kubectl, assets.typed(Versions.METALLB_MANIFEST), kubectl, NAMESPACE, Docker.network(),
                 AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."),
                         manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
         return new Action(byHand, seen -> {
-            Map<Boolean, List<String>> documents = Kube.split(upstream()).stream().collect(Collectors.partitioningBy(Kube::isDefinition));
-            List<GenericKubernetesResource> upstream = documents.get(false).stream().map(Kube::parseOne)
-                    .collect(Collectors.toCollection(ArrayList::new));
+            Documents documents = Documents.of(assets.read(Versions.METALLB_MANIFEST));
+            List<GenericKubernetesResource> upstream = documents.others();
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
             List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.index());
-            kube.applyDefinitions("metallb", documents.get(true));
+            kube.applyDefinitions("metallb", documents.definitions());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
             applyPool(kube, ranges, seen);

@@ -5,14 +5,12 @@ import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.NodeCondition;
 
 /** A cluster's nodes, and what they complain of. https://kubernetes.io/docs/reference/node/node-status/#condition */
-record Nodes(Kube kube) {
-    private List<Node> all() { return kube.client().nodes().list().getItems(); }
-
-    int count() { return all().size(); }
+record Nodes(List<Node> all) {
+    static Nodes of(Kube kube) { return new Nodes(kube.client().nodes().list().getItems()); }
 
     /** A line for each thing that is not as it should be: not Ready, or short of disk, memory or processes. */
     List<String> complaints() {
-        return all().stream().flatMap(node -> node.getStatus().getConditions().stream().filter(Nodes::bad).map(c -> "node %s: %s".formatted(
+        return all.stream().flatMap(node -> node.getStatus().getConditions().stream().filter(Nodes::bad).map(c -> "node %s: %s".formatted(
                 node.getMetadata().getName(), c.getType().equals("Ready") ? "not Ready: " + c.getMessage()
                         : "%s: %s".formatted(c.getType(), c.getMessage())))).toList();
     }
@@ -22,7 +20,7 @@ record Nodes(Kube kube) {
 
     /** Whether one takes no pods, for longer than a start lasts: its disk is full, or its kubelet has been silent for 40 seconds. */
     boolean takeNoPods() {
-        return all().stream().flatMap(node -> node.getStatus().getConditions().stream()).anyMatch(c -> c.getType().equals("DiskPressure")
+        return all.stream().flatMap(node -> node.getStatus().getConditions().stream()).anyMatch(c -> c.getType().equals("DiskPressure")
                 ? bad(c) : c.getType().equals("Ready") && c.getStatus().equals("Unknown"));
     }
 }

@@ -35,10 +35,10 @@ final class PlatformChecks {
     }
 
     String nodesReady(Kube kube) {
-        Nodes nodes = new Nodes(kube);
+        Nodes nodes = Nodes.of(kube);
         List<String> complaints = nodes.complaints();
         if (!complaints.isEmpty()) throw Problem.failed(String.join("\n", complaints), Kube.kubectl(kube.cluster()) + " describe nodes");
-        return nodes.count() + (nodes.count() == 1 ? " node Ready" : " nodes Ready");
+        return nodes.all().size() + (nodes.all().size() == 1 ? " node Ready" : " nodes Ready");
     }
 
     String systemPods(Kube kube) {

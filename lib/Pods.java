@@ -58,7 +58,7 @@ record Pods(Kube kube, String namespace) {
     boolean hopeless() {
         try {
             List<Pod> late = notReady().stream().filter(pod -> age(pod).compareTo(PATIENCE) > 0).toList();
-            if (!late.isEmpty() && new Nodes(kube).takeNoPods()) return true;
+            if (!late.isEmpty() && Nodes.of(kube).takeNoPods()) return true;
             return late.stream().flatMap(pod -> pod.getStatus().getContainerStatuses().stream()).map(s -> s.getState().getWaiting())
                     .filter(Objects::nonNull).anyMatch(w -> CRASHED_OFTEN.matcher(Objects.toString(w.getMessage(), "")).matches()
                             || NOT_PULLED.contains(Objects.toString(w.getReason(), "")));

@@ -7,6 +7,8 @@ final class TrafficChecks {
     /** Enough requests to judge a spread by: with 8 instances, one is missed by chance less than once in a hundred. */
     private static final int REQUESTS = 40;
 
+    private static final Pattern BETWEEN_NAMES = Pattern.compile("[^\\w.-]+");
+
     private final List<Kube> kubes;
     private final App app;
 
@@ -66,6 +68,6 @@ final class TrafficChecks {
 
     /** The cluster of the instance that a reply names; "unknown" when it names none. */
     static String whichCluster(String reply, Map<String, String> clusterOf) {
-        return Arrays.stream(reply.split("[^\\w.-]+")).map(clusterOf::get).filter(Objects::nonNull).findFirst().orElse("unknown");
+        return BETWEEN_NAMES.splitAsStream(reply).map(clusterOf::get).filter(Objects::nonNull).findFirst().orElse("unknown");
     }
 }
