@@ -13,6 +13,9 @@ public final class Docker {
     private static final String BASE = MARK + ".base";
     private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster", ROLE_LABEL = "io.x-k8s.kind.role";
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
+    private static final String START = "start Docker (Docker Desktop, or `sudo systemctl start docker`), then check with `docker info`";
+    /** How long a healthy engine may take to say what it is, and how long on a machine that has much to do. */
+    private static final Duration AT_ONCE = Duration.ofMillis(1500), BUSY = Duration.ofSeconds(10);
 
     /**
      * A container that is a node of some kind cluster.
@@ -35,23 +38,27 @@ public final class Docker {
     /** The docker network that kind puts its nodes on; kind's own variable names another. */
     public static String network() { return Objects.requireNonNullElse(System.getenv("KIND_EXPERIMENTAL_DOCKER_NETWORK"), "kind"); }
 
-    /** Asks the engine what it is; a {@link Problem} when it does not answer at once: one that hangs is told in under three seconds. */
+    /** What the engine is; a {@link Problem} when it does not answer, told in under three seconds unless the machine is busy. */
     public Engine engine() {
-        String hint = "start Docker (Docker Desktop, or `sudo systemctl start docker`), then check with `docker info`";
-        Tool.Result result;
-        try {
-            result = docker.attempt(Duration.ofMillis(1500), null, false, "info", "--format", "{{json .}}");
-        } catch (Problem p) {
-            throw p.exitCode() == Problem.UNFIT ? p : Problem.unfit("the container engine does not answer: `docker info` took over 1.5 s",
-                    hint);
-        }
+        Tool.Result result = info(AT_ONCE);
         JsonNode info = result.out().isBlank() ? json.createObjectNode() : parse(result.out());
         // with no engine the client still exits 0 in some versions, and says so in the document
         if (!result.ok() || info.path("ServerVersion").asText().isEmpty())
             throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
-                    .orElse("`docker info` failed"), hint);
+                    .orElse("`docker info` failed"), START);
         return new Engine(info.path("ServerVersion").asText(), info.path("MemTotal").asLong(), info.path("DockerRootDir").asText(),
                 info.path("CgroupVersion").asText());
+    }
+
+    private Tool.Result info(Duration patience) {
+        try {
+            return docker.attempt(patience, null, false, "info", "--format", "{{json .}}");
+        } catch (Problem p) {
+            if (p.exitCode() == Problem.UNFIT) throw p;
+            if (patience.equals(AT_ONCE) && Host.isBusy()) return info(BUSY);
+            throw Problem.unfit("the container engine does not answer: `docker info` took over %.1f s".formatted(patience.toMillis() / 1e3),
+                    START);
+        }
     }
 
     /** The nodes of all kind clusters, stopped ones too. */

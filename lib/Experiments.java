@@ -1,7 +1,6 @@
 package lib;
 
 import module java.base;
-import lib.Check.Status;
 
 /** What the mesh promises, tried on the running one: each experiment breaks or changes something, watches, and puts it back. */
 public final class Experiments {
@@ -80,7 +79,7 @@ public final class Experiments {
     private static String moved(Lab lab, Traffic traffic, String name, Set<String> to, double from, double until, int mostLost) {
         List<Traffic.Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(Traffic.Reply::lost).toList();
         double first = replies.stream().filter(r -> to.contains(r.cluster())).mapToDouble(Traffic.Reply::at).min().orElse(until);
-        double errors = lost.isEmpty() ? 0 : lost.getLast().at() + lost.getLast().took() - lost.getFirst().at();
+        double errors = lost.isEmpty() ? 0 : lost.getLast().at() - lost.getFirst().at() + 1.0 / Traffic.PER_SECOND;
         lab.figure(name + "Lost", lost.size());
         lab.figure(name + "FirstAnswerSeconds", round(first - from));
         lab.figure(name + "ErrorSeconds", round(errors));

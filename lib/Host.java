@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import java.lang.management.ManagementFactory;
 import com.fasterxml.jackson.databind.JsonNode;
 
 /** This machine and its container engine: what KindDemo looks at before it makes anything, and Verify before all else. */
@@ -111,6 +112,12 @@ final class Host {
                 "see who listens (lsof -i :%s), end it, or change manifests/kind/cluster.yaml in a copy named by --manifests"
                         .formatted(taken.getFirst().split(" ")[0]));
         return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(3 * missing.size());
+    }
+
+    /** Whether more wants to run than this machine has cores for, by the average of the last minute; false where nobody keeps one. */
+    static boolean isBusy() {
+        var machine = ManagementFactory.getOperatingSystemMXBean();
+        return machine.getSystemLoadAverage() > machine.getAvailableProcessors();
     }
 
     /** Whether nobody listens on a port of 127.0.0.1. */
