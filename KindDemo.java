@@ -6,6 +6,7 @@
 import module java.base;
 import lib.*;
 import lib.Plan.Step;
+import static lib.Plan.NOTHING;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -62,7 +63,8 @@ public class KindDemo extends Script {
         Kind kind = new Kind(settings, docker);
         MetalLb metalLb = new MetalLb(settings, docker);
         CertificateAuthority authority = CertificateAuthority.of(settings, docker);
-        Istioctl istioctl = new Istioctl(settings, docker);
+        Istioctl istioctl = new Istioctl(settings);
+        RemoteSecrets secrets = new RemoteSecrets(istioctl, docker);
         SampleApp app = new SampleApp(settings);
         settings.manifests().check();
 
@@ -74,7 +76,7 @@ public class KindDemo extends Script {
                     settings.asTyped(), IstioSettings.BACK));
             new Preflight(settings, docker, force).run(mesh, images);
             settings.home().lock("KindDemo");
-            settings.home().remember(mesh.clusters().size(), settings.ca(), settings.istio());
+            settings.remember(mesh);
             console.keepLog(settings.home().log("KindDemo"));
         }
 
@@ -83,25 +85,20 @@ public class KindDemo extends Script {
         Plan plan = new Plan(console);
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
-        List<Step> unpacked = given == null || settings.existing() ? List.of()
-                : List.of(plan.step("images of the bundle", given.load(docker, settings.home().cache())));
-        List<Step> kindFetched = settings.existing() ? List.of() : settings.kind().fetched(plan);
-        List<Step> istioctlFetched = settings.istioctl().fetched(plan);
-        List<Step> node = settings.existing() ? List.of() : List.of(plan.step("node image", images.node(), unpacked));
-        Step pulled = settings.existing() ? null : plan.step("images", images.pull(), unpacked);
+        boolean own = !settings.existing(); // of clusters that are there already nothing is made
+        Step unpacked = own && given != null ? plan.step("images of the bundle", given.load(docker, settings.home().cache())) : NOTHING;
+        Step kindFetched = own ? settings.kind().fetched(plan) : NOTHING;
+        Step istioctlFetched = settings.istioctl().fetched(plan);
+        Step node = own ? plan.step("node image", images.node(), unpacked) : NOTHING;
+        Step pulled = own ? plan.step("images", images.pull(), unpacked) : NOTHING;
         Step root = plan.step("root of trust", authority.root(), node);
         for (Kube kube : kubes) {
             Cluster cluster = kube.cluster();
-            // of clusters that are there already nothing of this is made
-            List<Step> there = List.of(), loaded = List.of(), balanced = List.of();
-            if (!settings.existing()) {
-                there = List.of(plan.step(cluster, "kind cluster", kind.create(kube, images), kindFetched, node.getFirst()));
-                loaded = List.of(plan.step(cluster, "images", images.load(cluster), there, pulled));
-                balanced = List.of(plan.step(cluster, "load balancer", metalLb.install(kube), loaded));
-            }
+            Step there = own ? plan.step(cluster, "kind cluster", kind.create(kube, images), kindFetched, node) : NOTHING;
+            Step loaded = own ? plan.step(cluster, "images", images.load(cluster), there, pulled) : NOTHING;
+            Step balanced = own ? plan.step(cluster, "load balancer", metalLb.install(kube), loaded) : NOTHING;
             // its definitions go before Istio's, which istiod can start without
-            List<Step> able = authority instanceof IstioCsr csr ? List.of(plan.step(cluster, "cert-manager", csr.certManager(kube), loaded))
-                    : there;
+            Step able = authority instanceof IstioCsr csr ? plan.step(cluster, "cert-manager", csr.certManager(kube), loaded) : there;
             Step signer = plan.step(cluster, authority.installs(), authority.install(kube), able, root);
             Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube), istioctlFetched);
             Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), able, manifest);
@@ -114,7 +111,7 @@ public class KindDemo extends Script {
             accounts.add(started);
             parts.addAll(List.of(addresses, exposed, sample));
         }
-        for (Kube kube : kubes) parts.add(plan.step(kube.cluster(), "remote secret", istioctl.remoteSecret(kube, kubes), accounts));
+        for (Kube kube : kubes) parts.add(plan.step(kube.cluster(), "remote secret", secrets.give(kube, kubes), accounts));
         for (Kube kube : kubes) plan.step(kube.cluster(), "endpoints of all clusters", checks.awaitEndpoints(kube), parts);
 
         if (dryRun) {

@@ -59,7 +59,7 @@ public class Verify extends Script {
     @Override protected int run() throws Exception {
         Console console = settings.console();
         Docker docker = new Docker(console);
-        Istioctl istioctl = new Istioctl(settings, docker);
+        Istioctl istioctl = new Istioctl(settings);
         App app = new App(namespace, service, client, path);
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
@@ -70,7 +70,7 @@ public class Verify extends Script {
             tell(console, "preflight", findings);
             return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
         }
-        if (settings.existing()) mesh = mesh.asFound(console);
+        if (settings.existing()) mesh = Istio.mesh(mesh, console);
         else if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
                 + mesh.clusters().getFirst(), "jbang KindDemo.java");
         settings.istioctl().path();

@@ -32,7 +32,7 @@ final class CertManager {
         return new Action(byHand, seen -> {
             Documents upstream = Documents.of(assets.read(Versions.CERT_MANAGER_MANIFEST));
             Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
-            kube.applyDefinitions("cert-manager", upstream.definitions());
+            new Definitions(kube).apply("cert-manager", upstream.definitions());
             kube.apply(upstream.others());
             kube.awaitDeployments(NAMESPACE, DEPLOYMENTS, Duration.ofMinutes(3), seen);
         });

@@ -10,11 +10,6 @@ public final class Diagnostics {
     /** All of it is given up after this time: a cluster that does not answer must not hold the others' facts back. */
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int LOG_LINES = 500;
-    /** Keys and tokens, as PEM, kubeconfigs, Vault, JSON web tokens and bearer headers have them. */
-    private static final Pattern SECRET = Pattern.compile("-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\\z)"
-            + "|(?i:client-key-data|token|password)\"?: *\"?[\\w./+=-]{8,}"
-            + "|\\bhvs\\.[\\w-]{8,}|eyJ[\\w-]{8,}\\.[\\w-]+\\.[\\w-]+|(?i:bearer) [\\w./+=-]{8,}",
-            Pattern.DOTALL);
 
     /** One file's text. */
     private interface Fact {
@@ -110,8 +105,6 @@ public final class Diagnostics {
 
     private static void write(Path file, String text) throws IOException {
         Files.createDirectories(file.getParent());
-        Home.writePrivate(file, withoutSecrets(text).getBytes(StandardCharsets.UTF_8));
+        Home.writePrivate(file, Secrets.leftOut(text).getBytes(StandardCharsets.UTF_8));
     }
-
-    static String withoutSecrets(String text) { return SECRET.matcher(text).replaceAll("(left out)"); }
 }

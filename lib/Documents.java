@@ -2,19 +2,32 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.client.utils.Serialization;
 
 /**
- * A manifest of upstream's, taken apart.
+ * The documents of a text of YAML, such as upstream's manifests.
  *
  * @param definitions its resource definitions, as the text they are: by far the largest, and nothing in them is changed
  * @param others      all else, to be changed as one likes
  */
 record Documents(List<String> definitions, List<GenericKubernetesResource> others) {
     static Documents of(String yaml) {
-        Map<Boolean, List<String>> documents = Kube.split(yaml).stream().collect(Collectors.partitioningBy(Documents::isDefinition));
-        return new Documents(documents.get(true), documents.get(false).stream().map(Kube::parseOne)
+        Map<Boolean, List<String>> documents = split(yaml).stream().collect(Collectors.partitioningBy(Documents::isDefinition));
+        return new Documents(documents.get(true), documents.get(false).stream().map(Documents::parseOne)
                 .collect(Collectors.toCollection(ArrayList::new)));
     }
 
     private static boolean isDefinition(String document) { return document.lines().anyMatch("kind: CustomResourceDefinition"::equals); }
+
+    /** Every document as a resource. */
+    static List<GenericKubernetesResource> parse(String yaml) { return split(yaml).stream().map(Documents::parseOne).toList(); }
+
+    /** Without those that are only comments. */
+    private static List<String> split(String yaml) {
+        return Arrays.stream(yaml.split("(?m)^---.*$")).filter(d -> d.lines().anyMatch(l -> !l.isBlank() && !l.startsWith("#"))).toList();
+    }
+
+    static GenericKubernetesResource parseOne(String document) {
+        return Serialization.unmarshal(document, GenericKubernetesResource.class);
+    }
 }

@@ -29,38 +29,6 @@ public record Home(Path cache, Path state) {
 
     public Path log(String command) { return state.resolve(command + ".log"); }
 
-    /**
-     * Keeps in mind how many clusters the demo has, so that one that is gone is missed, who signs for it, which cannot be
-     * changed, and what was asked for of Istio.
-     */
-    public void remember(int clusters, CertificateAuthority.Choice ca, IstioSettings istio) throws IOException {
-        Files.writeString(make().state.resolve("clusters"), "" + clusters);
-        Files.writeString(state.resolve("ca"), "" + ca);
-        istio.keep(state.resolve("istio"));
-    }
-
-    /** What {@link #remember} was told of Istio; empty when there is no demo. */
-    public Optional<IstioSettings> istio() { return IstioSettings.kept(state.resolve("istio")); }
-
-    /** How many clusters {@link #remember} was told last; 0 when nothing. */
-    public int remembered() {
-        try {
-            return Integer.parseInt(Files.readString(state.resolve("clusters")));
-        } catch (IOException | NumberFormatException e) {
-            return 0;
-        }
-    }
-
-    /** The authority that {@link #remember} was told; empty when there is no demo. */
-    public Optional<CertificateAuthority.Choice> authority() {
-        try {
-            String told = Files.readString(state.resolve("ca"));
-            return Arrays.stream(CertificateAuthority.Choice.values()).filter(choice -> choice.toString().equals(told)).findFirst();
-        } catch (IOException e) {
-            return Optional.empty();
-        }
-    }
-
     /** Makes the folders, the state for the user alone. A {@link Problem} when that cannot be. */
     public Home make() {
         try {

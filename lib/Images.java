@@ -47,7 +47,7 @@ public final class Images {
         this.base = settings.nodeImage();
         this.bundle = settings.bundle();
         this.names = new TreeSet<>();
-        List.of(new Istioctl(settings, docker).images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(),
+        List.of(new Istioctl(settings).images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(),
                 new SampleApp(settings).images()).forEach(names::addAll);
     }
 

@@ -3,7 +3,6 @@ package lib;
 import module java.base;
 import java.security.cert.X509Certificate;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
-import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.SecretBuilder;
 
 /**

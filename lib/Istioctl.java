@@ -3,7 +3,6 @@ package lib;
 import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -26,7 +25,6 @@ public final class Istioctl {
 
     final Program program;
     private final Tool istioctl;
-    private final Docker docker;
     private final Manifests manifests;
     private final boolean istiodSigns;
     private final Settings settings;
@@ -43,12 +41,11 @@ public final class Istioctl {
                 : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), istio));
     }
 
-    public Istioctl(Settings settings, Docker docker) {
+    public Istioctl(Settings settings) {
         this.settings = settings;
         this.wanted = settings.istio();
         this.program = settings.istioctl();
         this.istioctl = new Tool(program, settings.console());
-        this.docker = docker;
         this.manifests = settings.manifests();
         this.istiodSigns = settings.ca() != CertificateAuthority.Choice.istioCsr;
     }
@@ -83,7 +80,7 @@ public final class Istioctl {
     String check(Mesh mesh) {
         String found = program.look();
         Version next = Version.first(wanted.version());
-        Version there = settings.home().istio().map(kept -> Version.first(kept.version())).orElse(next);
+        Version there = settings.remembered().istio().map(kept -> Version.first(kept.version())).orElse(next);
         if (!next.sameMinor(there) && !there.behind(next, 1))
             throw Problem.unfit("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
                     .formatted(there, next), "keep it: leave --istio-version out; or start afresh: jbang Teardown.java%s, then this again"
@@ -146,7 +143,7 @@ public final class Istioctl {
         String more = wanted.arguments().stream().map(word -> " " + Tool.quoted(word)).collect(Collectors.joining());
         String byHand = "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF";
         return new Action(byHand.formatted(kube.cluster().context(), more, operator(kube.cluster()).strip()),
-                _ -> kube.applyDefinitions("istio", rendered.get(kube.cluster()).definitions));
+                _ -> new Definitions(kube).apply("istio", rendered.get(kube.cluster()).definitions));
     }
 
     /** Applies istiod with its accounts and configuration; does not wait. */
@@ -208,17 +205,9 @@ public final class Istioctl {
     }
 
     private static String withoutAddress(List<Service> services) {
-        List<String> open = services.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && address(s).isEmpty())
+        List<String> open = services.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && Kube.address(s).isEmpty())
                 .map(s -> s.getMetadata().getName()).toList();
         return open.isEmpty() ? "" : "no address for " + String.join(", ", open);
-    }
-
-    /** The address that the load balancer gave a service; empty when it has none. */
-    static String address(Service service) {
-        var status = service.getStatus();
-        return status == null || status.getLoadBalancer() == null ? ""
-                : status.getLoadBalancer().getIngress().stream().map(i ->
-                        Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
     }
 
     private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) {
@@ -238,43 +227,10 @@ public final class Istioctl {
                 _ -> kube.apply(manifests.read("istio/cross-network-gateway.yaml")));
     }
 
-    /**
-     * Gives the control planes of all other clusters the right to read this one's services and endpoints, at an address that they
-     * reach: on the docker network, or the one in the kubeconfig when that is no loopback address.
-     */
-    public Action remoteSecret(Kube kube, List<Kube> all) {
-        Cluster cluster = kube.cluster();
-        List<Kube> others = all.stream().filter(k -> k != kube).toList();
-        String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.context(), cluster.id());
-        String address = cluster.isKind() ? "docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s".formatted(
-                Docker.network(), cluster.controlPlane())
-                : Kube.kubectl(cluster) + " get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}'";
-        String byHand = others.stream().map(o -> "%s \"https://$(%s):6443\" | %s apply -f -".formatted(create, address,
-                Kube.kubectl(o.cluster()))).collect(Collectors.joining("\n"));
-        return new Action(byHand, seen -> {
-            var secret = new AtomicReference<String>();
-            Await.until(cluster + ": a token for the other control planes", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
-                try {
-                    secret.set(istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(),
-                            "--server", cluster.isKind() ? "https://%s:6443".formatted(docker.address(cluster)) : kube.reachableServer()));
-                    return "";
-                } catch (Problem p) {
-                    // a cluster whose controllers have just started gives tokens late
-                    if (!p.getMessage().contains("data found")) throw p;
-                    return "there is none yet";
-                }
-            });
-            others.forEach(other -> other.apply(secret.get()));
-            forgetRemoved(kube, all);
-        });
-    }
-
-    /** Takes away our remote secrets for clusters that the mesh no longer has: istiod would go on asking them. */
-    private static void forgetRemoved(Kube kube, List<Kube> all) {
-        Set<String> ids = all.stream().map(k -> k.cluster().id()).collect(Collectors.toSet());
-        kube.client().secrets().inNamespace(NAMESPACE).withLabel("istio/multiCluster", "true").list().getItems().stream()
-                .filter(s -> s.getMetadata().getManagedFields().stream().anyMatch(f -> Kube.MANAGER.equals(f.getManager())))
-                .filter(s -> !ids.containsAll(s.getData().keySet())).forEach(s -> kube.client().resource(s).delete());
+    /** A secret for other control planes, as YAML: it gives the right to read this cluster at that address. */
+    String remoteSecret(Cluster cluster, String server) {
+        return istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(), "--server",
+                server);
     }
 
     /**
@@ -284,38 +240,6 @@ public final class Istioctl {
      */
     public Map<String, String> remoteClusters(Cluster cluster) {
         return parseRemoteClusters(istioctl.run(SHORT, "remote-clusters", "--context", cluster.context()));
-    }
-
-    /** Says whether the demo's Istio is in the cluster; a {@link Problem} when it is another one's, and that may not be touched. */
-    static String noneButOurs(Kube kube, boolean force) {
-        try {
-            var istiod = kube.client().apps().deployments().inAnyNamespace().withLabel("app", "istiod").list().getItems();
-            var others = istiod.stream().filter(d -> !Footprint.isOurs(d)).map(d -> d.getMetadata().getNamespace()).toList();
-            if (!others.isEmpty() && !force) throw Problem.unfit("%s has an Istio that the demo did not install, in %s; it stays untouched"
-                    .formatted(kube.cluster(), others), "choose other clusters, or put the demo's over it with --force");
-            return istiod.isEmpty() ? "no Istio yet" : others.isEmpty() ? "the demo's own" : "another one's, in " + others;
-        } catch (KubernetesClientException e) {
-            throw Problem.unfit("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
-        }
-    }
-
-    /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */
-    static String idOf(Kube kube) {
-        try {
-            var istiod = kube.client().apps().deployments().inNamespace(NAMESPACE).withLabel("app", "istiod").list().getItems();
-            return istiod.stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().getFirst().getEnv().stream())
-                    .filter(e -> e.getName().equals("CLUSTER_ID")).map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
-                            "%s: there is no istiod in %s".formatted(kube.cluster(), NAMESPACE), "istioctl version --context "
-                            + kube.cluster().context()));
-        } catch (KubernetesClientException e) {
-            throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
-        }
-    }
-
-    /** The network that istiod takes the cluster to be on; empty when it was not told. */
-    static String networkOf(Kube kube) {
-        var labels = kube.client().namespaces().withName(NAMESPACE).get().getMetadata().getLabels();
-        return labels == null ? "" : labels.getOrDefault("topology.istio.io/network", "");
     }
 
     /** What istiod knows of its proxies, as JSON. */

@@ -1,11 +1,10 @@
 package lib;
 
 import module java.base;
-import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
-import io.fabric8.kubernetes.api.model.PartialObjectMetadataList;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -13,10 +12,7 @@ import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 import io.fabric8.kubernetes.client.dsl.Informable;
-import io.fabric8.kubernetes.client.http.HttpRequest;
-import io.fabric8.kubernetes.client.http.HttpResponse;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
-import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** One cluster's API server: what kubectl would do. */
 public final class Kube implements AutoCloseable {
@@ -34,6 +30,8 @@ public final class Kube implements AutoCloseable {
 
     public Cluster cluster() { return cluster; }
 
+    Console console() { return console; }
+
     /** How the same is typed: kubectl, and the cluster's context. */
     public static String kubectl(Cluster cluster) { return "kubectl --context " + cluster.context(); }
 
@@ -48,7 +46,7 @@ public final class Kube implements AutoCloseable {
             config.setRequestTimeout(20_000);
             config.setRequestRetryBackoffLimit(4);
             // Go's clients never send loopback traffic to a proxy; this one must be told
-            if (isLoopback(URI.create(config.getMasterUrl()).getHost())) {
+            if (Proxies.isLoopback(URI.create(config.getMasterUrl()).getHost())) {
                 config.setHttpProxy(null);
                 config.setHttpsProxy(null);
             }
@@ -60,7 +58,7 @@ public final class Kube implements AutoCloseable {
     /** The API server as other clusters can reach it: as the kubeconfig has it, unless that is a loopback address. */
     String reachableServer() {
         URI known = URI.create(client().getMasterUrl().toString());
-        return isLoopback(known.getHost()) ? ownServer() : known.toString();
+        return Proxies.isLoopback(known.getHost()) ? ownServer() : known.toString();
     }
 
     /** The API server as the cluster itself knows it. */
@@ -69,22 +67,8 @@ public final class Kube implements AutoCloseable {
         return "https://%s:%d".formatted(subset.getAddresses().getFirst().getIp(), subset.getPorts().getFirst().getPort());
     }
 
-    static boolean isLoopback(String host) { return host.matches("127\\..*|localhost|\\[?::1]?"); }
-
-    /** The documents of a text of YAML, without those that are only comments. */
-    public static List<String> split(String yaml) {
-        return Arrays.stream(yaml.split("(?m)^---.*$")).filter(d -> d.lines().anyMatch(l -> !l.isBlank() && !l.startsWith("#"))).toList();
-    }
-
-    /** Every document of a text of YAML, as a resource. */
-    public static List<GenericKubernetesResource> parse(String yaml) { return split(yaml).stream().map(Kube::parseOne).toList(); }
-
-    static GenericKubernetesResource parseOne(String document) {
-        return Serialization.unmarshal(document, GenericKubernetesResource.class);
-    }
-
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
-    public void apply(String yaml) { apply(parse(yaml)); }
+    public void apply(String yaml) { apply(Documents.parse(yaml)); }
 
     /**
      * The same for resources. Namespaces go first, as the others need them, and then the services that name their NodePorts: one
@@ -112,65 +96,6 @@ public final class Kube implements AutoCloseable {
         });
     }
 
-    /**
-     * Applies resource definitions and waits until they are established. They are by far the largest documents, so they are
-     * sent as the text they are, and not again when an earlier run has applied the same.
-     *
-     * @param set whose they are: what is remembered in the cluster is kept by this name
-     */
-    public void applyDefinitions(String set, List<String> documents) {
-        if (!cluster.isKind()) {
-            List<GenericKubernetesResource> definitions = documents.stream().map(Kube::parseOne).toList();
-            apply(definitions);
-            awaitEstablished(definitions.stream().map(d -> d.getMetadata().getName()).collect(Collectors.toSet()));
-            return;
-        }
-        Map<String, String> byName = new TreeMap<>();
-        for (String document : documents) {
-            String name = document.lines().filter(l -> l.startsWith("  name: ")).findFirst().orElseThrow();
-            byName.put(name.substring("  name: ".length()).replace("\"", "").strip(), document);
-        }
-        String hash = Integer.toHexString(documents.hashCode());
-        var remembered = client().configMaps().inNamespace("kube-system").withName("kind-demo-definitions").get();
-        if (remembered != null && hash.equals(remembered.getData().get(set)) && definitionNames().containsAll(byName.keySet())) return;
-        byName.forEach((name, document) -> {
-            console.detail("$ %s apply --server-side   # CustomResourceDefinition %s".formatted(kubectl(cluster), name));
-            send(http -> http.uri(definitionsUrl("/" + name + "?force=true&fieldManager=" + MANAGER))
-                    .patch("application/apply-patch+yaml", document), "the definition " + name);
-        });
-        awaitEstablished(byName.keySet());
-        client().resource(new ConfigMapBuilder().withNewMetadata().withName("kind-demo-definitions").withNamespace("kube-system")
-                .endMetadata().addToData(set, hash).build())
-                .fieldManager(MANAGER + "-" + set).forceConflicts().serverSideApply();
-    }
-
-    /** The names of all definitions that the cluster has, without their schemas: those are megabytes. */
-    private Set<String> definitionNames() {
-        String answer = send(http -> http.uri(definitionsUrl("")).header("Accept",
-                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), "the list of definitions");
-        return Serialization.unmarshal(answer, PartialObjectMetadataList.class).getItems().stream().map(i -> i.getMetadata().getName())
-                .collect(Collectors.toSet());
-    }
-
-    private String definitionsUrl(String rest) {
-        return client().getMasterUrl().toString().replaceAll("/$", "") + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions" + rest;
-    }
-
-    private String send(UnaryOperator<HttpRequest.Builder> request, String what) {
-        try {
-            var http = client().getHttpClient();
-            HttpResponse<String> answer = http.sendAsync(request.apply(http.newHttpRequestBuilder()).build(), String.class)
-                    .get(30, TimeUnit.SECONDS);
-            if (!answer.isSuccessful()) throw Problem.failed("%s: %s was refused: %d %s".formatted(cluster, what, answer.code(),
-                    answer.body()), kubectl(cluster) + " get crds");
-            return answer.body();
-        } catch (ExecutionException | TimeoutException | InterruptedException e) {
-            Throwable root = Problem.root(e);
-            throw Problem.failed("%s: the API server did not answer for %s (%s)".formatted(cluster, what, Objects.requireNonNullElse(
-                    root.getMessage(), root.getClass().getSimpleName())), kubectl(cluster) + " get nodes");
-        }
-    }
-
     private void applyOne(HasMetadata resource) {
         console.detail("$ %s apply --server-side   # %s %s".formatted(kubectl(cluster), resource.getKind(), resource.getMetadata()
                 .getName()));
@@ -191,17 +116,6 @@ public final class Kube implements AutoCloseable {
         return root == e ? String.valueOf(e.getMessage())
                 : "no answer from the API server (%s)".formatted(Objects.requireNonNullElse(root.getMessage(), root.getClass()
                 .getSimpleName()));
-    }
-
-    private void awaitEstablished(Set<String> definitions) {
-        await("the definitions to be established", Duration.ofMinutes(3), client().apiextensions().v1().customResourceDefinitions(),
-                all -> {
-            Set<String> open = new TreeSet<>(definitions);
-            all.stream().filter(d -> d.getStatus() != null && d.getStatus().getConditions() != null && d.getStatus().getConditions()
-                    .stream().anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True")))
-                    .forEach(d -> open.remove(d.getMetadata().getName()));
-            return open.isEmpty() ? "" : open.size() + " definitions not established";
-        }, _ -> {});
     }
 
     /**
@@ -282,6 +196,14 @@ public final class Kube implements AutoCloseable {
         if (!not.isEmpty()) throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not),
                 symptoms(namespace)), "%s describe pods -n %s".formatted(kubectl(cluster), namespace));
         return String.join(", ", all.stream().map(d -> d.getMetadata().getName()).toList());
+    }
+
+    /** The address that the load balancer gave a service; empty when it has none. */
+    static String address(Service service) {
+        var status = service.getStatus();
+        return status == null || status.getLoadBalancer() == null ? ""
+                : status.getLoadBalancer().getIngress().stream().map(i ->
+                        Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
     }
 
     /** The ready pods with the label {@code app}. */

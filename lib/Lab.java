@@ -71,7 +71,7 @@ final class Lab implements AutoCloseable {
 
     /** Applies a manifest in the first cluster; what was there before comes back later. */
     void apply(String path, Map<String, String> values) throws Exception {
-        for (GenericKubernetesResource resource : Kube.parse(manifests.filled(path, values))) {
+        for (GenericKubernetesResource resource : Documents.parse(manifests.filled(path, values))) {
             Optional<GenericKubernetesResource> before = there(resource);
             change(key(home.kube(), path), () -> home.kube().apply(List.of(resource)), () -> {
                 if (before.isPresent()) home.kube().apply(List.of(before.get()));
@@ -82,7 +82,7 @@ final class Lab implements AutoCloseable {
 
     /** Removes what a manifest describes from the first cluster, for a while. */
     void remove(String path) throws Exception {
-        for (GenericKubernetesResource resource : Kube.parse(manifests.read(path))) {
+        for (GenericKubernetesResource resource : Documents.parse(manifests.read(path))) {
             Optional<GenericKubernetesResource> before = there(resource);
             if (before.isPresent()) change(key(home.kube(), path), () -> home.kube().client().resource(resource).delete(),
                     () -> home.kube().apply(List.of(before.get())));

@@ -22,65 +22,79 @@ package lib;
 //DEPS com.github.luben:zstd-jni:1.5.7-28
 //DEPS org.slf4j:slf4j-nop:2.0.17
 
+// Layers: a source uses those of its own and of the ones above; a unit test keeps it so.
+
+// basics: facts of the domain, and what the JDK lacks
 //SOURCES Action.java
 //SOURCES AddressRange.java
 //SOURCES App.java
-//SOURCES Assets.java
 //SOURCES Await.java
+//SOURCES Check.java
+//SOURCES Cluster.java
+//SOURCES Mesh.java
+//SOURCES Platform.java
+//SOURCES Problem.java
+//SOURCES Proxies.java
+//SOURCES Secrets.java
+//SOURCES Version.java
+//SOURCES Versions.java
+
+// tools: outside programs, the API server, files; they know nothing of what the demo is
+//SOURCES Assets.java
+//SOURCES Certificates.java
+//SOURCES Compose.java
+//SOURCES Console.java
+//SOURCES Definitions.java
+//SOURCES Docker.java
+//SOURCES Documents.java
+//SOURCES Download.java
+//SOURCES Footprint.java
+//SOURCES Home.java
+//SOURCES Host.java
+//SOURCES Kube.java
+//SOURCES Kubeconfig.java
+//SOURCES Manifests.java
+//SOURCES Nodes.java
+//SOURCES Plan.java
+//SOURCES Pods.java
+//SOURCES Program.java
+//SOURCES Tool.java
+
+// the demo: what it makes, and as the user wants it
 //SOURCES Bundle.java
 //SOURCES Cacerts.java
 //SOURCES CertManager.java
 //SOURCES CertificateAuthority.java
-//SOURCES Certificates.java
-//SOURCES Check.java
-//SOURCES Checks.java
-//SOURCES Client.java
-//SOURCES Cluster.java
-//SOURCES Compose.java
-//SOURCES Console.java
-//SOURCES Diagnostics.java
-//SOURCES Docker.java
-//SOURCES Documents.java
-//SOURCES Download.java
-//SOURCES Experiments.java
-//SOURCES Footprint.java
-//SOURCES Home.java
-//SOURCES Host.java
 //SOURCES Images.java
+//SOURCES Istio.java
 //SOURCES IstioCsr.java
 //SOURCES IstioSettings.java
 //SOURCES Istioctl.java
 //SOURCES Kind.java
-//SOURCES Kube.java
-//SOURCES Kubeconfig.java
-//SOURCES Lab.java
 //SOURCES LocalAuthority.java
-//SOURCES Manifests.java
-//SOURCES Mesh.java
-//SOURCES MeshChecks.java
 //SOURCES MetalLb.java
-//SOURCES Nodes.java
+//SOURCES Remembered.java
+//SOURCES RemoteSecrets.java
+//SOURCES SampleApp.java
+//SOURCES Settings.java
+//SOURCES Vault.java
+
+// the proof: what is looked at, tried, told
+//SOURCES Checks.java
+//SOURCES Client.java
+//SOURCES Diagnostics.java
+//SOURCES Experiments.java
+//SOURCES Lab.java
+//SOURCES MeshChecks.java
 //SOURCES Outcome.java
-//SOURCES Plan.java
-//SOURCES Platform.java
 //SOURCES PlatformChecks.java
-//SOURCES Pods.java
 //SOURCES Preflight.java
-//SOURCES Problem.java
-//SOURCES Program.java
-//SOURCES Proxies.java
 //SOURCES Report.java
 //SOURCES Results.java
-//SOURCES SampleApp.java
 //SOURCES Script.java
-//SOURCES Settings.java
-//SOURCES Tool.java
 //SOURCES Traffic.java
 //SOURCES TrafficChecks.java
 //SOURCES TrustChecks.java
-//SOURCES Vault.java
-//SOURCES Version.java
-//SOURCES Versions.java
 
 //FILES completion.sh=completion.sh
 //FILES report.html=report.html

@@ -15,7 +15,7 @@ public final class Manifests {
             "istio/namespace.yaml", "istio/istio.yaml",
             "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml",
             "apps/locality.yaml", "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",
-            "experiments/registry-only.yaml", Vault.COMPOSE, "cert-manager/probes.yaml", "istio-csr/vault.yaml",
+            "experiments/registry-only.yaml", Compose.FILE, "cert-manager/probes.yaml", "istio-csr/vault.yaml",
             "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
 
     private final Path folder;
@@ -30,11 +30,11 @@ public final class Manifests {
             String whole = PLACEHOLDER.matcher(read(path)).replaceAll("0"), hint = "compare it with the one that came with the scripts";
             List<GenericKubernetesResource> resources;
             try {
-                resources = Kube.parse(whole);
+                resources = Documents.parse(whole);
             } catch (RuntimeException e) {
                 throw Problem.usage("the manifest %s in %s is no YAML: %s".formatted(path, folder, Problem.root(e).getMessage()), hint);
             }
-            if (!path.equals(Vault.COMPOSE) && resources.stream().anyMatch(r -> r.getKind() == null || r.getApiVersion() == null))
+            if (!path.equals(Compose.FILE) && resources.stream().anyMatch(r -> r.getKind() == null || r.getApiVersion() == null))
                 throw Problem.usage("the manifest %s in %s has a document without a kind or an apiVersion".formatted(path, folder), hint);
         }
     }
@@ -103,7 +103,7 @@ public final class Manifests {
 
     /** Merges each document of a patch into the resource of its kind and name, where there is one. */
     static void patch(List<GenericKubernetesResource> resources, String patches) {
-        for (GenericKubernetesResource patch : Kube.parse(patches))
+        for (GenericKubernetesResource patch : Documents.parse(patches))
             find(resources, patch.getKind(), patch.getMetadata().getName())
                     .ifPresent(r -> merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
     }

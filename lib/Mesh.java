@@ -22,15 +22,4 @@ public record Mesh(List<Cluster> clusters) {
             return new Cluster(i + 1, context, context, "istio-" + plain, "network-" + plain);
         }).toList());
     }
-
-    /** The same clusters as their control planes describe themselves: another mesh than ours has IDs and networks of its own. */
-    public Mesh asFound(Console console) {
-        return new Mesh(clusters.stream().map(cluster -> {
-            if (!Kubeconfig.ofUser().has(cluster.context()))
-                throw Problem.usage("the kubeconfig has no context " + cluster.context(), "kubectl config get-contexts");
-            try (Kube kube = new Kube(cluster, console)) {
-                return new Cluster(cluster.index(), cluster.name(), cluster.context(), Istioctl.idOf(kube), Istioctl.networkOf(kube));
-            }
-        }).toList());
-    }
 }

@@ -35,7 +35,7 @@ final class MeshChecks {
     }
 
     String networkLabel(Kube kube) {
-        String network = Istioctl.networkOf(kube), expected = kube.cluster().network();
+        String network = new Istio(kube).network(), expected = kube.cluster().network();
         if (network.isEmpty() || !network.equals(expected))
             throw Problem.failed("the namespace %s has %s: istiod does not know which network this cluster is on".formatted(
                     Istioctl.NAMESPACE, network.isEmpty() ? "no label topology.istio.io/network" : "the network " + network),
@@ -103,7 +103,7 @@ final class MeshChecks {
     }
 
     private static String eastWestAddress(Kube kube) {
-        return Istioctl.address(kube.client().services().inNamespace(Istioctl.NAMESPACE).withName(Istioctl.EAST_WEST).get());
+        return Kube.address(kube.client().services().inNamespace(Istioctl.NAMESPACE).withName(Istioctl.EAST_WEST).get());
     }
 
     /**

@@ -46,7 +46,7 @@ public final class MetalLb {
             List<GenericKubernetesResource> upstream = documents.others();
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
             List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.index());
-            kube.applyDefinitions("metallb", documents.definitions());
+            new Definitions(kube).apply("metallb", documents.definitions());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
             applyPool(kube, ranges, seen);

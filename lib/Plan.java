@@ -38,6 +38,9 @@ public final class Plan {
         public double seconds() { return (finished > 0 ? finished - started : System.nanoTime() - started) / 1e9; }
     }
 
+    /** A step that is not taken: nobody waits for it. */
+    public static final Step NOTHING = new Step("", "", null, List.of());
+
     /** One failed step and why. */
     public record Failure(Step step, Exception cause) {}
 
@@ -51,18 +54,13 @@ public final class Plan {
     /** Adds a step in a cluster that starts when all of {@code after} are done. */
     public Step step(Cluster where, String what, Action action, Step... after) { return step(where, what, action, List.of(after)); }
 
-    /** The same, after two kinds of steps. */
-    public Step step(Cluster where, String what, Action action, List<Step> after, Step... andAfter) {
-        return add(where.name(), what, action, Stream.concat(after.stream(), Arrays.stream(andAfter)).toList());
-    }
+    public Step step(Cluster where, String what, Action action, List<Step> after) { return add(where.name(), what, action, after); }
 
     /** Adds a step that belongs to no single cluster. */
-    public Step step(String what, Action action, Step... after) { return step(what, action, List.of(after)); }
-
-    public Step step(String what, Action action, List<Step> after) { return add("", what, action, after); }
+    public Step step(String what, Action action, Step... after) { return add("", what, action, List.of(after)); }
 
     private Step add(String where, String what, Action action, List<Step> after) {
-        Step step = new Step(where, what, action, List.copyOf(after));
+        Step step = new Step(where, what, action, after.stream().filter(s -> s != NOTHING).toList());
         steps.add(step);
         return step;
     }

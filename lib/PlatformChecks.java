@@ -61,7 +61,7 @@ final class PlatformChecks {
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
             String host = URI.create(server).getHost(), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
             told.add(server);
-            if (cluster.isKind() ? !host.equals(right) : Kube.isLoopback(host))
+            if (cluster.isKind() ? !host.equals(right) : Proxies.isLoopback(host))
                 throw Problem.failed("%s was told that its API server is at %s; it is at https://%s:6443".formatted(other.cluster(), server,
                         right), cluster.isKind() ? "jbang KindDemo.java (it makes the remote secrets anew)"
                         : "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -".formatted(
@@ -93,7 +93,7 @@ final class PlatformChecks {
         Map<String, String> addresses = new TreeMap<>();
         for (Service service : kube.client().services().inAnyNamespace().list().getItems())
             if ("LoadBalancer".equals(service.getSpec().getType())) addresses.put(service.getMetadata().getName(),
-                    Istioctl.address(service));
+                    Kube.address(service));
         addresses.forEach((name, address) -> {
             if (address.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), pools);
             if (!own.isEmpty() && own.stream().noneMatch(r -> r.contains(AddressRange.ofAddress(address))))

@@ -48,7 +48,7 @@ record Pods(Kube kube, String namespace) {
                 if (status.getRestartCount() == 0) continue;
                 lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), status.getRestartCount()));
                 String log = kube.client().pods().resource(pod).inContainer(status.getName()).terminated().tailingLines(LOG_LINES).getLog();
-                Diagnostics.withoutSecrets(log).lines().forEach(l -> lines.add("    " + l));
+                Secrets.leftOut(log).lines().forEach(l -> lines.add("    " + l));
             }
         }
         return String.join("\n", lines);

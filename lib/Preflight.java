@@ -30,7 +30,7 @@ public final class Preflight {
         for (Cluster cluster : mesh.clusters()) {
             Kube kube = new Kube(cluster, settings.console());
             checks.add(new Check("no-other-istio", "no other Istio is in the cluster", cluster.name(), Severity.FATAL, Duration.ZERO,
-                    () -> Istioctl.noneButOurs(kube, force)));
+                    () -> new Istio(kube).noneButOurs(force)));
         }
         return checks;
     }
@@ -63,7 +63,7 @@ public final class Preflight {
     }
 
     private Check istioctl(Mesh mesh) {
-        Istioctl istioctl = new Istioctl(settings, docker);
+        Istioctl istioctl = new Istioctl(settings);
         return check("istioctl", "it is there, of the right version, and takes what is set", Severity.FATAL, () -> istioctl.check(mesh));
     }
 
@@ -97,7 +97,7 @@ public final class Preflight {
     }
 
     private String authority() {
-        settings.home().authority().filter(inPlace -> inPlace != settings.ca()).ifPresent(inPlace -> {
+        settings.remembered().authority().filter(inPlace -> inPlace != settings.ca()).ifPresent(inPlace -> {
             String hint = "leave --ca %1$s out, or start afresh: jbang Teardown.java%2$s, then jbang KindDemo.java%2$s --ca %1$s";
             throw Problem.unfit("the demo was made with --ca %s, and a running mesh cannot change its root".formatted(inPlace),
                     hint.formatted(settings.ca(), settings.asTyped()));

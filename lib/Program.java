@@ -86,8 +86,8 @@ public final class Program {
         return Problem.unfit("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(known.install, p.hint()));
     }
 
-    /** The step that fetches it; none when one that fits is there. */
-    public List<Plan.Step> fetched(Plan plan) { return missing() ? List.of(plan.step(name(), fetch())) : List.of(); }
+    /** The step that fetches it, when none that fits is there. */
+    public Plan.Step fetched(Plan plan) { return missing() ? plan.step(name(), fetch()) : Plan.NOTHING; }
 
     /** Fetches the pinned release, and runs it from now on. */
     private Action fetch() {

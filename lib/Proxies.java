@@ -50,10 +50,12 @@ final class Proxies extends ProxySelector {
     /** Whether NO_PROXY has the host: by its name, as a part of a domain, or all hosts. */
     private boolean direct(URI address) {
         String host = address.getHost();
-        if (Kube.isLoopback(host)) return true;
+        if (isLoopback(host)) return true;
         return Arrays.stream(variable.apply("NO_PROXY").split("[\\s,]+"))
                 .map(name -> name.replaceFirst("^\\*?\\.", "").replaceFirst(":\\d+$", "")).anyMatch(name -> name.equals("*") || !name.isEmpty() && ("." + host).endsWith("." + name));
     }
+
+    static boolean isLoopback(String host) { return host.matches("127\\..*|localhost|\\[?::1]?"); }
 
     @Override public void connectFailed(URI address, SocketAddress proxy, IOException e) {}
 }

@@ -4,7 +4,6 @@ import module java.base;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import java.util.stream.Collectors;
 import javax.xml.stream.XMLOutputFactory;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamWriter;
@@ -31,7 +30,7 @@ public record Results(boolean works, String made, Map<String, String> versions, 
                 kube.client().services().inNamespace(Istioctl.NAMESPACE).list().getItems().stream()
                         .filter(s -> Istioctl.isGateway(s))
                         .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())
-                                ? s.getSpec().getClusterIP() : Istioctl.address(s)));
+                                ? s.getSpec().getClusterIP() : Kube.address(s)));
             } catch (KubernetesClientException | Problem e) {
                 // what is wrong with it is told by its checks
             }

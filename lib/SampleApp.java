@@ -29,10 +29,10 @@ public final class SampleApp {
         String byHand = files.stream().map(f -> manifests.byHand(f, Map.of(), kubectl + " apply")).collect(Collectors.joining("\n"))
                 + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, APP.namespace());
         return new Action(byHand, seen -> {
-            List<GenericKubernetesResource> resources = files.stream().flatMap(f -> Kube.parse(manifests.read(f)).stream()).toList();
+            List<GenericKubernetesResource> resources = files.stream().flatMap(f -> Documents.parse(manifests.read(f)).stream()).toList();
             istioctl.markPods(kube, resources);
             kube.apply(resources);
-            if (!locality) Kube.parse(manifests.read(LOCALITY)).forEach(rule -> kube.client().resource(rule).delete());
+            if (!locality) Documents.parse(manifests.read(LOCALITY)).forEach(rule -> kube.client().resource(rule).delete());
             List<String> deployments = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
                     .toList();
             kube.awaitDeployments(APP.namespace(), deployments, Duration.ofMinutes(5), seen);

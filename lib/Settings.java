@@ -83,6 +83,7 @@ public final class Settings {
     private Console console;
     private Program kind, istioctl;
     private Bundle bundle;
+    private Remembered remembered;
     private List<Docker.Node> nodes = List.of(), foreign = List.of();
 
     /** A {@link ParameterException} when a value cannot be meant. */
@@ -152,7 +153,7 @@ public final class Settings {
         if (existing()) return mesh().clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
         return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS).clusters().stream().filter(c -> found().contains(c)
-                || c.index() <= home().remembered() && !foreign().contains(c) && kubeconfig.has(c.context())).toList();
+                || c.index() <= remembered().clusters() && !foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }
 
     /** Whether the mesh goes into clusters that are there already. */
@@ -161,7 +162,7 @@ public final class Settings {
     /** The mesh that is asked for: --contexts or --clusters, else what was found and what an earlier run made beside it, else two clusters. */
     public Mesh mesh() {
         if (existing()) return Mesh.of(contexts);
-        int there = found().isEmpty() ? 2 : Math.max(found().getLast().index(), home().remembered());
+        int there = found().isEmpty() ? 2 : Math.max(found().getLast().index(), remembered().clusters());
         return Mesh.of(namePrefix, clusters != null ? clusters : there);
     }
 
@@ -192,7 +193,7 @@ public final class Settings {
     public IstioSettings istio() {
         boolean fromEnvironment = istioSet != null && !typed("--istio-set");
         List<String> set = fromEnvironment ? List.of(istioSet.getFirst().split("\\s+")) : istioSet;
-        return home().istio().orElse(IstioSettings.PINNED).with(istioVersion == null ? null : istioVersion.replaceFirst("^v", ""), set,
+        return remembered().istio().orElse(IstioSettings.PINNED).with(istioVersion == null ? null : istioVersion.replaceFirst("^v", ""), set,
                 istioValues == null ? null : istioValues.stream().map(file -> file.toString().isEmpty() ? file : file.toAbsolutePath())
                         .toList());
     }
@@ -206,7 +207,7 @@ public final class Settings {
     boolean ownIstio() { return manifests != null || istio().custom(); }
 
     /** Who signs: --ca, else the one that is in place, else local. */
-    public CertificateAuthority.Choice ca() { return ca != null ? ca : home().authority().orElse(CertificateAuthority.Choice.local); }
+    public CertificateAuthority.Choice ca() { return ca != null ? ca : remembered().authority().orElse(CertificateAuthority.Choice.local); }
 
     /** What --vault-port says. */
     Optional<Integer> askedVaultPort() { return Optional.ofNullable(vaultPort); }
@@ -215,6 +216,17 @@ public final class Settings {
 
     /** What the names of all that is made begin with. */
     String prefix() { return namePrefix; }
+
+    /** What earlier runs kept of this demo. */
+    synchronized Remembered remembered() {
+        if (remembered == null) remembered = Remembered.of(home());
+        return remembered;
+    }
+
+    /** Keeps what this run is asked for, so that later ones without these options mean the same. */
+    public void remember(Mesh mesh) throws IOException {
+        new Remembered(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio())).keep(home());
+    }
 
     public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
 

@@ -13,7 +13,6 @@ import java.security.cert.X509Certificate;
  * It outlives a restart, sealed then; the next run opens it again.
  */
 public final class Vault implements CertificateAuthority {
-    static final String COMPOSE = "vault/compose.yaml";
     private static final String IMAGE = "docker.io/hashicorp/vault:" + Versions.VAULT;
     /** The mount of the root CA, and the names of the authorities. */
     private static final String ROOT = "pki", ROOT_NAME = "sample.mesh", INTERMEDIATE_NAME = "sample.mesh Intermediate Authority",
@@ -71,7 +70,7 @@ public final class Vault implements CertificateAuthority {
     }
 
     private String composeFile(int port) {
-        return settings.manifests().filled(COMPOSE, Map.of("VAULT_VERSION", Versions.VAULT, "NAME_PREFIX", settings.prefix(),
+        return settings.manifests().filled(Compose.FILE, Map.of("VAULT_VERSION", Versions.VAULT, "NAME_PREFIX", settings.prefix(),
                 "VAULT_PORT", "" + port, "DOCKER_NETWORK", Docker.network()));
     }
 

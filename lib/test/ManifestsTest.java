@@ -104,13 +104,13 @@ class ManifestsTest {
 
     @Test void aServiceThatNamesItsNodePortsIsKnown() {
         String service = "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
-        assertTrue(Kube.namesNodePorts(Kube.parse(service.formatted(", nodePort: 32011")).getFirst()));
-        assertFalse(Kube.namesNodePorts(Kube.parse(service.formatted("")).getFirst()));
+        assertTrue(Kube.namesNodePorts(Documents.parse(service.formatted(", nodePort: 32011")).getFirst()));
+        assertFalse(Kube.namesNodePorts(Documents.parse(service.formatted("")).getFirst()));
     }
 
     @Test void theLocalityRuleIsTheOneOfTheReadme() {
         String rule = new Manifests(null).read("apps/locality.yaml");
-        var spec = (Map<?, ?>) Kube.parse(rule).getFirst().getAdditionalProperties().get("spec");
+        var spec = (Map<?, ?>) Documents.parse(rule).getFirst().getAdditionalProperties().get("spec");
         assertEquals("helloworld.sample.svc.cluster.local", spec.get("host"));
         assertEquals(Map.of("connectionPool", Map.of("http", Map.of("maxRequestsPerConnection", 1)),
                 "loadBalancer", Map.of("simple", "ROUND_ROBIN", "localityLbSetting", Map.of("enabled", true,

@@ -1,0 +1,52 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.api.model.EnvVar;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+
+/** The Istio that is in a cluster, whoever put it there. */
+public record Istio(Kube kube) {
+    /** The clusters of a mesh as their control planes describe themselves: another mesh than ours has IDs and networks of its own. */
+    public static Mesh mesh(Mesh named, Console console) {
+        return new Mesh(named.clusters().stream().map(cluster -> {
+            if (!Kubeconfig.ofUser().has(cluster.context()))
+                throw Problem.usage("the kubeconfig has no context " + cluster.context(), "kubectl config get-contexts");
+            try (Kube kube = new Kube(cluster, console)) {
+                Istio istio = new Istio(kube);
+                return new Cluster(cluster.index(), cluster.name(), cluster.context(), istio.clusterId(), istio.network());
+            }
+        }).toList());
+    }
+
+    /** Says whether the demo's Istio is in the cluster; a {@link Problem} when it is another one's, and that may not be touched. */
+    String noneButOurs(boolean force) {
+        try {
+            var istiod = kube.client().apps().deployments().inAnyNamespace().withLabel("app", "istiod").list().getItems();
+            var others = istiod.stream().filter(d -> !Footprint.isOurs(d)).map(d -> d.getMetadata().getNamespace()).toList();
+            if (!others.isEmpty() && !force) throw Problem.unfit("%s has an Istio that the demo did not install, in %s; it stays untouched"
+                    .formatted(kube.cluster(), others), "choose other clusters, or put the demo's over it with --force");
+            return istiod.isEmpty() ? "no Istio yet" : others.isEmpty() ? "the demo's own" : "another one's, in " + others;
+        } catch (KubernetesClientException e) {
+            throw Problem.unfit("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
+        }
+    }
+
+    /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */
+    String clusterId() {
+        try {
+            var istiod = kube.client().apps().deployments().inNamespace(Istioctl.NAMESPACE).withLabel("app", "istiod").list().getItems();
+            return istiod.stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().getFirst().getEnv().stream())
+                    .filter(e -> e.getName().equals("CLUSTER_ID")).map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
+                            "%s: there is no istiod in %s".formatted(kube.cluster(), Istioctl.NAMESPACE), "istioctl version --context "
+                            + kube.cluster().context()));
+        } catch (KubernetesClientException e) {
+            throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
+        }
+    }
+
+    /** The network that istiod takes the cluster to be on; empty when it was not told. */
+    String network() {
+        var labels = kube.client().namespaces().withName(Istioctl.NAMESPACE).get().getMetadata().getLabels();
+        return labels == null ? "" : labels.getOrDefault("topology.istio.io/network", "");
+    }
+}
