@@ -46,7 +46,8 @@ public class Teardown extends Script {
         if (dryRun) {
             if (settings.existing()) for (Cluster cluster : clusters) Footprint.of(new Kube(cluster, console)).forEach(r ->
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
-            else console.result(clusters.isEmpty() ? "no clusters" : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
+            else console.result(clusters.isEmpty() ? "no clusters"
+                    : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
             if (!servers.isEmpty()) console.result(vault.remove().byHand());
             console.result(settings.home().delete(purge).byHand());
             if (purge) console.result("images %s and volumes %s".formatted(docker.images(Images.REPOSITORY), docker.volumes()));

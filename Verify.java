@@ -54,7 +54,9 @@ public class Verify extends Script {
 
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
-    @Override protected String afterInterrupt() { return "what an experiment changed is put back; run again: jbang Verify.java" + settings.asTyped(); }
+    @Override protected String afterInterrupt() {
+        return "what an experiment changed is put back; run again: jbang Verify.java" + settings.asTyped();
+    }
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
@@ -79,7 +81,8 @@ public class Verify extends Script {
                     "leave out --experiments");
 
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
-        Checks checks = new Checks(kubes, app, docker, new Kind(settings, docker), istioctl, wait == null ? null : Duration.ofSeconds(wait));
+        Checks checks = new Checks(kubes, app, docker, new Kind(settings, docker), istioctl,
+                wait == null ? null : Duration.ofSeconds(wait));
         if (diagnostics != null) new Diagnostics(settings, docker, istioctl, kubes).collect(diagnostics, "");
         boolean text = output == Output.text;
         List<Finding> findings = checks.run((layer, found) -> { if (text) tell(console, layer, found); });

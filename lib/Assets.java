@@ -52,7 +52,8 @@ public final class Assets {
         try {
             Path file = local(asset).orElseGet(() -> fetch(asset, cache.resolve(asset.file()), _ -> {}, fetched -> fetched));
             String sum = sha256(file);
-            if (asset.sha256() != null && !sum.equals(asset.sha256())) throw Problem.unfit("%s is not the file that was pinned: SHA-256 %s, expected %s"
+            if (asset.sha256() != null && !sum.equals(asset.sha256()))
+                throw Problem.unfit("%s is not the file that was pinned: SHA-256 %s, expected %s"
                     .formatted(file, sum, asset.sha256()), "remove it and get it again from " + asset.url());
             return Files.readString(file);
         } catch (IOException e) {

@@ -232,7 +232,8 @@ public final class Bundle {
     private void checkFits() {
         String here = "" + Platform.current();
         if (!index.platform.equals(here))
-            throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here), "make one on a machine like this: jbang KindDemo.java --bundle demo.tar.zst");
+            throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here),
+                    "make one on a machine like this: jbang KindDemo.java --bundle demo.tar.zst");
         if (!index.versions.equals(versions))
             throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, versions),
                     "use the scripts that made it, or make it anew with these");
@@ -251,7 +252,8 @@ public final class Bundle {
     private void checkPart(Path folder, String part) throws IOException {
         Path file = folder.resolve(part);
         String sum = Files.exists(file) ? Assets.sha256(file) : "none", expected = index.parts.get(part);
-        if (!sum.equals(expected)) throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum,
+        if (!sum.equals(expected))
+            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum,
                 expected), AGAIN);
     }
 

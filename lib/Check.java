@@ -51,7 +51,9 @@ public record Check(String id, String title, String where, Severity severity, Du
     }
 
     /** What is found when a look has not ended long after the deadline. */
-    Finding hung(String layer, long start) { return failed(layer, "it did not end in time", "run again with --verbose to see where it hangs", start); }
+    Finding hung(String layer, long start) {
+        return failed(layer, "it did not end in time", "run again with --verbose to see where it hangs", start);
+    }
 
     Finding skipped(String layer) {
         return finding(layer, Status.SKIPPED, "it stands on a layer that failed", "", System.nanoTime());

@@ -49,7 +49,8 @@ public final class Checks {
         layer("endpoints", each("app-ready", "the sample is available", 20, traffic::appReady),
                 each("endpoints", "the client knows its own instances, and a gateway of each other network", 20, traffic::endpoints));
         layer("traffic", each("who-answers", "live requests are answered from where they should be", 20, traffic::whoAnswers),
-                each("strict", "a workload refuses plaintext from outside the mesh", 10, ours ? Severity.FATAL : Severity.WARNING, trust::strict),
+                each("strict", "a workload refuses plaintext from outside the mesh", 10, ours ? Severity.FATAL : Severity.WARNING,
+                        trust::strict),
                 each("peer-identity", "the instance that answers proves its SPIFFE identity, and wants the caller's", 10,
                         ours ? Severity.FATAL : Severity.WARNING, trust::peerIdentity));
     }

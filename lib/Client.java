@@ -12,7 +12,8 @@ record Client(Kube kube, App app) {
 
     /** Sends requests through the mesh, one after the other; returns what was answered, or throws a {@link Problem}. */
     String ask(int requests) {
-        return kube.exec(app.namespace(), app.client(), app.client(), LIMIT, "curl", "--silent", "--show-error", "--fail", "--max-time", "5",
+        return kube.exec(app.namespace(), app.client(), app.client(), LIMIT, "curl", "--silent", "--show-error", "--fail",
+                "--max-time", "5",
                 "%s?[1-%d]".formatted(url(), requests));
     }
 
@@ -44,7 +45,8 @@ record Client(Kube kube, App app) {
 
     boolean hasProxy() {
         return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems().stream()
-                .filter(p -> p.getMetadata().getDeletionTimestamp() == null).flatMap(Pods::containers).anyMatch(c -> c.getName().equals(PROXY));
+                .filter(p -> p.getMetadata().getDeletionTimestamp() == null).flatMap(Pods::containers)
+                        .anyMatch(c -> c.getName().equals(PROXY));
     }
 
     /** The service's endpoints as the client's proxy has them: address:port and health. */

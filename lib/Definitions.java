@@ -55,7 +55,8 @@ record Definitions(Kube kube) {
     }
 
     private String definitionsUrl(String rest) {
-        return kube.client().getMasterUrl().toString().replaceAll("/$", "") + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions" + rest;
+        return kube.client().getMasterUrl().toString().replaceAll("/$", "") + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+                + rest;
     }
 
     private String send(UnaryOperator<HttpRequest.Builder> request, String what) {
@@ -74,7 +75,8 @@ record Definitions(Kube kube) {
     }
 
     private void awaitEstablished(Set<String> definitions) {
-        kube.await("the definitions to be established", Duration.ofMinutes(3), kube.client().apiextensions().v1().customResourceDefinitions(),
+        kube.await("the definitions to be established", Duration.ofMinutes(3), kube.client().apiextensions().v1()
+                .customResourceDefinitions(),
                 all -> {
             Set<String> open = new TreeSet<>(definitions);
             all.stream().filter(d -> d.getStatus() != null && d.getStatus().getConditions() != null && d.getStatus().getConditions()

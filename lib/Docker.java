@@ -143,7 +143,8 @@ public final class Docker {
 
     /** Whether a folder of the engine's machine can be mounted into containers, and holds this file. */
     public boolean canMount(String folder, String file, String image) {
-        return docker.attempt(SHORT, null, false, "run", "--rm", "--network", "none", "--label", HELPER, "--volume", folder + ":/mounted:ro",
+        return docker.attempt(SHORT, null, false, "run", "--rm", "--network", "none", "--label", HELPER, "--volume",
+                folder + ":/mounted:ro",
                 "--entrypoint", "test", image, "-e", "/mounted/" + file).ok();
     }
 
@@ -170,7 +171,9 @@ public final class Docker {
     /** The IPv4 address of a container on the nodes' network; empty when it has none. */
     public String addressOf(String container) { return container(container).map(Docker::address).orElse(""); }
 
-    private static String address(JsonNode container) { return container.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText(); }
+    private static String address(JsonNode container) {
+        return container.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText();
+    }
 
     /** Docker's description of a container, running or not, if there is one of that name. */
     public Optional<JsonNode> container(String name) {

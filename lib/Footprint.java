@@ -44,7 +44,8 @@ public final class Footprint {
             var resources = client.getApiResources(version);
             if (resources == null) continue; // an API whose server is not there
             for (APIResource type : resources.getResources())
-                if (type.getVerbs().containsAll(List.of("list", "delete")) && !type.getName().contains("/")) found.addAll(list(client, version, type));
+                if (type.getVerbs().containsAll(List.of("list", "delete")) && !type.getName().contains("/"))
+                    found.addAll(list(client, version, type));
         }
         found.sort(Comparator.comparing(r -> FIRST.contains(r.getKind()) ? -1 : LAST.indexOf(r.getKind()) + 1));
         return found;

@@ -89,7 +89,8 @@ public final class Istioctl {
         try {
             generate(mesh.clusters().getFirst());
         } catch (Problem p) {
-            throw Problem.unfit(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; what there is to set:"
+            throw Problem.unfit(p.getMessage(),
+                    ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; what there is to set:"
                     + " https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/").formatted(next.major(), next.minor()));
         }
         return "%s, with %s".formatted(found, wanted);

@@ -78,7 +78,8 @@ public final class Kind {
             if (!nodes.isEmpty()) delete(cluster).task().run(seen);
             Kubeconfig.ofUser().remove(cluster.context());
             seen.accept("kubeadm");
-            withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, images.store()), "create", "cluster", "--name", cluster.name(),
+            withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, images.store()), "create", "cluster",
+                    "--name", cluster.name(),
                     "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
             connect(kube);
             docker.expect(cluster.controlPlane(), "touch", WHOLE);
@@ -117,7 +118,8 @@ public final class Kind {
         Cluster cluster = kube.cluster();
         if (!Kubeconfig.ofUser().has(cluster.context()) || !answers(kube)) connect(kube);
         try {
-            Await.until(cluster + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), seen, () -> answers(kube) ? "" : "no answer");
+            Await.until(cluster + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), seen,
+                    () -> answers(kube) ? "" : "no answer");
         } catch (Problem p) {
             throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start afresh: jbang Teardown.java%s"
                     .formatted(cluster.controlPlane(), settings.asTyped()));
@@ -178,7 +180,8 @@ public final class Kind {
      * @param store the folder that every node is to have mounted for its images, if any
      */
     @SuppressWarnings("unchecked") String config(Cluster cluster, Optional<String> store) {
-        Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml", cluster.placeholders()), LinkedHashMap.class);
+        Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml", cluster.placeholders()),
+                LinkedHashMap.class);
         List<Object> nodes = new ArrayList<>();
         for (var node : (List<Map<String, Object>>) config.get("nodes")) {
             store.ifPresent(folder -> ((List<Object>) node.computeIfAbsent("extraMounts", _ -> new ArrayList<>())).add(

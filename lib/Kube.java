@@ -75,7 +75,8 @@ public final class Kube implements AutoCloseable {
      * that does not could be given them.
      */
     public void apply(List<? extends HasMetadata> resources) {
-        resources.stream().sorted(Comparator.comparing(r -> r.getKind().equals("Namespace") ? 0 : namesNodePorts(r) ? 1 : 2)).forEach(this::applyOne);
+        resources.stream().sorted(Comparator.comparing(r -> r.getKind().equals("Namespace") ? 0 : namesNodePorts(r) ? 1 : 2))
+                .forEach(this::applyOne);
     }
 
     static boolean namesNodePorts(HasMetadata resource) {

@@ -93,7 +93,8 @@ final class Lab implements AutoCloseable {
     private Optional<GenericKubernetesResource> there(GenericKubernetesResource resource) {
         return Optional.ofNullable(home.kube().client().resource(resource).get()).map(found -> {
             var meta = found.getMetadata();
-            found.setMetadata(new ObjectMetaBuilder().withName(meta.getName()).withNamespace(meta.getNamespace()).withLabels(meta.getLabels())
+            found.setMetadata(new ObjectMetaBuilder().withName(meta.getName()).withNamespace(meta.getNamespace())
+                    .withLabels(meta.getLabels())
                     .withAnnotations(meta.getAnnotations()).build());
             found.getAdditionalProperties().remove("status");
             return found;
@@ -103,7 +104,8 @@ final class Lab implements AutoCloseable {
     /** Starts a server outside the mesh, beside the nodes; returns its address. */
     String serverOutside(String image) throws Exception {
         var container = new AtomicReference<String>();
-        change("outside", () -> container.set(docker.runServer(image)), () -> Optional.ofNullable(container.get()).ifPresent(docker::remove));
+        change("outside", () -> container.set(docker.runServer(image)),
+                () -> Optional.ofNullable(container.get()).ifPresent(docker::remove));
         return docker.addressOf(container.get());
     }
 

@@ -13,7 +13,8 @@ public final class Manifests {
     /** All manifests that exist, by their path; kept true by a unit test. */
     public static final List<String> ALL = List.of("kind/cluster.yaml", "metallb/pool.yaml", "metallb/probes.yaml",
             "istio/namespace.yaml", "istio/istio.yaml",
-            "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml",
+            "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml",
+                    "apps/ingress.yaml",
             "apps/locality.yaml", "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",
             "experiments/registry-only.yaml", Compose.FILE, "cert-manager/probes.yaml", "istio-csr/vault.yaml",
             "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
@@ -53,7 +54,8 @@ public final class Manifests {
                 Path file = target.resolve(path);
                 if (Files.exists(file) && !Files.readString(file).equals(own.read(path))) changed.add(path);
             }
-            if (!changed.isEmpty() && !force) throw Problem.usage("in %s there are other files, which stay as they are: %s".formatted(target,
+            if (!changed.isEmpty() && !force)
+                throw Problem.usage("in %s there are other files, which stay as they are: %s".formatted(target,
                     String.join(", ", changed)), "choose another folder, or overwrite them with --force");
             for (String path : ALL) {
                 Files.createDirectories(target.resolve(path).getParent());

@@ -77,10 +77,12 @@ final class MeshChecks {
         Version kubernetes = Version.first(kube.client().getKubernetesVersion().getGitVersion());
         Set<Version> kubelets = kube.client().nodes().list().getItems().stream()
                 .map(n -> Version.first(n.getStatus().getNodeInfo().getKubeletVersion())).collect(Collectors.toCollection(TreeSet::new));
-        Set<Version> istiods = imageVersions(kube, Istioctl.NAMESPACE, "discovery"), proxies = imageVersions(kube, Istioctl.NAMESPACE, "istio-proxy");
+        Set<Version> istiods = imageVersions(kube, Istioctl.NAMESPACE, "discovery"),
+                proxies = imageVersions(kube, Istioctl.NAMESPACE, "istio-proxy");
         proxies.addAll(imageVersions(kube, app.namespace(), "istio-proxy"));
         Version istioctlVersion = istioctl.program.version();
-        String saw = "Kubernetes %s, kubelets %s, istiod %s, proxies %s, istioctl %s".formatted(kubernetes, kubelets, istiods, proxies, istioctlVersion);
+        String saw = "Kubernetes %s, kubelets %s, istiod %s, proxies %s, istioctl %s".formatted(kubernetes, kubelets, istiods, proxies,
+                istioctlVersion);
         boolean fit = kubelets.stream().allMatch(k -> k.behind(kubernetes, 3))
                 && istiods.stream().allMatch(i -> i.sameMinor(istioctlVersion) && proxies.stream().allMatch(p -> p.behind(i, 2)));
         if (!fit) throw Problem.failed("versions are too far apart: " + saw, "istioctl version --context " + kube.cluster().context());

@@ -58,7 +58,8 @@ public final class MetalLb {
 
     /** The address ranges of all pools that the cluster's MetalLB has; none where there is no MetalLB. */
     static List<AddressRange> ranges(Kube kube) {
-        if (kube.client().apiextensions().v1().customResourceDefinitions().withName("ipaddresspools.metallb.io").get() == null) return List.of();
+        if (kube.client().apiextensions().v1().customResourceDefinitions().withName("ipaddresspools.metallb.io").get() == null)
+            return List.of();
         return kube.client().genericKubernetesResources("metallb.io/v1beta1", "IPAddressPool").inNamespace(NAMESPACE).list().getItems()
                 .stream()
                 .flatMap(pool -> pool.<List<String>>get("spec", "addresses").stream()).filter(range -> range.contains("."))

@@ -83,7 +83,8 @@ final class PlatformChecks {
     String addresses(Kube kube) {
         List<AddressRange> own = MetalLb.ranges(kube);
         String pools = Kube.kubectl(kube.cluster()) + " get ipaddresspools,services -A";
-        if (own.isEmpty() && kube.cluster().isKind()) throw Problem.failed("MetalLB has no address pool", "jbang KindDemo.java (it makes the pool anew); see "
+        if (own.isEmpty() && kube.cluster().isKind())
+            throw Problem.failed("MetalLB has no address pool", "jbang KindDemo.java (it makes the pool anew); see "
                 + pools);
         for (Kube other : kubes) {
             if (other == kube) continue;

@@ -43,7 +43,8 @@ record Pods(Kube kube, String namespace) {
             lines.add(state(pod));
             String name = pod.getMetadata().getName();
             kube.client().v1().events().inNamespace(namespace).withField("involvedObject.name", name).list().getItems().stream().filter(e ->
-                    "Warning".equals(e.getType())).sorted(Comparator.comparing(Pods::time).reversed()).limit(EVENTS).forEach(e -> lines.add("  " + line(e)));
+                    "Warning".equals(e.getType())).sorted(Comparator.comparing(Pods::time).reversed()).limit(EVENTS)
+                            .forEach(e -> lines.add("  " + line(e)));
             for (ContainerStatus status : pod.getStatus().getContainerStatuses()) {
                 if (status.getRestartCount() == 0) continue;
                 lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), status.getRestartCount()));

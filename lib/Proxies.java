@@ -52,7 +52,8 @@ final class Proxies extends ProxySelector {
         String host = address.getHost();
         if (isLoopback(host)) return true;
         return Arrays.stream(variable.apply("NO_PROXY").split("[\\s,]+"))
-                .map(name -> name.replaceFirst("^\\*?\\.", "").replaceFirst(":\\d+$", "")).anyMatch(name -> name.equals("*") || !name.isEmpty() && ("." + host).endsWith("." + name));
+                .map(name -> name.replaceFirst("^\\*?\\.", "").replaceFirst(":\\d+$", ""))
+                .anyMatch(name -> name.equals("*") || !name.isEmpty() && ("." + host).endsWith("." + name));
     }
 
     static boolean isLoopback(String host) { return host.matches("127\\..*|localhost|\\[?::1]?"); }

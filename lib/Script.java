@@ -29,7 +29,8 @@ public abstract class Script implements Callable<Integer> {
         GROUPS.put("Clusters", List.of("--clusters", "--contexts", "--workers", "--name-prefix", "--node-image", "--kubernetes-version"));
         GROUPS.put("Mesh", List.of("--ca", "--vault-port", "--istio-version", "--istio-set", "--istio-values", "--no-locality"));
         GROUPS.put("Application", List.of("--namespace", "--service", "--client", "--path"));
-        GROUPS.put("Files", List.of("--manifests", "--export-manifests", "--assets", "--mirror", "--bundle", "--offline", "--diagnostics", "--report"));
+        GROUPS.put("Files", List.of("--manifests", "--export-manifests", "--assets", "--mirror", "--bundle", "--offline",
+                "--diagnostics", "--report"));
         GROUPS.put("Output", List.of("--output", "--timings", "--verbose", "--completion", "--help", "--version"));
     }
 
@@ -69,7 +70,8 @@ public abstract class Script implements Callable<Integer> {
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_EXIT_CODE_LIST_HEADING, help -> ENVIRONMENT + help.exitCodeListHeading());
         return line.setParameterExceptionHandler((wrong, _) -> {
             // the whole usage would push what is wrong off the screen
-            wrong.getCommandLine().getErr().printf("%s%n    → jbang %s.java --help%n", wrong.getMessage(), wrong.getCommandLine().getCommandName());
+            wrong.getCommandLine().getErr().printf("%s%n    → jbang %s.java --help%n", wrong.getMessage(), wrong.getCommandLine()
+                    .getCommandName());
             return Problem.USAGE;
         });
     }

@@ -60,7 +60,7 @@ public final class Settings {
 
     @Option(names = "--istio-values", paramLabel = "FILE", split = ",", defaultValue = "${KIND_DEMO_ISTIO_VALUES}",
             description = "A file with an IstioOperator to lay over the demo's own, as istioctl's -f; may be repeated. Default: those in "
-                    + "place, as they were then; --istio-values= for none. [KIND_DEMO_ISTIO_VALUES]")
+                    + "place, as they were then; --istio-values= for none. [KIND_DEMO_ISTIO_VALUES, with commas between]")
     private List<Path> istioValues;
 
     @Option(names = "--manifests", paramLabel = "DIR", defaultValue = "${KIND_DEMO_MANIFESTS}",
@@ -99,11 +99,13 @@ public final class Settings {
             throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'".formatted(namePrefix));
-        if (nodeImage != null && !nodeImage.matches("[A-Za-z0-9][\\w./:@-]*")) throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
+        if (nodeImage != null && !nodeImage.matches("[A-Za-z0-9][\\w./:@-]*"))
+            throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
         if (nodeImage != null && kubernetesVersion != null && typed("--node-image") == typed("--kubernetes-version"))
             throw wrong("--kubernetes-version names a node image too: leave it or --node-image out");
         if (kubernetesVersion != null && !kubernetesVersion.matches(THREE_NUMBERS))
-            throw wrong("--kubernetes-version takes three numbers, such as 1.36.4, not '%s'".formatted(kubernetesVersion));
+            throw wrong("--kubernetes-version takes three numbers, such as %s, not '%s'".formatted(Version.first(Versions.NODE_IMAGE),
+                    kubernetesVersion));
         if (istioVersion != null && !istioVersion.matches(THREE_NUMBERS))
             throw wrong("--istio-version takes three numbers, such as %s, not '%s'".formatted(Versions.ISTIO, istioVersion));
         for (String set : istio().set()) if (!set.matches("[^=\\s][^=]*=.*"))
@@ -193,7 +195,8 @@ public final class Settings {
     public IstioSettings istio() {
         boolean fromEnvironment = istioSet != null && !typed("--istio-set");
         List<String> set = fromEnvironment ? List.of(istioSet.getFirst().split("\\s+")) : istioSet;
-        return remembered().istio().orElse(IstioSettings.PINNED).with(istioVersion == null ? null : istioVersion.replaceFirst("^v", ""), set,
+        return remembered().istio().orElse(IstioSettings.PINNED).with(
+                istioVersion == null ? null : istioVersion.replaceFirst("^v", ""), set,
                 istioValues == null ? null : istioValues.stream().map(file -> file.toString().isEmpty() ? file : file.toAbsolutePath())
                         .toList());
     }

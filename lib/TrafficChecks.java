@@ -30,7 +30,8 @@ final class TrafficChecks {
         String saw = "%d local, %d on 15443: %s".formatted(local, remote, String.join(", ", endpoints));
         if (local != instances || remote != kubes.size() - 1 || !endpoints.stream().allMatch(e -> e.endsWith(" HEALTHY")))
             throw Problem.failed("the client's proxy should have %d local endpoints of %s and %d on 15443; it has %s".formatted(instances,
-                    app.service(), kubes.size() - 1, saw), "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
+                    app.service(), kubes.size() - 1, saw),
+                            "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
                     kube.cluster().context(), app.client(), app.namespace(), app.service()));
         return saw;
     }

@@ -56,7 +56,8 @@ final class TrustChecks {
         List<X509Certificate> istiods = chain(kube, IstioCsr.SECRET, "tls.crt"),
                 own = istiods.isEmpty() ? chain(kube, Cacerts.SECRET, "ca-cert.pem", "cert-chain.pem") : istiods.subList(1, istiods.size());
         if (!istiods.isEmpty()) byIstioCsr(kube, istiods, root);
-        else if (own.isEmpty() && !kube.cluster().isKind()) return "there is no secret %s: another authority signs".formatted(Cacerts.SECRET);
+        else if (own.isEmpty() && !kube.cluster().isKind())
+            return "there is no secret %s: another authority signs".formatted(Cacerts.SECRET);
         else if (own.isEmpty()) throw Problem.failed("there is no secret %s: istiod signs with a root of its own".formatted(Cacerts.SECRET),
                 NEW_ROOT);
         else Certificates.validate("the secret " + Cacerts.SECRET, own, root);
@@ -98,7 +99,8 @@ final class TrustChecks {
         Set<BigInteger> roots = rootSerials(certificates);
         if (!identities.contains(expected) || !roots.contains(root))
             throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s".formatted(identities,
-                    roots.stream().map(serial -> serial.toString(16)).toList(), expected, root.toString(16)), "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(),
+                    roots.stream().map(serial -> serial.toString(16)).toList(), expected, root.toString(16)),
+                            "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(),
                     app.client(), app.namespace()));
         return expected;
     }
@@ -113,7 +115,8 @@ final class TrustChecks {
     private String identityOf(Kube kube, String label) throws IOException {
         var config = kube.client().configMaps().inNamespace(Istioctl.NAMESPACE).withName("istio").get();
         String mesh = config == null ? "" : config.getData().getOrDefault("mesh", "");
-        String trustDomain = Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class).path("trustDomain").asText("cluster.local");
+        String trustDomain = Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class).path("trustDomain")
+                .asText("cluster.local");
         return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), kube.readyPod(app.namespace(), label).getSpec()
                 .getServiceAccountName());
     }

@@ -3,7 +3,6 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import module jdk.httpserver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -15,32 +14,17 @@ import org.junit.jupiter.api.io.TempDir;
 class AssetsTest {
     private static final String CONTENT = "kind: List\n", URL = "https://example.org/a/file.yaml", SUMS = URL + ".sha256";
     @TempDir Path cache;
-    private HttpServer server;
-    private final Map<String, byte[]> files = new ConcurrentHashMap<>();
-    private final List<String> asked = new CopyOnWriteArrayList<>();
+    private Mirror mirror;
 
     @BeforeEach void serve() throws IOException {
-        server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
-        server.createContext("/", exchange -> {
-            String path = exchange.getRequestURI().getPath();
-            asked.add(path);
-            byte[] body = files.get(path);
-            exchange.sendResponseHeaders(body == null ? 404 : 200, body == null ? -1 : body.length);
-            if (body != null) exchange.getResponseBody().write(body);
-            exchange.close();
-        });
-        server.start();
-        publish(URL, CONTENT);
+        mirror = new Mirror();
+        mirror.publish(URL, CONTENT);
     }
 
-    @AfterEach void stop() { server.stop(0); }
-
-    private void publish(String url, String text) { files.put(url.replace("https:/", ""), text.getBytes(StandardCharsets.UTF_8)); }
+    @AfterEach void stop() { mirror.close(); }
 
     private Assets assets(Path folder, boolean offline) {
-        URI mirror = URI.create("http://127.0.0.1:%d/".formatted(server.getAddress().getPort()));
-        return new Assets(folder, cache, mirror, offline, new Console(false));
+        return new Assets(folder, cache, URI.create(mirror.address() + "/"), offline, new Console(false));
     }
 
     private Assets assets() { return assets(null, false); }
@@ -68,7 +52,7 @@ class AssetsTest {
     @Test void aFileIsFetchedOnceAndKept() throws Exception {
         assertEquals(CONTENT, assets().read(pinned(CONTENT)));
         assertEquals(CONTENT, assets().read(pinned(CONTENT)));
-        assertEquals(List.of("/example.org/a/file.yaml"), asked);
+        assertEquals(List.of("/example.org/a/file.yaml"), mirror.asked);
         assertEquals(List.of("file.yaml"), kept());
     }
 
@@ -80,10 +64,10 @@ class AssetsTest {
     }
 
     @Test void theChecksumBesideAFileIsTaken() throws Exception {
-        publish(SUMS, sha256(CONTENT).toUpperCase(Locale.ROOT) + "  file.yaml\n");
+        mirror.publish(SUMS, sha256(CONTENT).toUpperCase(Locale.ROOT) + "  file.yaml\n");
         assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)));
         assertEquals(List.of("there/file"), kept());
-        publish(URL, "tampered");
+        mirror.publish(URL, "tampered");
         assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)), "what is there stays");
         Files.delete(cache.resolve("there/file"));
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("as published in http://127.0.0.1:"));
@@ -92,16 +76,16 @@ class AssetsTest {
 
     @Test void withoutAChecksumNothingIsTaken() throws Exception {
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("file.yaml.sha256 answered 404"));
-        publish(SUMS, "<html>sign in</html>");
+        mirror.publish(SUMS, "<html>sign in</html>");
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("has no SHA-256"));
-        assertFalse(asked.contains("/example.org/a/file.yaml"), "it is not even asked for");
+        assertFalse(mirror.asked.contains("/example.org/a/file.yaml"), "it is not even asked for");
         assertEquals(List.of(), kept());
     }
 
     @Test void aLookLeavesTheFileWhereItIs() throws Exception {
-        publish(SUMS, sha256(CONTENT));
+        mirror.publish(SUMS, sha256(CONTENT));
         assertEquals("127.0.0.1", assets().published(PUBLISHED));
-        assertEquals(List.of("/example.org/a/file.yaml.sha256"), asked);
+        assertEquals(List.of("/example.org/a/file.yaml.sha256"), mirror.asked);
         assertEquals(List.of(), kept());
     }
 
@@ -110,7 +94,7 @@ class AssetsTest {
             for (var read : threads.invokeAll(Collections.nCopies(8, () -> assets().read(pinned(CONTENT)))))
                 assertEquals(CONTENT, read.get());
         }
-        assertEquals(1, asked.size(), asked.toString());
+        assertEquals(1, mirror.asked.size(), mirror.asked.toString());
     }
 
     @Test void whatAnotherProcessFetchesIsWaitedFor() throws Exception {
@@ -128,11 +112,11 @@ class AssetsTest {
             Versions.Asset asset = pinned(CONTENT);
             var fetching = CompletableFuture.supplyAsync(() -> assets().fetch(asset, cache.resolve("file.yaml"), seen::complete, f -> f));
             assertEquals("another run fetches it", seen.get(5, TimeUnit.SECONDS));
-            assertEquals(List.of(), asked);
+            assertEquals(List.of(), mirror.asked);
             Files.writeString(cache.resolve("file.yaml"), CONTENT);
             other.outputWriter().close();
             assertEquals(cache.resolve("file.yaml"), fetching.get(5, TimeUnit.SECONDS));
-            assertEquals(List.of(), asked, "what the other one fetched is taken");
+            assertEquals(List.of(), mirror.asked, "what the other one fetched is taken");
         } finally {
             other.destroy();
         }
@@ -141,7 +125,7 @@ class AssetsTest {
     /** GitHub's description of a release, of which the file is one. */
     private Versions.Asset released(String digest) {
         String release = "https://example.org/release";
-        publish(release, """
+        mirror.publish(release, """
                 {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"}, {"browser_download_url": "%1$s", "digest": %3$s}]}"""
                 .formatted(URL, "0".repeat(64), digest));
         return new Versions.Asset("file.yaml", URL, null, release);
@@ -151,7 +135,7 @@ class AssetsTest {
         Versions.Asset good = released("\"sha256:%s\"".formatted(sha256(CONTENT)));
         assertEquals(CONTENT, assets().read(good));
         assertEquals(CONTENT, assets().read(good));
-        assertEquals(2, asked.size(), "the release, and the file once: " + asked);
+        assertEquals(2, mirror.asked.size(), "the release, and the file once: " + mirror.asked);
         Files.delete(cache.resolve(good.file()));
         for (String digest : List.of("null", "\"\"", "\"md5:0\"", "\"sha256:%s\"".formatted(sha256("something else")))) {
             Problem problem = assertThrows(Problem.class, () -> assets().read(released(digest)), digest);
@@ -171,23 +155,23 @@ class AssetsTest {
     @Test void theCallersFolderComesFirstAndIsCheckedToo(@TempDir Path folder) throws Exception {
         Files.writeString(folder.resolve("file.yaml"), CONTENT);
         assertEquals(CONTENT, assets(folder, false).read(pinned(CONTENT)));
-        assertEquals(List.of(), asked);
+        assertEquals(List.of(), mirror.asked);
         Files.writeString(folder.resolve("file.yaml"), "tampered");
         assertThrows(Problem.class, () -> assets(folder, false).read(pinned(CONTENT)));
     }
 
     @Test void anAnswerThatIsNoFileIsNamed() throws Exception {
-        files.clear();
+        mirror.withdrawAll();
         Problem problem = assertThrows(Problem.class, () -> assets().read(pinned(CONTENT)));
         assertTrue(problem.getMessage().contains("404"), problem.getMessage());
         assertEquals(Problem.UNFIT, problem.exitCode());
-        assertEquals(1, asked.size(), "it is asked for once: the answer will be no other");
+        assertEquals(1, mirror.asked.size(), "it is asked for once: the answer will be no other");
     }
 
     @Test void aServerThatIsNotThereIsNamed() throws Exception {
         Versions.Asset asset = pinned(CONTENT);
         Assets assets = assets();
-        server.stop(0);
+        mirror.close();
         Problem problem = assertThrows(Problem.class, () -> assets.published(asset));
         assertTrue(problem.getMessage().contains("127.0.0.1: no connection"), problem.getMessage());
         assertTrue(problem.hint().contains("--assets") && problem.hint().contains("--mirror"), problem.hint());
@@ -196,7 +180,7 @@ class AssetsTest {
     @Test void offlineNothingIsAskedFor() {
         assertThrows(Problem.class, () -> assets(null, true).read(pinned(CONTENT)));
         assertThrows(Problem.class, () -> assets(null, true).published(pinned(CONTENT)));
-        assertEquals(List.of(), asked);
+        assertEquals(List.of(), mirror.asked);
     }
 
     @Test void theBarTellsHowFarItIs() {

@@ -114,7 +114,8 @@ class BreakageTest {
             throw new IllegalStateException(e);
         }
         Path saved = folder.resolve("saved.yaml");
-        String exchange = SO2 + "get secret cacerts -n istio-system -o yaml > %2$s && %1$s delete secret cacerts -n istio-system && %1$s create secret generic cacerts -n istio-system --from-file=%3$s/root-cert.pem --from-file=%3$s/ca-cert.pem --from-file=%3$s/ca-key.pem --from-file=%3$s/cert-chain.pem".formatted(SO2, saved, folder);
+        String exchange = SO2
+                + "get secret cacerts -n istio-system -o yaml > %2$s && %1$s delete secret cacerts -n istio-system && %1$s create secret generic cacerts -n istio-system --from-file=%3$s/root-cert.pem --from-file=%3$s/ca-cert.pem --from-file=%3$s/ca-key.pem --from-file=%3$s/cert-chain.pem".formatted(SO2, saved, folder);
         // a pod that starts with the other root in its volume would wait for istiod until the kubelet brings it the right one
         String told = (" && timeout 90 bash -c 'until [ \"$(%1$s get configmap istio-ca-root-cert -n sample -o jsonpath={.data.root-cert\\\\.pem})\""
                 + " = \"$(%1$s get secret cacerts -n istio-system -o jsonpath={.data.root-cert\\\\.pem} | base64 -d)\" ]; do sleep 1; done'")

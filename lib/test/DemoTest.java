@@ -68,7 +68,8 @@ class DemoTest {
         Shell.run("timeout --foreground --signal KILL 9 jbang KindDemo.java", OWN);
         Shell.Result interrupted = Shell.run("timeout --preserve-status --signal INT 8 jbang KindDemo.java", OWN);
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
-        assertTrue(interrupted.err().contains("interrupted; half-done: ") && interrupted.err().contains("jbang Teardown.java"), interrupted.err());
+        assertTrue(interrupted.err().contains("interrupted; half-done: ") && interrupted.err().contains("jbang Teardown.java"),
+                interrupted.err());
         assertTrue(Shell.inTime("Ctrl-C", interrupted.took().minusSeconds(8), Duration.ofSeconds(3)), "it took " + interrupted.took());
         assertEquals("", Shell.run("pgrep -f 'kind create cluster --name so[12]'").out(), "children are left");
     }
@@ -124,7 +125,8 @@ class DemoTest {
 
     @Test @Order(5) void anyMeshIsVerifiedByItsContexts() throws IOException {
         Shell.Result verify = succeeds(readme("--contexts kind-so1"));
-        assertTrue(verify.out().contains("kind-so2: who-answers: {kind-so2=40} of 40") && verify.out().contains("The mesh works."), verify.out());
+        assertTrue(verify.out().contains("kind-so2: who-answers: {kind-so2=40} of 40") && verify.out().contains("The mesh works."),
+                verify.out());
         Shell.Result unknown = Shell.run("jbang Verify.java --contexts kind-so1,nowhere", OWN);
         assertEquals(Problem.USAGE, unknown.exitCode(), unknown.all());
         assertTrue(unknown.err().contains("no context nowhere"), unknown.err());
@@ -163,7 +165,8 @@ class DemoTest {
             assertTrue(succeeds(kubectl + " get pods -n metallb-system -o jsonpath='{.items[*].spec.containers[*].image}'").out()
                     .contains("v0.15.2"));
         }
-        assertEquals("127.0.0.1", succeeds("docker inspect so1-control-plane --format '{{(index (index .HostConfig.PortBindings \"32031/tcp\") 0).HostIp}}'").out().strip());
+        assertEquals("127.0.0.1",
+                succeeds("docker inspect so1-control-plane --format '{{(index (index .HostConfig.PortBindings \"32031/tcp\") 0).HostIp}}'").out().strip());
     }
 
     @Test @Order(9) void keysArePrivateAndNotInTheLog() throws IOException {
@@ -181,10 +184,12 @@ class DemoTest {
         Shell.Result again = succeeds(readme("--no-locality"));
         System.out.println("KindDemo when all is up: " + again.took().toMillis() + " ms");
         Shell.Result verify = succeeds("jbang Verify.java");
-        assertTrue(verify.out().matches("(?s).*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*")
+        assertTrue(verify.out()
+                .matches("(?s).*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*")
                 || verify.out().matches("(?s).*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*"), verify.out());
         assertEquals(rootBefore, Files.readString(STATE.resolve("kind-demo/so/root-cert.pem")));
-        assertEquals(rootBefore, succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system -o jsonpath='{.data.root-cert\\.pem}' | base64 -d").out());
+        assertEquals(rootBefore,
+                succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system -o jsonpath='{.data.root-cert\\.pem}' | base64 -d").out());
     }
 
     @Test @Order(10) void onATerminalTheLastLinesTellWhatRuns() {

@@ -232,7 +232,8 @@ class DownloadTest {
 
     @Test void aProxyIsAskedAndGivenItsPassword() throws Exception {
         String proxy = serve((request, out) -> {
-            if (!request.contains("Proxy-Authorization:")) head(out, "407 Who", "Content-Length: 0", "Proxy-Authenticate: Basic realm=\"x\"");
+            if (!request.contains("Proxy-Authorization:"))
+                head(out, "407 Who", "Content-Length: 0", "Proxy-Authenticate: Basic realm=\"x\"");
             else whole("\"x\"").to(request, out);
         });
         Map<String, String> environment = Map.of("http_proxy", proxy.replace("http://", "http://me:se%20cret@"));
@@ -244,7 +245,8 @@ class DownloadTest {
 
     @Test void aProxyTunnelsTls() throws Exception {
         String proxy = serve((request, out) -> {
-            if (!request.contains("Proxy-Authorization:")) head(out, "407 Who", "Content-Length: 0", "Proxy-Authenticate: Basic realm=\"x\"");
+            if (!request.contains("Proxy-Authorization:"))
+                head(out, "407 Who", "Content-Length: 0", "Proxy-Authenticate: Basic realm=\"x\"");
             else head(out, "403 Not there", "Content-Length: 0");
         });
         failure("https://example.org/file", Map.of("HTTPS_PROXY", proxy.replace("http://", "http://me:secret@"), "HTTP_PROXY",

@@ -30,18 +30,21 @@ class ExistingClustersTest {
         images.addAll(MetalLb.images());
         Manifests manifests = new Manifests(null);
         for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));
-        String subnet = succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :").out();
+        String subnet = succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :")
+                .out();
         String start = subnet.strip().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
         Path assets = Path.of(Objects.requireNonNullElse(System.getenv("KIND_DEMO_ASSETS"),
                 Home.of("so").cache().toString())).resolve(Versions.METALLB_MANIFEST.file());
         for (String cluster : CLUSTERS) {
-            String kubectl = "kubectl --context kind-" + cluster, range = "%s.%d.10-%1$s.%2$d.30".formatted(start, 240 + CLUSTERS.indexOf(cluster));
+            String kubectl = "kubectl --context kind-" + cluster, range = "%s.%d.10-%1$s.%2$d.30".formatted(start, 240
+                    + CLUSTERS.indexOf(cluster));
             succeeds("kind create cluster --name %s --image %s".formatted(cluster, image));
             succeeds("docker save %s | docker exec -i %s-control-plane ctr --namespace=k8s.io images import --snapshotter=overlayfs -".formatted(
                     String.join(" ", images), cluster));
             succeeds(kubectl + " apply --server-side -f " + assets);
             succeeds(kubectl + " -n metallb-system rollout status deployment/controller --timeout 180s");
-            Path pool = Files.writeString(folder.resolve(cluster + ".yaml"), manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", range)));
+            Path pool = Files.writeString(folder.resolve(cluster + ".yaml"),
+                    manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", range)));
             succeeds("for try in $(seq 60); do %s apply -f %s && break; sleep 2; done".formatted(kubectl, pool));
             succeeds(kubectl + " create configmap mine -n default --from-literal=a=b");
         }

@@ -38,6 +38,17 @@ class FailureTest {
         assertEquals("", Shell.secretsIn(diagnostics), "secrets are in the diagnostics");
     }
 
+    /** Runs KindDemo, and this as soon as so1's cluster is whole; expects the words of what failed. */
+    private void failsAfter(String trouble, String... words) throws IOException {
+        Process other = new ProcessBuilder("bash", "-c",
+                "until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null\n" + trouble).start();
+        try {
+            fails(Shell.run("jbang KindDemo.java", own), words);
+        } finally {
+            other.destroy();
+        }
+    }
+
     private void succeeds(String command) {
         Shell.Result result = Shell.run(command, own);
         assertEquals(0, result.exitCode(), command + "\n" + result.all());
@@ -67,15 +78,8 @@ class FailureTest {
     }
 
     @Test void aNodeThatIsNotReady() throws IOException {
-        Process other = new ProcessBuilder("bash", "-c", """
-                until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null
-                docker exec so1-control-plane systemctl stop kubelet
-                """).start();
-        try {
-            fails(Shell.run("jbang KindDemo.java", own), "so1: ", "node so1-control-plane: not Ready: Kubelet stopped posting node status");
-        } finally {
-            other.destroy();
-        }
+        failsAfter("docker exec so1-control-plane systemctl stop kubelet", "so1: ",
+                "node so1-control-plane: not Ready: Kubelet stopped posting node status");
         succeeds("docker exec so1-control-plane systemctl start kubelet");
         succeeds("jbang KindDemo.java");
         succeeds("jbang Verify.java --wait 60");
@@ -96,8 +100,7 @@ class FailureTest {
     }
 
     @Test void aWebhookThatRefuses() throws IOException {
-        Process other = new ProcessBuilder("bash", "-c", """
-                until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null
+        failsAfter("""
                 docker exec -i so1-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - <<'WEBHOOK'
                 apiVersion: admissionregistration.k8s.io/v1
                 kind: ValidatingWebhookConfiguration
@@ -110,26 +113,13 @@ class FailureTest {
                   sideEffects: None
                   admissionReviewVersions: [v1]
                 WEBHOOK
-                """).start();
-        try {
-            fails(Shell.run("jbang KindDemo.java", own), "so1: sample app", "Deployment ", "failed calling webhook \"refuses.example.com\"");
-        } finally {
-            other.destroy();
-        }
+                """, "so1: sample app", "Deployment ", "failed calling webhook \"refuses.example.com\"");
         succeeds("kubectl --context kind-so1 delete validatingwebhookconfiguration refuses && jbang KindDemo.java");
         succeeds("jbang Verify.java");
     }
 
     @Test void anApiServerThatGoesMidWay() throws IOException {
-        Process demo = new ProcessBuilder("bash", "-c", """
-                until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null
-                docker exec so1-control-plane mv /etc/kubernetes/manifests/kube-apiserver.yaml /kind/
-                """).start();
-        try {
-            fails(Shell.run("jbang KindDemo.java", own), "so1: ", "API server");
-        } finally {
-            demo.destroy();
-        }
+        failsAfter("docker exec so1-control-plane mv /etc/kubernetes/manifests/kube-apiserver.yaml /kind/", "so1: ", "API server");
         succeeds("docker exec so1-control-plane mv /kind/kube-apiserver.yaml /etc/kubernetes/manifests/");
         succeeds("jbang KindDemo.java");
         succeeds("jbang Verify.java");

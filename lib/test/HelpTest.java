@@ -19,17 +19,22 @@ class HelpTest {
     }
 
     @ParameterizedTest @ValueSource(strings = {"KindDemo", "Verify", "Teardown"})
-    void helpIsAManualPageOf80Columns(String script) {
+    void helpIsAManualPageOf80Columns(String script) throws IOException {
         String help = printed("jbang %s.java --help".formatted(script));
         help.lines().forEach(line -> assertTrue(line.length() <= 80, line));
         int at = 0;
-        for (String heading : List.of("jbang %s.java [OPTION]...".formatted(script), "Options:", "Clusters:", "Output:", "Environment:", "Exit codes:",
+        for (String heading : List.of("jbang %s.java [OPTION]...".formatted(script), "Options:", "Clusters:", "Output:",
+                "Environment:", "Exit codes:",
                 "Examples:")) {
-            assertTrue(help.indexOf("\n" + heading, at - 1) >= 0 || help.startsWith(heading), heading + " is not where it should be\n" + help);
+            assertTrue(help.indexOf("\n" + heading, at - 1) >= 0 || help.startsWith(heading), heading + " is not where it should be\n"
+                    + help);
             at = Math.max(at, help.indexOf("\n" + heading) + 1);
         }
         String own = help.substring(help.indexOf("Options:"), help.indexOf("Clusters:"));
         assertFalse(own.contains("[KIND_DEMO_NODE_IMAGE]") || own.contains("--help"), own);
+        String readme = Files.readString(Shell.PROJECT.resolve("README.md"));
+        Pattern.compile("--[a-z-]+").matcher(own).results().map(MatchResult::group).forEach(option ->
+                assertTrue(readme.contains("`" + option), "README does not tell of %s %s".formatted(script, option)));
         assertEquals(script.equals("Teardown"), !help.contains("--workers"), "a script offers what means something in it");
     }
 

@@ -61,19 +61,9 @@ class IstioCsrMeshTest {
 
     @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
         succeeds("jbang build KindDemo.java");
-        Path processes = STATE.resolveSibling("processes");
-        Process watch = new ProcessBuilder("bash", "-c", "while sleep 0.2; do ps -eo args; done").redirectOutput(Files.createFile(Files
-                .createDirectories(processes.getParent()).resolve("processes")).toFile()).start();
-        Shell.Result demo = succeeds(DemoTest.readme("jbang KindDemo.java --ca istio-csr") + " --timings");
-        watch.destroy();
-        System.out.println("KindDemo --ca istio-csr: " + demo.took().toSeconds() + " s\n" + demo.out());
-        String logs = "for i in 1 2; do kubectl --context kind-so$i logs -n istio-system deploy/cert-manager-istio-csr; "
-                + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault";
-        String seen = Files.readString(processes) + demo.all() + Files.readString(STATE.resolve("KindDemo.log")) + succeeds(logs).all();
-        assertTrue(seen.contains("kind create cluster") && seen.contains("so-vault"), "the processes were not seen");
-        for (String secret : List.of("root-token", "unseal-key", "so1-token", "so2-token"))
-            assertFalse(seen.contains(Files.readString(STATE.resolve("vault").resolve(secret))), secret + " was seen");
-        assertFalse(seen.contains("PRIVATE KEY") || seen.contains("hvs."), "a key or a token was seen");
+        VaultMeshTest.standsUnseen(OWN, DemoTest.readme("jbang KindDemo.java --ca istio-csr") + " --timings",
+                "for i in 1 2; do kubectl --context kind-so$i logs -n istio-system deploy/cert-manager-istio-csr; "
+                + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault");
     }
 
     @Test @Order(2) void verifyShowsWhoSigns() {

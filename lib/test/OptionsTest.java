@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
+import picocli.CommandLine.Model.OptionSpec;
 
 @Tag("unit")
 class OptionsTest {
@@ -38,6 +39,30 @@ class OptionsTest {
     void whatCannotBeMeantIsRefused(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, exitCode(new Probe(), words));
+    }
+
+    /** README's table of the shared options is picocli's model: each with its value, its variable and its default, and no other. */
+    @Test void theReadmeHasEverySharedOption() throws IOException {
+        List<String> rows = Files.readAllLines(Shell.PROJECT.resolve("README.md")).stream()
+                .dropWhile(l -> !l.startsWith("| option | environment |")).skip(2).takeWhile(l -> l.startsWith("|")).toList();
+        List<OptionSpec> options = Script.commandLine(new Probe()).getCommandSpec().mixins().get("settings").options();
+        assertEquals(options.size(), rows.size());
+        for (OptionSpec option : options) {
+            String typed = option.arity().max() == 0 ? option.longestName() : "%s %s".formatted(option.longestName(), option.paramLabel());
+            String row = rows.stream().filter(r -> r.contains("`" + typed)).findFirst().orElse("no row of " + typed);
+            String[] cells = row.replace("`", "").split(" *\\| *", -1);
+            String described = String.join("", option.description()).replace("${DEFAULT-VALUE}", "" + option.defaultValueString(true));
+            assertEquals(first("\\[(KIND_DEMO_[^]]+)]", described), cells.length < 5 ? row : cells[2]);
+            String variable = first("\\$\\{(\\w+)", "" + option.defaultValue());
+            assertTrue(cells[2].startsWith(variable), row);
+            String otherwise = first("Default: (.+?)\\.( |$)", described);
+            assertTrue(otherwise.isEmpty() || !cells[3].isEmpty() && otherwise.startsWith(cells[3]), row + " but: " + otherwise);
+        }
+    }
+
+    private static String first(String pattern, String text) {
+        Matcher matcher = Pattern.compile(pattern).matcher(text);
+        return matcher.find() ? matcher.group(1) : "";
     }
 
     @Test void theMeshFollowsTheOptions() {

@@ -3,7 +3,6 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import module jdk.httpserver;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -16,47 +15,37 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Tag("unit")
 class ProgramTest {
     @TempDir Path cache;
-    private HttpServer server;
-    private final Map<String, byte[]> files = new ConcurrentHashMap<>();
-    private final List<String> asked = new CopyOnWriteArrayList<>();
+    private Mirror mirror;
 
-    @BeforeEach void serve() throws IOException {
-        server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-        server.createContext("/", exchange -> {
-            asked.add(exchange.getRequestURI().getPath());
-            byte[] body = files.getOrDefault(exchange.getRequestURI().getPath().replaceFirst(".*/", ""), new byte[0]);
-            exchange.sendResponseHeaders(200, body.length == 0 ? -1 : body.length);
-            exchange.getResponseBody().write(body);
-            exchange.close();
-        });
-        server.start();
-    }
+    @BeforeEach void serve() throws IOException { mirror = new Mirror(); }
 
-    @AfterEach void stop() { server.stop(0); }
+    @AfterEach void stop() { mirror.close(); }
 
     /** Publishes a script that says this of its version, as it is or in an archive. */
     private void publish(String file, String name, String says) throws Exception {
         Path script = Files.writeString(cache.resolve(name), "#!/bin/sh\necho %s\n".formatted(says));
         if (file.endsWith(".tar.gz")) Shell.run("tar -czf '%1$s/a' -C '%1$s' %2$s && mv '%1$s/a' '%1$s/%2$s'".formatted(cache, name));
-        files.put(file, Files.readAllBytes(script));
-        files.put(file + ".sha256", (Assets.sha256(script) + " " + file).getBytes(StandardCharsets.US_ASCII));
+        mirror.publish(asset(file), Files.readAllBytes(script));
         Files.delete(script);
     }
 
     private Program program(String name, String version, String file) {
-        String url = "https://example.org/" + file;
-        URI mirror = URI.create("http://127.0.0.1:" + server.getAddress().getPort());
         Console console = new Console(false);
-        var asset = new Versions.Asset(file, url, null, url + ".sha256");
-        return new Program(new Program.Known(name, version, _ -> asset, "install it", List.of("--version"), said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
-                () -> new Assets(null, cache, mirror, false, console), cache, console);
+        return new Program(new Program.Known(name, version, _ -> asset(file), "install it", List.of("--version"),
+                said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
+                () -> new Assets(null, cache, mirror.address(), false, console), cache, console);
+    }
+
+    private static Versions.Asset asset(String file) {
+        String url = "https://example.org/" + file;
+        return new Versions.Asset(file, url, null, url + ".sha256");
     }
 
     @Test void theOneOnPathIsTakenWhereItFits() {
         Program bash = program("bash", "3.0.0", "bash");
         assertFalse(bash.missing());
         assertEquals("bash", bash.path());
-        assertEquals(List.of(), asked);
+        assertEquals(List.of(), mirror.asked);
     }
 
     @ParameterizedTest @CsvSource({"no-such-program,no-such-program", "no-such-program,no-such-program.tar.gz", "bash,bash-99"})
@@ -66,17 +55,17 @@ class ProgramTest {
         String look = program.look();
         String why = name.equals("bash") ? " is too old: it says GNU bash" : " was not found";
         assertTrue(look.startsWith("99.0.0 is fetched from 127.0.0.1: " + name + why), look);
-        assertEquals(List.of("/example.org/" + file + ".sha256"), asked, "a look fetches nothing");
+        assertEquals(List.of("/example.org/" + file + ".sha256"), mirror.asked, "a look fetches nothing");
         assertTrue(program.missing());
         String path = cache.resolve(name + "-99.0.0/" + name).toString();
         assertEquals(path, program.path());
         assertEquals("99.1.0", "" + program.version());
         assertEquals("99.1.0\n", new Tool(program, new Console(false)).run(Duration.ofSeconds(5), "anything"));
-        int before = asked.size();
+        int before = mirror.asked.size();
         Program later = program(name, "99.0.0", file);
         assertEquals("99.1.0, in " + Path.of(path).getParent(), later.look());
         assertEquals(path, later.path());
-        assertEquals(before, asked.size());
+        assertEquals(before, mirror.asked.size());
         try (Stream<Path> left = Files.walk(cache)) {
             assertEquals(List.of(Path.of(path)), left.filter(f -> Files.isRegularFile(f) && !f.toString().endsWith(".lock")).toList());
         }
@@ -89,7 +78,7 @@ class ProgramTest {
     }
 
     @Test void whereNothingCanBeHadItIsRefused() {
-        server.stop(0);
+        mirror.close();
         Program program = program("no-such-program", "99.0.0", "no-such-program");
         for (var use : List.<org.junit.jupiter.api.function.Executable>of(program::look, program::path)) {
             Problem problem = assertThrows(Problem.class, use);

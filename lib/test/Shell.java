@@ -34,6 +34,20 @@ final class Shell {
         return run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + folder).out();
     }
 
+    /** The arguments of all processes that run meanwhile, as anybody on this machine sees them. */
+    static String processesDuring(Runnable work) throws IOException {
+        Path seen = Files.createTempFile("processes", "");
+        Process watch = new ProcessBuilder("bash", "-c", "while sleep 0.2; do ps -eo args; done").redirectOutput(seen.toFile()).start();
+        try {
+            work.run();
+        } finally {
+            watch.destroy();
+        }
+        String processes = Files.readString(seen);
+        Files.delete(seen);
+        return processes;
+    }
+
     /** A kubeconfig with a context of the user's own, and a state folder, for a demo that touches nobody's. */
     static Map<String, String> ownFolders() {
         try {

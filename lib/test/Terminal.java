@@ -29,7 +29,8 @@ final class Terminal {
             line.setLength(Math.max(line.length(), column));
             line.replace(column, Math.min(line.length(), column + text.length()), text);
             column += text.length();
-            if (line.toString().startsWith("… ") && line.length() >= columns) throw new AssertionError("too long for %d columns: %s".formatted(columns, line));
+            if (line.toString().startsWith("… ") && line.length() >= columns)
+                throw new AssertionError("too long for %d columns: %s".formatted(columns, line));
             if (!more) break;
             from = control.end();
             switch (control.group().charAt(control.group().length() - 1)) {

@@ -21,9 +21,11 @@
 //SOURCES KubeconfigTest.java
 //SOURCES LayersTest.java
 //SOURCES ManifestsTest.java
+//SOURCES Mirror.java
 //SOURCES OptionsTest.java
 //SOURCES OfflineTest.java
 //SOURCES ParsingTest.java
+//SOURCES PinsTest.java
 //SOURCES PlanTest.java
 //SOURCES ReportTest.java
 //SOURCES ProgramTest.java

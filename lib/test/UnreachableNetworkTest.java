@@ -29,7 +29,8 @@ class UnreachableNetworkTest {
     @BeforeAll static void block() {
         assumeTrue(Shell.run("nft list tables && setpriv --version").exitCode() == 0, "it takes root, nft and setpriv");
         succeeds("docker network inspect kind > /dev/null || docker network create kind");
-        String subnet = succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :").out();
+        String subnet = succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :")
+                .out();
         unblock();
         succeeds("nft -f - <<'RULE'\n%s\nRULE".formatted(RULE.formatted(subnet.strip())));
     }

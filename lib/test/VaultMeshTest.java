@@ -36,17 +36,21 @@ class VaultMeshTest {
 
     @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
         succeeds("jbang build KindDemo.java");
-        Path processes = STATE.resolveSibling("processes");
-        Process watch = new ProcessBuilder("bash", "-c", "while sleep 0.2; do ps -eo args; done").redirectOutput(Files.createFile(Files
-                .createDirectories(processes.getParent()).resolve("processes")).toFile()).start();
-        Shell.Result demo = succeeds(DemoTest.readme("jbang KindDemo.java --ca vault"));
-        watch.destroy();
-        System.out.println("KindDemo --ca vault: " + demo.took().toSeconds() + " s");
-        String seen = Files.readString(processes) + demo.all() + Files.readString(STATE.resolve("KindDemo.log"))
-                + succeeds("docker inspect so-vault so1-control-plane; docker logs so-vault").all();
+        standsUnseen(OWN, DemoTest.readme("jbang KindDemo.java --ca vault"),
+                "docker inspect so-vault so1-control-plane; docker logs so-vault");
+    }
+
+    /** Runs KindDemo, and expects Vault's keys and tokens in files for the user alone, and nowhere that others see. */
+    static void standsUnseen(Map<String, String> own, String command, String logs) throws IOException {
+        Path state = Path.of(own.get("XDG_STATE_HOME")).resolve("kind-demo/so");
+        var demo = new AtomicReference<Shell.Result>();
+        String seen = Shell.processesDuring(() -> demo.set(Shell.run(command, own)));
         assertTrue(seen.contains("kind create cluster") && seen.contains("so-vault"), "the processes were not seen");
+        assertEquals(0, demo.get().exitCode(), demo.get().all());
+        System.out.println("%s: %d s%n%s".formatted(command, demo.get().took().toSeconds(), demo.get().out()));
+        seen += demo.get().all() + Files.readString(state.resolve("KindDemo.log")) + Shell.run(logs, own).all();
         for (String secret : List.of("root-token", "unseal-key", "so1-token", "so2-token")) {
-            Path file = STATE.resolve("vault").resolve(secret);
+            Path file = state.resolve("vault").resolve(secret);
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
             assertFalse(seen.contains(Files.readString(file)), secret + " was seen");
         }
@@ -75,7 +79,8 @@ class VaultMeshTest {
         for (String command : List.of("jbang KindDemo.java --ca local", "KIND_DEMO_CA=local jbang KindDemo.java")) {
             Shell.Result refused = Shell.run(command, OWN);
             assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
-            assertTrue(refused.err().contains("the demo was made with --ca vault") && refused.err().contains("jbang Teardown.java"), refused.err());
+            assertTrue(refused.err().contains("the demo was made with --ca vault") && refused.err().contains("jbang Teardown.java"),
+                    refused.err());
         }
         assertEquals(there, Shell.run(THERE).out());
         assertEquals(cacerts, succeeds(CACERTS).out());

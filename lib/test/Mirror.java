@@ -1,0 +1,42 @@
+package lib;
+
+import module java.base;
+import module jdk.httpserver;
+
+/** A mirror on loopback: it has the files that were published to it, by the addresses that upstream has them at. */
+final class Mirror implements AutoCloseable {
+    private final Map<String, byte[]> files = new ConcurrentHashMap<>();
+    private final HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
+    /** The paths that it was asked for, in that order. */
+    final List<String> asked = new CopyOnWriteArrayList<>();
+
+    Mirror() throws IOException {
+        server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+        server.createContext("/", exchange -> {
+            String path = exchange.getRequestURI().getPath();
+            asked.add(path);
+            byte[] body = files.get(path);
+            exchange.sendResponseHeaders(body == null ? 404 : 200, body == null ? -1 : body.length);
+            if (body != null) exchange.getResponseBody().write(body);
+            exchange.close();
+        });
+        server.start();
+    }
+
+    URI address() { return URI.create("http://127.0.0.1:" + server.getAddress().getPort()); }
+
+    void publish(String url, byte[] content) { files.put(url.replace("https:/", ""), content); }
+
+    void publish(String url, String content) { publish(url, content.getBytes(StandardCharsets.UTF_8)); }
+
+    /** The file, and its checksum where upstream has that. */
+    void publish(Versions.Asset asset, byte[] content) throws NoSuchAlgorithmException {
+        publish(asset.url(), content);
+        publish(asset.sums(), "%s  %s\n".formatted(HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content)),
+                asset.file()));
+    }
+
+    void withdrawAll() { files.clear(); }
+
+    @Override public void close() { server.stop(0); }
+}

@@ -1,0 +1,60 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** What is pinned is written once, so that moving it is one change. */
+@Tag("unit")
+class PinsTest {
+    /** All that the demo is made of, and not its tests: by path, the text. */
+    private static Map<String, String> product() throws IOException {
+        Map<String, String> texts = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(Shell.PROJECT)) {
+            for (Path file : files.filter(f -> f.toString().matches(".*\\.(java|yaml|sh|html)")).toList()) {
+                String path = Shell.PROJECT.relativize(file).toString();
+                if (path.matches("[^/]+\\.java|lib/[^/]+|manifests/.*")) texts.put(path, Files.readString(file));
+            }
+        }
+        return texts;
+    }
+
+    @Test void aVersionIsWrittenOnce() throws IOException {
+        String kubernetes = Version.first(Versions.NODE_IMAGE).toString();
+        Map<String, String> product = product();
+        assertTrue(product.size() > 60, "" + product.keySet());
+        for (String pin : List.of(Versions.ISTIO, Versions.KIND, kubernetes, Versions.METALLB, Versions.VAULT, Versions.CERT_MANAGER,
+                Versions.ISTIO_CSR)) {
+            Pattern written = Pattern.compile("(?<![\\d.])" + Pattern.quote(pin) + "(?![\\d.]*\\d)");
+            List<String> places = new ArrayList<>();
+            product.forEach((path, text) -> written.matcher(text).results().forEach(_ -> places.add(path)));
+            assertEquals(List.of("lib/Versions.java"), places, pin);
+        }
+    }
+
+    @Test void anImageHasOneTag() throws IOException {
+        Map<String, Set<String>> tags = new TreeMap<>();
+        Pattern image = Pattern.compile("image: (\\S+/\\S+):([\\w.-]+)");
+        product().forEach((_, text) -> image.matcher(text).results()
+                .forEach(m -> tags.computeIfAbsent(m.group(1), _ -> new TreeSet<>()).add(m.group(2))));
+        assertTrue(tags.size() >= 3, "" + tags);
+        tags.forEach((name, several) -> assertEquals(1, several.size(), name + several));
+    }
+
+    @Test void aLibraryHasOneVersionAndIsToldOf() throws IOException {
+        Map<String, Set<String>> versions = new TreeMap<>();
+        String told = Files.readString(Shell.PROJECT.resolve("CONTRIBUTING.md"));
+        for (String source : List.of("lib/Lib.java", "lib/test/Tests.java")) {
+            for (String line : Files.readAllLines(Shell.PROJECT.resolve(source))) {
+                if (!line.startsWith("//DEPS ")) continue;
+                String[] parts = line.substring("//DEPS ".length()).split(":");
+                versions.computeIfAbsent(parts[0], _ -> new TreeSet<>()).add(parts[2]);
+                assertTrue(told.contains("| `%s:%s` |".formatted(parts[0], parts[1])), line);
+            }
+        }
+        assertFalse(versions.isEmpty());
+        versions.forEach((group, several) -> assertEquals(1, several.size(), group + several));
+    }
+}
