@@ -56,7 +56,7 @@ public class KindDemo extends Script {
             return 0;
         }
         Docker docker = new Docker(console);
-        if (bundle != null) return new Bundle(bundle, settings.istio().version(), console).make(settings, docker) ? 0 : Problem.FAILED;
+        if (bundle != null) return new BundleMaker(bundle, settings, docker).make() ? 0 : Problem.FAILED;
         Bundle given = offline == null ? null : new Bundle(offline, settings.istio().version(), console)
                 .open(settings.home().cache(), settings.kind(), settings.istioctl());
         if (given != null) settings.goOffline(given);

@@ -59,9 +59,11 @@ package lib;
 //SOURCES Pods.java
 //SOURCES Program.java
 //SOURCES Tool.java
+//SOURCES VaultApi.java
 
 // the demo: what it makes, and as the user wants it
 //SOURCES Bundle.java
+//SOURCES BundleMaker.java
 //SOURCES Cacerts.java
 //SOURCES CertManager.java
 //SOURCES CertificateAuthority.java

@@ -1,9 +1,7 @@
 package lib;
 
 import module java.base;
-import module java.net.http;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 
@@ -21,9 +19,7 @@ public final class Vault implements CertificateAuthority {
     private static final String LABEL = Docker.MARK + ".vault";
     private static final String ROOT_LIFE = "87600h", INTERMEDIATE_LIFE = "43800h", CACERTS_LIFE = "17520h",
             WORKLOAD_LIFE = "72h", TOKEN_LIFE = "8760h";
-    /** What {@link #health} says. */
-    private static final int OPEN = 200, NOT_INITIALIZED = 501;
-    private static final Duration CONNECT = Duration.ofSeconds(5), LIMIT = Duration.ofMinutes(1);
+    private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private final Settings settings;
     private final Docker docker;
@@ -31,9 +27,7 @@ public final class Vault implements CertificateAuthority {
     /** The name of the container, of its volume and of the compose project. */
     private final String name;
     private final Path secrets;
-    private final ObjectMapper json = new ObjectMapper();
-    private final HttpClient http = HttpClient.newBuilder().connectTimeout(CONNECT).proxy(HttpClient.Builder.NO_PROXY).build();
-    private volatile String address;
+    private volatile VaultApi api;
     private volatile X509Certificate root;
 
     public Vault(Settings settings, Docker docker) {
@@ -168,22 +162,22 @@ public final class Vault implements CertificateAuthority {
         Await.until("the docker network " + Docker.network(), LIMIT, Duration.ofMillis(200), seen,
                 () -> docker.findNetwork().isPresent() ? "" : "kind makes it with its first cluster");
         int port = port(docker.container(name));
-        address = "http://127.0.0.1:" + port;
+        api = new VaultApi("http://127.0.0.1:" + port, secrets.resolve("root-token"), settings.console(), "docker logs " + name);
         compose.up(name, composeFile(port));
-        Await.until("Vault at " + address, LIMIT, Duration.ofMillis(100), seen, () -> health() == 0 ? "no answer" : "");
+        Await.until("Vault at " + api.address(), LIMIT, Duration.ofMillis(100), seen, () -> api.health() == 0 ? "no answer" : "");
         Path unsealKey = secrets.resolve("unseal-key");
-        boolean made = health() != NOT_INITIALIZED;
+        boolean made = api.health() != VaultApi.NOT_INITIALIZED;
         if (made != Files.exists(unsealKey)) throw Problem.failed(made ? "%s is sealed, and its key is gone: %s".formatted(name, unsealKey)
                 : "%s is empty: the mesh's root went with its volume".formatted(name),
                 "jbang Teardown.java%1$s, then jbang KindDemo.java%1$s --ca %2$s".formatted(settings.asTyped(), settings.ca()));
         if (!made) {
-            JsonNode keys = call("PUT", "sys/init", Map.of("secret_shares", 1, "secret_threshold", 1));
+            JsonNode keys = api.call("PUT", "sys/init", Map.of("secret_shares", 1, "secret_threshold", 1));
             Files.createDirectories(secrets);
             writeSecret(secrets.resolve("root-token"), keys.path("root_token").asText());
             writeSecret(unsealKey, keys.at("/keys_base64/0").asText());
         }
-        if (health() != OPEN) call("PUT", "sys/unseal", Map.of("key", Files.readString(unsealKey)));
-        Await.until("Vault to be open", LIMIT, Duration.ofMillis(100), seen, () -> health() == OPEN ? "" : "it answers " + health());
+        if (api.health() != VaultApi.OPEN) api.call("PUT", "sys/unseal", Map.of("key", Files.readString(unsealKey)));
+        Await.until("Vault to be open", LIMIT, Duration.ofMillis(100), seen, () -> api.health() == VaultApi.OPEN ? "" : "it answers " + api.health());
     }
 
     private static void writeSecret(Path file, String secret) throws IOException {
@@ -195,7 +189,7 @@ public final class Vault implements CertificateAuthority {
         enable(ROOT, ROOT_LIFE);
         Optional<X509Certificate> there = certificate(ROOT);
         if (there.isPresent()) return there.get();
-        return readCertificate(call("POST", ROOT + "/root/generate/internal", Map.of("common_name", ROOT_NAME, "exclude_cn_from_sans", true,
+        return readCertificate(api.call("POST", ROOT + "/root/generate/internal", Map.of("common_name", ROOT_NAME, "exclude_cn_from_sans", true,
                 "key_type", "ec", "ttl", ROOT_LIFE)));
     }
 
@@ -205,17 +199,17 @@ public final class Vault implements CertificateAuthority {
         enable(mount, INTERMEDIATE_LIFE);
         Optional<X509Certificate> there = certificate(mount);
         if (there.isEmpty()) {
-            JsonNode request = call("POST", mount + "/intermediate/generate/internal", Map.of("common_name", INTERMEDIATE_NAME,
+            JsonNode request = api.call("POST", mount + "/intermediate/generate/internal", Map.of("common_name", INTERMEDIATE_NAME,
                     "key_type", "ec"));
             X509Certificate signed = sign(ROOT, request.at("/data/csr").asText(), INTERMEDIATE_NAME, cluster, 1, INTERMEDIATE_LIFE);
-            call("POST", mount + "/intermediate/set-signed", Map.of("certificate", Certificates.pem(signed)));
+            api.call("POST", mount + "/intermediate/set-signed", Map.of("certificate", Certificates.pem(signed)));
             there = Optional.of(signed);
         }
-        call("POST", mount + "/roles/" + role, Map.of("allow_any_name", true, "enforce_hostnames", false, "require_cn", false,
+        api.call("POST", mount + "/roles/" + role, Map.of("allow_any_name", true, "enforce_hostnames", false, "require_cn", false,
                 "allowed_uri_sans", "spiffe://*", "key_type", "any", "max_ttl", WORKLOAD_LIFE));
-        call("PUT", "sys/policies/acl/" + role, Map.of("policy", policy(cluster)));
+        api.call("PUT", "sys/policies/acl/" + role, Map.of("policy", policy(cluster)));
         if (!Files.exists(token(cluster))) {
-            JsonNode made = call("POST", "auth/token/create-orphan", Map.of("policies", List.of(role), "no_default_policy", true,
+            JsonNode made = api.call("POST", "auth/token/create-orphan", Map.of("policies", List.of(role), "no_default_policy", true,
                     "ttl", TOKEN_LIFE, "display_name", cluster.name()));
             writeSecret(token(cluster), made.at("/auth/client_token").asText());
         }
@@ -225,56 +219,23 @@ public final class Vault implements CertificateAuthority {
     /** Has an authority's request signed by the one at a mount. {@code below}: how many authorities may follow under it. */
     private X509Certificate sign(String mount, String request, String title, Cluster cluster, int below, String life)
             throws IOException, CertificateException {
-        return readCertificate(call("POST", mount + "/root/sign-intermediate", Map.of("csr", request, "common_name", title,
+        return readCertificate(api.call("POST", mount + "/root/sign-intermediate", Map.of("csr", request, "common_name", title,
                 "locality", cluster.id(), "exclude_cn_from_sans", true, "max_path_length", below, "ttl", life)));
     }
 
     private void enable(String mount, String longest) throws IOException {
-        if (call("GET", "sys/mounts", null).has(mount + "/")) return;
-        call("POST", "sys/mounts/" + mount, Map.of("type", "pki", "config", Map.of("max_lease_ttl", longest)));
+        if (api.call("GET", "sys/mounts", null).has(mount + "/")) return;
+        api.call("POST", "sys/mounts/" + mount, Map.of("type", "pki", "config", Map.of("max_lease_ttl", longest)));
     }
 
     /** The certificate that the authority at a mount signs with, if it has one. */
     private Optional<X509Certificate> certificate(String mount) throws IOException, CertificateException {
-        boolean none = call("GET", mount + "/config/issuers", null).at("/data/default").asText().isEmpty();
-        return none ? Optional.empty() : Optional.of(readCertificate(call("GET", mount + "/cert/ca", null)));
+        boolean none = api.call("GET", mount + "/config/issuers", null).at("/data/default").asText().isEmpty();
+        return none ? Optional.empty() : Optional.of(readCertificate(api.call("GET", mount + "/cert/ca", null)));
     }
 
     private static X509Certificate readCertificate(JsonNode answer) throws CertificateException {
         return Certificates.readCertificate(answer.at("/data/certificate").asText());
-    }
-
-    /** The state as an HTTP status; 0 without an answer. https://developer.hashicorp.com/vault/api-docs/system/health */
-    private int health() {
-        try {
-            return send("GET", "sys/health", null).statusCode();
-        } catch (IOException e) {
-            return 0;
-        }
-    }
-
-    /** Calls the API as root. Bodies are kept out of the log: there are keys and tokens in them. */
-    private JsonNode call(String method, String path, Map<String, ?> body) throws IOException {
-        HttpResponse<String> answer = send(method, path, body);
-        JsonNode content = answer.body().isBlank() ? json.createObjectNode() : json.readTree(answer.body());
-        if (answer.statusCode() >= 400) throw Problem.failed("Vault answered %d to %s /v1/%s: %s".formatted(answer.statusCode(),
-                method, path, content.path("errors")), "docker logs " + name);
-        return content;
-    }
-
-    private HttpResponse<String> send(String method, String path, Map<String, ?> body) throws IOException {
-        var request = HttpRequest.newBuilder(URI.create(address + "/v1/" + path)).timeout(LIMIT).method(method, body == null
-                ? HttpRequest.BodyPublishers.noBody() : HttpRequest.BodyPublishers.ofString(json.writeValueAsString(body)));
-        Path token = secrets.resolve("root-token");
-        if (Files.exists(token)) request.header("X-Vault-Token", Files.readString(token));
-        try {
-            HttpResponse<String> answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
-            settings.console().detail("$ curl -X %s %s/v1/%s   # %d, %d bytes kept out of the log".formatted(method, address, path,
-                    answer.statusCode(), answer.body().length()));
-            return answer;
-        } catch (InterruptedException e) {
-            throw Problem.failed("interrupted: Vault", "run again");
-        }
     }
 
     /** The container and the volume that this demo has, by their mark. */

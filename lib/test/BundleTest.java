@@ -112,12 +112,12 @@ class BundleTest {
     }
 
     @Test void itIsMadeWhereNothingElseIs() throws IOException {
-        bundle(folder.resolve("new.tar.zst")).checkTarget();
-        bundle(bundle).checkTarget(); // an earlier one is replaced
+        BundleMaker.checkTarget(folder.resolve("new.tar.zst"));
+        BundleMaker.checkTarget(bundle); // an earlier one is replaced
         Files.createDirectory(folder.resolve("dir.tar.zst"));
         Files.writeString(Files.createDirectory(folder.resolve("mine")).resolve("file"), "");
         for (String wrong : List.of("demo.zip", "demo.tar", "dir.tar.zst", "mine", "no/such/folder"))
-            assertEquals(Problem.USAGE, assertThrows(Problem.class, bundle(folder.resolve(wrong))::checkTarget,
+            assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> BundleMaker.checkTarget(folder.resolve(wrong)),
                     wrong).exitCode());
     }
 }
