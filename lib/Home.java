@@ -21,7 +21,12 @@ public record Home(Path cache, Path state) {
 
     private static Path base(String variable, String fallback) {
         String set = System.getenv(variable);
-        return set != null && Path.of(set).isAbsolute() ? Path.of(set) : Path.of(System.getProperty("user.home")).resolve(fallback);
+        return set != null && Path.of(set).isAbsolute() ? Path.of(set) : ofUser().resolve(fallback);
+    }
+
+    /** The user's home: as HOME has it, which kubectl, kind and docker go by too; the JDK asks the system's list of users alone. */
+    static Path ofUser() {
+        return Path.of(Optional.ofNullable(System.getenv("HOME")).filter(home -> !home.isBlank()).orElse(System.getProperty("user.home")));
     }
 
     /** This process's lock, while it lives. */

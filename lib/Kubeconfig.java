@@ -19,7 +19,7 @@ public record Kubeconfig(List<Path> files) {
     public static Kubeconfig ofUser() {
         String set = Objects.requireNonNullElse(System.getenv("KUBECONFIG"), "");
         List<Path> paths = Arrays.stream(set.split(File.pathSeparator)).filter(p -> !p.isBlank()).map(Path::of).toList();
-        return new Kubeconfig(paths.isEmpty() ? List.of(Path.of(System.getProperty("user.home"), ".kube", "config")) : paths);
+        return new Kubeconfig(paths.isEmpty() ? List.of(Home.ofUser().resolve(".kube/config")) : paths);
     }
 
     /** The file that new contexts go into: the first that exists, else the last. */

@@ -54,6 +54,13 @@ class BadInputTest {
         }
     }
 
+    /** kubectl and kind go by HOME, and so must what is written for them. */
+    @Test void homeIsWhereTheEnvironmentSays() {
+        Shell.Result preflight = Shell.run("env -u KUBECONFIG jbang Verify.java --preflight", Map.of("HOME", folder.toString(),
+                "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache"));
+        assertTrue(preflight.out().contains("kubeconfig: %s/.kube/config".formatted(folder)), preflight.all());
+    }
+
     @Test void noDocker() throws IOException {
         refused(Problem.UNFIT, "docker was not found", "", Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl")));
     }
