@@ -31,8 +31,8 @@ public final class Istioctl {
     private final IstioSettings wanted;
     private final Map<Cluster, Rendered> rendered = new ConcurrentHashMap<>();
 
-    /** A cluster's manifest: the resource definitions as text, all else as resources; and what stands for its settings. */
-    private record Rendered(List<String> definitions, List<GenericKubernetesResource> others, String settings) {}
+    /** A cluster's manifest, and what stands for its settings. */
+    private record Rendered(Documents manifest, String settings) {}
 
     /** istioctl of the minor version that Istio is to be. */
     static Program.Known program(String istio) {
@@ -125,7 +125,7 @@ public final class Istioctl {
             String settings = Integer.toHexString(others.stream().filter(r -> r.getKind().equals("ConfigMap"))
                     .map(r -> r.getAdditionalProperties().toString()).toList().hashCode());
             mark(others, settings);
-            rendered.put(cluster, new Rendered(documents.definitions(), others, settings));
+            rendered.put(cluster, new Rendered(documents, settings));
         });
     }
 
@@ -144,7 +144,7 @@ public final class Istioctl {
         String more = wanted.arguments().stream().map(word -> " " + Tool.quoted(word)).collect(Collectors.joining());
         String byHand = "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF";
         return new Action(byHand.formatted(kube.cluster().context(), more, operator(kube.cluster()).strip()),
-                _ -> new Definitions(kube).apply("istio", rendered.get(kube.cluster()).definitions));
+                _ -> new Definitions(kube).apply("istio", rendered.get(kube.cluster()).manifest.definitions()));
     }
 
     /** Applies istiod with its accounts and configuration; does not wait. */
@@ -212,7 +212,7 @@ public final class Istioctl {
     }
 
     private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) {
-        return rendered.get(kube.cluster()).others.stream().filter(which).toList();
+        return rendered.get(kube.cluster()).manifest.others().stream().filter(which).toList();
     }
 
     private static String name(HasMetadata resource) { return resource.getKind() + " " + resource.getMetadata().getName(); }

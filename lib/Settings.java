@@ -227,8 +227,9 @@ public final class Settings {
     }
 
     /** Keeps what this run is asked for, so that later ones without these options mean the same. */
-    public void remember(Mesh mesh) throws IOException {
-        new Remembered(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio())).keep(home());
+    public synchronized void remember(Mesh mesh) throws IOException {
+        remembered = new Remembered(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio()));
+        remembered.keep(home());
     }
 
     public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }

@@ -151,13 +151,13 @@ public final class Traffic implements AutoCloseable {
         return mark.at;
     }
 
-    List<Reply> replies() {
-        return heard.stream().map(h -> new Reply(h.at, h.took, h.code, h.code == 200 ? TrafficChecks.whichCluster(h.body, known) : ""))
-                .sorted(Comparator.comparingDouble(Reply::at)).toList();
-    }
+    List<Reply> replies() { return replies(0, Double.MAX_VALUE); }
 
     /** Those that were sent from one moment until another. */
-    List<Reply> replies(double from, double to) { return replies().stream().filter(r -> r.at >= from && r.at < to).toList(); }
+    List<Reply> replies(double from, double to) {
+        return heard.stream().filter(h -> h.at >= from && h.at < to).map(h -> new Reply(h.at, h.took, h.code, h.code == 200 ? TrafficChecks.whichCluster(h.body, known) : ""))
+                .sorted(Comparator.comparingDouble(Reply::at)).toList();
+    }
 
     /** How many requests each cluster answered among these, and how many were lost. */
     static Map<String, Integer> count(List<Reply> replies) {

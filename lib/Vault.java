@@ -177,7 +177,8 @@ public final class Vault implements CertificateAuthority {
             writeSecret(unsealKey, keys.at("/keys_base64/0").asText());
         }
         if (api.health() != VaultApi.OPEN) api.call("PUT", "sys/unseal", Map.of("key", Files.readString(unsealKey)));
-        Await.until("Vault to be open", LIMIT, Duration.ofMillis(100), seen, () -> api.health() == VaultApi.OPEN ? "" : "it answers " + api.health());
+        Await.until("Vault to be open", LIMIT, Duration.ofMillis(100), seen,
+                () -> api.health() == VaultApi.OPEN ? "" : "it answers " + api.health());
     }
 
     private static void writeSecret(Path file, String secret) throws IOException {

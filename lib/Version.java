@@ -14,8 +14,9 @@ public record Version(int major, int minor, int patch) implements Comparable<Ver
     }
 
     /** Whether this one is not ahead of the other, and at most so many minor versions behind it. */
-    public boolean behind(Version other, int minors) { return major == other.major && minor <= other.minor
-            && minor >= other.minor - minors; }
+    public boolean behind(Version other, int minors) {
+        return major == other.major && minor <= other.minor && minor >= other.minor - minors;
+    }
 
     public boolean sameMinor(Version other) { return major == other.major && minor == other.minor; }
 

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A machine that has neither kind nor istioctl, and a mirror of upstream's servers. */
 class FetchTest {
     @TempDir Path folder;
-    private Upstream upstream;
+    private Mirror upstream;
     private final Map<String, String> own = new HashMap<>(Shell.ownFolders());
 
     @BeforeEach void start() throws Exception {
@@ -21,7 +21,7 @@ class FetchTest {
         String path = Upstream.pathWithout(folder);
         assumeTrue(Shell.run("command -v kind || command -v istioctl", Map.of("PATH", path)).exitCode() != 0,
                 "kind or istioctl is where the system's own programs are");
-        own.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", upstream.address(),
+        own.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "" + upstream.address(),
                 "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache"));
     }
 
@@ -39,7 +39,7 @@ class FetchTest {
         String said = succeeds("jbang Verify.java --preflight").out();
         assertTrue(said.contains("√ kind: v0.33.0 is fetched from 127.0.0.1: kind was not found on PATH"), said);
         assertTrue(said.contains("√ istioctl: 1.31.1 is fetched from 127.0.0.1: istioctl was not found on PATH"), said);
-        assertTrue(upstream.asked().stream().allMatch(p -> p.contains(".sha256")), upstream.asked().toString());
+        assertTrue(upstream.asked.stream().allMatch(p -> p.contains(".sha256")), upstream.asked.toString());
         assertFalse(Files.exists(folder.resolve("cache")));
         String plan = succeeds("jbang KindDemo.java --dry-run").out();
         assertTrue(plan.contains("export PATH=%s:$PATH".formatted(in(folder.resolve("cache"), Kind.PROGRAM).getParent())), plan);
@@ -54,11 +54,11 @@ class FetchTest {
                 assertTrue(demo.err().contains("✓ " + program.name()) && demo.err().contains(in(cache, program) + " "), demo.err());
                 assertTrue(demo.err().contains("as published in " + upstream.address()), demo.err());
             }
-            int asked = upstream.asked().size();
+            int asked = upstream.asked.size();
             upstream.close();
             assertTrue(succeeds("jbang Verify.java").out().contains("The mesh works."));
             succeeds("jbang KindDemo.java");
-            assertEquals(asked, upstream.asked().size());
+            assertEquals(asked, upstream.asked.size());
             try (Stream<Path> files = Files.walk(cache)) {
                 assertEquals(List.of(), files.filter(f -> f.toString().matches(".*\\.(part|new)")).toList());
             }

@@ -65,8 +65,8 @@ class OfflineTest {
 
     @Test void theDemoIsMadeFromABundleAlone() throws Exception {
         Path archive = folder.resolve("demo.tar.zst");
-        try (Upstream upstream = Upstream.ofThisMachine()) {
-            online.put("KIND_DEMO_MIRROR", upstream.address());
+        try (Mirror upstream = Upstream.ofThisMachine()) {
+            online.put("KIND_DEMO_MIRROR", "" + upstream.address());
             Shell.Result made = good(Shell.run("jbang KindDemo.java --bundle " + archive, online));
             System.out.printf("bundle: %d MB in %d s%n", Files.size(archive) / 1_000_000, made.took().toSeconds());
         }

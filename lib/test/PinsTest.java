@@ -13,9 +13,9 @@ class PinsTest {
     private static Map<String, String> product() throws IOException {
         Map<String, String> texts = new TreeMap<>();
         try (Stream<Path> files = Files.walk(Shell.PROJECT)) {
-            for (Path file : files.filter(f -> f.toString().matches(".*\\.(java|yaml|sh|html)")).toList()) {
+            for (Path file : files.toList()) {
                 String path = Shell.PROJECT.relativize(file).toString();
-                if (path.matches("[^/]+\\.java|lib/[^/]+|manifests/.*")) texts.put(path, Files.readString(file));
+                if (path.matches("[^/]+\\.java|lib/[^/]+\\.(java|sh|html)|manifests/.*\\.yaml")) texts.put(path, Files.readString(file));
             }
         }
         return texts;

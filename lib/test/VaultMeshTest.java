@@ -45,10 +45,12 @@ class VaultMeshTest {
         Path state = Path.of(own.get("XDG_STATE_HOME")).resolve("kind-demo/so");
         var demo = new AtomicReference<Shell.Result>();
         String seen = Shell.processesDuring(() -> demo.set(Shell.run(command, own)));
-        assertTrue(seen.contains("kind create cluster") && seen.contains("so-vault"), "the processes were not seen");
         assertEquals(0, demo.get().exitCode(), demo.get().all());
+        assertTrue(seen.contains("kind create cluster") && seen.contains("so-vault"), "the processes were not seen");
         System.out.println("%s: %d s%n%s".formatted(command, demo.get().took().toSeconds(), demo.get().out()));
-        seen += demo.get().all() + Files.readString(state.resolve("KindDemo.log")) + Shell.run(logs, own).all();
+        Shell.Result logged = Shell.run(logs, own);
+        assertEquals(0, logged.exitCode(), logged.all());
+        seen += demo.get().all() + Files.readString(state.resolve("KindDemo.log")) + logged.all();
         for (String secret : List.of("root-token", "unseal-key", "so1-token", "so2-token")) {
             Path file = state.resolve("vault").resolve(secret);
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
