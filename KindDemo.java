@@ -70,7 +70,9 @@ public class KindDemo extends Script {
 
         Mesh mesh = dryRun ? settings.mesh() : settings.discover(docker).mesh();
         Images images = new Images(settings, docker);
+        List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         if (!dryRun) {
+            kubes.stream().filter(kube -> settings.found().contains(kube.cluster())).forEach(Kube::connectEarly);
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
             if (settings.keepsIstio()) console.say("Istio as before: %s; to go back: jbang KindDemo.java%s %s".formatted(settings.istio(),
                     settings.asTyped(), IstioSettings.BACK));
@@ -80,7 +82,6 @@ public class KindDemo extends Script {
             console.keepLog(settings.home().log("KindDemo"));
         }
 
-        List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         Checks checks = new Checks(kubes, SampleApp.APP, docker, kind, istioctl, null);
         Plan plan = new Plan(console);
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();

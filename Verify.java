@@ -75,12 +75,13 @@ public class Verify extends Script {
         if (settings.existing()) mesh = Istio.mesh(mesh, console);
         else if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
                 + mesh.clusters().getFirst(), "jbang KindDemo.java");
+        List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
+        kubes.forEach(Kube::connectEarly);
         settings.istioctl().path();
         if (!wanted.isEmpty() && (settings.existing() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
             throw Problem.usage("experiments break things for a while: they are for the demo's own mesh of two clusters or more",
                     "leave out --experiments");
 
-        List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         Checks checks = new Checks(kubes, app, docker, new Kind(settings, docker), istioctl,
                 wait == null ? null : Duration.ofSeconds(wait));
         if (diagnostics != null) new Diagnostics(settings, docker, istioctl, kubes).collect(diagnostics, "");

@@ -82,10 +82,10 @@ public final class Docker {
 
     /** The control plane's address on the docker network, which other clusters reach it by. */
     public String address(Cluster cluster) {
-        return nodes(cluster).stream().filter(n -> n.name().equals(cluster.controlPlane()) && !n.address().isEmpty()).map(Node::address)
-                .findFirst()
-                .orElseThrow(() -> Problem.failed("%s: the container %s is not running, so it has no address".formatted(cluster,
-                        cluster.controlPlane()), "docker start " + cluster.controlPlane()));
+        String address = addressOf(cluster.controlPlane());
+        if (address.isEmpty()) throw Problem.failed("%s: the container %s is not running, so it has no address".formatted(cluster,
+                cluster.controlPlane()), "docker start " + cluster.controlPlane());
+        return address;
     }
 
     /** Docker's description of the network that the nodes are on, if there is one. */

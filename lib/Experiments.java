@@ -224,6 +224,7 @@ public final class Experiments {
             console.say("\n%s: %s".formatted(experiment.name, title));
             Lab lab = new Lab(kubes, app, manifests, docker, console);
             try (lab) {
+                lab.need(SampleApp.LOCALITY); // which a demo made with --no-locality has not
                 experiment.script.run(this, lab);
             } catch (Problem p) {
                 lab.expect(false, p.getMessage());

@@ -78,21 +78,22 @@ public final class Images {
     /** Sees to it that the engine has the node image with all the demo's images that the engine has. */
     public Action node() {
         return new Action("docker image inspect %s > /dev/null || docker pull %s".formatted(base, base), seen -> {
-            if (docker.present(List.of(base)).isEmpty()) {
+            Map<String, String> contents = new TreeMap<>(docker.present(all()));
+            if (!contents.containsKey(base)) {
                 seen.accept("pulling " + base);
                 docker.pull(base);
+                contents.putAll(docker.present(List.of(base)));
             }
-            Map<String, String> contents = new TreeMap<>(docker.present(names));
+            String node = contents.remove(base);
             Set<String> held = contents.size() == names.size() ? names : Set.of();
             contents.keySet().retainAll(held);
-            contents.put("base", base + " " + docker.present(List.of(base)).get(base));
+            contents.put("base", base + " " + node);
             String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256")
                     .digest(contents.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
             String volume = VOLUME + key;
             List<String> tags = List.of(REPOSITORY + ":" + key, REPOSITORY + ":" + key + "-packed");
-            Set<String> there = docker.present(tags).keySet();
-            store = docker.pathOf(volume).filter(_ -> there.contains(tags.getFirst()));
-            if (store.isEmpty() && !there.contains(tags.getLast())) {
+            store = docker.present(tags.subList(0, 1)).isEmpty() ? Optional.empty() : docker.pathOf(volume);
+            if (store.isEmpty() && docker.present(tags.subList(1, 2)).isEmpty()) {
                 seen.accept("made once, then kept");
                 make(tags, held, volume);
             }

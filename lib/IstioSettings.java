@@ -30,6 +30,17 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
         return Stream.concat(files, set.stream().flatMap(s -> Stream.of("--set", s))).toList();
     }
 
+    /** What is in the files; a {@link Problem} when one is gone. */
+    String valuesAsText() {
+        try {
+            StringBuilder text = new StringBuilder();
+            for (Path file : values) text.append(Files.readString(file)).append('\n');
+            return text.toString();
+        } catch (IOException e) {
+            throw Problem.unfit("cannot read the values " + e.getMessage(), "put the file back, or name others with --istio-values");
+        }
+    }
+
     /** The same with other values for what is given; null leaves it, and a list with an empty text in it empties it. */
     IstioSettings with(String version, List<String> set, List<Path> values) {
         return new IstioSettings(version == null ? this.version : version,

@@ -105,19 +105,37 @@ public final class Istioctl {
         return manifests.filled("istio/istio.yaml", values);
     }
 
-    /** The cluster's manifest as istioctl renders it. It takes "-" as the last file only, where nothing could be laid over it. */
+    /** The cluster's manifest as istioctl renders it, below what it is rendered from; what an earlier run kept, when that is the same. */
     private String generate(Cluster cluster) {
-        Stream<String> words = Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"), wanted.arguments().stream());
-        String printed = istioctl.feedUnlogged(SHORT, operator(cluster), words.toArray(String[]::new));
+        // it takes "-" as the last file only, where nothing could be laid over it
+        List<String> words = Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"), wanted.arguments().stream()).toList();
+        String operator = operator(cluster);
+        String from = "istioctl %s %s\n%s\n%s".formatted(program.version(), String.join(" ", words), operator, wanted.valuesAsText());
+        String heading = from.lines().map(line -> "# " + line + "\n").collect(Collectors.joining()) + "---\n";
+        String kept = kept(cluster);
+        if (kept.startsWith(heading)) return kept;
+        String printed = istioctl.feedUnlogged(SHORT, operator, words.toArray(String[]::new));
         // istioctl prints its warnings to stdout too, before the manifest
-        return printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
+        return heading + printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
     }
 
-    /** Renders the cluster's manifest; needs no cluster. */
+    private Path keptIn(Cluster cluster) { return settings.home().state().resolve("istio-%s.yaml".formatted(cluster)); }
+
+    private String kept(Cluster cluster) {
+        try {
+            return Files.readString(keptIn(cluster));
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    /** Renders the cluster's manifest, and keeps it for the next run; needs no cluster. */
     public Action render(Kube kube) {
         Cluster cluster = kube.cluster();
         return new Action("# rendered by istioctl install, below", _ -> {
-            Documents documents = Documents.of(generate(cluster));
+            String manifest = generate(cluster);
+            if (!manifest.equals(kept(cluster))) Home.writePrivate(keptIn(cluster), manifest.getBytes(StandardCharsets.UTF_8));
+            Documents documents = Documents.of(manifest);
             List<GenericKubernetesResource> others = documents.others();
             // NodePorts are named for the ports that kind maps; elsewhere they may be taken
             if (!cluster.isKind()) others.stream().filter(Kube::namesNodePorts).forEach(service ->

@@ -39,7 +39,7 @@ public final class Kind {
                     .size(), extra), "keep it: leave --clusters out; or remove it: kind delete cluster --name %s, then this again".formatted(extra
                     .getFirst()));
         for (Cluster cluster : settings.found()) {
-            List<Docker.Node> nodes = docker.nodes(cluster);
+            List<Docker.Node> nodes = settings.found(cluster);
             if (!isWhole(cluster, nodes)) continue; // it is made anew
             int workers = (int) nodes.stream().filter(Docker.Node::worker).count();
             if (settings.askedWorkers().orElse(workers) != workers)
@@ -54,8 +54,9 @@ public final class Kind {
     }
 
     private boolean sameImage(String one, String other) {
+        if (one.equals(other)) return true;
         Map<String, String> ids = docker.present(List.of(one, other));
-        return one.equals(other) || ids.size() == 2 && ids.get(one).equals(ids.get(other));
+        return ids.size() == 2 && ids.get(one).equals(ids.get(other));
     }
 
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */

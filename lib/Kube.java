@@ -13,11 +13,15 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 import io.fabric8.kubernetes.client.dsl.Informable;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
+import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 
 /** One cluster's API server: what kubectl would do. */
 public final class Kube implements AutoCloseable {
     /** The field manager of everything that is applied, seen in {@code kubectl get --show-managed-fields}. */
     static final String MANAGER = "kind-demo";
+
+    /** One for all clusters: what it learns of a type it need not learn again. */
+    private static final KubernetesSerialization SERIALIZATION = new KubernetesSerialization();
 
     private final Cluster cluster;
     private final Console console;
@@ -50,9 +54,25 @@ public final class Kube implements AutoCloseable {
                 config.setHttpProxy(null);
                 config.setHttpsProxy(null);
             }
-            client = new KubernetesClientBuilder().withConfig(config).withHttpClientFactory(new JdkHttpClientFactory()).build();
+            client = new KubernetesClientBuilder().withConfig(config).withKubernetesSerialization(SERIALIZATION)
+                    .withHttpClientFactory(new JdkHttpClientFactory()).build();
         }
         return client;
+    }
+
+    /**
+     * Begins to connect, in the background: the first time that takes a second, in which other things can be done. A cluster that
+     * is not there, or does not answer, is told of where it is needed.
+     */
+    public void connectEarly() {
+        // loading classes would keep a virtual thread's carrier from all others
+        Thread.ofPlatform().daemon().start(() -> {
+            try {
+                client().getKubernetesVersion();
+            } catch (RuntimeException e) {
+                console.detail("%s does not answer yet: %s".formatted(cluster, e.getMessage()));
+            }
+        });
     }
 
     /** The API server as other clusters can reach it: as the kubeconfig has it, unless that is a loopback address. */

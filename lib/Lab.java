@@ -80,6 +80,13 @@ final class Lab implements AutoCloseable {
         }
     }
 
+    /** Applies a manifest in the first cluster for as long as the experiment lasts, where what it describes is not there. */
+    void need(String path) throws Exception {
+        for (GenericKubernetesResource resource : Documents.parse(manifests.read(path)))
+            if (there(resource).isEmpty()) change(key(home.kube(), path + ", needed"), () -> home.kube().apply(List.of(resource)),
+                    () -> home.kube().client().resource(resource).delete());
+    }
+
     /** Removes what a manifest describes from the first cluster, for a while. */
     void remove(String path) throws Exception {
         for (GenericKubernetesResource resource : Documents.parse(manifests.read(path))) {

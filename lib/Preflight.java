@@ -106,12 +106,10 @@ public final class Preflight {
     }
 
     private String names(Mesh mesh) {
-        List<Docker.Node> nodes = docker.nodes();
-        for (Cluster cluster : mesh.clusters()) {
-            if (nodes.stream().anyMatch(n -> n.cluster().equals(cluster.name()) && !n.ours()))
-                throw Problem.unfit("a kind cluster named %s exists and was not made by this demo; it stays untouched".formatted(cluster),
-                        "choose other names (--name-prefix demo), or remove it: kind delete cluster --name " + cluster);
-        }
+        settings.foreign().stream().filter(mesh.clusters()::contains).findFirst().ifPresent(taken -> {
+            throw Problem.unfit("a kind cluster named %s exists and was not made by this demo; it stays untouched".formatted(taken),
+                    "choose other names (--name-prefix demo), or remove it: kind delete cluster --name " + taken);
+        });
         return "%s, of which %s".formatted(mesh.clusters(), settings.found().isEmpty() ? "none is there" : settings.found() + " are there");
     }
 }

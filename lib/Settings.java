@@ -143,6 +143,9 @@ public final class Settings {
     /** The clusters of ours that {@link #discover} found, whole or not. */
     public List<Cluster> found() { return clusters(nodes); }
 
+    /** The nodes of one of them. */
+    List<Docker.Node> found(Cluster cluster) { return nodes.stream().filter(n -> n.cluster().equals(cluster.name())).toList(); }
+
     /** Clusters that are named as ours could be, and are not. */
     public List<Cluster> foreign() { return clusters(foreign); }
 

@@ -121,6 +121,7 @@ class DemoTest {
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
         assertTrue(interrupted.err().contains("is scaled to zero"), interrupted.err());
         assertEquals(before, made());
+        succeeds("jbang Verify.java"); // waits until the pods that came back are ready in every proxy
     }
 
     @Test @Order(5) void anyMeshIsVerifiedByItsContexts() throws IOException {
@@ -183,10 +184,15 @@ class DemoTest {
     @Test @Order(10) void withoutTheRuleAllClustersAnswerAndASecondRunKeepsTheRoot() throws IOException {
         Shell.Result again = succeeds(readme("--no-locality"));
         System.out.println("KindDemo when all is up: " + again.took().toMillis() + " ms");
+        assertFalse(Files.readString(STATE.resolve("kind-demo/so/KindDemo.log")).contains("manifest generate"),
+                "nothing in the manifest has changed: the one that the first run kept serves");
         Shell.Result verify = succeeds("jbang Verify.java");
         assertTrue(verify.out()
                 .matches("(?s).*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*")
                 || verify.out().matches("(?s).*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*"), verify.out());
+        String before = made();
+        succeeds("jbang Verify.java --experiments locality");
+        assertEquals(before, made(), "the rule that it needed is gone again");
         assertEquals(rootBefore, Files.readString(STATE.resolve("kind-demo/so/root-cert.pem")));
         assertEquals(rootBefore,
                 succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system -o jsonpath='{.data.root-cert\\.pem}' | base64 -d").out());
