@@ -141,10 +141,9 @@ final class Host {
 
     /** With a proxy set, what must not go through it: this machine, and the docker network. */
     String proxy() {
-        UnaryOperator<String> variable = name -> Stream.of(name, name.toLowerCase(Locale.ROOT)).map(System::getenv)
-                .filter(Objects::nonNull).findFirst().orElse("");
-        if (variable.apply("HTTP_PROXY").isEmpty() && variable.apply("HTTPS_PROXY").isEmpty()) return "none";
-        List<String> direct = List.of(variable.apply("NO_PROXY").split("\\s*,\\s*")), wanted = new ArrayList<>(List.of("127.0.0.1",
+        var proxies = new Proxies(System.getenv());
+        if (proxies.variable("HTTP_PROXY").isEmpty() && proxies.variable("HTTPS_PROXY").isEmpty()) return "none";
+        List<String> direct = List.of(proxies.variable("NO_PROXY").split("\\s*,\\s*")), wanted = new ArrayList<>(List.of("127.0.0.1",
                 "localhost"));
         docker.findNetwork().ifPresent(network -> network.at("/IPAM/Config").findValuesAsText("Subnet").stream()
                 .filter(s -> s.contains(".")).forEach(wanted::add));

@@ -11,6 +11,16 @@ public final class Kind {
     /** A file in the control plane's node, left there when kind has made the whole cluster; without it, it was interrupted half-made. */
     private static final String WHOLE = "/kind/kind-demo";
 
+    /**
+     * On cgroup v1 runc freezes each container for a moment while it sets it up, and what is frozen cannot be killed: a node that is
+     * removed in such a moment would stay for good. So first nothing starts any more, and all is thawed.
+     * https://docs.kernel.org/admin-guide/cgroup-v1/freezer-subsystem.html
+     */
+    private static final String THAW = """
+            cd /sys/fs/cgroup/freezer 2> /dev/null || exit 0
+            timeout 10 systemctl stop kubelet containerd
+            echo THAWED | tee $(find -name freezer.state)""";
+
     final Program program;
     private final Tool kind;
     private final Docker docker;
@@ -146,6 +156,8 @@ public final class Kind {
     public Action delete(Cluster cluster) {
         return new Action("kind delete cluster --name " + cluster, _ -> {
             endOrphans(cluster);
+            docker.nodes(cluster).stream().filter(node -> node.running() && !node.paused())
+                    .forEach(node -> docker.exec(Duration.ofSeconds(20), node.name(), "bash", "-c", THAW));
             withOwnKubeconfig(file -> kind.run(Duration.ofMinutes(3), "delete", "cluster", "--name", cluster.name(), "--kubeconfig", file));
             Kubeconfig.ofUser().remove(cluster.context());
         });

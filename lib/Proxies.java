@@ -8,11 +8,14 @@ import java.net.Proxy;
  * its system properties, which count where no variable is set. This machine is never reached through one.
  */
 final class Proxies extends ProxySelector {
-    private final UnaryOperator<String> variable;
+    private final Map<String, String> environment;
 
     /** @param environment the variables to read */
-    Proxies(Map<String, String> environment) {
-        variable = name -> Stream.of(name, name.toLowerCase(Locale.ROOT)).map(environment::get).filter(v -> v != null && !v.isBlank())
+    Proxies(Map<String, String> environment) { this.environment = environment; }
+
+    /** What one of the variables says; empty when it is not set. */
+    String variable(String name) {
+        return Stream.of(name, name.toLowerCase(Locale.ROOT)).map(environment::get).filter(v -> v != null && !v.isBlank())
                 .findFirst().orElse("");
     }
 
@@ -36,7 +39,7 @@ final class Proxies extends ProxySelector {
     }
 
     private Optional<URI> proxy(String scheme) {
-        String name = scheme.toUpperCase(Locale.ROOT) + "_PROXY", value = variable.apply(name);
+        String name = scheme.toUpperCase(Locale.ROOT) + "_PROXY", value = variable(name);
         if (value.isEmpty()) return Optional.empty();
         try {
             URI proxy = new URI(value.contains("://") ? value : "http://" + value);
@@ -51,7 +54,7 @@ final class Proxies extends ProxySelector {
     private boolean direct(URI address) {
         String host = address.getHost();
         if (isLoopback(host)) return true;
-        return Arrays.stream(variable.apply("NO_PROXY").split("[\\s,]+"))
+        return Arrays.stream(variable("NO_PROXY").split("[\\s,]+"))
                 .map(name -> name.replaceFirst("^\\*?\\.", "").replaceFirst(":\\d+$", ""))
                 .anyMatch(name -> name.equals("*") || !name.isEmpty() && ("." + host).endsWith("." + name));
     }

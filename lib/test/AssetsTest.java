@@ -36,7 +36,7 @@ class AssetsTest {
     private static final Versions.Asset PUBLISHED = new Versions.Asset("file.yaml", URL, null, SUMS);
 
     private static String sha256(String text) throws NoSuchAlgorithmException {
-        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text.getBytes(StandardCharsets.UTF_8)));
+        return Mirror.sha256(text.getBytes(StandardCharsets.UTF_8));
     }
 
     private Path fetch(Versions.Asset asset) { return assets().fetch(asset, cache.resolve("there/file"), _ -> {}, fetched -> fetched); }

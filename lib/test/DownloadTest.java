@@ -210,7 +210,7 @@ class DownloadTest {
 
     /** What a server that lies leaves in a cache: nothing, whichever way it lies. */
     @Test void whatIsNotTheFileIsNotKept() throws Exception {
-        String sum = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(CONTENT));
+        String sum = Mirror.sha256(CONTENT);
         for (int promised : List.of(HALF, CONTENT.length + 1)) {
             URI mirror = URI.create(serve((_, out) -> {
                 head(out, "200 OK", "Content-Length: " + promised);

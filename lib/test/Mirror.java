@@ -32,8 +32,11 @@ final class Mirror implements AutoCloseable {
     /** The file, and its checksum where upstream has that. */
     void publish(Versions.Asset asset, byte[] content) throws NoSuchAlgorithmException {
         publish(asset.url(), content);
-        publish(asset.sums(), "%s  %s\n".formatted(HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content)),
-                asset.file()));
+        publish(asset.sums(), "%s  %s\n".formatted(sha256(content), asset.file()));
+    }
+
+    static String sha256(byte[] content) throws NoSuchAlgorithmException {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
     }
 
     void withdrawAll() { files.clear(); }
