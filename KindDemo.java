@@ -125,7 +125,14 @@ public class KindDemo extends Script {
         Diagnostics known = new Diagnostics(settings, docker, istioctl, kubes);
         if (!done || diagnostics != null) known.collect(diagnostics == null ? known.folder() : diagnostics, plan.timeline());
         if (!done) return Problem.FAILED;
+        console.say(changed(kubes.stream().flatMap(kube -> kube.changed().stream()).toList()));
         console.result(app.whatToTry(mesh, settings));
         return 0;
+    }
+
+    private static String changed(List<String> resources) {
+        if (resources.isEmpty()) return "Nothing had to be changed.";
+        return resources.size() > 9 ? "%d resources were made or changed.".formatted(resources.size())
+                : "Changed: " + String.join(", ", resources);
     }
 }

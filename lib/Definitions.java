@@ -39,6 +39,7 @@ record Definitions(Kube kube) {
             kube.console().detail("$ %s apply --server-side   # CustomResourceDefinition %s".formatted(kubectl(), name));
             send(http -> http.uri(definitionsUrl("/" + name + "?force=true&fieldManager=" + Kube.MANAGER))
                     .patch("application/apply-patch+yaml", document), "the definition " + name);
+            kube.changed("CustomResourceDefinition " + name);
         });
         awaitEstablished(byName.keySet());
         kube.client().resource(new ConfigMapBuilder().withNewMetadata().withName(REMEMBERED).withNamespace("kube-system")

@@ -79,7 +79,7 @@ public final class Footprint {
 
     private static void delete(Kube kube, HasMetadata resource) {
         try {
-            kube.client().resource(resource).delete();
+            kube.remove(resource);
         } catch (KubernetesClientException e) {
             // it went with what it belonged to
             if (e.getCode() != 404) throw Problem.failed("%s: %s %s could not be removed: %s".formatted(kube.cluster(), resource.getKind(),

@@ -86,7 +86,7 @@ public final class IstioCsr implements CertificateAuthority {
                 .withName(CERTIFICATE).get();
         // after a failure, as when Vault was sealed, cert-manager waits an hour or more; a new one is tried at once
         if (certificate.get("status", "lastFailureTime") != null) {
-            kube.client().resource(certificate).delete();
+            kube.remove(certificate);
             kube.apply(manifests.read("istio-csr/istiod.yaml"));
             return "its request had failed, and is made anew";
         }

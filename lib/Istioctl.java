@@ -21,6 +21,7 @@ public final class Istioctl {
     static final String EAST_WEST = "istio-eastwestgateway";
     private static final String INSTALL = "install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
             + " then put istio-%1$s/bin on PATH";
+    private static final String POLICY = "failurePolicy";
     private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
 
     final Program program;
@@ -167,8 +168,20 @@ public final class Istioctl {
 
     /** Applies istiod with its accounts and configuration; does not wait. */
     public Action start(Kube kube) {
-        return new Action("# started by istioctl install, above", _ -> kube.apply(part(kube, r -> !isGateway(r))));
+        return new Action("# started by istioctl install, above", _ -> {
+            List<GenericKubernetesResource> started = part(kube, r -> !isGateway(r));
+            started.stream().filter(r -> r.getKind().equals("ValidatingWebhookConfiguration") && refuses(kube.client().resource(r).get()))
+                    .forEach(r -> webhooks(r).forEach(webhook -> webhook.remove(POLICY)));
+            kube.apply(started);
+        });
     }
+
+    /** Whether istiod has made it refuse what is wrong: the manifest lets everything pass until istiod can judge, and would undo that. */
+    private static boolean refuses(GenericKubernetesResource there) {
+        return there != null && webhooks(there).stream().anyMatch(webhook -> "Fail".equals(webhook.get(POLICY)));
+    }
+
+    private static List<Map<String, Object>> webhooks(GenericKubernetesResource configuration) { return configuration.get("webhooks"); }
 
     /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
     public Action istiod(Kube kube) {
@@ -209,7 +222,7 @@ public final class Istioctl {
             Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
                     .inNamespace(NAMESPACE).withLabel("operator.istio.io/component").list().getItems().stream())
                     .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || Footprint.isOurs(r)))
-                    .forEach(r -> kube.client().resource(r).delete());
+                    .forEach(kube::remove);
             kube.awaitDeployments(NAMESPACE, names, LONG, seen);
         });
     }

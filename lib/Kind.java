@@ -120,7 +120,7 @@ public final class Kind {
         kube.client().nodes().list().getItems().stream().filter(n -> !there.contains(n.getMetadata().getName())).forEach(gone -> {
             settings.console().warn("%s: the container of its node %s is gone; the cluster goes on without it".formatted(kube.cluster(),
                     gone.getMetadata().getName()));
-            kube.client().resource(gone).delete();
+            kube.remove(gone);
         });
     }
 

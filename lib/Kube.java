@@ -3,6 +3,7 @@ package lib;
 import module java.base;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
@@ -25,7 +26,9 @@ public final class Kube implements AutoCloseable {
 
     private final Cluster cluster;
     private final Console console;
+    private final Set<String> changed = Collections.synchronizedSet(new LinkedHashSet<>());
     private KubernetesClient client;
+    private Long before;
 
     public Kube(Cluster cluster, Console console) {
         this.cluster = cluster;
@@ -122,13 +125,35 @@ public final class Kube implements AutoCloseable {
                 .getName()));
         try {
             if (!cluster.isKind()) Footprint.mark(client(), resource);
-            client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
+            long before = before();
+            var applied = client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
+            if (Long.parseLong(applied.getMetadata().getResourceVersion()) > before) changed(resource);
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(),
                     reason(e)), kubectl(cluster) + (e.getStatus() == null ? " get nodes"
                     : " get " + resource.getKind().toLowerCase(Locale.ROOT) + " -A"));
         }
     }
+
+    /** Removes what is there; what is not is no matter. */
+    void remove(HasMetadata resource) { if (!client().resource(resource).delete().isEmpty()) changed(resource); }
+
+    /**
+     * The cluster's revision before anything was applied: what is applied and stays as it was keeps a resource version that is not newer.
+     * https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+     */
+    private synchronized long before() {
+        if (before == null) before = Long.valueOf(client().namespaces().list(new ListOptionsBuilder().withLimit(1L).build()).getMetadata()
+                .getResourceVersion());
+        return before;
+    }
+
+    void changed(HasMetadata resource) { changed("%s %s".formatted(resource.getKind(), resource.getMetadata().getName())); }
+
+    void changed(String what) { changed.add("%s: %s".formatted(cluster, what)); }
+
+    /** What was made, changed or removed through here. */
+    public Set<String> changed() { return changed; }
 
     /** What the API server said, without the client's own words around it. */
     static String reason(KubernetesClientException e) {

@@ -75,7 +75,7 @@ final class Lab implements AutoCloseable {
             Optional<GenericKubernetesResource> before = there(resource);
             change(key(home.kube(), path), () -> home.kube().apply(List.of(resource)), () -> {
                 if (before.isPresent()) home.kube().apply(List.of(before.get()));
-                else home.kube().client().resource(resource).delete();
+                else home.kube().remove(resource);
             });
         }
     }
@@ -84,14 +84,14 @@ final class Lab implements AutoCloseable {
     void need(String path) throws Exception {
         for (GenericKubernetesResource resource : Documents.parse(manifests.read(path)))
             if (there(resource).isEmpty()) change(key(home.kube(), path + ", needed"), () -> home.kube().apply(List.of(resource)),
-                    () -> home.kube().client().resource(resource).delete());
+                    () -> home.kube().remove(resource));
     }
 
     /** Removes what a manifest describes from the first cluster, for a while. */
     void remove(String path) throws Exception {
         for (GenericKubernetesResource resource : Documents.parse(manifests.read(path))) {
             Optional<GenericKubernetesResource> before = there(resource);
-            if (before.isPresent()) change(key(home.kube(), path), () -> home.kube().client().resource(resource).delete(),
+            if (before.isPresent()) change(key(home.kube(), path), () -> home.kube().remove(resource),
                     () -> home.kube().apply(List.of(before.get())));
         }
     }

@@ -51,6 +51,6 @@ public final class RemoteSecrets {
         Set<String> ids = all.stream().map(k -> k.cluster().id()).collect(Collectors.toSet());
         kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withLabel("istio/multiCluster", "true").list().getItems().stream()
                 .filter(s -> s.getMetadata().getManagedFields().stream().anyMatch(f -> Kube.MANAGER.equals(f.getManager())))
-                .filter(s -> !ids.containsAll(s.getData().keySet())).forEach(s -> kube.client().resource(s).delete());
+                .filter(s -> !ids.containsAll(s.getData().keySet())).forEach(kube::remove);
     }
 }

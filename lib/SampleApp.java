@@ -32,7 +32,7 @@ public final class SampleApp {
             List<GenericKubernetesResource> resources = files.stream().flatMap(f -> Documents.parse(manifests.read(f)).stream()).toList();
             istioctl.markPods(kube, resources);
             kube.apply(resources);
-            if (!locality) Documents.parse(manifests.read(LOCALITY)).forEach(rule -> kube.client().resource(rule).delete());
+            if (!locality) Documents.parse(manifests.read(LOCALITY)).forEach(kube::remove);
             List<String> deployments = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
                     .toList();
             kube.awaitDeployments(APP.namespace(), deployments, Duration.ofMinutes(5), seen);

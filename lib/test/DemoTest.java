@@ -182,10 +182,13 @@ class DemoTest {
     }
 
     @Test @Order(10) void withoutTheRuleAllClustersAnswerAndASecondRunKeepsTheRoot() throws IOException {
-        Shell.Result again = succeeds(readme("--no-locality"));
-        System.out.println("KindDemo when all is up: " + again.took().toMillis() + " ms");
+        Shell.Result without = succeeds(readme("--no-locality"));
+        assertTrue(without.err().contains("Changed: so1: DestinationRule helloworld, so2: DestinationRule helloworld\n"), without.err());
         assertFalse(Files.readString(STATE.resolve("kind-demo/so/KindDemo.log")).contains("manifest generate"),
                 "nothing in the manifest has changed: the one that the first run kept serves");
+        Shell.Result again = succeeds(readme("--no-locality"));
+        System.out.println("KindDemo when all is up: " + again.took().toMillis() + " ms");
+        assertTrue(again.err().contains("Nothing had to be changed."), again.err());
         Shell.Result verify = succeeds("jbang Verify.java");
         assertTrue(verify.out()
                 .matches("(?s).*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*")
