@@ -120,7 +120,7 @@ public final class Istioctl {
         return heading + printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
     }
 
-    private Path keptIn(Cluster cluster) { return settings.home().state().resolve("istio-%s.yaml".formatted(cluster)); }
+    private Path keptIn(Cluster cluster) { return settings.home().state().resolve(cluster.id() + ".yaml"); }
 
     private String kept(Cluster cluster) {
         try {
