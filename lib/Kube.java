@@ -24,11 +24,14 @@ public final class Kube implements AutoCloseable {
     /** One for all clusters: what it learns of a type it need not learn again. */
     private static final KubernetesSerialization SERIALIZATION = new KubernetesSerialization();
 
+    /** Resource versions are decimals, of any length. */
+    private static final Comparator<String> NEWER = Comparator.comparingInt(String::length).thenComparing(Comparator.naturalOrder());
+
     private final Cluster cluster;
     private final Console console;
     private final Set<String> changed = Collections.synchronizedSet(new LinkedHashSet<>());
     private KubernetesClient client;
-    private Long before;
+    private String before;
 
     public Kube(Cluster cluster, Console console) {
         this.cluster = cluster;
@@ -125,9 +128,9 @@ public final class Kube implements AutoCloseable {
                 .getName()));
         try {
             if (!cluster.isKind()) Footprint.mark(client(), resource);
-            long before = before();
+            String before = before();
             var applied = client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
-            if (Long.parseLong(applied.getMetadata().getResourceVersion()) > before) changed(resource);
+            if (NEWER.compare(applied.getMetadata().getResourceVersion(), before) > 0) changed(resource);
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(),
                     reason(e)), kubectl(cluster) + (e.getStatus() == null ? " get nodes"
@@ -142,9 +145,9 @@ public final class Kube implements AutoCloseable {
      * The cluster's revision before anything was applied: what is applied and stays as it was keeps a resource version that is not newer.
      * https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
      */
-    private synchronized long before() {
-        if (before == null) before = Long.valueOf(client().namespaces().list(new ListOptionsBuilder().withLimit(1L).build()).getMetadata()
-                .getResourceVersion());
+    private synchronized String before() {
+        if (before == null) before = client().namespaces().list(new ListOptionsBuilder().withLimit(1L).build()).getMetadata()
+                .getResourceVersion();
         return before;
     }
 
