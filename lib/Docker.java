@@ -20,12 +20,11 @@ public final class Docker {
     /**
      * A container that is a node of some kind cluster.
      *
-     * @param image   what it was made from
-     * @param base    kind's node image that this image was made from; empty when it is not ours
-     * @param address its IPv4 address on the docker network; empty when it is stopped
+     * @param image what it was made from
+     * @param base  kind's node image that this image was made from; empty when it is not ours
      */
     public record Node(String name, String cluster, boolean worker, String image, String base, boolean running, boolean paused,
-            boolean ours, String address) {}
+            boolean ours) {}
 
     /** What the engine says of itself. */
     public record Engine(String version, long memoryBytes, String rootDir, String cgroupVersion) {}
@@ -71,8 +70,7 @@ public final class Docker {
             JsonNode labels = c.at("/Config/Labels");
             nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(),
                     labels.path(ROLE_LABEL).asText().equals("worker"), c.at("/Config/Image").asText(), labels.path(BASE).asText(),
-                    c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK),
-                    address(c)));
+                    c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK)));
         }
         return nodes;
     }

@@ -54,8 +54,9 @@ public final class Istioctl {
     /** The images that Istio itself runs from: those of the rendered manifest, when that may name others. */
     public Set<String> images() {
         if (!settings.ownIstio() || program.missing()) return wanted.images();
+        Cluster first = settings.mesh().clusters().getFirst();
         try {
-            List<GenericKubernetesResource> manifest = Documents.of(generate(settings.mesh().clusters().getFirst())).others();
+            List<GenericKubernetesResource> manifest = Documents.of(generate(first, kept(first))).others();
             Set<String> named = new TreeSet<>(Set.of(proxyImage(manifest)));
             manifest.stream().filter(r -> Set.of("Deployment", "DaemonSet").contains(r.getKind()))
                     .forEach(r -> named.addAll(Manifests.images(Serialization.asYaml(r))));
@@ -88,7 +89,7 @@ public final class Istioctl {
                     .formatted(settings.asTyped()));
         if (!settings.ownIstio() || program.missing()) return found;
         try {
-            generate(mesh.clusters().getFirst());
+            generate(mesh.clusters().getFirst(), kept(mesh.clusters().getFirst()));
         } catch (Problem p) {
             throw Problem.unfit(p.getMessage(),
                     ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; what there is to set:"
@@ -107,13 +108,12 @@ public final class Istioctl {
     }
 
     /** The cluster's manifest as istioctl renders it, below what it is rendered from; what an earlier run kept, when that is the same. */
-    private String generate(Cluster cluster) {
+    private String generate(Cluster cluster, String kept) {
         // it takes "-" as the last file only, where nothing could be laid over it
         List<String> words = Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"), wanted.arguments().stream()).toList();
         String operator = operator(cluster);
         String from = "istioctl %s %s\n%s\n%s".formatted(program.version(), String.join(" ", words), operator, wanted.valuesAsText());
         String heading = from.lines().map(line -> "# " + line + "\n").collect(Collectors.joining()) + "---\n";
-        String kept = kept(cluster);
         if (kept.startsWith(heading)) return kept;
         String printed = istioctl.feedUnlogged(SHORT, operator, words.toArray(String[]::new));
         // istioctl prints its warnings to stdout too, before the manifest
@@ -134,8 +134,8 @@ public final class Istioctl {
     public Action render(Kube kube) {
         Cluster cluster = kube.cluster();
         return new Action("# rendered by istioctl install, below", _ -> {
-            String manifest = generate(cluster);
-            if (!manifest.equals(kept(cluster))) Home.writePrivate(keptIn(cluster), manifest.getBytes(StandardCharsets.UTF_8));
+            String kept = kept(cluster), manifest = generate(cluster, kept);
+            if (!manifest.equals(kept)) Home.writePrivate(keptIn(cluster), manifest.getBytes(StandardCharsets.UTF_8));
             Documents documents = Documents.of(manifest);
             List<GenericKubernetesResource> others = documents.others();
             // NodePorts are named for the ports that kind maps; elsewhere they may be taken

@@ -155,7 +155,8 @@ public final class Traffic implements AutoCloseable {
 
     /** Those that were sent from one moment until another. */
     List<Reply> replies(double from, double to) {
-        return heard.stream().filter(h -> h.at >= from && h.at < to).map(h -> new Reply(h.at, h.took, h.code, h.code == 200 ? TrafficChecks.whichCluster(h.body, known) : ""))
+        return heard.stream().filter(h -> h.at >= from && h.at < to)
+                .map(h -> new Reply(h.at, h.took, h.code, h.code == 200 ? TrafficChecks.whichCluster(h.body, known) : ""))
                 .sorted(Comparator.comparingDouble(Reply::at)).toList();
     }
 
