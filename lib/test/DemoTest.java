@@ -66,13 +66,20 @@ class DemoTest {
         succeeds("jbang build KindDemo.java");
         // first one that cannot say anything, and whose commands stay at work
         Shell.run("timeout --foreground --signal KILL 9 jbang KindDemo.java", OWN);
-        Shell.Result interrupted = Shell.run("timeout --preserve-status --signal INT 8 jbang KindDemo.java", OWN);
+        List<String> orphans = kindCreates();
+        Shell.Result interrupted = Shell.interrupt("jbang KindDemo.java", OWN, said -> {
+            List<String> running = kindCreates();
+            return running.size() == 2 && Collections.disjoint(running, orphans);
+        });
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
         assertTrue(interrupted.err().contains("interrupted; half-done: ") && interrupted.err().contains("jbang Teardown.java"),
                 interrupted.err());
-        assertTrue(Shell.inTime("Ctrl-C", interrupted.took().minusSeconds(8), Duration.ofSeconds(3)), "it took " + interrupted.took());
-        assertEquals("", Shell.run("pgrep -f 'kind create cluster --name so[12]'").out(), "children are left");
+        assertTrue(Shell.inTime("Ctrl-C", interrupted.took(), Duration.ofSeconds(3)), "it took " + interrupted.took());
+        assertEquals(List.of(), kindCreates(), "children are left");
     }
+
+    /** The process IDs of kind where it makes a cluster. */
+    private static List<String> kindCreates() { return Shell.run("pgrep -f 'kind create cluster --name so[12]'").out().lines().toList(); }
 
     /** Goes on from what the interrupted run left. */
     @Test @Order(3) void oneCommandStandsItUp() throws IOException {
@@ -117,7 +124,7 @@ class DemoTest {
 
     @Test @Order(5) void anInterruptedExperimentPutsEverythingBack() {
         String before = made();
-        Shell.Result interrupted = Shell.run("timeout --preserve-status --signal INT 15 jbang Verify.java --experiments failover", OWN);
+        Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN, said -> said.contains("is scaled to zero"));
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
         assertTrue(interrupted.err().contains("is scaled to zero"), interrupted.err());
         assertEquals(before, made());

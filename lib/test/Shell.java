@@ -90,13 +90,29 @@ final class Shell {
     static Result run(String command) { return run(command, Map.of()); }
 
     /** Runs bash with the command, and with these variables set beside those of the tests; ends it after ten minutes. */
-    static Result run(String command, Map<String, String> environment) {
+    static Result run(String command, Map<String, String> environment) { return run(command, environment, null); }
+
+    /**
+     * Sends SIGINT to the command and to those that it runs, as Ctrl-C does, as soon as what it has said on stderr is enough;
+     * the result's time is counted from then.
+     */
+    static Result interrupt(String command, Map<String, String> environment, Predicate<String> enough) {
+        // setsid: a process group of their own, so that the signal reaches them alone
+        return run("exec setsid " + command, environment, enough);
+    }
+
+    private static Result run(String command, Map<String, String> environment, Predicate<String> interrupt) {
         try {
             ProcessBuilder builder = new ProcessBuilder("bash", "-c", command).directory(PROJECT.toFile());
             builder.environment().putAll(environment);
             Path out = Files.createTempFile("out", ""), err = Files.createTempFile("err", "");
             Instant start = Instant.now();
             Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).redirectInput(new File("/dev/null")).start();
+            if (interrupt != null) {
+                while (process.isAlive() && !interrupt.test(Files.readString(err))) Thread.sleep(100);
+                start = Instant.now();
+                run("kill -INT -%d".formatted(process.pid()));
+            }
             if (!process.waitFor(10, TimeUnit.MINUTES)) process.destroyForcibly();
             Result result = new Result(process.waitFor(), Files.readString(out), Files.readString(err),
                     Duration.between(start, Instant.now()));
