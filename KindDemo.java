@@ -64,6 +64,7 @@ public class KindDemo extends Script {
         MetalLb metalLb = new MetalLb(settings, docker);
         CertificateAuthority authority = CertificateAuthority.of(settings, docker);
         Istioctl istioctl = new Istioctl(settings);
+        IstioInstall istio = new IstioInstall(settings, istioctl);
         RemoteSecrets secrets = new RemoteSecrets(istioctl, docker);
         SampleApp app = new SampleApp(settings);
         settings.manifests().check();
@@ -101,14 +102,14 @@ public class KindDemo extends Script {
             // its definitions go before Istio's, which istiod can start without
             Step able = authority instanceof IstioCsr csr ? plan.step(cluster, "cert-manager", csr.certManager(kube), loaded) : there;
             Step signer = plan.step(cluster, authority.installs(), authority.install(kube), able, root);
-            Step manifest = plan.step(cluster, "istio manifest", istioctl.render(kube), istioctlFetched);
-            Step definitions = plan.step(cluster, "istio definitions", istioctl.definitions(kube), able, manifest);
-            Step started = plan.step(cluster, "istiod started", istioctl.start(kube), loaded, signer, manifest);
-            Step istiod = plan.step(cluster, "istiod", istioctl.istiod(kube), started);
-            Step gateways = plan.step(cluster, "gateways", istioctl.gateways(kube), istiod);
-            Step addresses = plan.step(cluster, "gateway addresses", istioctl.addresses(kube), balanced, gateways);
-            Step exposed = plan.step(cluster, "expose services", istioctl.expose(kube), istiod, definitions);
-            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality, istioctl), istiod, definitions);
+            Step manifest = plan.step(cluster, "istio manifest", istio.render(kube), istioctlFetched);
+            Step definitions = plan.step(cluster, "istio definitions", istio.definitions(kube), able, manifest);
+            Step started = plan.step(cluster, "istiod started", istio.start(kube), loaded, signer, manifest);
+            Step istiod = plan.step(cluster, "istiod", istio.istiod(kube), started);
+            Step gateways = plan.step(cluster, "gateways", istio.gateways(kube), istiod);
+            Step addresses = plan.step(cluster, "gateway addresses", istio.addresses(kube), balanced, gateways);
+            Step exposed = plan.step(cluster, "expose services", istio.expose(kube), istiod, definitions);
+            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality, istio), istiod, definitions);
             accounts.add(started);
             parts.addAll(List.of(addresses, exposed, sample));
         }

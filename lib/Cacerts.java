@@ -17,17 +17,17 @@ record Cacerts(PrivateKey key, List<X509Certificate> chain) {
     /** Makes Istio's namespace and puts the secret into it; one that is there and has this root stays. */
     static void install(Kube kube, Manifests manifests, X509Certificate root, Callable<Cacerts> maker) throws Exception {
         kube.apply(manifests.filled("istio/namespace.yaml", kube.cluster().placeholders()));
-        var there = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(SECRET).get();
+        var there = kube.client().secrets().inNamespace(Istio.NAMESPACE).withName(SECRET).get();
         String rootPem = Certificates.pem(root);
         if (there != null) {
             if (rootPem.equals(Certificates.decode(there.getData().get("root-cert.pem")))) return;
             throw Problem.failed("%s: the secret %s in %s has another root than this demo's; workloads would not trust one another"
-                    .formatted(kube.cluster(), SECRET, Istioctl.NAMESPACE), "jbang Teardown.java, then jbang KindDemo.java");
+                    .formatted(kube.cluster(), SECRET, Istio.NAMESPACE), "jbang Teardown.java, then jbang KindDemo.java");
         }
         Cacerts made = maker.call();
         StringBuilder chain = new StringBuilder();
         for (X509Certificate certificate : made.chain) chain.append(Certificates.pem(certificate));
-        kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(SECRET).withNamespace(Istioctl.NAMESPACE).endMetadata()
+        kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(SECRET).withNamespace(Istio.NAMESPACE).endMetadata()
                 .withType("Opaque")
                 .addToData("ca-cert.pem", Certificates.encode(Certificates.pem(made.chain.getFirst())))
                 .addToData("ca-key.pem", Certificates.encode(Certificates.pem(made.key)))
@@ -42,6 +42,6 @@ record Cacerts(PrivateKey key, List<X509Certificate> chain) {
                 %3$s
                 %2$s -n %4$s create secret generic %5$s --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem \\
                   --from-file=root-cert.pem --from-file=cert-chain.pem=%1$s-chain.pem""".formatted(cluster, kubectl,
-                manifests.byHand("istio/namespace.yaml", cluster.placeholders(), kubectl + " apply"), Istioctl.NAMESPACE, SECRET);
+                manifests.byHand("istio/namespace.yaml", cluster.placeholders(), kubectl + " apply"), Istio.NAMESPACE, SECRET);
     }
 }

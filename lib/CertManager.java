@@ -34,7 +34,7 @@ final class CertManager {
             Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
             new Definitions(kube).apply("cert-manager", upstream.definitions());
             kube.apply(upstream.others());
-            kube.awaitDeployments(NAMESPACE, DEPLOYMENTS, Duration.ofMinutes(3), seen);
+            new Deployments(kube, NAMESPACE).await(DEPLOYMENTS, Duration.ofMinutes(3), seen);
         });
     }
 }

@@ -70,9 +70,9 @@ public final class Diagnostics {
                         e.getInvolvedObject().getName(), Pods.line(e))).collect(Collectors.joining("\n")));
         facts.put("not-ready.txt", () -> kube.client().namespaces().list().getItems().stream()
                 .map(n -> new Pods(kube, n.getMetadata().getName()).symptoms()).collect(Collectors.joining("\n")));
-        facts.put("istiod.txt", () -> logs(kube, Istioctl.NAMESPACE, "istiod"));
+        facts.put("istiod.txt", () -> logs(kube, Istio.NAMESPACE, "istiod"));
         if (settings.ca() == CertificateAuthority.Choice.istioCsr) {
-            facts.put("istio-csr.txt", () -> logs(kube, Istioctl.NAMESPACE, IstioCsr.NAME));
+            facts.put("istio-csr.txt", () -> logs(kube, Istio.NAMESPACE, IstioCsr.NAME));
             facts.put("cert-manager.txt", () -> logs(kube, CertManager.NAMESPACE, "cert-manager"));
         }
         facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());

@@ -119,10 +119,10 @@ public final class Experiments {
         Traffic traffic = lab.traffic();
         traffic.awaitFrom(atHome, 0, STEADY);
         double down = traffic.mark("the east-west gateway of %s is scaled to zero".formatted(away.cluster()));
-        lab.scaleToZero(away, Istioctl.NAMESPACE, Istioctl.EAST_WEST);
+        lab.scaleToZero(away, Istio.NAMESPACE, Istio.EAST_WEST);
         traffic.awaitFrom(atHome, traffic.now(), UNDISTURBED);
         traffic.mark("it comes back");
-        lab.putBack(away, Istioctl.EAST_WEST);
+        lab.putBack(away, Istio.EAST_WEST);
         traffic.awaitFrom(atHome, traffic.now(), STEADY);
         undisturbed(lab, traffic, down);
     }
@@ -140,7 +140,7 @@ public final class Experiments {
         Traffic traffic = lab.traffic();
         traffic.awaitFrom(everywhere, 0, STEADY);
         double down = traffic.mark("istiod of %s is scaled to zero".formatted(home.cluster()));
-        lab.scaleToZero(home, Istioctl.NAMESPACE, "istiod");
+        lab.scaleToZero(home, Istio.NAMESPACE, "istiod");
         traffic.awaitFrom(everywhere, traffic.now(), UNDISTURBED);
         traffic.mark("istiod comes back");
         lab.putBack(home, "istiod");
@@ -206,7 +206,7 @@ public final class Experiments {
     }
 
     private String gatewayLog() {
-        var pod = home.readyPod(Istioctl.NAMESPACE, "istio-egressgateway").getMetadata();
+        var pod = home.readyPod(Istio.NAMESPACE, "istio-egressgateway").getMetadata();
         return home.client().pods().inNamespace(pod.getNamespace()).withName(pod.getName()).tailingLines(50).getLog();
     }
 

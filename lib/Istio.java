@@ -6,6 +6,8 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /** The Istio that is in a cluster, whoever put it there. */
 public record Istio(Kube kube) {
+    static final String NAMESPACE = "istio-system", EAST_WEST = "istio-eastwestgateway";
+
     /** The clusters of a mesh as their control planes describe themselves: another mesh than ours has IDs and networks of its own. */
     public static Mesh mesh(Mesh named, Console console) {
         return new Mesh(named.clusters().stream().map(cluster -> {
@@ -34,10 +36,10 @@ public record Istio(Kube kube) {
     /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */
     String clusterId() {
         try {
-            var istiod = kube.client().apps().deployments().inNamespace(Istioctl.NAMESPACE).withLabel("app", "istiod").list().getItems();
+            var istiod = kube.client().apps().deployments().inNamespace(NAMESPACE).withLabel("app", "istiod").list().getItems();
             return istiod.stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().getFirst().getEnv().stream())
                     .filter(e -> e.getName().equals("CLUSTER_ID")).map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
-                            "%s: there is no istiod in %s".formatted(kube.cluster(), Istioctl.NAMESPACE), "istioctl version --context "
+                            "%s: there is no istiod in %s".formatted(kube.cluster(), NAMESPACE), "istioctl version --context "
                             + kube.cluster().context()));
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
@@ -46,7 +48,7 @@ public record Istio(Kube kube) {
 
     /** The network that istiod takes the cluster to be on; empty when it was not told. */
     String network() {
-        var labels = kube.client().namespaces().withName(Istioctl.NAMESPACE).get().getMetadata().getLabels();
+        var labels = kube.client().namespaces().withName(NAMESPACE).get().getMetadata().getLabels();
         return labels == null ? "" : labels.getOrDefault("topology.istio.io/network", "");
     }
 }

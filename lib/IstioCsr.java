@@ -10,7 +10,7 @@ import io.fabric8.kubernetes.api.model.SecretBuilder;
  * asks Vault. Istiod signs nothing, and has its own serving certificate the same way. https://cert-manager.io/docs/usage/istio-csr/
  */
 public final class IstioCsr implements CertificateAuthority {
-    static final String NAME = "cert-manager-istio-csr", ADDRESS = NAME + "." + Istioctl.NAMESPACE + ".svc:443";
+    static final String NAME = "cert-manager-istio-csr", ADDRESS = NAME + "." + Istio.NAMESPACE + ".svc:443";
     /** Where istiod's serving certificate is requested, and where it is put. */
     static final String CERTIFICATE = "istiod", SECRET = "istiod-tls";
     private static final String TOKEN = "vault-token", ROOT = "istio-csr-root";
@@ -47,7 +47,7 @@ public final class IstioCsr implements CertificateAuthority {
     /** Lets cert-manager in the cluster sign by the cluster's token, and waits until istio-csr and istiod have their certificates. */
     @Override public Action install(Kube kube) {
         Cluster cluster = kube.cluster();
-        String kubectl = Kube.kubectl(cluster), create = kubectl + " -n %s create".formatted(Istioctl.NAMESPACE);
+        String kubectl = Kube.kubectl(cluster), create = kubectl + " -n %s create".formatted(Istio.NAMESPACE);
         Map<String, String> values = new HashMap<>(cluster.placeholders());
         values.putAll(Map.of("VAULT_PATH", Vault.signPath(cluster), "ISTIO_CSR_VERSION", Versions.ISTIO_CSR));
         Map<String, String> typed = new HashMap<>(values);
@@ -61,28 +61,28 @@ public final class IstioCsr implements CertificateAuthority {
                 "until " + manifests.byHand("istio-csr/vault.yaml", typed, kubectl + " apply"), "do sleep 2; done",
                 manifests.byHand("istio-csr/istio-csr.yaml", values, kubectl + " apply"),
                 manifests.byHand("istio-csr/istiod.yaml", values, kubectl + " apply"),
-                "%s -n %s rollout status deployment/%s --timeout 180s".formatted(kubectl, Istioctl.NAMESPACE, NAME),
-                "%s -n %s wait certificate %s --for=condition=Ready --timeout 180s".formatted(kubectl, Istioctl.NAMESPACE, CERTIFICATE));
+                "%s -n %s rollout status deployment/%s --timeout 180s".formatted(kubectl, Istio.NAMESPACE, NAME),
+                "%s -n %s wait certificate %s --for=condition=Ready --timeout 180s".formatted(kubectl, Istio.NAMESPACE, CERTIFICATE));
         return new Action(byHand, seen -> {
             X509Certificate root = vault.rootCertificate();
             vault.intermediate(cluster);
             kube.apply(manifests.filled("istio/namespace.yaml", values));
-            kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(TOKEN).withNamespace(Istioctl.NAMESPACE).endMetadata()
+            kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(TOKEN).withNamespace(Istio.NAMESPACE).endMetadata()
                             .addToData("token", Certificates.encode(Files.readString(vault.token(cluster)))).build(),
-                    new ConfigMapBuilder().withNewMetadata().withName(ROOT).withNamespace(Istioctl.NAMESPACE).endMetadata()
+                    new ConfigMapBuilder().withNewMetadata().withName(ROOT).withNamespace(Istio.NAMESPACE).endMetadata()
                             .addToData("root-cert.pem", Certificates.pem(root)).build()));
             values.put("VAULT_ADDRESS", vault.nodesAddress());
             kube.applyPastWebhook(manifests.filled("istio-csr/vault.yaml", values), seen);
             kube.apply(manifests.filled("istio-csr/istio-csr.yaml", values));
             kube.apply(manifests.filled("istio-csr/istiod.yaml", values));
-            kube.awaitDeployments(Istioctl.NAMESPACE, List.of(NAME), LIMIT, seen);
+            new Deployments(kube, Istio.NAMESPACE).await(List.of(NAME), LIMIT, seen);
             Await.until(cluster + ": istiod's certificate", LIMIT, Duration.ofMillis(300), seen, () -> istiodLacks(kube));
         });
     }
 
     /** What istiod needs before it starts, and lacks: it looks for its certificate and for the root just once. */
     private String istiodLacks(Kube kube) {
-        var certificate = kube.client().genericKubernetesResources(CertManager.API, "Certificate").inNamespace(Istioctl.NAMESPACE)
+        var certificate = kube.client().genericKubernetesResources(CertManager.API, "Certificate").inNamespace(Istio.NAMESPACE)
                 .withName(CERTIFICATE).get();
         // after a failure, as when Vault was sealed, cert-manager waits an hour or more; a new one is tried at once
         if (certificate.get("status", "lastFailureTime") != null) {
@@ -94,7 +94,7 @@ public final class IstioCsr implements CertificateAuthority {
         if (conditions == null) return "cert-manager has not looked at it";
         if (conditions.stream().noneMatch(c -> c.get("type").equals("Ready") && c.get("status").equals("True")))
             return conditions.stream().map(c -> c.get("message")).collect(Collectors.joining("; "));
-        var root = kube.client().configMaps().inNamespace(Istioctl.NAMESPACE).withName("istio-ca-root-cert").get();
+        var root = kube.client().configMaps().inNamespace(Istio.NAMESPACE).withName("istio-ca-root-cert").get();
         return root == null ? "istio-csr has not written the root" : "";
     }
 }

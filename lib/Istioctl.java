@@ -4,25 +4,13 @@ import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
-import io.fabric8.kubernetes.api.model.HasMetadata;
-import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.PodBuilder;
-import io.fabric8.kubernetes.api.model.Service;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
-/**
- * Istio, through istioctl where it knows best: it renders the manifest and makes remote secrets. The rendered manifest is
- * applied here, because {@code istioctl install} waits for one component after the other.
- * https://istio.io/latest/docs/setup/install/multicluster/multi-primary_multi-network/
- */
+/** istioctl: it renders Istio's manifest, makes remote secrets, and asks istiod. https://istio.io/latest/docs/reference/commands/istioctl/ */
 public final class Istioctl {
-    static final String NAMESPACE = "istio-system";
-    static final String EAST_WEST = "istio-eastwestgateway";
     private static final String INSTALL = "install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
             + " then put istio-%1$s/bin on PATH";
-    private static final String POLICY = "failurePolicy";
-    private static final Duration SHORT = Duration.ofSeconds(30), LONG = Duration.ofMinutes(5);
+    private static final Duration LIMIT = Duration.ofSeconds(30);
 
     final Program program;
     private final Tool istioctl;
@@ -30,10 +18,6 @@ public final class Istioctl {
     private final boolean istiodSigns;
     private final Settings settings;
     private final IstioSettings wanted;
-    private final Map<Cluster, Rendered> rendered = new ConcurrentHashMap<>();
-
-    /** A cluster's manifest, and what stands for its settings. */
-    private record Rendered(Documents manifest, String settings) {}
 
     /** istioctl of the minor version that Istio is to be. */
     static Program.Known program(String istio) {
@@ -115,9 +99,16 @@ public final class Istioctl {
         String from = "istioctl %s %s\n%s\n%s".formatted(program.version(), String.join(" ", words), operator, wanted.valuesAsText());
         String heading = from.lines().map(line -> "# " + line + "\n").collect(Collectors.joining()) + "---\n";
         if (kept.startsWith(heading)) return kept;
-        String printed = istioctl.feedUnlogged(SHORT, operator, words.toArray(String[]::new));
+        String printed = istioctl.feedUnlogged(LIMIT, operator, words.toArray(String[]::new));
         // istioctl prints its warnings to stdout too, before the manifest
         return heading + printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
+    }
+
+    /** The cluster's manifest, kept for the next run; needs no cluster. */
+    String manifest(Cluster cluster) throws IOException {
+        String kept = kept(cluster), manifest = generate(cluster, kept);
+        if (!manifest.equals(kept)) Home.writePrivate(keptIn(cluster), manifest.getBytes(StandardCharsets.UTF_8));
+        return manifest;
     }
 
     private Path keptIn(Cluster cluster) { return settings.home().state().resolve(cluster.id() + ".yaml"); }
@@ -130,138 +121,16 @@ public final class Istioctl {
         }
     }
 
-    /** Renders the cluster's manifest, and keeps it for the next run; needs no cluster. */
-    public Action render(Kube kube) {
-        Cluster cluster = kube.cluster();
-        return new Action("# rendered by istioctl install, below", _ -> {
-            String kept = kept(cluster), manifest = generate(cluster, kept);
-            if (!manifest.equals(kept)) Home.writePrivate(keptIn(cluster), manifest.getBytes(StandardCharsets.UTF_8));
-            Documents documents = Documents.of(manifest);
-            List<GenericKubernetesResource> others = documents.others();
-            // NodePorts are named for the ports that kind maps; elsewhere they may be taken
-            if (!cluster.isKind()) others.stream().filter(Kube::namesNodePorts).forEach(service ->
-                    service.<List<Map<String, Object>>>get("spec", "ports").forEach(port -> port.remove("nodePort")));
-            String settings = Integer.toHexString(others.stream().filter(r -> r.getKind().equals("ConfigMap"))
-                    .map(r -> r.getAdditionalProperties().toString()).toList().hashCode());
-            mark(others, settings);
-            rendered.put(cluster, new Rendered(documents, settings));
-        });
-    }
-
-    /** Marks the app's pods with the settings that their proxies are made from. */
-    void markPods(Kube kube, List<GenericKubernetesResource> resources) { mark(resources, rendered.get(kube.cluster()).settings); }
-
-    /** Istiod reads its settings late, and a proxy when its pod is made: a mark in the pods' template lets a change roll them. */
-    private static void mark(List<GenericKubernetesResource> resources, String settings) {
-        resources.stream().filter(r -> r.getKind().equals("Deployment")).forEach(deployment -> Manifests.merge(deployment
-                .getAdditionalProperties(), Map.of("spec", Map.of("template", Map.of("metadata", Map.of("annotations",
-                Map.of("kind-demo/settings", settings)))))));
-    }
-
-    /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
-    public Action definitions(Kube kube) {
+    /** How the whole of it is typed. */
+    String install(Cluster cluster) {
         String more = wanted.arguments().stream().map(word -> " " + Tool.quoted(word)).collect(Collectors.joining());
-        String byHand = "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF";
-        return new Action(byHand.formatted(kube.cluster().context(), more, operator(kube.cluster()).strip()),
-                _ -> new Definitions(kube).apply("istio", rendered.get(kube.cluster()).manifest.definitions()));
-    }
-
-    /** Applies istiod with its accounts and configuration; does not wait. */
-    public Action start(Kube kube) {
-        return new Action("# started by istioctl install, above", _ -> {
-            List<GenericKubernetesResource> started = part(kube, r -> !isGateway(r));
-            started.stream().filter(r -> r.getKind().equals("ValidatingWebhookConfiguration") && refuses(kube.client().resource(r).get()))
-                    .forEach(r -> webhooks(r).forEach(webhook -> webhook.remove(POLICY)));
-            kube.apply(started);
-        });
-    }
-
-    /** Whether istiod has made it refuse what is wrong: the manifest lets everything pass until istiod can judge, and would undo that. */
-    private static boolean refuses(GenericKubernetesResource there) {
-        return there != null && webhooks(there).stream().anyMatch(webhook -> "Fail".equals(webhook.get(POLICY)));
-    }
-
-    private static List<Map<String, Object>> webhooks(GenericKubernetesResource configuration) { return configuration.get("webhooks"); }
-
-    /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
-    public Action istiod(Kube kube) {
-        String byHand = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), NAMESPACE);
-        return new Action(byHand, seen -> {
-            kube.awaitDeployments(NAMESPACE, List.of("istiod"), LONG, seen);
-            Await.until(kube.cluster() + ": the injection webhook", LONG, Duration.ofMillis(200), seen, () -> injectionFails(kube));
-        });
-    }
-
-    /**
-     * Asks for a pod with a proxy, as a dry run: istiod is ready a moment before its webhook can be reached, and a deployment whose
-     * first pod is refused waits long before it tries again. Returns why it was refused; empty when it was not.
-     */
-    private static String injectionFails(Kube kube) {
-        Pod probe = new PodBuilder().withNewMetadata().withName("injection-probe").addToLabels("sidecar.istio.io/inject", "true")
-                .endMetadata()
-                .withNewSpec().addNewContainer().withName("probe").withImage("probe").endContainer().endSpec().build();
-        try {
-            boolean injected = kube.client().pods().inNamespace("default").resource(probe).dryRun().create().toString()
-                    .contains("istio-proxy");
-            return injected ? "" : "it puts no proxy into pods yet";
-        } catch (KubernetesClientException e) {
-            return Kube.reason(e);
-        }
-    }
-
-    /** Starts the gateways side by side, and waits until each is ready. */
-    public Action gateways(Kube kube) {
-        String byHand = "%s -n %s rollout status deployment --timeout 300s";
-        return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), NAMESPACE), seen -> {
-            List<GenericKubernetesResource> gateways = part(kube, Istioctl::isGateway);
-            kube.apply(gateways);
-            Set<String> names = gateways.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
-                    .collect(Collectors.toSet());
-            Set<String> named = part(kube, _ -> true).stream().map(Istioctl::name).collect(Collectors.toSet());
-            // a gateway, or another component, that the manifest has no more
-            Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
-                    .inNamespace(NAMESPACE).withLabel("operator.istio.io/component").list().getItems().stream())
-                    .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || Footprint.isOurs(r)))
-                    .forEach(kube::remove);
-            kube.awaitDeployments(NAMESPACE, names, LONG, seen);
-        });
-    }
-
-    /** Waits until every gateway of type LoadBalancer has an address. */
-    public Action addresses(Kube kube) {
-        String byHand = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s";
-        return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), NAMESPACE, EAST_WEST), seen -> {
-            var services = kube.client().services().inNamespace(NAMESPACE);
-            kube.await("addresses of the gateways", Duration.ofMinutes(2), services, Istioctl::withoutAddress, seen);
-        });
-    }
-
-    private static String withoutAddress(List<Service> services) {
-        List<String> open = services.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && Kube.address(s).isEmpty())
-                .map(s -> s.getMetadata().getName()).toList();
-        return open.isEmpty() ? "" : "no address for " + String.join(", ", open);
-    }
-
-    private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) {
-        return rendered.get(kube.cluster()).manifest.others().stream().filter(which).toList();
-    }
-
-    private static String name(HasMetadata resource) { return resource.getKind() + " " + resource.getMetadata().getName(); }
-
-    static boolean isGateway(HasMetadata resource) {
-        Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
-        return labels.getOrDefault("operator.istio.io/component", "").endsWith("Gateways");
-    }
-
-    /** Opens the mesh's services to the other networks, on the east-west gateway. */
-    public Action expose(Kube kube) {
-        return new Action(manifests.byHand("istio/cross-network-gateway.yaml", Map.of(), Kube.kubectl(kube.cluster()) + " apply"),
-                _ -> kube.apply(manifests.read("istio/cross-network-gateway.yaml")));
+        return "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF".formatted(cluster.context(), more,
+                operator(cluster).strip());
     }
 
     /** A secret for other control planes, as YAML: it gives the right to read this cluster at that address. */
     String remoteSecret(Cluster cluster, String server) {
-        return istioctl.runUnlogged(SHORT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(), "--server",
+        return istioctl.runUnlogged(LIMIT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(), "--server",
                 server);
     }
 
@@ -271,12 +140,12 @@ public final class Istioctl {
      * @return each remote cluster's ID and its state, such as "synced"
      */
     public Map<String, String> remoteClusters(Cluster cluster) {
-        return parseRemoteClusters(istioctl.run(SHORT, "remote-clusters", "--context", cluster.context()));
+        return parseRemoteClusters(istioctl.run(LIMIT, "remote-clusters", "--context", cluster.context()));
     }
 
     /** What istiod knows of its proxies, as JSON. */
     public String proxyStatus(Cluster cluster) {
-        return istioctl.runUnlogged(SHORT, "proxy-status", "--context", cluster.context(), "--output", "json");
+        return istioctl.runUnlogged(LIMIT, "proxy-status", "--context", cluster.context(), "--output", "json");
     }
 
     /** Reads istioctl's JSON: each proxy, by pod and namespace, and the states of its kinds of configuration. */

@@ -6,7 +6,6 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
-import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
@@ -176,8 +175,8 @@ public final class Kube implements AutoCloseable {
         await(what, limit, resources, missing, seen, () -> false);
     }
 
-    /** @param hopeless asked now and then whether waiting longer is no use */
-    private <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> seen,
+    /** @param hopeless asked now and then whether waiting longer is no use: then it is given up */
+    <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> seen,
             BooleanSupplier hopeless) {
         long start = System.nanoTime();
         var last = new AtomicReference<>("no answer from the API server");
@@ -205,48 +204,6 @@ public final class Kube implements AutoCloseable {
         }
     }
 
-    /** Waits until these deployments have all their replicas available; on giving up says what their pods wait for. */
-    public void awaitDeployments(String namespace, Collection<String> names, Duration limit, Consumer<String> seen) {
-        try {
-            await("deployments of " + namespace, limit, client().apps().deployments().inNamespace(namespace), all -> {
-                List<String> open = new ArrayList<>();
-                for (String name : names) {
-                    var found = all.stream().filter(d -> d.getMetadata().getName().equals(name)).findFirst();
-                    if (found.isEmpty()) open.add(name + " absent");
-                    else if (!available(found.get())) open.add(name + " not ready");
-                }
-                return String.join(", ", open);
-            }, seen, new Pods(this, namespace)::hopeless);
-        } catch (Problem p) {
-            throw Problem.failed(p.getMessage() + "\n" + symptoms(namespace), kubectl(cluster) + " describe pods -n "
-                    + namespace);
-        }
-    }
-
-    /** What the nodes complain of, and pods that are not ready; the API server may be what is gone. */
-    private String symptoms(String namespace) {
-        try {
-            return Stream.concat(Nodes.of(this).complaints().stream(), Stream.of(new Pods(this, namespace).symptoms()))
-                    .collect(Collectors.joining("\n"));
-        } catch (KubernetesClientException e) {
-            return reason(e);
-        }
-    }
-
-    /**
-     * Names the deployments of a namespace; a {@link Problem} with what their pods wait for when some are not available, or
-     * there are none.
-     */
-    public String deploymentsReady(String namespace) {
-        var all = client().apps().deployments().inNamespace(namespace).list().getItems();
-        if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
-                "jbang KindDemo.java; see %s get all -n %s".formatted(kubectl(cluster), namespace));
-        List<String> not = all.stream().filter(d -> !available(d)).map(d -> d.getMetadata().getName()).toList();
-        if (!not.isEmpty()) throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not),
-                symptoms(namespace)), "%s describe pods -n %s".formatted(kubectl(cluster), namespace));
-        return String.join(", ", all.stream().map(d -> d.getMetadata().getName()).toList());
-    }
-
     /** The address that the load balancer gave a service; empty when it has none. */
     static String address(Service service) {
         var status = service.getStatus();
@@ -265,15 +222,6 @@ public final class Kube implements AutoCloseable {
     public Pod readyPod(String namespace, String app) {
         return readyPods(namespace, app).stream().findFirst().orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(
                 cluster, app, namespace), "%s get pods -n %s".formatted(kubectl(cluster), namespace)));
-    }
-
-    /** Whether all replicas are of the newest kind and available, and no older one is left: as `kubectl rollout status` sees it. */
-    static boolean available(Deployment d) {
-        var status = d.getStatus();
-        if (status == null || !Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration())) return false;
-        int updated = Objects.requireNonNullElse(status.getUpdatedReplicas(), 0);
-        return updated >= d.getSpec().getReplicas() && Objects.requireNonNullElse(status.getReplicas(), 0) <= updated
-                && Objects.requireNonNullElse(status.getAvailableReplicas(), 0) >= updated;
     }
 
     /**

@@ -62,7 +62,7 @@ final class Lab implements AutoCloseable {
             int replicas = deployment.getSpec().getReplicas();
             change(key(kube, label), () -> resource.scale(0), () -> {
                 resource.scale(replicas);
-                if (!closed) kube.awaitDeployments(namespace, List.of(name), Duration.ofMinutes(2), _ -> {});
+                if (!closed) new Deployments(kube, namespace).await(List.of(name), Duration.ofMinutes(2), _ -> {});
             });
         }
         kube.await(label + " to go", Duration.ofMinutes(1), kube.client().pods().inNamespace(namespace).withLabel("app", label),

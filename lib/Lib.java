@@ -45,6 +45,7 @@ package lib;
 //SOURCES Compose.java
 //SOURCES Console.java
 //SOURCES Definitions.java
+//SOURCES Deployments.java
 //SOURCES Docker.java
 //SOURCES Documents.java
 //SOURCES Download.java
@@ -70,6 +71,7 @@ package lib;
 //SOURCES Images.java
 //SOURCES Istio.java
 //SOURCES IstioCsr.java
+//SOURCES IstioInstall.java
 //SOURCES IstioSettings.java
 //SOURCES Istioctl.java
 //SOURCES Kind.java

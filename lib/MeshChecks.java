@@ -18,9 +18,9 @@ final class MeshChecks {
     }
 
     String istiodReady(Kube kube) {
-        kube.deploymentsReady(Istioctl.NAMESPACE);
-        if (kube.readyPods(Istioctl.NAMESPACE, "istiod").isEmpty()) throw Problem.failed("istiod is not running",
-                "%s -n %s scale deployment istiod --replicas 1".formatted(Kube.kubectl(kube.cluster()), Istioctl.NAMESPACE));
+        new Deployments(kube, Istio.NAMESPACE).ready();
+        if (kube.readyPods(Istio.NAMESPACE, "istiod").isEmpty()) throw Problem.failed("istiod is not running",
+                "%s -n %s scale deployment istiod --replicas 1".formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE));
         return "istiod ready";
     }
 
@@ -38,9 +38,9 @@ final class MeshChecks {
         String network = new Istio(kube).network(), expected = kube.cluster().network();
         if (network.isEmpty() || !network.equals(expected))
             throw Problem.failed("the namespace %s has %s: istiod does not know which network this cluster is on".formatted(
-                    Istioctl.NAMESPACE, network.isEmpty() ? "no label topology.istio.io/network" : "the network " + network),
+                    Istio.NAMESPACE, network.isEmpty() ? "no label topology.istio.io/network" : "the network " + network),
                     "%s label namespace %s topology.istio.io/network=%s --overwrite".formatted(Kube.kubectl(kube.cluster()),
-                            Istioctl.NAMESPACE, expected.isEmpty() ? "NETWORK" : expected));
+                            Istio.NAMESPACE, expected.isEmpty() ? "NETWORK" : expected));
         return network;
     }
 
@@ -77,8 +77,8 @@ final class MeshChecks {
         Version kubernetes = Version.first(kube.client().getKubernetesVersion().getGitVersion());
         Set<Version> kubelets = kube.client().nodes().list().getItems().stream()
                 .map(n -> Version.first(n.getStatus().getNodeInfo().getKubeletVersion())).collect(Collectors.toCollection(TreeSet::new));
-        Set<Version> istiods = imageVersions(kube, Istioctl.NAMESPACE, "discovery"),
-                proxies = imageVersions(kube, Istioctl.NAMESPACE, "istio-proxy");
+        Set<Version> istiods = imageVersions(kube, Istio.NAMESPACE, "discovery"),
+                proxies = imageVersions(kube, Istio.NAMESPACE, "istio-proxy");
         proxies.addAll(imageVersions(kube, app.namespace(), "istio-proxy"));
         Version istioctlVersion = istioctl.program.version();
         String saw = "Kubernetes %s, kubelets %s, istiod %s, proxies %s, istioctl %s".formatted(kubernetes, kubelets, istiods, proxies,
@@ -97,15 +97,15 @@ final class MeshChecks {
     }
 
     String eastWestReady(Kube kube) {
-        if (kube.readyPods(Istioctl.NAMESPACE, Istioctl.EAST_WEST).isEmpty())
-            throw Problem.failed("no pod of %s is ready: other networks cannot come in".formatted(Istioctl.EAST_WEST),
-                    "%s -n %s scale deployment %s --replicas 1".formatted(Kube.kubectl(kube.cluster()), Istioctl.NAMESPACE,
-                    Istioctl.EAST_WEST));
-        return "%s ready at %s".formatted(Istioctl.EAST_WEST, eastWestAddress(kube));
+        if (kube.readyPods(Istio.NAMESPACE, Istio.EAST_WEST).isEmpty())
+            throw Problem.failed("no pod of %s is ready: other networks cannot come in".formatted(Istio.EAST_WEST),
+                    "%s -n %s scale deployment %s --replicas 1".formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE,
+                    Istio.EAST_WEST));
+        return "%s ready at %s".formatted(Istio.EAST_WEST, eastWestAddress(kube));
     }
 
     private static String eastWestAddress(Kube kube) {
-        return Kube.address(kube.client().services().inNamespace(Istioctl.NAMESPACE).withName(Istioctl.EAST_WEST).get());
+        return Kube.address(kube.client().services().inNamespace(Istio.NAMESPACE).withName(Istio.EAST_WEST).get());
     }
 
     /**
@@ -121,7 +121,7 @@ final class MeshChecks {
             if (CANNOT_CONNECT.contains(result.get().exitCode()))
                 throw Problem.failed("%s cannot be reached from %s: %s".formatted(url, other.cluster(), result.get().lastLines()),
                         "%s get services,pods -n %s -l app=%s"
-                                .formatted(Kube.kubectl(kube.cluster()), Istioctl.NAMESPACE, Istioctl.EAST_WEST));
+                                .formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE, Istio.EAST_WEST));
         }
         String others = kubes.stream().filter(k -> k != kube).map(k -> k.cluster().name()).collect(Collectors.joining(", "));
         return others.isEmpty() ? "there is no other cluster" : "%s reached from %s".formatted(url, others);

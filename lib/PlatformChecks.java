@@ -55,7 +55,7 @@ final class PlatformChecks {
         Cluster cluster = kube.cluster();
         Set<String> told = new TreeSet<>();
         for (Kube other : kubes) {
-            var secret = other.client().secrets().inNamespace(Istioctl.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
+            var secret = other.client().secrets().inNamespace(Istio.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
             if (secret == null) continue; // whether there must be one is the control plane's matter
             String kubeconfig = Certificates.decode(secret.getData().get(cluster.id()));
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
@@ -76,7 +76,7 @@ final class PlatformChecks {
         List<String> not = new Pods(kube, MetalLb.NAMESPACE).states();
         if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), Kube.kubectl(kube.cluster()) + " describe pods -n "
                 + MetalLb.NAMESPACE);
-        return kube.deploymentsReady(MetalLb.NAMESPACE);
+        return new Deployments(kube, MetalLb.NAMESPACE).ready();
     }
 
     /** Every LoadBalancer service has an address, from this cluster's own range, which no other cluster's overlaps. */

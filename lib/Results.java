@@ -27,8 +27,8 @@ public record Results(boolean works, String made, Map<String, String> versions, 
             String apiServer = "";
             if (reachable) try {
                 apiServer = kube.ownServer();
-                kube.client().services().inNamespace(Istioctl.NAMESPACE).list().getItems().stream()
-                        .filter(s -> Istioctl.isGateway(s))
+                kube.client().services().inNamespace(Istio.NAMESPACE).list().getItems().stream()
+                        .filter(s -> IstioInstall.isGateway(s))
                         .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())
                                 ? s.getSpec().getClusterIP() : Kube.address(s)));
             } catch (KubernetesClientException | Problem e) {

@@ -21,21 +21,21 @@ public final class SampleApp {
      * Applies the app and waits for it.
      *
      * @param locality whether requests stay in the caller's cluster while it has a healthy instance
-     * @param istioctl knows the settings of the proxies
+     * @param istio    knows the settings of the proxies
      */
-    public Action install(Kube kube, boolean locality, Istioctl istioctl) {
+    public Action install(Kube kube, boolean locality, IstioInstall istio) {
         String kubectl = Kube.kubectl(kube.cluster());
         List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
         String byHand = files.stream().map(f -> manifests.byHand(f, Map.of(), kubectl + " apply")).collect(Collectors.joining("\n"))
                 + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, APP.namespace());
         return new Action(byHand, seen -> {
             List<GenericKubernetesResource> resources = files.stream().flatMap(f -> Documents.parse(manifests.read(f)).stream()).toList();
-            istioctl.markPods(kube, resources);
+            istio.markPods(kube, resources);
             kube.apply(resources);
             if (!locality) Documents.parse(manifests.read(LOCALITY)).forEach(kube::remove);
             List<String> deployments = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
                     .toList();
-            kube.awaitDeployments(APP.namespace(), deployments, Duration.ofMinutes(5), seen);
+            new Deployments(kube, APP.namespace()).await(deployments, Duration.ofMinutes(5), seen);
         });
     }
 

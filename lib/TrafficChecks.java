@@ -19,7 +19,7 @@ final class TrafficChecks {
 
     String appReady(Kube kube) {
         for (String label : List.of(app.client(), app.service())) kube.readyPod(app.namespace(), label);
-        return kube.deploymentsReady(app.namespace());
+        return new Deployments(kube, app.namespace()).ready();
     }
 
     /** README's proof: the client's proxy has this cluster's instances and one gateway of each other network, on 15443. */

@@ -35,7 +35,7 @@ final class TrustChecks {
             subject = Certificates.readCertificate(rootOf(kube)).getSubjectX500Principal().getName();
             Set<String> own = roots.computeIfAbsent(kube.cluster().name(), _ -> new TreeSet<>());
             own.add(fingerprint(rootOf(kube)));
-            var secret = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(Cacerts.SECRET).get();
+            var secret = kube.client().secrets().inNamespace(Istio.NAMESPACE).withName(Cacerts.SECRET).get();
             if (secret != null) own.add(fingerprint(Certificates.decode(secret.getData().get("root-cert.pem"))));
         }
         Set<String> all = roots.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
@@ -71,7 +71,7 @@ final class TrustChecks {
     }
 
     private static List<X509Certificate> chain(Kube kube, String secret, String... parts) throws GeneralSecurityException {
-        var there = kube.client().secrets().inNamespace(Istioctl.NAMESPACE).withName(secret).get();
+        var there = kube.client().secrets().inNamespace(Istio.NAMESPACE).withName(secret).get();
         var chain = new LinkedHashSet<X509Certificate>();
         if (there != null) for (String part : parts) chain.addAll(Certificates.readChain(Certificates.decode(there.getData().get(part))));
         return List.copyOf(chain);
@@ -79,11 +79,11 @@ final class TrustChecks {
 
     /** With istio-csr nobody in the cluster has a key to sign with; istiod's own certificate shows who has, and that it is renewed. */
     private static void byIstioCsr(Kube kube, List<X509Certificate> istiods, X509Certificate root) throws GeneralSecurityException {
-        if (kube.cluster().isKind()) kube.deploymentsReady(CertManager.NAMESPACE);
+        if (kube.cluster().isKind()) new Deployments(kube, CertManager.NAMESPACE).ready();
         Date end = istiods.getFirst().getNotAfter();
         if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT and was not renewed".formatted(end),
                 "jbang KindDemo.java (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
-                        .formatted(Kube.kubectl(kube.cluster()), Istioctl.NAMESPACE));
+                        .formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE));
         Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root);
     }
 
@@ -113,7 +113,7 @@ final class TrustChecks {
 
     /** Who the pods with this label {@code app} should be, by their service account and the mesh's trust domain. */
     private String identityOf(Kube kube, String label) throws IOException {
-        var config = kube.client().configMaps().inNamespace(Istioctl.NAMESPACE).withName("istio").get();
+        var config = kube.client().configMaps().inNamespace(Istio.NAMESPACE).withName("istio").get();
         String mesh = config == null ? "" : config.getData().getOrDefault("mesh", "");
         String trustDomain = Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class).path("trustDomain")
                 .asText("cluster.local");

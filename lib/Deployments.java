@@ -1,0 +1,59 @@
+package lib;
+
+import module java.base;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+
+/** The deployments of a namespace: whether they are available, and what their pods wait for when not. */
+record Deployments(Kube kube, String namespace) {
+    /** Waits until these have all their replicas available; on giving up says what their pods wait for. */
+    void await(Collection<String> names, Duration limit, Consumer<String> seen) {
+        try {
+            kube.await("deployments of " + namespace, limit, kube.client().apps().deployments().inNamespace(namespace), all -> {
+                List<String> open = new ArrayList<>();
+                for (String name : names) {
+                    var found = all.stream().filter(d -> name(d).equals(name)).findFirst();
+                    if (found.isEmpty()) open.add(name + " absent");
+                    else if (!available(found.get())) open.add(name + " not ready");
+                }
+                return String.join(", ", open);
+            }, seen, new Pods(kube, namespace)::hopeless);
+        } catch (Problem p) {
+            throw Problem.failed(p.getMessage() + "\n" + symptoms(), lookAtPods());
+        }
+    }
+
+    /** Names them; a {@link Problem} with what their pods wait for when some are not available, or there are none. */
+    String ready() {
+        var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems();
+        if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
+                "jbang KindDemo.java; see %s get all -n %s".formatted(Kube.kubectl(kube.cluster()), namespace));
+        List<String> not = all.stream().filter(d -> !available(d)).map(Deployments::name).toList();
+        if (!not.isEmpty())
+            throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not), symptoms()), lookAtPods());
+        return all.stream().map(Deployments::name).collect(Collectors.joining(", "));
+    }
+
+    /** Whether all replicas are of the newest kind and available, and no older one is left: as `kubectl rollout status` sees it. */
+    static boolean available(Deployment d) {
+        var status = d.getStatus();
+        if (status == null || !Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration())) return false;
+        int updated = Objects.requireNonNullElse(status.getUpdatedReplicas(), 0);
+        return updated >= d.getSpec().getReplicas() && Objects.requireNonNullElse(status.getReplicas(), 0) <= updated
+                && Objects.requireNonNullElse(status.getAvailableReplicas(), 0) >= updated;
+    }
+
+    /** What the nodes complain of, and pods that are not ready; the API server may be what is gone. */
+    private String symptoms() {
+        try {
+            return Stream.concat(Nodes.of(kube).complaints().stream(), Stream.of(new Pods(kube, namespace).symptoms()))
+                    .collect(Collectors.joining("\n"));
+        } catch (KubernetesClientException e) {
+            return Kube.reason(e);
+        }
+    }
+
+    private String lookAtPods() { return "%s describe pods -n %s".formatted(Kube.kubectl(kube.cluster()), namespace); }
+
+    private static String name(Deployment d) { return d.getMetadata().getName(); }
+}
