@@ -78,8 +78,10 @@ class DemoTest {
         assertEquals(List.of(), kindCreates(), "children are left");
     }
 
-    /** The process IDs of kind where it makes a cluster. */
-    private static List<String> kindCreates() { return Shell.run("pgrep -f 'kind create cluster --name so[12]'").out().lines().toList(); }
+    /** The process IDs of kind where it makes a cluster of this test's. */
+    private static List<String> kindCreates() {
+        return Shell.run("pgrep -f 'kind create cluster --name so[12] .*--kubeconfig %s/'".formatted(STATE)).out().lines().toList();
+    }
 
     /** Goes on from what the interrupted run left. */
     @Test @Order(3) void oneCommandStandsItUp() throws IOException {
