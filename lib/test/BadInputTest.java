@@ -15,8 +15,7 @@ class BadInputTest {
     @TempDir Path folder;
 
     @BeforeAll static void build() {
-        for (String script : List.of("KindDemo", "Verify", "Teardown")) assertEquals(0, Shell.run("jbang build %s.java".formatted(script))
-                .exitCode());
+        for (String script : List.of("KindDemo", "Verify", "Teardown")) Shell.succeeds("jbang build %s.java".formatted(script));
     }
 
     /** Runs KindDemo, and does not count the time that the engine of a busy machine is given more. */
@@ -56,8 +55,9 @@ class BadInputTest {
 
     /** kubectl and kind go by HOME, and so must what is written for them. */
     @Test void homeIsWhereTheEnvironmentSays() {
-        Shell.Result preflight = Shell.run("env -u KUBECONFIG jbang Verify.java --preflight", Map.of("HOME", folder.toString(),
-                "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache"));
+        Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
+        environment.put("HOME", folder.toString());
+        Shell.Result preflight = Shell.run("env -u KUBECONFIG jbang Verify.java --preflight", environment);
         assertTrue(preflight.out().contains("kubeconfig: %s/.kube/config".formatted(folder)), preflight.all());
     }
 
@@ -85,8 +85,10 @@ class BadInputTest {
 
     /** This PATH, a cache that is empty, and a mirror where nobody answers. */
     private Map<String, String> nothingToFetch(String path) {
-        return Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "http://127.0.0.1:9",
-                "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
+        Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
+        environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR",
+                "http://127.0.0.1:9"));
+        return environment;
     }
 
     /** A folder with just these programs and the plain ones of the system. */
@@ -176,11 +178,11 @@ class BadInputTest {
     }
 
     @Test void aContainerOfVaultsNameThatIsNotOurs() {
-        String image = System.getenv().getOrDefault("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
-        String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60".formatted(image)).out().strip();
+        String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60"
+                .formatted(Shell.NODE_IMAGE)).out().strip();
         try {
             refused(Problem.UNFIT, "a container named so-vault exists and was not made by this demo", "--ca vault");
-            assertEquals(0, Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString())).exitCode());
+            Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
             assertEquals(0, Shell.run("docker inspect so-vault").exitCode(), "Teardown must leave it alone");
         } finally {
             Shell.run("docker rm --force " + id);
@@ -196,7 +198,7 @@ class BadInputTest {
 
     @Test void aManifestFolderWithoutTheFile() throws IOException {
         Path copy = folder.resolve("manifests");
-        assertEquals(0, Shell.run("cp -r manifests '%s' && rm '%s/apps/sleep.yaml'".formatted(copy, copy)).exitCode());
+        Shell.succeeds("cp -r manifests '%s' && rm '%s/apps/sleep.yaml'".formatted(copy, copy));
         refused(Problem.USAGE, "apps/sleep.yaml is not in", "--manifests '%s'".formatted(copy));
     }
 
@@ -204,7 +206,7 @@ class BadInputTest {
     private String manifestsWith(String file, String text) throws IOException {
         Path copy = folder.resolve("a 'b' \"$(touch pwned)\"; touch pwned #");
         String quoted = Tool.quoted(copy.toString());
-        assertEquals(0, Shell.run("cp -r manifests " + quoted).exitCode());
+        Shell.succeeds("cp -r manifests " + quoted);
         Files.writeString(copy.resolve(file), text);
         return quoted;
     }
@@ -252,8 +254,9 @@ class BadInputTest {
         org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("mount -t tmpfs -o size=8m tmpfs '%s'".formatted(small)).exitCode() == 0,
                 "needs the right to mount");
         try {
-            refused(Problem.UNFIT, "is nearly full", "", Map.of("XDG_CACHE_HOME", small.toString(), "JBANG_CACHE_DIR",
-                    System.getProperty("user.home") + "/.jbang/cache"));
+            Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
+            environment.put("XDG_CACHE_HOME", small.toString());
+            refused(Problem.UNFIT, "is nearly full", "", environment);
         } finally {
             Shell.run("umount '%s'".formatted(small));
         }
@@ -261,8 +264,8 @@ class BadInputTest {
 
     @Test void aClusterOfTheSameNameThatIsNotOurs() {
         // a node is known by its labels, so a container that has them stands for a foreign cluster
-        String image = System.getenv().getOrDefault("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
-        String id = Shell.run("docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane --entrypoint sleep %s 60".formatted(image)).out().strip();
+        String id = Shell.run("docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane --entrypoint sleep %s 60"
+                .formatted(Shell.NODE_IMAGE)).out().strip();
         try {
             refused(Problem.UNFIT, "a kind cluster named so1 exists and was not made by this demo", "");
             Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
@@ -272,7 +275,7 @@ class BadInputTest {
             assertEquals(id, Shell.run(there).out().strip(), "Teardown must leave it alone");
             Shell.Result noTerminal = Shell.run("jbang Teardown.java --force");
             assertEquals(Problem.UNFIT, noTerminal.exitCode(), noTerminal.all());
-            assertEquals(0, Shell.run(onTerminal.formatted("n")).exitCode());
+            Shell.succeeds(onTerminal.formatted("n"));
             assertEquals(id, Shell.run(there).out().strip(), "the answer was no");
             Shell.Result agreed = Shell.run(onTerminal.formatted("y"));
             assertEquals("", Shell.run(there).out(), agreed.all());

@@ -45,8 +45,8 @@ public final class Bench implements Callable<Integer> {
     public static void main(String[] arguments) { System.exit(new CommandLine(new Bench()).execute(arguments)); }
 
     @Override public Integer call() throws Exception {
-        for (String script : List.of("KindDemo", "Verify", "Teardown")) must("jbang build %s.java".formatted(script));
-        must("jbang Teardown.java");
+        for (String script : List.of("KindDemo", "Verify", "Teardown")) Shell.succeeds("jbang build %s.java".formatted(script));
+        Shell.succeeds("jbang Teardown.java");
         for (int round = 1; round <= rounds; round++) {
             for (int w : workers) {
                 String suffix = ", %d worker%s".formatted(w, w == 1 ? "" : "s");
@@ -56,11 +56,11 @@ public final class Bench implements Callable<Integer> {
                 measure("from there until their nodes are ready" + suffix,
                         "for c in floor1 floor2; do KUBECONFIG=$(mktemp) sh -c \"kind -q export kubeconfig --name $c"
                         + " && kubectl wait nodes --all --for condition=Ready --timeout 3m\" || exit 1; done");
-                must("kind delete clusters floor1 floor2");
+                Shell.succeeds("kind delete clusters floor1 floor2");
                 if (w == 0) {
-                    must("jbang Teardown.java --purge && jbang cache clear --jar && jbang build Teardown.java && jbang build Verify.java");
+                    Shell.succeeds("jbang Teardown.java --purge && jbang cache clear --jar && jbang build Teardown.java && jbang build Verify.java");
                     measure("KindDemo cold" + suffix, "jbang KindDemo.java");
-                    must("jbang Teardown.java");
+                    Shell.succeeds("jbang Teardown.java");
                 }
                 lastWarmTimeline = measure("KindDemo warm" + suffix, "jbang KindDemo.java --timings --workers " + w);
                 if (w == 0) {
@@ -71,8 +71,8 @@ public final class Bench implements Callable<Integer> {
             }
             if (round == 1) for (int n : growth) {
                 measure("KindDemo warm, %d cluster%s".formatted(n, n == 1 ? "" : "s"), "jbang KindDemo.java --clusters " + n);
-                must("jbang Verify.java");
-                must("jbang Teardown.java");
+                Shell.succeeds("jbang Verify.java");
+                Shell.succeeds("jbang Teardown.java");
             }
             System.out.printf("%nafter %d of %d rounds%n%s", round, rounds, table());
         }
@@ -82,14 +82,13 @@ public final class Bench implements Callable<Integer> {
 
     /** Two bare clusters side by side, which nothing that makes clusters can undercut. */
     private static String floor(int workers) {
-        String image = System.getenv().getOrDefault("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
-        String config = "{kind: Cluster, apiVersion: kind.x-k8s.io/v1alpha4, nodes: [{role: control-plane}%s]}".formatted(", {role: worker}".repeat(workers));
-        return "for c in floor1 floor2; do echo '%s' | kind create cluster --name $c --image %s --config - --kubeconfig $(mktemp) & made=\"$made $!\"; done; for m in $made; do wait $m || exit 1; done".formatted(config, image);
-    }
-
-    private static void must(String command) {
-        Shell.Result result = Shell.run(command);
-        if (result.exitCode() != 0) throw Problem.failed("`%s` failed:\n%s".formatted(command, result.all()), "run it by hand");
+        String config = "{kind: Cluster, apiVersion: kind.x-k8s.io/v1alpha4, nodes: [{role: control-plane}%s]}".formatted(
+                ", {role: worker}".repeat(workers));
+        return """
+                for c in floor1 floor2; do
+                  echo '%s' | kind create cluster --name $c --image %s --config - --kubeconfig $(mktemp) & made="$made $!"
+                done
+                for m in $made; do wait $m || exit 1; done""".formatted(config, Shell.NODE_IMAGE);
     }
 
     private String measure(String what, String command) throws IOException, InterruptedException {
@@ -106,10 +105,9 @@ public final class Bench implements Callable<Integer> {
                 // the command has ended
             }
         });
-        Shell.Result result = Shell.run(command);
+        Shell.Result result = Shell.succeeds(command);
         watch.interrupt();
         watch.join();
-        if (result.exitCode() != 0) throw Problem.failed("`%s` failed:\n%s".formatted(command, result.all()), "run it by hand");
         Figures figures = new Figures(result.took().toMillis() / 1e3, busySeconds() - cpu, (peak.get() - before) / 1e6);
         results.computeIfAbsent(what, _ -> new ArrayList<>()).add(figures);
         System.out.printf("%-36s %6.1f s %7.1f CPU s %6.0f MB%n", what, figures.seconds, figures.cpuSeconds, figures.megabytes);

@@ -14,19 +14,13 @@ import org.junit.jupiter.api.Test;
 class BreakageTest {
     private static final String SO2 = "kubectl --context kind-so2 ";
 
-    @BeforeAll static void up() { succeeds("jbang KindDemo.java"); }
+    @BeforeAll static void up() { Shell.succeeds("jbang KindDemo.java"); }
 
     @AfterAll static void down() { Shell.run("jbang Teardown.java"); }
 
-    private static Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
-
     /** Verify sees a breakage when it has taken effect, and the mending when the mesh has converged: both within a minute. */
     private static void named(String breakIt, String mendIt, String layer, String id, String where) throws IOException {
-        succeeds(breakIt);
+        Shell.succeeds(breakIt);
         try {
             JsonNode failed = null;
             for (Instant end = Instant.now().plusSeconds(60); failed == null && Instant.now().isBefore(end); ) {
@@ -39,9 +33,9 @@ class BreakageTest {
             assertEquals(List.of(layer, id, where), Stream.of("layer", "id", "where").map(failed::path).map(JsonNode::asText).toList());
             assertFalse(failed.path("hint").asText().isBlank());
         } finally {
-            succeeds(mendIt);
+            Shell.succeeds(mendIt);
         }
-        succeeds("jbang Verify.java --wait 60");
+        Shell.succeeds("jbang Verify.java --wait 60");
     }
 
     private static JsonNode firstFailed(Shell.Result verify) throws IOException {
@@ -76,7 +70,7 @@ class BreakageTest {
     /** The short form of SoakTest. */
     @Tag("e2e") @Test void someSecondsOfKills() throws IOException {
         assertTrue(Soak.run(Duration.ofSeconds(20), 7) < 0.01, "requests were lost for want of an istiod");
-        succeeds("jbang Verify.java --wait 60");
+        Shell.succeeds("jbang Verify.java --wait 60");
     }
 
     @Tag("long") @Test void aStoppedEastWestGateway() throws IOException {

@@ -21,11 +21,7 @@ class DemoTest {
     private static final Path KUBECONFIG = Path.of(OWN.get("KUBECONFIG")), STATE = Path.of(OWN.get("XDG_STATE_HOME"));
     private static String containersBefore, volumesBefore, rootBefore;
 
-    private static Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, OWN);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
 
     /** The one command of README's shell blocks that has these words. */
     static String readme(String words) throws IOException {

@@ -17,28 +17,21 @@ class ExistingClustersTest {
     @TempDir private static Path folder;
     private static Map<String, String> own;
 
-    private static Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, own);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, own); }
 
     @BeforeAll static void plainClustersWithALoadBalancer() throws IOException {
         own = Map.of("KUBECONFIG", folder.resolve("config").toString(), "XDG_STATE_HOME", folder.toString());
-        String image = Objects.requireNonNullElse(System.getenv("KIND_DEMO_NODE_IMAGE"), Versions.NODE_IMAGE);
         Set<String> images = new TreeSet<>(IstioSettings.PINNED.images());
         images.addAll(MetalLb.images());
         Manifests manifests = new Manifests(null);
         for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));
-        String subnet = succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :")
-                .out();
-        String start = subnet.strip().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
+        String start = Shell.subnet().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
         Path assets = Path.of(Objects.requireNonNullElse(System.getenv("KIND_DEMO_ASSETS"),
                 Home.of("so").cache().toString())).resolve(Versions.METALLB_MANIFEST.file());
         for (String cluster : CLUSTERS) {
             String kubectl = "kubectl --context kind-" + cluster, range = "%s.%d.10-%1$s.%2$d.30".formatted(start, 240
                     + CLUSTERS.indexOf(cluster));
-            succeeds("kind create cluster --name %s --image %s".formatted(cluster, image));
+            succeeds("kind create cluster --name %s --image %s".formatted(cluster, Shell.NODE_IMAGE));
             succeeds("docker save %s | docker exec -i %s-control-plane ctr --namespace=k8s.io images import --snapshotter=overlayfs -".formatted(
                     String.join(" ", images), cluster));
             succeeds(kubectl + " apply --server-side -f " + assets);

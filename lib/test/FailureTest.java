@@ -19,7 +19,7 @@ class FailureTest {
     /** A copy of the manifests with one change. */
     private String manifests(String file, String what, String by) throws IOException {
         Path copy = folder.resolve("manifests"), changed = copy.resolve(file);
-        assertEquals(0, Shell.run("cp -r manifests '%s'".formatted(copy)).exitCode());
+        Shell.succeeds("cp -r manifests '%s'".formatted(copy));
         assertTrue(Files.readString(changed).contains(what));
         Files.writeString(changed, Files.readString(changed).replace(what, by));
         return " --manifests '%s'".formatted(copy);
@@ -49,10 +49,7 @@ class FailureTest {
         }
     }
 
-    private void succeeds(String command) {
-        Shell.Result result = Shell.run(command, own);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-    }
+    private void succeeds(String command) { Shell.succeeds(command, own); }
 
     @Test void anImageThatCannotBePulled() throws IOException {
         fails(Shell.run("jbang KindDemo.java" + manifests("apps/sleep.yaml", "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always"),

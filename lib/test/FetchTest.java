@@ -21,17 +21,13 @@ class FetchTest {
         String path = Upstream.pathWithout(folder);
         assumeTrue(Shell.run("command -v kind || command -v istioctl", Map.of("PATH", path)).exitCode() != 0,
                 "kind or istioctl is where the system's own programs are");
-        own.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "" + upstream.address(),
-                "JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache"));
+        own.putAll(Shell.SAME_JBANG);
+        own.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "" + upstream.address()));
     }
 
     @AfterEach void stop() { upstream.close(); }
 
-    private Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, own);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private Shell.Result succeeds(String command) { return Shell.succeeds(command, own); }
 
     private static Path in(Path cache, Program.Known program) { return program.installed(cache.resolve("kind-demo")); }
 

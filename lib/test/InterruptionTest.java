@@ -16,11 +16,7 @@ class InterruptionTest {
     private final String mark = "KIND_DEMO_TEST=" + UUID.randomUUID();
     private String foreignBefore;
 
-    private Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, own);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private Shell.Result succeeds(String command) { return Shell.succeeds(command, own); }
 
     /** What is not ours: a container that stands for another kind cluster, a volume, a network, and what the kubeconfig names. */
     private String foreign() {

@@ -43,11 +43,7 @@ class IstioCsrMeshTest {
         }
     }
 
-    private static Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, OWN);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
 
     @BeforeAll static void whatItNeedsIsThereAndNothingOfOurs() {
         Probe probe = new Probe();

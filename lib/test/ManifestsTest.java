@@ -61,8 +61,9 @@ class ManifestsTest {
             @Override protected int run() { return 0; }
         };
         new picocli.CommandLine(script).parseArgs();
-        var preflight = new Preflight(script.settings, null, false);
-        preflight.checks(Mesh.of("so", 2), new Images(script.settings, null)).forEach(check -> ids.add(check.id()));
+        var istioctl = new Istioctl(script.settings);
+        var preflight = new Preflight(script.settings, null, istioctl, false);
+        preflight.checks(Mesh.of("so", 2), new Images(script.settings, null, istioctl)).forEach(check -> ids.add(check.id()));
         preflight.forExisting(Mesh.of(List.of("a"))).forEach(check -> ids.add(check.id()));
         for (String id : ids) assertTrue(readme.contains("<a id=\"%s\"></a>".formatted(id)), id);
     }

@@ -32,9 +32,11 @@ class OfflineTest {
         dockerd = new ProcessBuilder("nsenter", "--net=/run/netns/" + NAMESPACE, "dockerd", "--data-root", engine + "/data",
                 "--exec-root", engine + "/exec", "--pidfile", engine + "/pid", "--host", socket()).redirectErrorStream(true)
                 .redirectOutput(engine.resolve("log").toFile()).start();
-        String jbang = System.getProperty("user.home") + "/.jbang/cache", path = Upstream.pathWithout(folder);
-        online.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder + "/online", "JBANG_CACHE_DIR", jbang));
-        offline.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder + "/offline", "JBANG_CACHE_DIR", jbang, "DOCKER_HOST", socket()));
+        String path = Upstream.pathWithout(folder);
+        online.putAll(Shell.SAME_JBANG);
+        online.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder + "/online"));
+        offline.putAll(Shell.SAME_JBANG);
+        offline.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder + "/offline", "DOCKER_HOST", socket()));
         for (int i = 0; Shell.run("docker info", offline).exitCode() != 0; i++) {
             assumeTrue(i < 60 && dockerd.isAlive(), "a second engine does not start here:\n" + Files.readString(engine.resolve("log")));
             Thread.sleep(500);
@@ -77,6 +79,8 @@ class OfflineTest {
         Shell.Result without = there("jbang KindDemo.java");
         assertEquals(Problem.UNFIT, without.exitCode(), without.all());
 
+        String preflight = good(there("jbang Verify.java --preflight --offline " + archive)).out();
+        assertTrue(preflight.contains("in the bundle or in the engine"), preflight);
         Shell.Result demo = good(there("jbang KindDemo.java --timings --offline " + archive));
         System.out.printf("KindDemo --offline: %d s%n%s", demo.took().toSeconds(), demo.out());
         assertTrue(good(there("jbang Verify.java")).out().contains("The mesh works."));

@@ -13,11 +13,7 @@ class RepairTest {
     private final Map<String, String> own = new HashMap<>(Shell.ownFolders());
     private static final String BOTH = "so1-control-plane so2-control-plane";
 
-    private Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, own);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private Shell.Result succeeds(String command) { return Shell.succeeds(command, own); }
 
     private String gateways() {
         return succeeds("for i in 1 2; do kubectl --context kind-so$i get service -n istio-system istio-eastwestgateway"

@@ -19,11 +19,7 @@ class SettingsTest {
     private static final Map<String, String> OWN = Shell.ownFolders();
     @TempDir Path folder;
 
-    private static Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, OWN);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
 
     private static void refused(String words, String options) {
         String before = pods("get pods -A -o name");

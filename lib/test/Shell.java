@@ -14,7 +14,18 @@ final class Shell {
     /** JBang's own start takes less on a machine at ease. */
     private static final Duration START = Duration.ofSeconds(1);
 
+    /** The node image that the scripts take here. */
+    static final String NODE_IMAGE = System.getenv().getOrDefault("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
+
+    /** Lets JBang keep what it has built and fetched where a test gives it another home or another cache folder. */
+    static final Map<String, String> SAME_JBANG = Map.of("JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
+
     private Shell() {}
+
+    /** The IPv4 subnet of the docker network that nodes are on. */
+    static String subnet() {
+        return succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :").out().strip();
+    }
 
     /** Lets so1's and so2's nodes exchange their addresses, as an engine's restart may. */
     static void swapAddresses() {
@@ -91,6 +102,15 @@ final class Shell {
 
     /** Runs bash with the command, and with these variables set beside those of the tests; ends it after ten minutes. */
     static Result run(String command, Map<String, String> environment) { return run(command, environment, null); }
+
+    static Result succeeds(String command) { return succeeds(command, Map.of()); }
+
+    /** The same for a command that must end with 0: an AssertionError with all that it said when it does not. */
+    static Result succeeds(String command, Map<String, String> environment) {
+        Result result = run(command, environment);
+        if (result.exitCode() != 0) throw new AssertionError("`%s` ended with %d:\n%s".formatted(command, result.exitCode(), result.all()));
+        return result;
+    }
 
     /**
      * Sends SIGINT to the command and to those that it runs, as Ctrl-C does, as soon as what it has said on stderr is enough;

@@ -25,7 +25,7 @@ final class Soak {
         void strike(Random random) {
             String kubectl = "kubectl --context kind-so" + (1 + random.nextInt(2));
             String choice = "shuf -n 1 --random-source=<(yes %d)".formatted(random.nextInt(1000));
-            succeeds(this == NODE ? "docker kill so2-control-plane && docker start so2-control-plane"
+            Shell.succeeds(this == NODE ? "docker kill so2-control-plane && docker start so2-control-plane"
                     : "%1$s delete -n %2$s --grace-period 0 --force $(%1$s get pods -n %2$s -l app=%3$s -o name | %4$s)".formatted(kubectl,
                             namespace, app, choice));
         }
@@ -71,11 +71,6 @@ final class Soak {
 
     private Soak() {}
 
-    private static void succeeds(String command) {
-        Shell.Result result = Shell.run(command);
-        if (result.exitCode() != 0) throw new AssertionError(command + "\n" + result.all());
-    }
-
     /**
      * On the demo that stands, and leaves it as it was.
      *
@@ -87,7 +82,7 @@ final class Soak {
         Console console = new Console(false);
         List<Kube> kubes = Mesh.of("so", 2).clusters().stream().map(c -> new Kube(c, console)).toList();
         Map<Fault, Toll> tolls = new EnumMap<>(Fault.class);
-        succeeds(SPREAD);
+        Shell.succeeds(SPREAD);
         int most = (int) (duration.toSeconds() + 600) * Traffic.PER_SECOND;
         try (Traffic traffic = Traffic.fromClient(new Client(kubes.getFirst(), SampleApp.APP), _ -> {},
                 () -> new TrafficChecks(kubes, SampleApp.APP).clusterOfInstance(), most)) {
@@ -105,7 +100,7 @@ final class Soak {
             }
         } finally {
             kubes.forEach(Kube::close);
-            succeeds("kubectl --context kind-so1 delete destinationrule helloworld -n sample && jbang KindDemo.java");
+            Shell.succeeds("kubectl --context kind-so1 delete destinationrule helloworld -n sample && jbang KindDemo.java");
         }
         System.out.println("\n| killed | times | requests | lost | longest outage |\n| --- | --- | --- | --- | --- |");
         tolls.forEach((fault, toll) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, toll.times, toll.sent, toll.lost,

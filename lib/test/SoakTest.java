@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 /** The long soak: SOAK_MINUTES (30 unless set) and SOAK_SEED, which is printed, repeat one. Its short form is in BreakageTest. */
 @Tag("long")
 class SoakTest {
-    @BeforeAll static void up() { assertEquals(0, Shell.run("jbang KindDemo.java").exitCode()); }
+    @BeforeAll static void up() { Shell.succeeds("jbang KindDemo.java"); }
 
     @AfterAll static void down() { Shell.run("jbang Teardown.java"); }
 
@@ -19,7 +19,6 @@ class SoakTest {
         long minutes = Long.parseLong(System.getenv().getOrDefault("SOAK_MINUTES", "30"));
         long seed = Long.parseLong(System.getenv().getOrDefault("SOAK_SEED", "" + System.nanoTime() % 100_000));
         assertTrue(Soak.run(Duration.ofMinutes(minutes), seed) < 0.01, "requests were lost for want of an istiod");
-        Shell.Result verify = Shell.run("jbang Verify.java --wait 60");
-        assertEquals(0, verify.exitCode(), verify.all());
+        Shell.succeeds("jbang Verify.java --wait 60");
     }
 }

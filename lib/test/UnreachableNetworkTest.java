@@ -29,21 +29,15 @@ class UnreachableNetworkTest {
     @BeforeAll static void block() {
         assumeTrue(Shell.run("nft list tables && setpriv --version").exitCode() == 0, "it takes root, nft and setpriv");
         succeeds("docker network inspect kind > /dev/null || docker network create kind");
-        String subnet = succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :")
-                .out();
         unblock();
-        succeeds("nft -f - <<'RULE'\n%s\nRULE".formatted(RULE.formatted(subnet.strip())));
+        succeeds("nft -f - <<'RULE'\n%s\nRULE".formatted(RULE.formatted(Shell.subnet())));
     }
 
     @AfterAll static void unblock() { Shell.run("nft delete table inet kind_demo_test"); }
 
     @AfterAll static void down() { Shell.run("jbang Teardown.java", OWN); }
 
-    private static Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, OWN);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
 
     private static boolean reaches(String prefix) {
         return Shell.run(prefix + "curl -sk --max-time 3 https://$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' "

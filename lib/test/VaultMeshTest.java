@@ -21,11 +21,7 @@ class VaultMeshTest {
             "for i in 1 2; do kubectl --context kind-so$i get secret cacerts -n istio-system -o jsonpath='{.data}' | sha256sum; done";
     private static String before;
 
-    private static Shell.Result succeeds(String command) {
-        Shell.Result result = Shell.run(command, OWN);
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result;
-    }
+    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
 
     @BeforeAll static void nothingOfOursIsThere() {
         assertEquals("", Shell.run("docker ps -aq --filter name=^so[1-3]- --filter name=^so-vault$").out(), "first: jbang Teardown.java");
