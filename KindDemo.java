@@ -25,12 +25,6 @@ public class KindDemo extends Script {
     @Option(names = "--bundle", paramLabel = "FILE",
             description = "Only put all that the demo needs into this archive (FILE.tar.zst) or folder, for --offline elsewhere.")
     Path bundle;
-    @Option(names = "--offline", paramLabel = "FILE", defaultValue = "${KIND_DEMO_OFFLINE}",
-            description = "Take everything from such an archive or folder, and fetch nothing. [KIND_DEMO_OFFLINE]")
-    Path offline;
-    @Option(names = "--diagnostics", paramLabel = "DIR",
-            description = "Write what is known of the demo into this folder, without secrets. Done by itself when a step fails.")
-    Path diagnostics;
     @Option(names = "--export-manifests", paramLabel = "DIR",
             description = "Only write the manifests into this folder, to be changed there and named with --manifests.")
     Path export;
@@ -43,8 +37,7 @@ public class KindDemo extends Script {
     public static void main(String[] arguments) { main(new KindDemo(), arguments); }
 
     @Override protected String afterInterrupt() {
-        if (bundle != null) return "make it again: jbang KindDemo.java --bundle " + bundle;
-        return super.afterInterrupt() + (offline == null ? "" : "; with --offline %s again".formatted(offline));
+        return bundle == null ? super.afterInterrupt() : "make it again: jbang KindDemo.java --bundle " + bundle;
     }
 
     @Override protected int run() throws Exception {
@@ -57,9 +50,7 @@ public class KindDemo extends Script {
         }
         Docker docker = new Docker(console);
         if (bundle != null) return new BundleMaker(bundle, settings, docker).make() ? 0 : Problem.FAILED;
-        Bundle given = offline == null ? null : new Bundle(offline, settings.istio().version(), console)
-                .open(settings.home().cache(), settings.kind(), settings.istioctl());
-        if (given != null) settings.goOffline(given);
+        Optional<Bundle> given = settings.bundle();
         Kind kind = new Kind(settings, docker);
         MetalLb metalLb = new MetalLb(settings, docker);
         CertificateAuthority authority = CertificateAuthority.of(settings, docker);
@@ -70,14 +61,14 @@ public class KindDemo extends Script {
         settings.manifests().check();
 
         Mesh mesh = dryRun ? settings.mesh() : settings.discover(docker).mesh();
-        Images images = new Images(settings, docker);
+        Images images = new Images(settings, docker, istioctl);
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         if (!dryRun) {
-            kubes.stream().filter(kube -> settings.found().contains(kube.cluster())).forEach(Kube::connectEarly);
+            kubes.stream().filter(kube -> settings.found().clusters().contains(kube.cluster())).forEach(Kube::connectEarly);
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
             if (settings.keepsIstio()) console.say("Istio as before: %s; to go back: jbang KindDemo.java%s %s".formatted(settings.istio(),
                     settings.asTyped(), IstioSettings.BACK));
-            new Preflight(settings, docker, force).run(mesh, images);
+            new Preflight(settings, docker, istioctl, force).run(mesh, images);
             settings.home().lock("KindDemo");
             settings.remember(mesh);
             console.keepLog(settings.home().log("KindDemo"));
@@ -88,7 +79,8 @@ public class KindDemo extends Script {
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
         boolean own = !settings.existing(); // of clusters that are there already nothing is made
-        Step unpacked = own && given != null ? plan.step("images of the bundle", given.load(docker, settings.home().cache())) : NOTHING;
+        Step unpacked = own && given.isPresent() ? plan.step("images of the bundle", given.get().load(docker, settings.home().cache()))
+                : NOTHING;
         Step kindFetched = own ? settings.kind().fetched(plan) : NOTHING;
         Step istioctlFetched = settings.istioctl().fetched(plan);
         Step node = own ? plan.step("node image", images.node(), unpacked) : NOTHING;
@@ -123,17 +115,10 @@ public class KindDemo extends Script {
         boolean done = plan.run();
         if (timings) console.result(plan.timeline());
         if (!done) plan.report();
-        Diagnostics known = new Diagnostics(settings, docker, istioctl, kubes);
-        if (!done || diagnostics != null) known.collect(diagnostics == null ? known.folder() : diagnostics, plan.timeline());
+        if (!done || settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect(plan.timeline());
         if (!done) return Problem.FAILED;
-        console.say(changed(kubes.stream().flatMap(kube -> kube.changed().stream()).toList()));
+        console.say(Kube.changes(kubes));
         console.result(app.whatToTry(mesh, settings));
         return 0;
-    }
-
-    private static String changed(List<String> resources) {
-        if (resources.isEmpty()) return "Nothing had to be changed.";
-        return resources.size() > 9 ? "%d resources were made or changed.".formatted(resources.size())
-                : "Changed: " + String.join(", ", resources);
     }
 }

@@ -31,7 +31,7 @@ public class Teardown extends Script {
         Console console = settings.console();
         Docker docker = new Docker(console);
         List<Cluster> clusters = new ArrayList<>(settings.discover(docker).removable());
-        if (force && !dryRun) for (Cluster foreign : settings.foreign()) if (agreed(foreign)) clusters.add(foreign);
+        if (force && !dryRun) for (Cluster foreign : settings.found().foreign()) if (agreed(foreign)) clusters.add(foreign);
 
         Kind kind = new Kind(settings, docker);
         Vault vault = new Vault(settings, docker);

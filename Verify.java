@@ -49,8 +49,6 @@ public class Verify extends Script {
 
     @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
     boolean preflight;
-    @Option(names = "--diagnostics", paramLabel = "DIR", description = "Write what is known of the demo into this folder, without secrets.")
-    Path diagnostics;
 
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
@@ -65,15 +63,17 @@ public class Verify extends Script {
         App app = new App(namespace, service, client, path);
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
+        settings.bundle(); // what is in it is not fetched
 
         Mesh mesh = settings.discover(docker).mesh();
         if (preflight) {
-            List<Finding> findings = new Preflight(settings, docker, false).look(mesh, new Images(settings, docker));
-            tell(console, "preflight", findings);
+            List<Finding> findings = new Preflight(settings, docker, istioctl, false)
+                    .look(mesh, new Images(settings, docker, istioctl));
+            Results.tell(console, "preflight", findings);
             return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
         }
         if (settings.existing()) mesh = Istio.mesh(mesh, console);
-        else if (settings.found().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
+        else if (settings.found().clusters().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
                 + mesh.clusters().getFirst(), "jbang KindDemo.java");
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         kubes.forEach(Kube::connectEarly);
@@ -84,13 +84,13 @@ public class Verify extends Script {
 
         Checks checks = new Checks(kubes, app, docker, new Kind(settings, docker), istioctl,
                 wait == null ? null : Duration.ofSeconds(wait));
-        if (diagnostics != null) new Diagnostics(settings, docker, istioctl, kubes).collect(diagnostics, "");
+        if (settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect("");
         boolean text = output == Output.text;
-        List<Finding> findings = checks.run((layer, found) -> { if (text) tell(console, layer, found); });
+        List<Finding> findings = checks.run((layer, found) -> { if (text) Results.tell(console, layer, found); });
         boolean broken = findings.stream().anyMatch(f -> f.status() == Status.FAILED);
         if (broken && !wanted.isEmpty()) console.warn("no experiments on a mesh that does not work");
         List<Outcome> outcomes = new Experiments(kubes, app, checks, docker, settings).run(broken ? List.of() : wanted,
-                outcome -> { if (text) tell(console, outcome); });
+                outcome -> { if (text) Results.tell(console, outcome); });
 
         Results results = Results.of(settings, kubes, findings, outcomes);
         String json = results.json();
@@ -104,22 +104,5 @@ public class Verify extends Script {
             console.say("The report is in " + report);
         }
         return results.works() ? 0 : Problem.FAILED;
-    }
-
-    private static void tell(Console console, String layer, List<Finding> found) {
-        console.result("\n" + layer);
-        if (found.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
-            console.result("- skipped: it stands on a layer that failed");
-            return;
-        }
-        for (Finding f : found) {
-            console.mark(f.status(), f.name() + ": " + f.saw());
-            if (!f.hint().isEmpty()) console.result("    → %s\n    → README.md#%s".formatted(f.hint(), f.id()));
-        }
-    }
-
-    private static void tell(Console console, Outcome outcome) {
-        String text = String.join("\n", outcome.status() == Status.PASSED ? outcome.saw() : outcome.wrong());
-        console.mark(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.seconds(), text));
     }
 }

@@ -13,7 +13,8 @@ import com.github.luben.zstd.ZstdInputStream;
 public final class Bundle {
     static final String INDEX = "index.json", IMAGES = "images.tar.zst";
     static final Duration LIMIT = Duration.ofMinutes(20);
-    private static final String AGAIN = "copy it here again, or make it where there is a connection: jbang KindDemo.java --bundle demo.tar.zst";
+    private static final String AGAIN = "copy it here again, or make it where there is a connection:"
+            + " jbang KindDemo.java --bundle demo.tar.zst";
 
     /**
      * What a bundle is made of.

@@ -29,7 +29,7 @@ public final class BundleMaker {
         docker.engine();
         checkTarget(path);
         Console console = settings.console();
-        Images images = new Images(settings, docker);
+        Images images = new Images(settings, docker, new Istioctl(settings));
         CertificateAuthority authority = CertificateAuthority.of(settings, docker);
         Set<String> all = images.all();
         all.addAll(authority.imagesBeside());
@@ -101,7 +101,8 @@ public final class BundleMaker {
             try (var out = compressed(Files.newOutputStream(draft().resolve(Bundle.IMAGES)))) {
                 docker.save(names, counting(out, seen));
             }
-            index = new Bundle.Index(Versions.all(settings.istio().version()), "" + Platform.current(), node, new TreeMap<>(docker.present(names)), new TreeMap<>());
+            index = new Bundle.Index(Versions.all(settings.istio().version()), "" + Platform.current(), node,
+                    new TreeMap<>(docker.present(names)), new TreeMap<>());
         });
     }
 
@@ -121,7 +122,7 @@ public final class BundleMaker {
             if (Bundle.isArchive(path)) {
                 Path archive = path.resolveSibling(path.getFileName() + ".new");
                 try (var out = compressed(Files.newOutputStream(archive))) {
-                    new Tool("tar", "install tar", settings.console()).into(Bundle.LIMIT, counting(out, seen), "-c", "-C", draft().toString(), ".");
+                    new Tool("tar", "install tar", settings.console()).into(Bundle.LIMIT, counting(out, seen), "-c", "-C", "" + draft(), ".");
                 }
                 Files.move(archive, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             } else {

@@ -5,7 +5,6 @@ import module java.base;
 /** cert-manager: has an issuer sign what is requested, and renews it. https://cert-manager.io/docs/installation/kubectl/ */
 final class CertManager {
     static final String NAMESPACE = "cert-manager", API = "cert-manager.io/v1";
-    private static final List<String> DEPLOYMENTS = List.of("cert-manager", "cert-manager-cainjector", "cert-manager-webhook");
 
     private final Assets assets;
     private final Manifests manifests;
@@ -34,7 +33,7 @@ final class CertManager {
             Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
             new Definitions(kube).apply("cert-manager", upstream.definitions());
             kube.apply(upstream.others());
-            new Deployments(kube, NAMESPACE).await(DEPLOYMENTS, Duration.ofMinutes(3), seen);
+            new Deployments(kube, NAMESPACE).await(upstream.others(), Duration.ofMinutes(3), seen);
         });
     }
 }

@@ -4,17 +4,22 @@ import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
 /** The client in one cluster: what it sends through the mesh, what is sent beside its proxy, and what that proxy knows. */
 record Client(Kube kube, App app) {
-    static final Duration LIMIT = Duration.ofSeconds(20);
+    private static final Duration LIMIT = Duration.ofSeconds(20);
     private static final String PROXY = "istio-proxy";
 
     /** Sends requests through the mesh, one after the other; returns what was answered, or throws a {@link Problem}. */
     String ask(int requests) {
-        return kube.exec(app.namespace(), app.client(), app.client(), LIMIT, "curl", "--silent", "--show-error", "--fail",
-                "--max-time", "5",
-                "%s?[1-%d]".formatted(url(), requests));
+        return exec(app.client(), "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "%s?[1-%d]".formatted(url(), requests));
+    }
+
+    /** The HTTP status that one request gets, as curl prints it: 000 without an answer. */
+    String status(String url) {
+        return attempt(app.client(), "curl", "--silent", "--output", "/dev/null", "--max-time", "3", "--write-out", "%{http_code}", url)
+                .out().strip();
     }
 
     /** The service as the client calls it. */
@@ -34,14 +39,47 @@ record Client(Kube kube, App app) {
      * a distroless one. The certificates that were shown are printed too, https://curl.se/docs/manpage.html#-w
      */
     Optional<Tool.Result> besideTheProxy(String url) {
-        Tool.Result result = kube.attempt(app.namespace(), app.client(), PROXY, LIMIT, "curl", "--silent", "--show-error", "--insecure",
-                "--max-time", "5", "--write-out", "%{certs}", url);
+        Tool.Result result = attempt(PROXY, "curl", "--silent", "--show-error", "--insecure", "--max-time", "5", "--write-out", "%{certs}",
+                url);
         // the shell's exit codes for a command that is not there: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
         return result.exitCode() > 120 ? Optional.empty() : Optional.of(result);
     }
 
     /** The admin interface of the client's proxy, https://www.envoyproxy.io/docs/envoy/latest/operations/admin */
-    String envoy(String path) { return kube.exec(app.namespace(), app.client(), PROXY, LIMIT, "pilot-agent", "request", "GET", path); }
+    String envoy(String path) { return exec(PROXY, "pilot-agent", "request", "GET", path); }
+
+    /** Runs a command in a container of the client's pod; returns what it printed, or throws a {@link Problem} when it failed. */
+    private String exec(String container, String... command) {
+        Tool.Result result = attempt(container, command);
+        if (!result.ok()) throw Problem.failed("%s: `%s` ended with exit code %d: %s".formatted(kube.cluster(), String.join(" ", command),
+                result.exitCode(), result.lastLines()), asTyped(container, command));
+        return result.out();
+    }
+
+    /** The same, leaving the judgement of its exit code to the caller. */
+    private Tool.Result attempt(String container, String... command) {
+        String asTyped = asTyped(container, command), pod = kube.readyPod(app.namespace(), app.client()).getMetadata().getName();
+        var out = new ByteArrayOutputStream();
+        var err = new ByteArrayOutputStream();
+        try (ExecWatch exec = kube.client().pods().inNamespace(app.namespace()).withName(pod).inContainer(container).writingOutput(out)
+                .writingError(err).exec(command)) {
+            int code = exec.exitCode().get(LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+            kube.console().detail("$ %s   # exit %d\n%s%s".formatted(asTyped, code, out.size() > 4000 ? "(%d bytes)".formatted(out.size())
+                    : out, err));
+            return new Tool.Result(code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+        } catch (TimeoutException e) {
+            throw Problem.failed("%s: `%s` did not end within %d s".formatted(kube.cluster(), String.join(" ", command),
+                    LIMIT.toSeconds()), asTyped);
+        } catch (ExecutionException | InterruptedException e) {
+            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(kube.cluster(), String.join(" ", command), pod,
+                    e.getMessage()), asTyped);
+        }
+    }
+
+    private String asTyped(String container, String... command) {
+        return "%s exec -n %s deploy/%s -c %s -- %s".formatted(Kube.kubectl(kube.cluster()), app.namespace(), app.client(), container,
+                String.join(" ", command));
+    }
 
     boolean hasProxy() {
         return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems().stream()

@@ -1,13 +1,15 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /** The deployments of a namespace: whether they are available, and what their pods wait for when not. */
 record Deployments(Kube kube, String namespace) {
-    /** Waits until these have all their replicas available; on giving up says what their pods wait for. */
-    void await(Collection<String> names, Duration limit, Consumer<String> seen) {
+    /** Waits until those among these resources have all their replicas available; on giving up says what their pods wait for. */
+    void await(Collection<? extends HasMetadata> resources, Duration limit, Consumer<String> seen) {
+        List<String> names = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(Deployments::name).toList();
         try {
             kube.await("deployments of " + namespace, limit, kube.client().apps().deployments().inNamespace(namespace), all -> {
                 List<String> open = new ArrayList<>();
@@ -35,7 +37,7 @@ record Deployments(Kube kube, String namespace) {
     }
 
     /** Whether all replicas are of the newest kind and available, and no older one is left: as `kubectl rollout status` sees it. */
-    static boolean available(Deployment d) {
+    private static boolean available(Deployment d) {
         var status = d.getStatus();
         if (status == null || !Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration())) return false;
         int updated = Objects.requireNonNullElse(status.getUpdatedReplicas(), 0);
@@ -55,5 +57,5 @@ record Deployments(Kube kube, String namespace) {
 
     private String lookAtPods() { return "%s describe pods -n %s".formatted(Kube.kubectl(kube.cluster()), namespace); }
 
-    private static String name(Deployment d) { return d.getMetadata().getName(); }
+    private static String name(HasMetadata resource) { return resource.getMetadata().getName(); }
 }

@@ -28,15 +28,14 @@ public final class Diagnostics {
         this.kubes = kubes;
     }
 
-    /** Where a failed run puts them when it is not told another place. */
-    public Path folder() { return settings.home().state().resolve("diagnostics"); }
-
     /**
-     * Writes the folder, its files for their owner alone; says where it is. What cannot be had is told in its place.
+     * Writes the folder that --diagnostics names, else one in the demo's state, its files for their owner alone; says where it is. What
+     * cannot be had is told in its place.
      *
      * @param timings where the time went, or empty
      */
-    public void collect(Path folder, String timings) throws IOException, InterruptedException {
+    public void collect(String timings) throws IOException, InterruptedException {
+        Path folder = settings.diagnostics().orElse(settings.home().state().resolve("diagnostics"));
         Map<String, Fact> facts = new TreeMap<>();
         facts.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Script.version(),
                 settings.kind().look(), settings.istioctl().look(), docker.engine()));
@@ -78,9 +77,8 @@ public final class Diagnostics {
         facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
         facts.put("proxy-status.txt", () -> String.join("\n", Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet()
                 .stream().map(Object::toString).toList()));
-        facts.put("endpoints.txt", () -> kube.exec(SampleApp.APP.namespace(), SampleApp.APP.client(), "istio-proxy", Duration.ofSeconds(20),
-                "pilot-agent", "request", "GET", "clusters").lines().filter(l -> l.contains(SampleApp.APP.service()))
-                .collect(Collectors.joining("\n")));
+        facts.put("endpoints.txt", () -> new Client(kube, SampleApp.APP).envoy("clusters").lines()
+                .filter(l -> l.contains(SampleApp.APP.service())).collect(Collectors.joining("\n")));
         return facts;
     }
 

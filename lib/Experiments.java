@@ -198,9 +198,7 @@ public final class Experiments {
 
     private static void awaitStatus(Lab lab, String url, int status) throws IOException {
         Await.until("%d from %s".formatted(status, url), Duration.ofSeconds(30), Duration.ofMillis(500), _ -> {}, () -> {
-            Client client = lab.home();
-            String got = client.kube().attempt(client.app().namespace(), client.app().client(), client.app().client(), Client.LIMIT, "curl",
-                    "--silent", "--output", "/dev/null", "--max-time", "3", "--write-out", "%{http_code}", url).out().strip();
+            String got = lab.home().status(url);
             return got.equals("" + status) ? "" : "HTTP status " + got;
         });
     }

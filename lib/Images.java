@@ -42,12 +42,12 @@ public final class Images {
     private volatile Optional<String> store = Optional.empty();
 
     /** The images of the node, of Istio, of MetalLB, of who signs and of the app. */
-    public Images(Settings settings, Docker docker) {
+    public Images(Settings settings, Docker docker, Istioctl istioctl) {
         this.docker = docker;
         this.base = settings.nodeImage();
         this.bundle = settings.bundle();
         this.names = new TreeSet<>();
-        List.of(new Istioctl(settings).images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(),
+        List.of(istioctl.images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(),
                 new SampleApp(settings).images()).forEach(names::addAll);
     }
 
@@ -172,7 +172,7 @@ public final class Images {
         });
     }
 
-    /** Removes containers that an interrupted run left, such as a node image in the making, and with {@code all} the node images themselves. */
+    /** Removes containers that an interrupted run left, such as a node image in the making; with {@code all} the node images too. */
     public static Action remove(Docker docker, boolean all) {
         return new Action("docker image rm $(docker image ls --quiet %s)".formatted(REPOSITORY), _ -> {
             docker.helpers().forEach(docker::remove);

@@ -2,11 +2,14 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.EnvVar;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /** The Istio that is in a cluster, whoever put it there. */
 public record Istio(Kube kube) {
     static final String NAMESPACE = "istio-system", EAST_WEST = "istio-eastwestgateway";
+    /** The label by which istioctl tells what it rendered a resource for. */
+    static final String COMPONENT = "operator.istio.io/component";
 
     /** The clusters of a mesh as their control planes describe themselves: another mesh than ours has IDs and networks of its own. */
     public static Mesh mesh(Mesh named, Console console) {
@@ -31,6 +34,12 @@ public record Istio(Kube kube) {
         } catch (KubernetesClientException e) {
             throw Problem.unfit("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
         }
+    }
+
+    /** Whether a resource, of a manifest or in the cluster, belongs to a gateway. */
+    static boolean isGateway(HasMetadata resource) {
+        Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
+        return labels.getOrDefault(COMPONENT, "").endsWith("Gateways");
     }
 
     /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */

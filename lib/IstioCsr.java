@@ -3,6 +3,7 @@ package lib;
 import module java.base;
 import java.security.cert.X509Certificate;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.SecretBuilder;
 
 /**
@@ -73,9 +74,10 @@ public final class IstioCsr implements CertificateAuthority {
                             .addToData("root-cert.pem", Certificates.pem(root)).build()));
             values.put("VAULT_ADDRESS", vault.nodesAddress());
             kube.applyPastWebhook(manifests.filled("istio-csr/vault.yaml", values), seen);
-            kube.apply(manifests.filled("istio-csr/istio-csr.yaml", values));
+            List<GenericKubernetesResource> istioCsr = Documents.parse(manifests.filled("istio-csr/istio-csr.yaml", values));
+            kube.apply(istioCsr);
             kube.apply(manifests.filled("istio-csr/istiod.yaml", values));
-            new Deployments(kube, Istio.NAMESPACE).await(List.of(NAME), LIMIT, seen);
+            new Deployments(kube, Istio.NAMESPACE).await(istioCsr, LIMIT, seen);
             Await.until(cluster + ": istiod's certificate", LIMIT, Duration.ofMillis(300), seen, () -> istiodLacks(kube));
         });
     }

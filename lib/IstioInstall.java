@@ -63,7 +63,7 @@ public final class IstioInstall {
     /** Applies istiod with its accounts and configuration; does not wait. */
     public Action start(Kube kube) {
         return new Action("# started by istioctl install, above", _ -> {
-            List<GenericKubernetesResource> started = part(kube, r -> !isGateway(r));
+            List<GenericKubernetesResource> started = part(kube, r -> !Istio.isGateway(r));
             started.stream().filter(r -> r.getKind().equals("ValidatingWebhookConfiguration") && refuses(kube.client().resource(r).get()))
                     .forEach(r -> webhooks(r).forEach(webhook -> webhook.remove(POLICY)));
             kube.apply(started);
@@ -81,7 +81,7 @@ public final class IstioInstall {
     public Action istiod(Kube kube) {
         String byHand = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE);
         return new Action(byHand, seen -> {
-            new Deployments(kube, Istio.NAMESPACE).await(List.of("istiod"), LIMIT, seen);
+            new Deployments(kube, Istio.NAMESPACE).await(part(kube, r -> !Istio.isGateway(r)), LIMIT, seen);
             Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), seen, () -> injectionFails(kube));
         });
     }
@@ -107,17 +107,15 @@ public final class IstioInstall {
     public Action gateways(Kube kube) {
         String byHand = "%s -n %s rollout status deployment --timeout 300s";
         return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE), seen -> {
-            List<GenericKubernetesResource> gateways = part(kube, IstioInstall::isGateway);
+            List<GenericKubernetesResource> gateways = part(kube, Istio::isGateway);
             kube.apply(gateways);
-            Set<String> names = gateways.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
-                    .collect(Collectors.toSet());
             Set<String> named = part(kube, _ -> true).stream().map(IstioInstall::name).collect(Collectors.toSet());
             // a gateway, or another component, that the manifest has no more
             Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
-                    .inNamespace(Istio.NAMESPACE).withLabel("operator.istio.io/component").list().getItems().stream())
+                    .inNamespace(Istio.NAMESPACE).withLabel(Istio.COMPONENT).list().getItems().stream())
                     .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || Footprint.isOurs(r)))
                     .forEach(kube::remove);
-            new Deployments(kube, Istio.NAMESPACE).await(names, LIMIT, seen);
+            new Deployments(kube, Istio.NAMESPACE).await(gateways, LIMIT, seen);
         });
     }
 
@@ -141,11 +139,6 @@ public final class IstioInstall {
     }
 
     private static String name(HasMetadata resource) { return resource.getKind() + " " + resource.getMetadata().getName(); }
-
-    static boolean isGateway(HasMetadata resource) {
-        Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
-        return labels.getOrDefault("operator.istio.io/component", "").endsWith("Gateways");
-    }
 
     /** Opens the mesh's services to the other networks, on the east-west gateway. */
     public Action expose(Kube kube) {

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
-/** istioctl: it renders Istio's manifest, makes remote secrets, and asks istiod. https://istio.io/latest/docs/reference/commands/istioctl/ */
+/** istioctl: renders Istio's manifest, makes remote secrets, asks istiod. https://istio.io/latest/docs/reference/commands/istioctl/ */
 public final class Istioctl {
     private static final String INSTALL = "install istioctl %1$s: curl -L https://istio.io/downloadIstio | ISTIO_VERSION=%1$s sh -,"
             + " then put istio-%1$s/bin on PATH";
@@ -18,6 +18,7 @@ public final class Istioctl {
     private final boolean istiodSigns;
     private final Settings settings;
     private final IstioSettings wanted;
+    private final Map<Cluster, String> rendered = new ConcurrentHashMap<>();
 
     /** istioctl of the minor version that Istio is to be. */
     static Program.Known program(String istio) {
@@ -40,7 +41,7 @@ public final class Istioctl {
         if (!settings.ownIstio() || program.missing()) return wanted.images();
         Cluster first = settings.mesh().clusters().getFirst();
         try {
-            List<GenericKubernetesResource> manifest = Documents.of(generate(first, kept(first))).others();
+            List<GenericKubernetesResource> manifest = Documents.of(rendered(first)).others();
             Set<String> named = new TreeSet<>(Set.of(proxyImage(manifest)));
             manifest.stream().filter(r -> Set.of("Deployment", "DaemonSet").contains(r.getKind()))
                     .forEach(r -> named.addAll(Manifests.images(Serialization.asYaml(r))));
@@ -73,7 +74,7 @@ public final class Istioctl {
                     .formatted(settings.asTyped()));
         if (!settings.ownIstio() || program.missing()) return found;
         try {
-            generate(mesh.clusters().getFirst(), kept(mesh.clusters().getFirst()));
+            rendered(mesh.clusters().getFirst());
         } catch (Problem p) {
             throw Problem.unfit(p.getMessage(),
                     ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; what there is to set:"
@@ -91,13 +92,16 @@ public final class Istioctl {
         return manifests.filled("istio/istio.yaml", values);
     }
 
+    private String rendered(Cluster cluster) { return rendered.computeIfAbsent(cluster, this::render); }
+
     /** The cluster's manifest as istioctl renders it, below what it is rendered from; what an earlier run kept, when that is the same. */
-    private String generate(Cluster cluster, String kept) {
+    private String render(Cluster cluster) {
         // it takes "-" as the last file only, where nothing could be laid over it
         List<String> words = Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"), wanted.arguments().stream()).toList();
         String operator = operator(cluster);
         String from = "istioctl %s %s\n%s\n%s".formatted(program.version(), String.join(" ", words), operator, wanted.valuesAsText());
         String heading = from.lines().map(line -> "# " + line + "\n").collect(Collectors.joining()) + "---\n";
+        String kept = kept(cluster);
         if (kept.startsWith(heading)) return kept;
         String printed = istioctl.feedUnlogged(LIMIT, operator, words.toArray(String[]::new));
         // istioctl prints its warnings to stdout too, before the manifest
@@ -106,8 +110,8 @@ public final class Istioctl {
 
     /** The cluster's manifest, kept for the next run; needs no cluster. */
     String manifest(Cluster cluster) throws IOException {
-        String kept = kept(cluster), manifest = generate(cluster, kept);
-        if (!manifest.equals(kept)) Home.writePrivate(keptIn(cluster), manifest.getBytes(StandardCharsets.UTF_8));
+        String manifest = rendered(cluster);
+        if (!manifest.equals(kept(cluster))) Home.writePrivate(keptIn(cluster), manifest.getBytes(StandardCharsets.UTF_8));
         return manifest;
     }
 

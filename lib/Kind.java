@@ -43,13 +43,14 @@ public final class Kind {
     /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
     public String fits(Mesh mesh) {
         String afresh = "start afresh: jbang Teardown.java%s, then this again".formatted(settings.asTyped());
-        List<Cluster> extra = settings.found().stream().filter(c -> !mesh.clusters().contains(c)).toList();
+        List<Cluster> extra = settings.found().clusters().stream().filter(c -> !mesh.clusters().contains(c)).toList();
         if (!extra.isEmpty())
-            throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(mesh.clusters()
-                    .size(), extra), "keep it: leave --clusters out; or remove it: kind delete cluster --name %s, then this again".formatted(extra
-                    .getFirst()));
-        for (Cluster cluster : settings.found()) {
-            List<Docker.Node> nodes = settings.found(cluster);
+            throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(
+                    mesh.clusters().size(), extra),
+                    "keep it: leave --clusters out; or remove it: kind delete cluster --name %s, then this again".formatted(
+                    extra.getFirst()));
+        for (Cluster cluster : settings.found().clusters()) {
+            List<Docker.Node> nodes = settings.found().nodes(cluster);
             if (!isWhole(cluster, nodes)) continue; // it is made anew
             int workers = (int) nodes.stream().filter(Docker.Node::worker).count();
             if (settings.askedWorkers().orElse(workers) != workers)

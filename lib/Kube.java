@@ -10,7 +10,6 @@ import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.fabric8.kubernetes.client.dsl.ExecWatch;
 import io.fabric8.kubernetes.client.dsl.Informable;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
@@ -154,8 +153,12 @@ public final class Kube implements AutoCloseable {
 
     void changed(String what) { changed.add("%s: %s".formatted(cluster, what)); }
 
-    /** What was made, changed or removed through here. */
-    public Set<String> changed() { return changed; }
+    /** What was made, changed or removed through these, in a line. */
+    public static String changes(List<Kube> kubes) {
+        List<String> all = kubes.stream().flatMap(kube -> kube.changed.stream()).toList();
+        return all.isEmpty() ? "Nothing had to be changed." : all.size() > 9 ? "%d resources were made or changed.".formatted(all.size())
+                : "Changed: " + String.join(", ", all);
+    }
 
     /** What the API server said, without the client's own words around it. */
     static String reason(KubernetesClientException e) {
@@ -222,42 +225,6 @@ public final class Kube implements AutoCloseable {
     public Pod readyPod(String namespace, String app) {
         return readyPods(namespace, app).stream().findFirst().orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(
                 cluster, app, namespace), "%s get pods -n %s".formatted(kubectl(cluster), namespace)));
-    }
-
-    /**
-     * Runs a command in a ready pod that has the label {@code app}; returns what it printed, or throws a {@link Problem} when
-     * it failed.
-     */
-    public String exec(String namespace, String app, String container, Duration limit, String... command) {
-        Tool.Result result = attempt(namespace, app, container, limit, command);
-        if (!result.ok()) throw Problem.failed("%s: `%s` ended with exit code %d: %s".formatted(cluster, String.join(" ", command),
-                result.exitCode(), result.lastLines()), asTyped(namespace, app, container, command));
-        return result.out();
-    }
-
-    private String asTyped(String namespace, String app, String container, String... command) {
-        return "%s exec -n %s deploy/%s -c %s -- %s".formatted(kubectl(cluster), namespace, app, container, String.join(" ", command));
-    }
-
-    /** The same, leaving the judgement of its exit code to the caller. */
-    public Tool.Result attempt(String namespace, String app, String container, Duration limit, String... command) {
-        String asTyped = asTyped(namespace, app, container, command);
-        String pod = readyPod(namespace, app).getMetadata().getName();
-        var out = new ByteArrayOutputStream();
-        var err = new ByteArrayOutputStream();
-        try (ExecWatch exec = client().pods().inNamespace(namespace).withName(pod).inContainer(container).writingOutput(out)
-                .writingError(err).exec(command)) {
-            int code = exec.exitCode().get(limit.toMillis(), TimeUnit.MILLISECONDS);
-            console.detail("$ %s   # exit %d\n%s%s".formatted(asTyped, code, out.size() > 4000 ? "(%d bytes)".formatted(out.size()) : out,
-                    err));
-            return new Tool.Result(code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
-        } catch (TimeoutException e) {
-            throw Problem.failed("%s: `%s` did not end within %d s".formatted(cluster, String.join(" ", command), limit.toSeconds()),
-                    asTyped);
-        } catch (ExecutionException | InterruptedException e) {
-            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(cluster, String.join(" ", command), pod, e.getMessage()),
-                    asTyped);
-        }
     }
 
     /** Ends the connection; the next use makes a new one, to where the kubeconfig says by then. */

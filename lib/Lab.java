@@ -57,12 +57,11 @@ final class Lab implements AutoCloseable {
     /** Takes all pods of these deployments away; returns when they are gone or going. */
     void scaleToZero(Kube kube, String namespace, String label) throws Exception {
         for (Deployment deployment : kube.client().apps().deployments().inNamespace(namespace).withLabel("app", label).list().getItems()) {
-            String name = deployment.getMetadata().getName();
-            var resource = kube.client().apps().deployments().inNamespace(namespace).withName(name);
+            var resource = kube.client().resource(deployment);
             int replicas = deployment.getSpec().getReplicas();
             change(key(kube, label), () -> resource.scale(0), () -> {
                 resource.scale(replicas);
-                if (!closed) new Deployments(kube, namespace).await(List.of(name), Duration.ofMinutes(2), _ -> {});
+                if (!closed) new Deployments(kube, namespace).await(List.of(deployment), Duration.ofMinutes(2), _ -> {});
             });
         }
         kube.await(label + " to go", Duration.ofMinutes(1), kube.client().pods().inNamespace(namespace).withLabel("app", label),

@@ -69,6 +69,7 @@ package lib;
 //SOURCES CertManager.java
 //SOURCES CertificateAuthority.java
 //SOURCES Images.java
+//SOURCES Inventory.java
 //SOURCES Istio.java
 //SOURCES IstioCsr.java
 //SOURCES IstioInstall.java

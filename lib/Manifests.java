@@ -12,11 +12,10 @@ public final class Manifests {
     private static final long LARGEST = 1 << 20;
     /** All manifests that exist, by their path; kept true by a unit test. */
     public static final List<String> ALL = List.of("kind/cluster.yaml", "metallb/pool.yaml", "metallb/probes.yaml",
-            "istio/namespace.yaml", "istio/istio.yaml",
-            "istio/cross-network-gateway.yaml", "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml",
-            "apps/ingress.yaml", "apps/locality.yaml", "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",
-            "experiments/registry-only.yaml", Compose.FILE, "cert-manager/probes.yaml", "istio-csr/vault.yaml",
-            "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
+            "istio/namespace.yaml", "istio/istio.yaml", "istio/cross-network-gateway.yaml",
+            "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml",
+            "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml", "experiments/registry-only.yaml",
+            Compose.FILE, "cert-manager/probes.yaml", "istio-csr/vault.yaml", "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
 
     private final Path folder;
 

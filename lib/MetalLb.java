@@ -52,7 +52,7 @@ public final class MetalLb {
             applyPool(kube, ranges, seen);
             giveCertificate(kube, upstream);
             kube.apply(upstream);
-            new Deployments(kube, NAMESPACE).await(List.of("controller"), Duration.ofMinutes(3), seen);
+            new Deployments(kube, NAMESPACE).await(upstream, Duration.ofMinutes(3), seen);
         });
     }
 

@@ -121,7 +121,11 @@ public final class Plan {
 
     /** The plan as text: each step, what it waits for, and how to do it by hand, in an order that works. */
     public String byHand() {
-        StringBuilder text = new StringBuilder("#!/usr/bin/env bash\n# What KindDemo does, as shell commands. Steps that do not wait for one another run together there.\nset -euo pipefail\n");
+        StringBuilder text = new StringBuilder("""
+                #!/usr/bin/env bash
+                # What KindDemo does, as shell commands. Steps that do not wait for one another run together there.
+                set -euo pipefail
+                """);
         for (Step step : steps) {
             text.append("\n# ").append(step.title());
             if (!step.after.isEmpty()) text.append("   (after ").append(String.join("; ", step.after.stream().map(Step::title).toList()))

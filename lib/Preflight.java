@@ -11,12 +11,14 @@ public final class Preflight {
 
     private final Settings settings;
     private final Docker docker;
+    private final Istioctl istioctl;
     private final boolean force;
 
     /** @param force whether the mesh may go over another Istio, in clusters that are there already */
-    public Preflight(Settings settings, Docker docker, boolean force) {
+    public Preflight(Settings settings, Docker docker, Istioctl istioctl, boolean force) {
         this.settings = settings;
         this.docker = docker;
+        this.istioctl = istioctl;
         this.force = force;
     }
 
@@ -39,7 +41,7 @@ public final class Preflight {
         Host host = new Host(docker);
         Kind kind = new Kind(settings, docker);
         int count = mesh.clusters().size();
-        List<Cluster> missing = mesh.clusters().stream().filter(c -> !settings.found().contains(c)).toList();
+        List<Cluster> missing = mesh.clusters().stream().filter(c -> !settings.found().clusters().contains(c)).toList();
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
         return List.of(
                 check("engine", "the container engine answers, and is not too old", Severity.FATAL, host::engine),
@@ -63,7 +65,6 @@ public final class Preflight {
     }
 
     private Check istioctl(Mesh mesh) {
-        Istioctl istioctl = new Istioctl(settings);
         return check("istioctl", "it is there, of the right version, and takes what is set", Severity.FATAL, () -> istioctl.check(mesh));
     }
 
@@ -106,10 +107,11 @@ public final class Preflight {
     }
 
     private String names(Mesh mesh) {
-        settings.foreign().stream().filter(mesh.clusters()::contains).findFirst().ifPresent(taken -> {
+        settings.found().foreign().stream().filter(mesh.clusters()::contains).findFirst().ifPresent(taken -> {
             throw Problem.unfit("a kind cluster named %s exists and was not made by this demo; it stays untouched".formatted(taken),
                     "choose other names (--name-prefix demo), or remove it: kind delete cluster --name " + taken);
         });
-        return "%s, of which %s".formatted(mesh.clusters(), settings.found().isEmpty() ? "none is there" : settings.found() + " are there");
+        List<Cluster> ours = settings.found().clusters();
+        return "%s, of which %s".formatted(mesh.clusters(), ours.isEmpty() ? "none is there" : ours + " are there");
     }
 }

@@ -11,7 +11,7 @@ import lib.Check.Finding;
 import lib.Check.Status;
 
 /**
- * All that Verify has to tell, for machines; README documents the fields of its JSON.
+ * All that Verify has to tell: to people while it looks, and whole to machines; README documents the fields of its JSON.
  *
  * @param works    whether no fatal check failed and every experiment held
  * @param made     when, ISO 8601
@@ -28,7 +28,7 @@ public record Results(boolean works, String made, Map<String, String> versions, 
             if (reachable) try {
                 apiServer = kube.ownServer();
                 kube.client().services().inNamespace(Istio.NAMESPACE).list().getItems().stream()
-                        .filter(s -> IstioInstall.isGateway(s))
+                        .filter(Istio::isGateway)
                         .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())
                                 ? s.getSpec().getClusterIP() : Kube.address(s)));
             } catch (KubernetesClientException | Problem e) {
@@ -45,6 +45,25 @@ public record Results(boolean works, String made, Map<String, String> versions, 
                 Versions.all(settings.istio().version()),
                 kubes.stream().map(kube -> Facts.of(kube, findings.stream().noneMatch(f -> f.layer().equals("clusters")
                         && f.where().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), findings, experiments);
+    }
+
+    /** Tells what was found in a layer, and what helps. */
+    public static void tell(Console console, String layer, List<Finding> found) {
+        console.result("\n" + layer);
+        if (found.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
+            console.result("- skipped: it stands on a layer that failed");
+            return;
+        }
+        for (Finding f : found) {
+            console.mark(f.status(), f.name() + ": " + f.saw());
+            if (!f.hint().isEmpty()) console.result("    → %s\n    → README.md#%s".formatted(f.hint(), f.id()));
+        }
+    }
+
+    /** Tells what an experiment showed. */
+    public static void tell(Console console, Outcome outcome) {
+        String text = String.join("\n", outcome.status() == Status.PASSED ? outcome.saw() : outcome.wrong());
+        console.mark(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.seconds(), text));
     }
 
     public String json() throws IOException {

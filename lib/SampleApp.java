@@ -33,9 +33,7 @@ public final class SampleApp {
             istio.markPods(kube, resources);
             kube.apply(resources);
             if (!locality) Documents.parse(manifests.read(LOCALITY)).forEach(kube::remove);
-            List<String> deployments = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(r -> r.getMetadata().getName())
-                    .toList();
-            new Deployments(kube, APP.namespace()).await(deployments, Duration.ofMinutes(5), seen);
+            new Deployments(kube, APP.namespace()).await(resources, Duration.ofMinutes(5), seen);
         });
     }
 
@@ -47,9 +45,10 @@ public final class SampleApp {
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(Kube.kubectl(first), APP.namespace(),
                 APP.client()));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
-        for (Cluster cluster : mesh.clusters()) text.append(cluster.isKind() ? "  %s: http://localhost:%d/hello\n".formatted(cluster,
-                cluster.httpPort()) : "  %s -n istio-system port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n"
-                .formatted(Kube.kubectl(cluster)));
+        for (Cluster cluster : mesh.clusters()) text.append(cluster.isKind()
+                ? "  %s: http://localhost:%d/hello\n".formatted(cluster, cluster.httpPort())
+                : "  %s -n %s port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n".formatted(
+                        Kube.kubectl(cluster), Istio.NAMESPACE));
         text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));
         return text.toString();
     }

@@ -134,7 +134,8 @@ public abstract class Script implements Callable<Integer> {
 
     /** What to type next after Ctrl-C. */
     protected String afterInterrupt() {
-        return "go on from here: jbang KindDemo.java%1$s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped());
+        return "go on from here: jbang KindDemo.java%s%s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped(),
+                settings.offlineAsTyped());
     }
 
     static String version() {

@@ -68,13 +68,23 @@ public final class Settings {
     private Path manifests;
 
     @Option(names = "--assets", paramLabel = "DIR", defaultValue = "${KIND_DEMO_ASSETS}",
-            description = "Folder with files that upstream publishes (such as MetalLB's manifest): they are not fetched. [KIND_DEMO_ASSETS]")
+            description = "Folder with files that upstream publishes (such as MetalLB's manifest): they are not fetched. "
+                    + "[KIND_DEMO_ASSETS]")
     private Path assets;
 
     @Option(names = "--mirror", paramLabel = "URL", defaultValue = "${KIND_DEMO_MIRROR}",
             description = "Server to fetch upstream's files from: https://github.com/… is asked for as URL/github.com/… "
                     + "[KIND_DEMO_MIRROR]")
     private URI mirror;
+
+    @Option(names = "--offline", paramLabel = "FILE", defaultValue = "${KIND_DEMO_OFFLINE}",
+            description = "Take everything from an archive or folder that --bundle made, and fetch nothing. [KIND_DEMO_OFFLINE]")
+    private Path offline;
+
+    @Option(names = "--diagnostics", paramLabel = "DIR",
+            description = "Write what is known of the demo into this folder, without secrets. KindDemo does so by itself when a step "
+                    + "fails.")
+    private Path diagnostics;
 
     @Option(names = {"-v", "--verbose"}, description = "Show each outside command and what it prints; stack traces on a defect.")
     private boolean verbose;
@@ -84,7 +94,7 @@ public final class Settings {
     private Program kind, istioctl;
     private Bundle bundle;
     private Remembered remembered;
-    private List<Docker.Node> nodes = List.of(), foreign = List.of();
+    private Inventory found = Inventory.of("", List.of());
 
     /** A {@link ParameterException} when a value cannot be meant. */
     void check() {
@@ -98,7 +108,8 @@ public final class Settings {
         if (existing() && contexts.stream().anyMatch(String::isBlank) || existing() && Set.copyOf(contexts).size() < contexts.size())
             throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
-            throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'".formatted(namePrefix));
+            throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'"
+                    .formatted(namePrefix));
         if (nodeImage != null && !nodeImage.matches("[A-Za-z0-9][\\w./:@-]*"))
             throw wrong("--node-image takes the name of an image, not '%s'".formatted(nodeImage));
         if (nodeImage != null && kubernetesVersion != null && typed("--node-image") == typed("--kubernetes-version"))
@@ -124,50 +135,33 @@ public final class Settings {
 
     private ParameterException wrong(String message) { return new ParameterException(command.commandLine(), message); }
 
-    /** Looks which nodes of ours exist: they are the default for what is not asked for. A {@link Problem} when no engine answers. */
+    /** Looks which clusters exist: they are the default for what is not asked for. A {@link Problem} when no engine answers. */
     public Settings discover(Docker docker) {
         if (existing()) return this;
         docker.engine();
-        var named = docker.nodes().stream().filter(n -> named(n.cluster()) != null).collect(Collectors.partitioningBy(Docker.Node::ours));
-        nodes = named.get(true);
-        foreign = named.get(false);
+        found = Inventory.of(namePrefix, docker.nodes());
         return this;
     }
 
-    /** The cluster of that name, or null when none of ours could be called so. */
-    private Cluster named(String name) {
-        boolean ours = name.length() == namePrefix.length() + 1 && name.startsWith(namePrefix) && name.matches(".*[1-9]");
-        return ours ? new Cluster(name.charAt(name.length() - 1) - '0', name) : null;
-    }
-
-    /** The clusters of ours that {@link #discover} found, whole or not. */
-    public List<Cluster> found() { return clusters(nodes); }
-
-    /** The nodes of one of them. */
-    List<Docker.Node> found(Cluster cluster) { return nodes.stream().filter(n -> n.cluster().equals(cluster.name())).toList(); }
-
-    /** Clusters that are named as ours could be, and are not. */
-    public List<Cluster> foreign() { return clusters(foreign); }
-
-    private List<Cluster> clusters(List<Docker.Node> nodes) {
-        return nodes.stream().map(n -> named(n.cluster())).distinct().sorted(Comparator.comparing(Cluster::index)).toList();
-    }
+    /** What {@link #discover} found. */
+    public Inventory found() { return found; }
 
     /** Those that were found, and those of an earlier run that somebody deleted and that are still in the kubeconfig. */
     public List<Cluster> removable() {
         if (existing()) return mesh().clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
-        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS).clusters().stream().filter(c -> found().contains(c)
-                || c.index() <= remembered().clusters() && !foreign().contains(c) && kubeconfig.has(c.context())).toList();
+        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS).clusters().stream().filter(c -> found.clusters().contains(c)
+                || c.index() <= remembered().clusters() && !found.foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }
 
     /** Whether the mesh goes into clusters that are there already. */
     public boolean existing() { return contexts != null && !contexts.isEmpty(); }
 
-    /** The mesh that is asked for: --contexts or --clusters, else what was found and what an earlier run made beside it, else two clusters. */
+    /** The mesh that is asked for: --contexts or --clusters, else what was found and what an earlier run made beside it, else two. */
     public Mesh mesh() {
         if (existing()) return Mesh.of(contexts);
-        int there = found().isEmpty() ? 2 : Math.max(found().getLast().index(), remembered().clusters());
+        List<Cluster> ours = found.clusters();
+        int there = ours.isEmpty() ? 2 : Math.max(ours.getLast().index(), remembered().clusters());
         return Mesh.of(namePrefix, clusters != null ? clusters : there);
     }
 
@@ -182,16 +176,11 @@ public final class Settings {
     }
 
     /** Workers per cluster: --workers, else as many as were found, else none. */
-    public int workers() {
-        if (workers != null) return workers;
-        var perCluster = nodes.stream().filter(Docker.Node::worker).collect(Collectors.groupingBy(Docker.Node::cluster));
-        return perCluster.values().stream().mapToInt(List::size).max().orElse(0);
-    }
+    public int workers() { return workers != null ? workers : found.workers(); }
 
     /** The node image: the one that is asked for, else the one of the nodes that were found, else the pinned one. */
     public String nodeImage() {
-        return askedNodeImage().or(() -> nodes.stream().map(Docker.Node::base).filter(b -> !b.isEmpty()).findFirst())
-                .or(() -> bundle().map(Bundle::nodeImage)).orElse(Versions.NODE_IMAGE);
+        return askedNodeImage().or(found::nodeImage).or(() -> bundle().map(Bundle::nodeImage)).orElse(Versions.NODE_IMAGE);
     }
 
     /** What is wanted of Istio: each of --istio-version, --istio-set, --istio-values, else as an earlier run kept it, else as pinned. */
@@ -237,13 +226,20 @@ public final class Settings {
 
     public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
 
-    public Assets assets() { return new Assets(assets, home().cache(), mirror, bundle != null, console()); }
+    public Assets assets() { return new Assets(assets, home().cache(), mirror, offline != null, console()); }
 
-    /** From now on nothing is fetched: all comes from this bundle. */
-    public void goOffline(Bundle bundle) { this.bundle = bundle; }
+    /** What everything comes from with --offline: opened when first asked for, before any program is. */
+    public synchronized Optional<Bundle> bundle() {
+        if (bundle == null && offline != null)
+            bundle = new Bundle(offline, istio().version(), console()).open(home().cache(), kind(), istioctl());
+        return Optional.ofNullable(bundle);
+    }
 
-    /** What everything comes from, when nothing may be fetched. */
-    Optional<Bundle> bundle() { return Optional.ofNullable(bundle); }
+    /** The option that must be repeated where nothing can be fetched. */
+    String offlineAsTyped() { return offline == null ? "" : " --offline " + Tool.quoted("" + offline); }
+
+    /** Where --diagnostics wants them. */
+    public Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }
 
     /** kind, looked for once. */
     public synchronized Program kind() {

@@ -190,8 +190,8 @@ public final class Vault implements CertificateAuthority {
         enable(ROOT, ROOT_LIFE);
         Optional<X509Certificate> there = certificate(ROOT);
         if (there.isPresent()) return there.get();
-        return readCertificate(api.call("POST", ROOT + "/root/generate/internal", Map.of("common_name", ROOT_NAME, "exclude_cn_from_sans", true,
-                "key_type", "ec", "ttl", ROOT_LIFE)));
+        return readCertificate(api.call("POST", ROOT + "/root/generate/internal", Map.of("common_name", ROOT_NAME,
+                "exclude_cn_from_sans", true, "key_type", "ec", "ttl", ROOT_LIFE)));
     }
 
     /** The certificate of a cluster's intermediate, made under the root when there is none, with a role, a policy and a token for it. */
