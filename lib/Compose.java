@@ -31,7 +31,7 @@ final class Compose {
     private Map.Entry<Way, String> find() {
         for (Way way : ways) {
             try {
-                String said = way.tool.attempt(SHORT, null, false, way.words("version")).out();
+                String said = way.tool.attempt(SHORT, way.words("version")).out();
                 if (said.matches("(?is).*compose version.*")) return Map.entry(way, said.lines().findFirst().orElseThrow());
             } catch (Problem p) {
                 if (p.exitCode() != Problem.UNFIT) throw p;

@@ -51,7 +51,7 @@ public final class Docker {
 
     private Tool.Result info(Duration patience) {
         try {
-            return docker.attempt(patience, null, false, "info", "--format", "{{json .}}");
+            return docker.attempt(patience, "info", "--format", "{{json .}}");
         } catch (Problem p) {
             if (p.exitCode() == Problem.UNFIT) throw p;
             if (patience.equals(AT_ONCE) && Host.isBusy()) return info(BUSY);
@@ -66,7 +66,7 @@ public final class Docker {
         if (ids.isEmpty()) return List.of();
         List<Node> nodes = new ArrayList<>();
         // a container that went between the two calls only makes the exit code non-zero: the others are printed all the same
-        for (JsonNode c : parse(docker.attempt(SHORT, null, false, words(ids, "inspect")).out())) {
+        for (JsonNode c : parse(docker.attempt(SHORT, words(ids, "inspect")).out())) {
             JsonNode labels = c.at("/Config/Labels");
             nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(),
                     labels.path(ROLE_LABEL).asText().equals("worker"), c.at("/Config/Image").asText(), labels.path(BASE).asText(),
@@ -88,7 +88,7 @@ public final class Docker {
 
     /** Docker's description of the network that the nodes are on, if there is one. */
     public Optional<JsonNode> findNetwork() {
-        Tool.Result result = docker.attempt(SHORT, null, false, "network", "inspect", network());
+        Tool.Result result = docker.attempt(SHORT, "network", "inspect", network());
         return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
     }
 
@@ -104,7 +104,7 @@ public final class Docker {
         Map<String, String> ids = new TreeMap<>();
         if (images.isEmpty()) return ids;
         String[] all = words(images, "image", "inspect");
-        Tool.Result result = docker.attempt(SHORT, null, false, all);
+        Tool.Result result = docker.attempt(SHORT, all);
         if (result.ok()) {
             Iterator<JsonNode> found = parse(result.out()).iterator();
             images.forEach(image -> ids.put(image, found.next().path("Id").asText()));
@@ -116,7 +116,7 @@ public final class Docker {
 
     /** Whether a registry answers that it has the image. */
     public boolean published(String image) {
-        return docker.attempt(SHORT, null, false, "manifest", "inspect", image).ok();
+        return docker.attempt(SHORT, "manifest", "inspect", image).ok();
     }
 
     /** Writes images as an archive; layers that several of them share go once. */
@@ -141,7 +141,7 @@ public final class Docker {
 
     /** Whether a folder of the engine's machine can be mounted into containers, and holds this file. */
     public boolean canMount(String folder, String file, String image) {
-        return docker.attempt(SHORT, null, false, "run", "--rm", "--network", "none", "--label", HELPER, "--volume",
+        return docker.attempt(SHORT, "run", "--rm", "--network", "none", "--label", HELPER, "--volume",
                 folder + ":/mounted:ro",
                 "--entrypoint", "test", image, "-e", "/mounted/" + file).ok();
     }
@@ -151,7 +151,7 @@ public final class Docker {
 
     /** Where the engine keeps a volume's files; empty when there is no such volume. */
     public Optional<String> pathOf(String volume) {
-        Tool.Result result = docker.attempt(SHORT, null, false, "volume", "inspect", "--format", "{{.Mountpoint}}", volume);
+        Tool.Result result = docker.attempt(SHORT, "volume", "inspect", "--format", "{{.Mountpoint}}", volume);
         return result.ok() ? Optional.of(result.out().strip()) : Optional.empty();
     }
 
@@ -175,7 +175,7 @@ public final class Docker {
 
     /** Docker's description of a container, running or not, if there is one of that name. */
     public Optional<JsonNode> container(String name) {
-        Tool.Result result = docker.attempt(SHORT, null, false, "container", "inspect", name);
+        Tool.Result result = docker.attempt(SHORT, "container", "inspect", name);
         return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
     }
 
@@ -210,7 +210,7 @@ public final class Docker {
     }
 
     /** Removes a container, whatever its state. */
-    public void remove(String container) { docker.attempt(LONG, null, false, "rm", "--force", "--volumes", container); }
+    public void remove(String container) { docker.attempt(LONG, "rm", "--force", "--volumes", container); }
 
     /** Streams images out of the engine into a command that runs in a container; layers that several of them share go once. */
     public void copyImages(Collection<String> images, String container, String... command) {
@@ -219,19 +219,19 @@ public final class Docker {
 
     /** The last lines that a node printed when it started, and those of its services. */
     public String logs(String node, int lines) {
-        Tool.Result started = docker.attempt(SHORT, null, true, "logs", "--tail", "" + lines, node);
-        Tool.Result services = docker.attempt(SHORT, null, true, "exec", node, "journalctl", "--no-pager", "--lines", "" + lines);
+        Tool.Result started = docker.attemptUnlogged(SHORT, "logs", "--tail", "" + lines, node);
+        Tool.Result services = docker.attemptUnlogged(SHORT, "exec", node, "journalctl", "--no-pager", "--lines", "" + lines);
         return started.out() + started.err() + services.out() + services.err();
     }
 
     /** Whether a container has the file; it may be stopped. */
     public boolean hasFile(String container, String path) {
-        return docker.attempt(SHORT, null, true, "cp", container + ":" + path, "-").ok();
+        return docker.attemptUnlogged(SHORT, "cp", container + ":" + path, "-").ok();
     }
 
     /** Runs a command in a container and leaves the judgement to the caller. */
     public Tool.Result exec(Duration limit, String container, String... command) {
-        return docker.attempt(limit, null, false, words(List.of(command), "exec", container));
+        return docker.attempt(limit, words(List.of(command), "exec", container));
     }
 
     /** Runs a command in a container, be it a long one; a {@link Problem} when it fails. */

@@ -13,14 +13,14 @@ package lib;
 //RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 
 //DEPS info.picocli:picocli:4.7.7
-//DEPS io.fabric8:kubernetes-client:7.8.0
-//DEPS io.fabric8:kubernetes-httpclient-jdk:7.8.0
+//DEPS io.fabric8:kubernetes-client:7.9.0
+//DEPS io.fabric8:kubernetes-httpclient-jdk:7.9.0
 //DEPS org.zeroturnaround:zt-exec:1.13.0
 //DEPS com.fasterxml.jackson.core:jackson-databind:2.21.4
 //DEPS org.bouncycastle:bcpkix-jdk18on:1.87
 //DEPS org.bouncycastle:bcprov-jdk18on:1.87
 //DEPS com.github.luben:zstd-jni:1.5.7-28
-//DEPS org.slf4j:slf4j-nop:2.0.17
+//DEPS org.slf4j:slf4j-nop:2.0.20
 
 // Layers: a source uses those of its own and of the ones above; a unit test keeps it so.
 

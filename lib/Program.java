@@ -142,7 +142,7 @@ public final class Program {
     /** What a program says of its version; null when there is none. */
     private String said(String program) {
         try {
-            return new Tool(program, known.install, console).attempt(SHORT, null, false, known.ask.toArray(String[]::new)).out();
+            return new Tool(program, known.install, console).attempt(SHORT, known.ask.toArray(String[]::new)).out();
         } catch (Problem p) {
             if (p.exitCode() == Problem.UNFIT) return null;
             throw p;

@@ -42,22 +42,26 @@ public final class Tool {
     }
 
     /** Runs to the end; a {@link Problem} with the last lines of its output when it fails or takes longer than {@code limit}. */
-    public String run(Duration limit, String... arguments) { return expectGood(attempt(limit, null, false, arguments), arguments); }
+    public String run(Duration limit, String... arguments) { return expectGood(attempt(limit, arguments), arguments); }
+
+    /** The same for what must not be logged (keys, tokens) or need not be (a manifest of 25,000 lines). */
+    public String runUnlogged(Duration limit, String... arguments) { return expectGood(attemptUnlogged(limit, arguments), arguments); }
 
     /** The same with text on its standard input. */
     public String feed(Duration limit, String input, String... arguments) {
-        return expectGood(attempt(limit, new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), false, arguments), arguments);
+        return expectGood(execute(limit, input, false, arguments), arguments);
     }
 
-    /** The same for what must not be logged (keys, tokens) or need not be (a manifest of 25,000 lines). */
     public String feedUnlogged(Duration limit, String input, String... arguments) {
-        return expectGood(attempt(limit, new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), true, arguments), arguments);
+        return expectGood(execute(limit, input, true, arguments), arguments);
     }
-
-    public String runUnlogged(Duration limit, String... arguments) { return expectGood(attempt(limit, null, true, arguments), arguments); }
 
     /** Runs to the end and leaves the judgement to the caller; a {@link Problem} only when it cannot start or takes too long. */
-    public Result attempt(Duration limit, InputStream input, boolean unlogged, String... arguments) {
+    public Result attempt(Duration limit, String... arguments) { return execute(limit, "", false, arguments); }
+
+    public Result attemptUnlogged(Duration limit, String... arguments) { return execute(limit, "", true, arguments); }
+
+    private Result execute(Duration limit, String input, boolean unlogged, String... arguments) {
         String command = program.get(), typed = typed(arguments);
         var err = new ByteArrayOutputStream();
         long start = System.nanoTime();
@@ -65,7 +69,7 @@ public final class Tool {
             var executor = new ProcessExecutor().command(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
                     .redirectErrorStream(false).redirectError(err).readOutput(true)
                     .timeout(limit.toMillis(), TimeUnit.MILLISECONDS);
-            if (input != null) executor.redirectInput(input);
+            if (!input.isEmpty()) executor.redirectInput(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
             ProcessResult ended = executor.execute();
             var result = new Result(ended.getExitValue(), ended.outputUTF8(), err.toString(StandardCharsets.UTF_8));
             console.detail("$ %s   # exit %d, %.1fs\n%s%s".formatted(typed, result.exitCode, (System.nanoTime() - start) / 1e9,
