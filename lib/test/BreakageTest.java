@@ -87,37 +87,47 @@ class BreakageTest {
                 "control plane", "istiod-ready", "so2");
     }
 
-    @Tag("long") @Test void aClientWithoutItsProxy() throws IOException {
-        String restart = " && %1$s rollout restart deployment sleep -n sample && %1$s rollout status deployment sleep -n sample --timeout 60s".formatted(SO2);
-        named(SO2 + "label namespace sample istio-injection-" + restart, SO2 + "label namespace sample istio-injection=enabled" + restart,
-                "control plane", "proxies", "so2");
+    /** A command that rolls these deployments of so2 and waits until they are ready. */
+    private static String restart(String namespace, String names) {
+        return "%1$srollout restart deployment %3$s -n %2$s && %1$srollout status deployment %3$s -n %2$s --timeout 120s".formatted(SO2,
+                namespace, names);
     }
 
-    @Tag("long") @Test void differentRoots() throws IOException {
-        String restart = " && %1$s rollout restart deployment istiod -n istio-system && %1$s rollout status deployment istiod -n istio-system --timeout 120s".formatted(SO2);
+    @Tag("long") @Test void aClientWithoutItsProxy() throws IOException {
+        String label = SO2 + "label namespace sample istio-injection", restart = " && " + restart("sample", "sleep");
+        named(label + "-" + restart, label + "=enabled" + restart, "control plane", "proxies", "so2");
+    }
+
+    @Tag("long") @Test void differentRoots() throws Exception {
         Path folder = Files.createTempDirectory("roots");
         var root = Certificates.makeRoot();
         var intermediate = Certificates.makeIntermediate(root, new Cluster(2, "so2"));
-        try {
-            Files.writeString(folder.resolve("root-cert.pem"), Certificates.pem(root.certificate()));
-            Files.writeString(folder.resolve("ca-cert.pem"), Certificates.pem(intermediate.certificate()));
-            Files.writeString(folder.resolve("ca-key.pem"), Certificates.pem(intermediate.key()));
-            Files.writeString(folder.resolve("cert-chain.pem"), Certificates.pem(intermediate.certificate())
-                    + Certificates.pem(root.certificate()));
-        } catch (GeneralSecurityException e) {
-            throw new IllegalStateException(e);
-        }
-        Path saved = folder.resolve("saved.yaml");
-        String exchange = SO2
-                + "get secret cacerts -n istio-system -o yaml > %2$s && %1$s delete secret cacerts -n istio-system && %1$s create secret generic cacerts -n istio-system --from-file=%3$s/root-cert.pem --from-file=%3$s/ca-cert.pem --from-file=%3$s/ca-key.pem --from-file=%3$s/cert-chain.pem".formatted(SO2, saved, folder);
+        String rootPem = Certificates.pem(root.certificate()), intermediatePem = Certificates.pem(intermediate.certificate());
+        Files.writeString(folder.resolve("root-cert.pem"), rootPem);
+        Files.writeString(folder.resolve("ca-cert.pem"), intermediatePem);
+        Files.writeString(folder.resolve("ca-key.pem"), Certificates.pem(intermediate.key()));
+        Files.writeString(folder.resolve("cert-chain.pem"), intermediatePem + rootPem);
+        String exchange = """
+                set -e; cd %2$s; secret='secret cacerts -n istio-system'
+                %1$sget $secret -o yaml > saved.yaml
+                %1$sdelete $secret
+                %1$screate secret generic cacerts -n istio-system --from-file=root-cert.pem --from-file=ca-cert.pem \\
+                  --from-file=ca-key.pem --from-file=cert-chain.pem
+                """.formatted(SO2, folder) + restart("istio-system", "istiod");
         // a pod that starts with the other root in its volume would wait for istiod until the kubelet brings it the right one
-        String told = (" && timeout 90 bash -c 'until [ \"$(%1$s get configmap istio-ca-root-cert -n sample -o jsonpath={.data.root-cert\\\\.pem})\""
-                + " = \"$(%1$s get secret cacerts -n istio-system -o jsonpath={.data.root-cert\\\\.pem} | base64 -d)\" ]; do sleep 1; done'")
-                .formatted(SO2);
-        named(exchange + restart, SO2 + "replace --force -f " + saved + restart + told + " && " + SO2
-                + "rollout restart deployment -n sample && "
-                + SO2 + "rollout restart deployment -n istio-system istio-eastwestgateway istio-ingressgateway istio-egressgateway && "
-                + SO2 + "rollout status deployment -n sample --timeout 120s",
-                "trust", "same-root", "");
+        String mend = """
+                set -e; cd %2$s
+                %1$sreplace --force -f saved.yaml
+                %3$s
+                root() { %1$sget "$@" -o jsonpath='{.data.root-cert\\.pem}'; }
+                for second in {1..90}; do
+                  [ "$(root configmap istio-ca-root-cert -n sample)" != "$(root secret cacerts -n istio-system | base64 -d)" ] || break
+                  sleep 1
+                done
+                %4$s
+                %5$s
+                """.formatted(SO2, folder, restart("istio-system", "istiod"), restart("sample", ""),
+                restart("istio-system", "istio-eastwestgateway istio-ingressgateway istio-egressgateway"));
+        named(exchange, mend, "trust", "same-root", "");
     }
 }
