@@ -58,7 +58,8 @@ public final class Bench implements Callable<Integer> {
                         + " && kubectl wait nodes --all --for condition=Ready --timeout 3m\" || exit 1; done");
                 Shell.succeeds("kind delete clusters floor1 floor2");
                 if (w == 0) {
-                    Shell.succeeds("jbang Teardown.java --purge && jbang cache clear --jar && jbang build Teardown.java && jbang build Verify.java");
+                    Shell.succeeds("jbang Teardown.java --purge && jbang cache clear --jar && jbang build Teardown.java"
+                            + " && jbang build Verify.java");
                     measure("KindDemo cold" + suffix, "jbang KindDemo.java");
                     Shell.succeeds("jbang Teardown.java");
                 }
@@ -66,6 +67,7 @@ public final class Bench implements Callable<Integer> {
                 if (w == 0) {
                     measure("KindDemo when all is up", "jbang KindDemo.java");
                     measure("Verify", "jbang Verify.java");
+                    if (round == 1) measure("all experiments", "jbang Verify.java --experiments");
                 }
                 measure("Teardown" + suffix, "jbang Teardown.java");
             }
@@ -137,7 +139,10 @@ public final class Bench implements Callable<Integer> {
 
     /** Medians and spreads, and each figure's ratio to the plain shell's and to the bare clusters' with the same workers. */
     private String table() {
-        StringBuilder text = new StringBuilder("| | seconds, median (min–max) | of plain shell | of bare clusters | CPU s | peak MB |\n| --- | --- | --- | --- | --- | --- |\n");
+        StringBuilder text = new StringBuilder("""
+                | | seconds, median (min–max) | of plain shell | of bare clusters | CPU s | peak MB |
+                | --- | --- | --- | --- | --- | --- |
+                """);
         results.forEach((what, all) -> {
             double seconds = median(all, Figures::seconds);
             String suffix = what.contains(", 1 worker") ? ", 1 worker" : ", 0 workers";
@@ -175,6 +180,10 @@ public final class Bench implements Callable<Integer> {
                             bar.to - bar.from));
             y += 17;
         }
-        return "<svg xmlns='http://www.w3.org/2000/svg' width='1100' height='%d' font-family='sans-serif' font-size='11'><style>rect{fill:#8ecae6}svg{background:#fff}</style>%n%s<text x='120' y='%d'>%.1f s in all</text></svg>%n".formatted(y + 40, svg, y + 24, end);
+        return """
+                <svg xmlns='http://www.w3.org/2000/svg' width='1100' height='%d' font-family='sans-serif' font-size='11'>
+                <style>rect{fill:#8ecae6}svg{background:#fff}</style>
+                %s<text x='120' y='%d'>%.1f s in all</text></svg>
+                """.formatted(y + 40, svg, y + 24, end);
     }
 }
