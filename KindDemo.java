@@ -44,7 +44,7 @@ public class KindDemo extends Script {
         Console console = settings.console();
         if (export != null) {
             Manifests.export(export, force);
-            console.result("The manifests are in %1$s. Change what you want, then: jbang KindDemo.java --manifests %2$s".formatted(export,
+            console.result("The manifests are in %s. Change what you want, then: jbang KindDemo.java --manifests %s".formatted(export,
                     Tool.quoted("" + export)));
             return 0;
         }
@@ -74,11 +74,12 @@ public class KindDemo extends Script {
             console.keepLog(settings.home().log("KindDemo"));
         }
 
-        Checks checks = new Checks(kubes, SampleApp.APP, docker, kind, istioctl, null);
+        Checks checks = new Checks(kubes, SampleApp.APP, docker, settings.kind(), istioctl, null);
         Plan plan = new Plan(console);
+        boolean own = !settings.existing(); // clusters that are there already have all but the mesh
+        // a remote secret waits for the accounts of every cluster, the last step for all that is in them
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
-        boolean own = !settings.existing(); // of clusters that are there already nothing is made
         Step unpacked = own && given.isPresent() ? plan.step("images of the bundle", given.get().load(docker, settings.home().cache()))
                 : NOTHING;
         Step kindFetched = own ? settings.kind().fetched(plan) : NOTHING;

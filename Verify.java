@@ -67,8 +67,7 @@ public class Verify extends Script {
 
         Mesh mesh = settings.discover(docker).mesh();
         if (preflight) {
-            List<Finding> findings = new Preflight(settings, docker, istioctl, false)
-                    .look(mesh, new Images(settings, docker, istioctl));
+            List<Finding> findings = new Preflight(settings, docker, istioctl, false).look(mesh, new Images(settings, docker, istioctl));
             Results.tell(console, "preflight", findings);
             return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
         }
@@ -77,13 +76,12 @@ public class Verify extends Script {
                 + mesh.clusters().getFirst(), "jbang KindDemo.java");
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         kubes.forEach(Kube::connectEarly);
-        settings.istioctl().path();
+        settings.istioctl().path(); // fetched when there is none
         if (!wanted.isEmpty() && (settings.existing() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
             throw Problem.usage("experiments break things for a while: they are for the demo's own mesh of two clusters or more",
                     "leave out --experiments");
 
-        Checks checks = new Checks(kubes, app, docker, new Kind(settings, docker), istioctl,
-                wait == null ? null : Duration.ofSeconds(wait));
+        Checks checks = new Checks(kubes, app, docker, settings.kind(), istioctl, wait == null ? null : Duration.ofSeconds(wait));
         if (settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect("");
         boolean text = output == Output.text;
         List<Finding> findings = checks.run((layer, found) -> { if (text) Results.tell(console, layer, found); });

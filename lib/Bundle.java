@@ -120,8 +120,7 @@ public final class Bundle {
         Path file = folder.resolve(part);
         String sum = Files.exists(file) ? Assets.sha256(file) : "none", expected = index.parts.get(part);
         if (!sum.equals(expected))
-            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum,
-                expected), AGAIN);
+            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum, expected), AGAIN);
     }
 
     /** Gives the engine the images that it does not have. */

@@ -37,7 +37,7 @@ record Cacerts(PrivateKey key, List<X509Certificate> chain) {
 
     /** The same as shell commands, which take NAME-key.pem, NAME-cert.pem, NAME-chain.pem and root-cert.pem. */
     static String byHand(Cluster cluster, Manifests manifests) {
-        String kubectl = Kube.kubectl(cluster);
+        String kubectl = cluster.kubectl();
         return """
                 %3$s
                 %2$s -n %4$s create secret generic %5$s --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem \\

@@ -26,7 +26,7 @@ final class CertManager {
     Action install(Kube kube) {
         String byHand = """
                 %1$s apply -f %2$s
-                %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(Kube.kubectl(kube.cluster()),
+                %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(kube.kubectl(),
                 assets.typed(Versions.CERT_MANAGER_MANIFEST), NAMESPACE);
         return new Action(byHand, seen -> {
             Documents upstream = Documents.of(assets.read(Versions.CERT_MANAGER_MANIFEST));

@@ -16,7 +16,7 @@ public final class Checks {
     private final Duration wait;
 
     /** @param wait how long every check may go on failing; null for each check's own deadline */
-    public Checks(List<Kube> kubes, App app, Docker docker, Kind kind, Istioctl istioctl, Duration wait) {
+    public Checks(List<Kube> kubes, App app, Docker docker, Program kind, Istioctl istioctl, Duration wait) {
         this.kubes = kubes;
         this.wait = wait;
         this.traffic = new TrafficChecks(kubes, app);

@@ -30,7 +30,7 @@ record Client(Kube kube, App app) {
     Service service() {
         Service service = kube.client().services().inNamespace(app.namespace()).withName(app.service()).get();
         if (service == null) throw Problem.failed("there is no service %s in %s".formatted(app.service(), app.namespace()),
-                "%s get services -n %s".formatted(Kube.kubectl(kube.cluster()), app.namespace()));
+                "%s get services -n %s".formatted(kube.kubectl(), app.namespace()));
         return service;
     }
 
@@ -77,7 +77,7 @@ record Client(Kube kube, App app) {
     }
 
     private String asTyped(String container, String... command) {
-        return "%s exec -n %s deploy/%s -c %s -- %s".formatted(Kube.kubectl(kube.cluster()), app.namespace(), app.client(), container,
+        return "%s exec -n %s deploy/%s -c %s -- %s".formatted(kube.kubectl(), app.namespace(), app.client(), container,
                 String.join(" ", command));
     }
 

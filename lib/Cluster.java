@@ -18,6 +18,9 @@ public record Cluster(int index, String name, String context, String id, String 
     /** Whether its nodes are containers that kind made, and not a cluster that the user named by its context. */
     public boolean isKind() { return context.equals("kind-" + name); }
 
+    /** How kubectl is typed for it. */
+    String kubectl() { return "kubectl --context " + context; }
+
     public String region() { return "region" + index; }
 
     public String zone() { return region() + "-zone1"; }
@@ -38,8 +41,7 @@ public record Cluster(int index, String name, String context, String id, String 
 
     /** What fills the placeholders of the manifests that differ from cluster to cluster. */
     public Map<String, String> placeholders() {
-        return Map.ofEntries(
-                Map.entry("CLUSTER", name), Map.entry("CLUSTER_ID", id()), Map.entry("NETWORK", network()),
+        return Map.ofEntries(Map.entry("CLUSTER", name), Map.entry("CLUSTER_ID", id()), Map.entry("NETWORK", network()),
                 Map.entry("MESH_ID", Mesh.ID), Map.entry("REGION", region()), Map.entry("ZONE", zone()),
                 Map.entry("POD_SUBNET", "10.%d.0.0/16".formatted(100 + index)),
                 Map.entry("SERVICE_SUBNET", "10.%d.0.0/16".formatted(200 + index)),

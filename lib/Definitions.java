@@ -36,7 +36,7 @@ record Definitions(Kube kube) {
         var remembered = kube.client().configMaps().inNamespace("kube-system").withName(REMEMBERED).get();
         if (remembered != null && hash.equals(remembered.getData().get(set)) && definitionNames().containsAll(byName.keySet())) return;
         byName.forEach((name, document) -> {
-            kube.console().detail("$ %s apply --server-side   # CustomResourceDefinition %s".formatted(kubectl(), name));
+            kube.console().detail("$ %s apply --server-side   # CustomResourceDefinition %s".formatted(kube.kubectl(), name));
             send(http -> http.uri(definitionsUrl("/" + name + "?force=true&fieldManager=" + Kube.MANAGER))
                     .patch("application/apply-patch+yaml", document), "the definition " + name);
             kube.changed("CustomResourceDefinition " + name);
@@ -66,19 +66,18 @@ record Definitions(Kube kube) {
             HttpResponse<String> answer = http.sendAsync(request.apply(http.newHttpRequestBuilder()).build(), String.class)
                     .get(30, TimeUnit.SECONDS);
             if (!answer.isSuccessful()) throw Problem.failed("%s: %s was refused: %d %s".formatted(kube.cluster(), what, answer.code(),
-                    answer.body()), kubectl() + " get crds");
+                    answer.body()), kube.kubectl() + " get crds");
             return answer.body();
         } catch (ExecutionException | TimeoutException | InterruptedException e) {
             Throwable root = Problem.root(e);
             throw Problem.failed("%s: the API server did not answer for %s (%s)".formatted(kube.cluster(), what, Objects.requireNonNullElse(
-                    root.getMessage(), root.getClass().getSimpleName())), kubectl() + " get nodes");
+                    root.getMessage(), root.getClass().getSimpleName())), kube.kubectl() + " get nodes");
         }
     }
 
     private void awaitEstablished(Set<String> definitions) {
         kube.await("the definitions to be established", Duration.ofMinutes(3), kube.client().apiextensions().v1()
-                .customResourceDefinitions(),
-                all -> {
+                .customResourceDefinitions(), all -> {
             Set<String> open = new TreeSet<>(definitions);
             all.stream().filter(d -> d.getStatus() != null && d.getStatus().getConditions() != null && d.getStatus().getConditions()
                     .stream().anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True")))
@@ -86,6 +85,4 @@ record Definitions(Kube kube) {
             return open.isEmpty() ? "" : open.size() + " definitions not established";
         }, _ -> {});
     }
-
-    private String kubectl() { return Kube.kubectl(kube.cluster()); }
 }

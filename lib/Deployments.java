@@ -29,7 +29,7 @@ record Deployments(Kube kube, String namespace) {
     String ready() {
         var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems();
         if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
-                "jbang KindDemo.java; see %s get all -n %s".formatted(Kube.kubectl(kube.cluster()), namespace));
+                "jbang KindDemo.java; see %s get all -n %s".formatted(kube.kubectl(), namespace));
         List<String> not = all.stream().filter(d -> !available(d)).map(Deployments::name).toList();
         if (!not.isEmpty())
             throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not), symptoms()), lookAtPods());
@@ -55,7 +55,7 @@ record Deployments(Kube kube, String namespace) {
         }
     }
 
-    private String lookAtPods() { return "%s describe pods -n %s".formatted(Kube.kubectl(kube.cluster()), namespace); }
+    private String lookAtPods() { return "%s describe pods -n %s".formatted(kube.kubectl(), namespace); }
 
     private static String name(HasMetadata resource) { return resource.getMetadata().getName(); }
 }

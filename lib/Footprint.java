@@ -62,7 +62,7 @@ public final class Footprint {
     /** Removes it, and waits until it is gone. A cluster without any of it is left as it is. */
     public static Action remove(Kube kube) {
         String byHand = "%s delete all,configmaps,secrets,namespaces -A -l %s=%s   # and every other kind".formatted(
-                Kube.kubectl(kube.cluster()), LABEL, MADE);
+                kube.kubectl(), LABEL, MADE);
         return new Action(byHand, seen -> {
             List<HasMetadata> ours = of(kube);
             boolean istiod = ours.stream().anyMatch(r -> r.getKind().equals("Deployment") && r.getMetadata().getName().equals("istiod"));
@@ -83,7 +83,7 @@ public final class Footprint {
         } catch (KubernetesClientException e) {
             // it went with what it belonged to
             if (e.getCode() != 404) throw Problem.failed("%s: %s %s could not be removed: %s".formatted(kube.cluster(), resource.getKind(),
-                    resource.getMetadata().getName(), Kube.reason(e)), "%s describe %s -A".formatted(Kube.kubectl(kube.cluster()),
+                    resource.getMetadata().getName(), Kube.reason(e)), "%s describe %s -A".formatted(kube.kubectl(),
                     resource.getKind().toLowerCase(Locale.ROOT)));
         }
     }

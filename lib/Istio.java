@@ -32,7 +32,7 @@ public record Istio(Kube kube) {
                     .formatted(kube.cluster(), others), "choose other clusters, or put the demo's over it with --force");
             return istiod.isEmpty() ? "no Istio yet" : others.isEmpty() ? "the demo's own" : "another one's, in " + others;
         } catch (KubernetesClientException e) {
-            throw Problem.unfit("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
+            throw Problem.unfit("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }
     }
 
@@ -51,7 +51,7 @@ public record Istio(Kube kube) {
                             "%s: there is no istiod in %s".formatted(kube.cluster(), NAMESPACE), "istioctl version --context "
                             + kube.cluster().context()));
         } catch (KubernetesClientException e) {
-            throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), Kube.kubectl(kube.cluster()) + " get nodes");
+            throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }
     }
 

@@ -48,7 +48,7 @@ public final class IstioCsr implements CertificateAuthority {
     /** Lets cert-manager in the cluster sign by the cluster's token, and waits until istio-csr and istiod have their certificates. */
     @Override public Action install(Kube kube) {
         Cluster cluster = kube.cluster();
-        String kubectl = Kube.kubectl(cluster), create = kubectl + " -n %s create".formatted(Istio.NAMESPACE);
+        String kubectl = cluster.kubectl(), create = kubectl + " -n %s create".formatted(Istio.NAMESPACE);
         Map<String, String> values = new HashMap<>(cluster.placeholders());
         values.putAll(Map.of("VAULT_PATH", Vault.signPath(cluster), "ISTIO_CSR_VERSION", Versions.ISTIO_CSR));
         Map<String, String> typed = new HashMap<>(values);

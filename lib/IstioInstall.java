@@ -79,7 +79,7 @@ public final class IstioInstall {
 
     /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
     public Action istiod(Kube kube) {
-        String byHand = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE);
+        String byHand = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(kube.kubectl(), Istio.NAMESPACE);
         return new Action(byHand, seen -> {
             new Deployments(kube, Istio.NAMESPACE).await(part(kube, r -> !Istio.isGateway(r)), LIMIT, seen);
             Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), seen, () -> injectionFails(kube));
@@ -106,7 +106,7 @@ public final class IstioInstall {
     /** Starts the gateways side by side, and waits until each is ready. */
     public Action gateways(Kube kube) {
         String byHand = "%s -n %s rollout status deployment --timeout 300s";
-        return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE), seen -> {
+        return new Action(byHand.formatted(kube.kubectl(), Istio.NAMESPACE), seen -> {
             List<GenericKubernetesResource> gateways = part(kube, Istio::isGateway);
             kube.apply(gateways);
             Set<String> named = part(kube, _ -> true).stream().map(IstioInstall::name).collect(Collectors.toSet());
@@ -122,7 +122,7 @@ public final class IstioInstall {
     /** Waits until every gateway of type LoadBalancer has an address. */
     public Action addresses(Kube kube) {
         String byHand = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s";
-        return new Action(byHand.formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE, Istio.EAST_WEST), seen -> {
+        return new Action(byHand.formatted(kube.kubectl(), Istio.NAMESPACE, Istio.EAST_WEST), seen -> {
             var services = kube.client().services().inNamespace(Istio.NAMESPACE);
             kube.await("addresses of the gateways", Duration.ofMinutes(2), services, IstioInstall::withoutAddress, seen);
         });
@@ -142,7 +142,7 @@ public final class IstioInstall {
 
     /** Opens the mesh's services to the other networks, on the east-west gateway. */
     public Action expose(Kube kube) {
-        return new Action(manifests.byHand("istio/cross-network-gateway.yaml", Map.of(), Kube.kubectl(kube.cluster()) + " apply"),
+        return new Action(manifests.byHand("istio/cross-network-gateway.yaml", Map.of(), kube.kubectl() + " apply"),
                 _ -> kube.apply(manifests.read("istio/cross-network-gateway.yaml")));
     }
 }

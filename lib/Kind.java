@@ -21,15 +21,13 @@ public final class Kind {
             timeout 10 systemctl stop kubelet containerd
             echo THAWED | tee $(find -name freezer.state)""";
 
-    final Program program;
     private final Tool kind;
     private final Docker docker;
     private final Manifests manifests;
     private final Settings settings;
 
     public Kind(Settings settings, Docker docker) {
-        this.program = settings.kind();
-        this.kind = new Tool(program, settings.console());
+        this.kind = new Tool(settings.kind(), settings.console());
         this.docker = docker;
         this.manifests = settings.manifests();
         this.settings = settings;
@@ -91,8 +89,7 @@ public final class Kind {
             Kubeconfig.ofUser().remove(cluster.context());
             seen.accept("kubeadm");
             withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, images.store()), "create", "cluster",
-                    "--name", cluster.name(),
-                    "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
+                    "--name", cluster.name(), "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
             connect(kube);
             docker.expect(cluster.controlPlane(), "touch", WHOLE);
         });

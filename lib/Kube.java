@@ -41,7 +41,7 @@ public final class Kube implements AutoCloseable {
     Console console() { return console; }
 
     /** How the same is typed: kubectl, and the cluster's context. */
-    public static String kubectl(Cluster cluster) { return "kubectl --context " + cluster.context(); }
+    String kubectl() { return cluster.kubectl(); }
 
     /** The client, connected when first asked for: the cluster may not exist before. */
     public synchronized KubernetesClient client() {
@@ -122,7 +122,7 @@ public final class Kube implements AutoCloseable {
     }
 
     private void applyOne(HasMetadata resource) {
-        console.detail("$ %s apply --server-side   # %s %s".formatted(kubectl(cluster), resource.getKind(), resource.getMetadata()
+        console.detail("$ %s apply --server-side   # %s %s".formatted(kubectl(), resource.getKind(), resource.getMetadata()
                 .getName()));
         try {
             if (!cluster.isKind()) Footprint.mark(client(), resource);
@@ -131,7 +131,7 @@ public final class Kube implements AutoCloseable {
             if (NEWER.compare(applied.getMetadata().getResourceVersion(), before) > 0) changed(resource);
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(),
-                    reason(e)), kubectl(cluster) + (e.getStatus() == null ? " get nodes"
+                    reason(e)), kubectl() + (e.getStatus() == null ? " get nodes"
                     : " get " + resource.getKind().toLowerCase(Locale.ROOT) + " -A"));
         }
     }
@@ -201,7 +201,7 @@ public final class Kube implements AutoCloseable {
             }
         } catch (ExecutionException | InterruptedException e) {
             throw Problem.failed("%s: lost the API server while waiting for %s: %s".formatted(cluster, what, e.getMessage()),
-                    kubectl(cluster) + " get nodes");
+                    kubectl() + " get nodes");
         } finally {
             met.cancel(true);
         }
@@ -224,7 +224,7 @@ public final class Kube implements AutoCloseable {
     /** One of them; a {@link Problem} when there is none. */
     public Pod readyPod(String namespace, String app) {
         return readyPods(namespace, app).stream().findFirst().orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(
-                cluster, app, namespace), "%s get pods -n %s".formatted(kubectl(cluster), namespace)));
+                cluster, app, namespace), "%s get pods -n %s".formatted(kubectl(), namespace)));
     }
 
     /** Ends the connection; the next use makes a new one, to where the kubeconfig says by then. */

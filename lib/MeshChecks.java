@@ -20,7 +20,7 @@ final class MeshChecks {
     String istiodReady(Kube kube) {
         new Deployments(kube, Istio.NAMESPACE).ready();
         if (kube.readyPods(Istio.NAMESPACE, "istiod").isEmpty()) throw Problem.failed("istiod is not running",
-                "%s -n %s scale deployment istiod --replicas 1".formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE));
+                "%s -n %s scale deployment istiod --replicas 1".formatted(kube.kubectl(), Istio.NAMESPACE));
         return "istiod ready";
     }
 
@@ -29,7 +29,7 @@ final class MeshChecks {
                 .filter(w -> w.getMetadata().getName().contains("istio"))
                 .flatMap(w -> w.getWebhooks().stream()).anyMatch(h -> !Objects.requireNonNullElse(h.getClientConfig().getCaBundle(), "")
                         .isEmpty());
-        if (!injects) throw Problem.failed("no injection webhook with a CA bundle: new pods get no proxy", Kube.kubectl(kube.cluster())
+        if (!injects) throw Problem.failed("no injection webhook with a CA bundle: new pods get no proxy", kube.kubectl()
                 + " get mutatingwebhookconfigurations");
         return "injection webhook has its CA bundle";
     }
@@ -39,7 +39,7 @@ final class MeshChecks {
         if (network.isEmpty() || !network.equals(expected))
             throw Problem.failed("the namespace %s has %s: istiod does not know which network this cluster is on".formatted(
                     Istio.NAMESPACE, network.isEmpty() ? "no label topology.istio.io/network" : "the network " + network),
-                    "%s label namespace %s topology.istio.io/network=%s --overwrite".formatted(Kube.kubectl(kube.cluster()),
+                    "%s label namespace %s topology.istio.io/network=%s --overwrite".formatted(kube.kubectl(),
                             Istio.NAMESPACE, expected.isEmpty() ? "NETWORK" : expected));
         return network;
     }
@@ -56,7 +56,7 @@ final class MeshChecks {
 
     /** The client has a proxy, istiod knows it, and no proxy's configuration is stale. */
     String proxies(Kube kube) throws IOException {
-        String kubectl = Kube.kubectl(kube.cluster()), status = "istioctl --context %s proxy-status".formatted(kube.cluster().context());
+        String kubectl = kube.kubectl(), status = "istioctl --context %s proxy-status".formatted(kube.cluster().context());
         if (!new Client(kube, app).hasProxy())
             throw Problem.failed("the pods of %s have no proxy".formatted(app.client()),
                     "%1$s label namespace %2$s istio-injection=enabled --overwrite && %1$s rollout restart deployment -n %2$s"
@@ -99,8 +99,7 @@ final class MeshChecks {
     String eastWestReady(Kube kube) {
         if (kube.readyPods(Istio.NAMESPACE, Istio.EAST_WEST).isEmpty())
             throw Problem.failed("no pod of %s is ready: other networks cannot come in".formatted(Istio.EAST_WEST),
-                    "%s -n %s scale deployment %s --replicas 1".formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE,
-                    Istio.EAST_WEST));
+                    "%s -n %s scale deployment %s --replicas 1".formatted(kube.kubectl(), Istio.NAMESPACE, Istio.EAST_WEST));
         return "%s ready at %s".formatted(Istio.EAST_WEST, eastWestAddress(kube));
     }
 
@@ -121,7 +120,7 @@ final class MeshChecks {
             if (CANNOT_CONNECT.contains(result.get().exitCode()))
                 throw Problem.failed("%s cannot be reached from %s: %s".formatted(url, other.cluster(), result.get().lastLines()),
                         "%s get services,pods -n %s -l app=%s"
-                                .formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE, Istio.EAST_WEST));
+                                .formatted(kube.kubectl(), Istio.NAMESPACE, Istio.EAST_WEST));
         }
         String others = kubes.stream().filter(k -> k != kube).map(k -> k.cluster().name()).collect(Collectors.joining(", "));
         return others.isEmpty() ? "there is no other cluster" : "%s reached from %s".formatted(url, others);

@@ -29,7 +29,7 @@ public final class MetalLb {
     /** Applies upstream's manifest and the cluster's range, and waits for the controller. */
     public Action install(Kube kube) {
         Cluster cluster = kube.cluster();
-        String kubectl = Kube.kubectl(cluster);
+        String kubectl = cluster.kubectl();
         String byHand = """
                 %s apply -f %s
                 %s -n %s rollout status deployment/controller --timeout 180s

@@ -9,17 +9,17 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 final class PlatformChecks {
     private final List<Kube> kubes;
     private final Docker docker;
-    private final Kind kind;
+    private final Program kind;
     private final Istioctl istioctl;
 
-    PlatformChecks(List<Kube> kubes, Docker docker, Kind kind, Istioctl istioctl) {
+    PlatformChecks(List<Kube> kubes, Docker docker, Program kind, Istioctl istioctl) {
         this.kubes = kubes;
         this.docker = docker;
         this.kind = kind;
         this.istioctl = istioctl;
     }
 
-    String tools() { return "kind %s, istioctl %s".formatted(kind.program.look(), istioctl.program.look()); }
+    String tools() { return "kind %s, istioctl %s".formatted(kind.look(), istioctl.program.look()); }
 
     String reachable(Kube kube) {
         if (kube.cluster().isKind()) nodeRuns(kube.cluster());
@@ -37,13 +37,13 @@ final class PlatformChecks {
     String nodesReady(Kube kube) {
         Nodes nodes = Nodes.of(kube);
         List<String> complaints = nodes.complaints();
-        if (!complaints.isEmpty()) throw Problem.failed(String.join("\n", complaints), Kube.kubectl(kube.cluster()) + " describe nodes");
+        if (!complaints.isEmpty()) throw Problem.failed(String.join("\n", complaints), kube.kubectl() + " describe nodes");
         return nodes.all().size() + (nodes.all().size() == 1 ? " node Ready" : " nodes Ready");
     }
 
     String systemPods(Kube kube) {
         List<String> not = new Pods(kube, "kube-system").states();
-        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), Kube.kubectl(kube.cluster()) + " get pods -n kube-system");
+        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), kube.kubectl() + " get pods -n kube-system");
         return "all ready in kube-system";
     }
 
@@ -65,7 +65,7 @@ final class PlatformChecks {
                 throw Problem.failed("%s was told that its API server is at %s; it is at https://%s:6443".formatted(other.cluster(), server,
                         right), cluster.isKind() ? "jbang KindDemo.java (it makes the remote secrets anew)"
                         : "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -".formatted(
-                                cluster.context(), cluster.id(), Kube.kubectl(other.cluster())));
+                                cluster.context(), cluster.id(), other.kubectl()));
         }
         return told.isEmpty() ? "no other cluster was told" : String.join(", ", told);
     }
@@ -74,7 +74,7 @@ final class PlatformChecks {
         if (!kube.cluster().isKind() && kube.client().namespaces().withName(MetalLb.NAMESPACE).get() == null)
             return "there is no MetalLB: addresses come from elsewhere";
         List<String> not = new Pods(kube, MetalLb.NAMESPACE).states();
-        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), Kube.kubectl(kube.cluster()) + " describe pods -n "
+        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), kube.kubectl() + " describe pods -n "
                 + MetalLb.NAMESPACE);
         return new Deployments(kube, MetalLb.NAMESPACE).ready();
     }
@@ -82,7 +82,7 @@ final class PlatformChecks {
     /** Every LoadBalancer service has an address, from this cluster's own range, which no other cluster's overlaps. */
     String addresses(Kube kube) {
         List<AddressRange> own = MetalLb.ranges(kube);
-        String pools = Kube.kubectl(kube.cluster()) + " get ipaddresspools,services -A";
+        String pools = kube.kubectl() + " get ipaddresspools,services -A";
         if (own.isEmpty() && kube.cluster().isKind())
             throw Problem.failed("MetalLB has no address pool", "jbang KindDemo.java (it makes the pool anew); see "
                 + pools);
@@ -93,8 +93,7 @@ final class PlatformChecks {
         }
         Map<String, String> addresses = new TreeMap<>();
         for (Service service : kube.client().services().inAnyNamespace().list().getItems())
-            if ("LoadBalancer".equals(service.getSpec().getType())) addresses.put(service.getMetadata().getName(),
-                    Kube.address(service));
+            if ("LoadBalancer".equals(service.getSpec().getType())) addresses.put(service.getMetadata().getName(), Kube.address(service));
         addresses.forEach((name, address) -> {
             if (address.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), pools);
             if (!own.isEmpty() && own.stream().noneMatch(r -> r.contains(AddressRange.ofAddress(address))))

@@ -25,9 +25,9 @@ public final class RemoteSecrets {
         String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.context(), cluster.id());
         String address = cluster.isKind() ? "docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s".formatted(
                 Docker.network(), cluster.controlPlane())
-                : Kube.kubectl(cluster) + " get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}'";
+                : cluster.kubectl() + " get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}'";
         String byHand = others.stream().map(o -> "%s \"https://$(%s):6443\" | %s apply -f -".formatted(create, address,
-                Kube.kubectl(o.cluster()))).collect(Collectors.joining("\n"));
+                o.kubectl())).collect(Collectors.joining("\n"));
         return new Action(byHand, seen -> {
             var secret = new AtomicReference<String>();
             Await.until(cluster + ": a token for the other control planes", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {

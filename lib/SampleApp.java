@@ -24,7 +24,7 @@ public final class SampleApp {
      * @param istio    knows the settings of the proxies
      */
     public Action install(Kube kube, boolean locality, IstioInstall istio) {
-        String kubectl = Kube.kubectl(kube.cluster());
+        String kubectl = kube.kubectl();
         List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
         String byHand = files.stream().map(f -> manifests.byHand(f, Map.of(), kubectl + " apply")).collect(Collectors.joining("\n"))
                 + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, APP.namespace());
@@ -42,13 +42,13 @@ public final class SampleApp {
         StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
         Cluster first = mesh.clusters().getFirst();
         text.append("  jbang Verify.java%s\n".formatted(settings.asTyped()));
-        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(Kube.kubectl(first), APP.namespace(),
+        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
                 APP.client()));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
         for (Cluster cluster : mesh.clusters()) text.append(cluster.isKind()
                 ? "  %s: http://localhost:%d/hello\n".formatted(cluster, cluster.httpPort())
                 : "  %s -n %s port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n".formatted(
-                        Kube.kubectl(cluster), Istio.NAMESPACE));
+                        cluster.kubectl(), Istio.NAMESPACE));
         text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));
         return text.toString();
     }

@@ -77,8 +77,7 @@ public final class Tool {
             return result;
         } catch (TimeoutException e) {
             throw Problem.failed("`%s` did not end within %d s; it last said:\n%s".formatted(typed, limit.toSeconds(),
-                    err.toString(StandardCharsets.UTF_8).strip()),
-                    "run it by hand to see where it hangs");
+                    err.toString(StandardCharsets.UTF_8).strip()), "run it by hand to see where it hangs");
         } catch (IOException e) {
             throw Problem.unfit(command + " was not found on PATH, or cannot be run", howToInstall);
         } catch (InterruptedException e) {

@@ -23,7 +23,7 @@ final class TrustChecks {
     private String rootOf(Kube kube) {
         var trusted = kube.client().configMaps().inNamespace(app.namespace()).withName("istio-ca-root-cert").get();
         if (trusted == null) throw Problem.failed("workloads of %s have no root to trust: the configmap istio-ca-root-cert is missing"
-                .formatted(app.namespace()), "%s get configmaps -n %s".formatted(Kube.kubectl(kube.cluster()), app.namespace()));
+                .formatted(app.namespace()), "%s get configmaps -n %s".formatted(kube.kubectl(), app.namespace()));
         return trusted.getData().get("root-cert.pem").strip();
     }
 
@@ -83,7 +83,7 @@ final class TrustChecks {
         Date end = istiods.getFirst().getNotAfter();
         if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT and was not renewed".formatted(end),
                 "jbang KindDemo.java (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
-                        .formatted(Kube.kubectl(kube.cluster()), Istio.NAMESPACE));
+                        .formatted(kube.kubectl(), Istio.NAMESPACE));
         Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root);
     }
 
@@ -129,9 +129,9 @@ final class TrustChecks {
         if (plain.isEmpty()) return "the proxy's image has no curl to look with";
         String saw = plain.get().lastLines();
         if (plain.get().ok()) throw Problem.failed("%s answered a request in plaintext: %s".formatted(url, saw),
-                "%s apply -f manifests/apps/strict.yaml".formatted(Kube.kubectl(kube.cluster())));
+                "%s apply -f manifests/apps/strict.yaml".formatted(kube.kubectl()));
         if (MeshChecks.CANNOT_CONNECT.contains(plain.get().exitCode())) throw Problem.failed("cannot connect to %s: %s".formatted(url, saw),
-                "%s get pods -o wide -n %s".formatted(Kube.kubectl(kube.cluster()), app.namespace()));
+                "%s get pods -o wide -n %s".formatted(kube.kubectl(), app.namespace()));
         client.ask(1);
         return "%s: %s; through the mesh: served".formatted(url, saw);
     }

@@ -18,8 +18,7 @@ public final class Versions {
     /** kind, the oldest that fits. https://github.com/kubernetes-sigs/kind/releases */
     static final String KIND = "0.33.0";
     /** The node image, from kind's release page for {@link #KIND}; KIND_DEMO_NODE_IMAGE overrides it. */
-    static final String NODE_IMAGE =
-            "kindest/node:v1.36.4@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed";
+    static final String NODE_IMAGE = "kindest/node:v1.36.4@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed";
 
     /** MetalLB's native manifest. https://metallb.io/installation/#installation-by-manifest */
     static final String METALLB = "v0.15.2";

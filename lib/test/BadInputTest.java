@@ -159,8 +159,7 @@ class BadInputTest {
                 assertTrue(second.err().contains("another run is at work on this demo: KindDemo, process 4711"), second.err());
             }
         }
-        Shell.Result alone = Shell.run("jbang Teardown.java", own);
-        assertEquals(0, alone.exitCode(), alone.all());
+        Shell.Result alone = Shell.succeeds("jbang Teardown.java", own);
         assertFalse(Files.exists(state));
     }
 
@@ -221,8 +220,7 @@ class BadInputTest {
 
     @Test void aFolderThatAShellWouldTakeApart() throws IOException {
         String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\n");
-        Shell.Result plan = Shell.run("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
-        assertEquals(0, plan.exitCode(), plan.all());
+        Shell.Result plan = Shell.succeeds("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
         Shell.run("cd '%s' && kubectl() { :; }; istioctl() { :; }; kind() { :; }; docker() { echo 1; }; openssl() { :; }; %s".formatted(
                 folder, plan.out().replace("set -euo pipefail", "")));
         assertFalse(Files.exists(folder.resolve("pwned")) || Files.exists(Shell.PROJECT.resolve("pwned")), plan.out());
@@ -268,8 +266,7 @@ class BadInputTest {
                 .formatted(Shell.NODE_IMAGE)).out().strip();
         try {
             refused(Problem.UNFIT, "a kind cluster named so1 exists and was not made by this demo", "");
-            Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
-            assertEquals(0, teardown.exitCode(), teardown.all());
+            Shell.Result teardown = Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
             String there = "docker ps --quiet --no-trunc --filter id=" + id;
             String onTerminal = "printf '%s\\n' | script -qec 'jbang Teardown.java --force' /dev/null";
             assertEquals(id, Shell.run(there).out().strip(), "Teardown must leave it alone");

@@ -12,11 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What the real scripts print of themselves. */
 @Tag("unit")
 class HelpTest {
-    private static String printed(String command) {
-        Shell.Result result = Shell.run(command, Map.of("COLUMNS", "80"));
-        assertEquals(0, result.exitCode(), command + "\n" + result.all());
-        return result.out();
-    }
+    private static String printed(String command) { return Shell.succeeds(command, Map.of("COLUMNS", "80")).out(); }
 
     @ParameterizedTest @ValueSource(strings = {"KindDemo", "Verify", "Teardown"})
     void helpIsAManualPageOf80Columns(String script) throws IOException {

@@ -21,8 +21,7 @@ class ParsingTest {
     @Test void proxyStatusOfIstioctl() throws IOException {
         String proxy = "{\"node\": {\"id\": \"%s\"}, \"genericXdsConfigs\": [{\"configStatus\": \"SYNCED\"}, {\"configStatus\": \"%s\"}]}";
         assertEquals(Map.of("sleep-1.sample", Set.of("SYNCED"), "gateway.istio-system", Set.of("SYNCED", "STALE")),
-                Istioctl.parseProxyStatus(
-                "{\"resources\": [%s, %s]}".formatted(proxy.formatted("sleep-1.sample", "SYNCED"),
+                Istioctl.parseProxyStatus("{\"resources\": [%s, %s]}".formatted(proxy.formatted("sleep-1.sample", "SYNCED"),
                         proxy.formatted("gateway.istio-system", "STALE"))));
     }
 

@@ -342,7 +342,7 @@ class ReportTest {
             process.destroy();
             if (!process.waitFor(5, TimeUnit.SECONDS)) all.forEach(ProcessHandle::destroyForcibly);
             for (ProcessHandle one : all) one.onExit().get(5, TimeUnit.SECONDS);
-            assertEquals(0, Shell.run("rm -rf '%s'".formatted(home)).exitCode());
+            Shell.succeeds("rm -rf '%s'".formatted(home));
         }
     }
 }

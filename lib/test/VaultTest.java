@@ -184,10 +184,10 @@ class VaultTest {
         String token = Files.readString(vault.token(FIRST));
         Vault again = fresh();
         assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
-        assertEquals(0, Shell.run("docker restart " + NAME).exitCode());
+        Shell.succeeds("docker restart " + NAME);
         again = fresh();
         assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
-        assertEquals(0, Shell.run("docker rm --force " + NAME).exitCode());
+        Shell.succeeds("docker rm --force " + NAME);
         again = fresh();
         assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
         assertEquals(token, Files.readString(vault.token(FIRST)));
