@@ -42,10 +42,15 @@ public final class Diagnostics {
         facts.put("timings.txt", () -> timings);
         settings.console().logFile().ifPresent(log -> facts.put("log.txt", () -> Files.readString(log)));
         facts.put("network.json", () -> docker.describeNetwork().toPrettyString());
-        for (Docker.Node node : docker.nodes()) if (node.ours()) facts.put("%s/node-%s.txt".formatted(node.cluster(), node.name()), () ->
+        List<Docker.Node> nodes = docker.nodes().stream().filter(Docker.Node::ours).toList();
+        for (Docker.Node node : nodes) facts.put("%s/node-%s.txt".formatted(node.cluster(), node.name()), () ->
                 node + "\n" + docker.logs(node.name(), LOG_LINES));
         for (String server : new Vault(settings, docker).found()) facts.put(server + ".txt", () -> docker.logs(server, LOG_LINES));
-        for (Kube kube : kubes) facts(kube).forEach((name, fact) -> facts.put(kube.cluster() + "/" + name, fact));
+        for (Kube kube : kubes) {
+            // an API server that sleeps takes its time to say nothing; its node's file tells why
+            boolean asleep = nodes.stream().anyMatch(n -> n.name().equals(kube.cluster().controlPlane()) && (!n.running() || n.paused()));
+            if (!asleep) facts(kube).forEach((name, fact) -> facts.put(kube.cluster() + "/" + name, fact));
+        }
 
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Callable<Void>> writing = facts.entrySet().stream().<Callable<Void>>map(f -> () -> {

@@ -226,6 +226,7 @@ class DemoTest {
             Shell.Result refused = Shell.run("jbang KindDemo.java", OWN);
             assertEquals(Problem.FAILED, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains("is paused") && refused.err().contains("docker unpause so2-control-plane"), refused.err());
+            assertTrue(Shell.inTime("a paused node", refused.took(), Duration.ofSeconds(15)), "it took " + refused.took());
         } finally {
             succeeds("docker unpause so2-control-plane");
         }
