@@ -59,7 +59,7 @@ public final class Images {
     }
 
     /** What is there and what must be pulled; a {@link Problem} that names the images which neither the engine has nor a registry. */
-    public String check() {
+    public String check() throws Exception {
         Set<String> missing = all();
         missing.removeAll(docker.present(List.copyOf(missing)).keySet());
         if (bundle.isPresent() && !bundle.get().images().containsAll(missing)) {
@@ -68,7 +68,8 @@ public final class Images {
                     "make the bundle with the same options");
         }
         if (bundle.isPresent()) return "%d, in the bundle or in the engine".formatted(names.size() + 1);
-        List<String> nowhere = missing.parallelStream().filter(image -> !docker.published(image)).toList();
+        SortedSet<String> nowhere = new ConcurrentSkipListSet<>();
+        inParallel(missing, image -> { if (!docker.published(image)) nowhere.add(image); });
         if (!nowhere.isEmpty())
             throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + String.join(", ", nowhere),
                     "check the name and your connection: docker pull " + nowhere.getFirst());

@@ -14,8 +14,6 @@ public record Istio(Kube kube) {
     /** The clusters of a mesh as their control planes describe themselves: another mesh than ours has IDs and networks of its own. */
     public static Mesh mesh(Mesh named, Console console) {
         return new Mesh(named.clusters().stream().map(cluster -> {
-            if (!Kubeconfig.ofUser().has(cluster.context()))
-                throw Problem.usage("the kubeconfig has no context " + cluster.context(), "kubectl config get-contexts");
             try (Kube kube = new Kube(cluster, console)) {
                 Istio istio = new Istio(kube);
                 return new Cluster(cluster.index(), cluster.name(), cluster.context(), istio.clusterId(), istio.network());

@@ -135,9 +135,16 @@ public final class Settings {
 
     private ParameterException wrong(String message) { return new ParameterException(command.commandLine(), message); }
 
-    /** Looks which clusters exist: they are the default for what is not asked for. A {@link Problem} when no engine answers. */
+    /**
+     * Looks which clusters exist: they are the default for what is not asked for. A {@link Problem} when no engine answers, or
+     * --contexts names what is not there.
+     */
     public Settings discover(Docker docker) {
-        if (existing()) return this;
+        if (existing()) {
+            for (String context : contexts) if (!Kubeconfig.ofUser().has(context))
+                throw Problem.usage("the kubeconfig has no context " + context, "kubectl config get-contexts");
+            return this;
+        }
         docker.engine();
         found = Inventory.of(namePrefix, docker.nodes());
         return this;

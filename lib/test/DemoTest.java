@@ -132,9 +132,11 @@ class DemoTest {
         Shell.Result verify = succeeds(readme("--contexts kind-so1"));
         assertTrue(verify.out().contains("kind-so2: who-answers: {kind-so2=40} of 40") && verify.out().contains("The mesh works."),
                 verify.out());
-        Shell.Result unknown = Shell.run("jbang Verify.java --contexts kind-so1,nowhere", OWN);
-        assertEquals(Problem.USAGE, unknown.exitCode(), unknown.all());
-        assertTrue(unknown.err().contains("no context nowhere"), unknown.err());
+        for (String script : List.of("KindDemo", "Verify", "Teardown")) {
+            Shell.Result unknown = Shell.run("jbang %s.java --contexts kind-so1,nowhere".formatted(script), OWN);
+            assertEquals(Problem.USAGE, unknown.exitCode(), unknown.all());
+            assertTrue(unknown.err().contains("no context nowhere\n    → kubectl config get-contexts"), unknown.err());
+        }
     }
 
     @Test @Order(6) void threeEndpointsOneOnTheEastWestGateway() throws IOException {
