@@ -159,7 +159,7 @@ class BadInputTest {
                 assertTrue(second.err().contains("another run is at work on this demo: KindDemo, process 4711"), second.err());
             }
         }
-        Shell.Result alone = Shell.succeeds("jbang Teardown.java", own);
+        Shell.succeeds("jbang Teardown.java", own);
         assertFalse(Files.exists(state));
     }
 
@@ -177,8 +177,7 @@ class BadInputTest {
     }
 
     @Test void aContainerOfVaultsNameThatIsNotOurs() {
-        String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60"
-                .formatted(Shell.NODE_IMAGE)).out().strip();
+        String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE)).out().strip();
         try {
             refused(Problem.UNFIT, "a container named so-vault exists and was not made by this demo", "--ca vault");
             Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
@@ -262,11 +261,11 @@ class BadInputTest {
 
     @Test void aClusterOfTheSameNameThatIsNotOurs() {
         // a node is known by its labels, so a container that has them stands for a foreign cluster
-        String id = Shell.run("docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane --entrypoint sleep %s 60"
-                .formatted(Shell.NODE_IMAGE)).out().strip();
+        String id = Shell.run("docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane"
+                + " --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE)).out().strip();
         try {
             refused(Problem.UNFIT, "a kind cluster named so1 exists and was not made by this demo", "");
-            Shell.Result teardown = Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
+            Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
             String there = "docker ps --quiet --no-trunc --filter id=" + id;
             String onTerminal = "printf '%s\\n' | script -qec 'jbang Teardown.java --force' /dev/null";
             assertEquals(id, Shell.run(there).out().strip(), "Teardown must leave it alone");

@@ -87,14 +87,16 @@ class BreakageTest {
                 "control plane", "istiod-ready", "so2");
     }
 
-    /** A command that rolls these deployments of so2 and waits until they are ready. */
-    private static String restart(String namespace, String names) {
-        return "%1$srollout restart deployment %3$s -n %2$s && %1$srollout status deployment %3$s -n %2$s --timeout 120s".formatted(SO2,
-                namespace, names);
+    /** Commands, a line each, that roll these deployments of so2 and wait until they are ready. */
+    private static String restart(String namespace, String names, int seconds) {
+        return """
+                %1$srollout restart deployment %3$s -n %2$s
+                %1$srollout status deployment %3$s -n %2$s --timeout %4$ds
+                """.formatted(SO2, namespace, names, seconds);
     }
 
     @Tag("long") @Test void aClientWithoutItsProxy() throws IOException {
-        String label = SO2 + "label namespace sample istio-injection", restart = " && " + restart("sample", "sleep");
+        String label = "set -e\n" + SO2 + "label namespace sample istio-injection", restart = "\n" + restart("sample", "sleep", 60);
         named(label + "-" + restart, label + "=enabled" + restart, "control plane", "proxies", "so2");
     }
 
@@ -113,21 +115,22 @@ class BreakageTest {
                 %1$sdelete $secret
                 %1$screate secret generic cacerts -n istio-system --from-file=root-cert.pem --from-file=ca-cert.pem \\
                   --from-file=ca-key.pem --from-file=cert-chain.pem
-                """.formatted(SO2, folder) + restart("istio-system", "istiod");
+                """.formatted(SO2, folder) + restart("istio-system", "istiod", 120);
         // a pod that starts with the other root in its volume would wait for istiod until the kubelet brings it the right one
         String mend = """
                 set -e; cd %2$s
                 %1$sreplace --force -f saved.yaml
                 %3$s
                 root() { %1$sget "$@" -o jsonpath='{.data.root-cert\\.pem}'; }
-                for second in {1..90}; do
-                  [ "$(root configmap istio-ca-root-cert -n sample)" != "$(root secret cacerts -n istio-system | base64 -d)" ] || break
+                end=$((SECONDS + 90))
+                until [ "$(root configmap istio-ca-root-cert -n sample)" = "$(root secret cacerts -n istio-system | base64 -d)" ]; do
+                  [ $SECONDS -lt $end ] || { echo "istiod has not given the root to sample"; exit 1; }
                   sleep 1
                 done
                 %4$s
                 %5$s
-                """.formatted(SO2, folder, restart("istio-system", "istiod"), restart("sample", ""),
-                restart("istio-system", "istio-eastwestgateway istio-ingressgateway istio-egressgateway"));
+                """.formatted(SO2, folder, restart("istio-system", "istiod", 120), restart("sample", "", 120),
+                restart("istio-system", "istio-eastwestgateway istio-ingressgateway istio-egressgateway", 120));
         named(exchange, mend, "trust", "same-root", "");
     }
 }

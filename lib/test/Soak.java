@@ -9,8 +9,10 @@ import module java.base;
 final class Soak {
     /** What is killed, in either cluster. Not the client, nor its node so1: whoever asks must live to tell. */
     private enum Fault {
-        APP("an instance of the app", "sample", "helloworld"), GATEWAY("an east-west gateway", "istio-system", "istio-eastwestgateway"),
-        ISTIOD("an istiod", "istio-system", "istiod"), NODE("the other cluster's node", "", "");
+        APP("an instance of the app", "sample", "helloworld"),
+        GATEWAY("an east-west gateway", "istio-system", "istio-eastwestgateway"),
+        ISTIOD("an istiod", "istio-system", "istiod"),
+        NODE("the other cluster's node", "", "");
 
         private final String title, namespace, app;
 
