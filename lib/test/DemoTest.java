@@ -170,7 +170,7 @@ class DemoTest {
             assertTrue(succeeds(kubectl + " get deployment istio-egressgateway -n istio-system -o jsonpath='{.status.readyReplicas}'").out()
                     .equals("1"));
             assertTrue(succeeds(kubectl + " get pods -n metallb-system -o jsonpath='{.items[*].spec.containers[*].image}'").out()
-                    .contains("v0.15.2"));
+                    .contains(Versions.METALLB));
         }
         assertEquals("127.0.0.1",
                 succeeds("docker inspect so1-control-plane --format '{{(index (index .HostConfig.PortBindings \"32031/tcp\") 0).HostIp}}'").out().strip());

@@ -33,8 +33,8 @@ class FetchTest {
 
     @Test @Tag("e2e") void preflightSaysWhatIsFetchedAndLeavesItThere() {
         String said = succeeds("jbang Verify.java --preflight").out();
-        assertTrue(said.contains("√ kind: v0.33.0 is fetched from 127.0.0.1: kind was not found on PATH"), said);
-        assertTrue(said.contains("√ istioctl: 1.31.1 is fetched from 127.0.0.1: istioctl was not found on PATH"), said);
+        assertTrue(said.contains("√ kind: v%s is fetched from 127.0.0.1: kind was not found on PATH".formatted(Versions.KIND)), said);
+        assertTrue(said.contains("√ istioctl: %s is fetched from 127.0.0.1: istioctl was not found on PATH".formatted(Versions.ISTIO)), said);
         assertTrue(upstream.asked.stream().allMatch(p -> p.contains(".sha256")), upstream.asked.toString());
         assertFalse(Files.exists(folder.resolve("cache")));
         String plan = succeeds("jbang KindDemo.java --dry-run").out();
