@@ -74,13 +74,56 @@ public record Home(Path cache, Path state) {
     public static void writePrivate(Path file, byte[] content) throws IOException {
         Path draft = file.resolveSibling(file.getFileName() + ".new");
         Files.deleteIfExists(draft);
-        boolean posix = file.getFileSystem().supportedFileAttributeViews().contains("posix");
-        FileAttribute<?>[] mode = posix
-                ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))}
-                : new FileAttribute<?>[0];
-        Files.createFile(draft, mode);
-        Files.write(draft, content);
+        write(draft, content, "rw-------", StandardOpenOption.CREATE_NEW);
         Files.move(draft, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /** Where {@link #overwrite} keeps what was in a file. */
+    static Path copyOf(Path file) { return file.resolveSibling(file.getFileName() + ".kind-demo-copy"); }
+
+    /**
+     * Writes a file of the user's in place, through links: it stays the same file, with its owner and mode. Meanwhile a copy beside
+     * it, which only its owner may read, has what was in it: a run that is ended halfway leaves one of the two whole.
+     *
+     * @param mode of a file that is new, such as rw-------
+     */
+    static void overwrite(Path file, byte[] content, String mode) throws IOException {
+        refuseCut(file);
+        byte[] before = Files.exists(file) ? Files.readAllBytes(file) : null;
+        Path copy = copyOf(file);
+        try {
+            if (before != null) write(copy, before, "rw-------", StandardOpenOption.CREATE_NEW);
+            write(file, content, mode, StandardOpenOption.CREATE);
+        } catch (IOException e) {
+            if (before != null && !Arrays.equals(before, Files.readAllBytes(file)))
+                throw new IOException("%s; what was in it is in %s".formatted(e.getMessage(), copy), e);
+            Files.deleteIfExists(copy);
+            throw e;
+        }
+        Files.deleteIfExists(copy);
+    }
+
+    /** A {@link Problem} when an earlier run was ended while it wrote the file: which of the two is right only the user knows. */
+    static void refuseCut(Path file) throws IOException {
+        Path copy = copyOf(file);
+        if (!Files.exists(copy) || Files.exists(file) && Files.mismatch(copy, file) < 0) {
+            Files.deleteIfExists(copy);
+            return;
+        }
+        throw Problem.unfit("an earlier run ended while it wrote %s; %s has what was in it before".formatted(file, copy),
+                "compare the two, then: cp %1$s %2$s && rm %1$s; or only: rm %1$s".formatted(Tool.quoted("" + copy), Tool.quoted("" + file)));
+    }
+
+    private static void write(Path file, byte[] content, String mode, StandardOpenOption create) throws IOException {
+        boolean posix = file.getFileSystem().supportedFileAttributeViews().contains("posix");
+        FileAttribute<?>[] attributes = posix
+                ? new FileAttribute<?>[] {PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(mode))}
+                : new FileAttribute<?>[0];
+        try (FileChannel out = FileChannel.open(file, Set.of(create, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING),
+                attributes)) {
+            for (ByteBuffer left = ByteBuffer.wrap(content); left.hasRemaining();) out.write(left);
+            out.force(true);
+        }
     }
 
     /** Removes the demo's state; with {@code all} the cache too, which could serve the next one. */

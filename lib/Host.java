@@ -143,11 +143,11 @@ final class Host {
     String proxy() {
         var proxies = new Proxies(System.getenv());
         if (proxies.variable("HTTP_PROXY").isEmpty() && proxies.variable("HTTPS_PROXY").isEmpty()) return "none";
-        List<String> direct = List.of(proxies.variable("NO_PROXY").split("\\s*,\\s*")), wanted = new ArrayList<>(List.of("127.0.0.1",
-                "localhost"));
+        List<String> wanted = new ArrayList<>(List.of("127.0.0.1", "localhost"));
         docker.findNetwork().ifPresent(network -> network.at("/IPAM/Config").findValuesAsText("Subnet").stream()
                 .filter(s -> s.contains(".")).forEach(wanted::add));
-        List<String> lacking = wanted.stream().filter(w -> !direct.contains(w)).toList();
+        List<String> lacking = wanted.stream().filter(w -> !(w.contains("/") ? Arrays.stream(("" + AddressRange.ofSubnet(w)).split("-"))
+                : Stream.of(w)).allMatch(address -> proxies.listed(address, 80))).toList();
         if (!lacking.isEmpty()) throw Problem.unfit("a proxy is set, and NO_PROXY lacks " + String.join(", ", lacking),
                 "export NO_PROXY=\"$NO_PROXY,%s\"".formatted(String.join(",", lacking)));
         return "set, and not for this machine and the docker network";

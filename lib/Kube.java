@@ -6,21 +6,14 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
-import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.Informable;
-import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
-import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 
 /** One cluster's API server: what kubectl would do. */
 public final class Kube implements AutoCloseable {
     /** The field manager of everything that is applied, seen in {@code kubectl get --show-managed-fields}. */
     static final String MANAGER = "kind-demo";
-
-    /** One for all clusters: what it learns of a type it need not learn again. */
-    private static final KubernetesSerialization SERIALIZATION = new KubernetesSerialization();
 
     /** Resource versions are decimals, of any length. */
     private static final Comparator<String> NEWER = Comparator.comparingInt(String::length).thenComparing(Comparator.naturalOrder());
@@ -49,17 +42,7 @@ public final class Kube implements AutoCloseable {
             if (!Kubeconfig.ofUser().has(cluster.context()))
                 throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()),
                         "jbang KindDemo.java (or: kind export kubeconfig --name %s)".formatted(cluster));
-            Config config = Config.autoConfigure(cluster.context());
-            config.setConnectionTimeout(5_000);
-            config.setRequestTimeout(20_000);
-            config.setRequestRetryBackoffLimit(4);
-            // Go's clients never send loopback traffic to a proxy; this one must be told
-            if (Proxies.isLoopback(URI.create(config.getMasterUrl()).getHost())) {
-                config.setHttpProxy(null);
-                config.setHttpsProxy(null);
-            }
-            client = new KubernetesClientBuilder().withConfig(config).withKubernetesSerialization(SERIALIZATION)
-                    .withHttpClientFactory(new JdkHttpClientFactory()).build();
+            client = ClientConfig.connect(cluster.context(), Kubeconfig.ofUser(), System.getenv(), console);
         }
         return client;
     }
@@ -79,16 +62,38 @@ public final class Kube implements AutoCloseable {
         });
     }
 
-    /** The API server as other clusters can reach it: as the kubeconfig has it, unless that is a loopback address. */
+    /** The API server as other clusters can reach it: as the kubeconfig has it, unless only this machine reaches that. */
     String reachableServer() {
         URI known = URI.create(client().getMasterUrl().toString());
-        return Proxies.isLoopback(known.getHost()) ? ownServer() : known.toString();
+        return onlyFromHere(known.getHost()) ? ownServer() : known.toString();
+    }
+
+    /**
+     * Whether a host means this machine, and so another one in a container: a loopback address in any spelling, the address of all
+     * interfaces (https://k3d.io gives that), names that Docker and its like have for the host, or a name that resolves to such an address.
+     */
+    static boolean onlyFromHere(String host) {
+        if (host.matches("(?i).*\\.(docker|containers)\\.internal|host\\.[^.]+\\.internal|(.*\\.)?localhost\\.?")) return true;
+        try {
+            Optional<InetAddress> literal = Proxies.literal(host);
+            List<InetAddress> addresses = literal.isPresent() ? List.of(literal.get()) : List.of(InetAddress.getAllByName(host));
+            return addresses.stream().anyMatch(address -> address.isLoopbackAddress() || address.isAnyLocalAddress());
+        } catch (UnknownHostException e) {
+            return false; // a proxy may know it
+        }
     }
 
     /** The API server as the cluster itself knows it. */
     String ownServer() {
-        var subset = client().endpoints().inNamespace("default").withName("kubernetes").get().getSubsets().getFirst();
-        return "https://%s:%d".formatted(subset.getAddresses().getFirst().getIp(), subset.getPorts().getFirst().getPort());
+        var endpoints = client().endpoints().inNamespace("default").withName("kubernetes").get();
+        String command = "%s get endpoints kubernetes -n default".formatted(kubectl());
+        if (endpoints == null || endpoints.getSubsets() == null || endpoints.getSubsets().isEmpty())
+            throw Problem.failed("%s: the API server's own address is not known".formatted(cluster), command);
+        var subset = endpoints.getSubsets().getFirst();
+        String ip = subset.getAddresses().getFirst().getIp();
+        if (onlyFromHere(ip)) throw Problem.failed("%s: its API server is at %s, which other clusters cannot reach".formatted(cluster, ip),
+                "name an address that they can reach: kubectl config set clusters.NAME.server https://ADDRESS:PORT");
+        return "https://%s:%d".formatted(ip.contains(":") ? "[" + ip + "]" : ip, subset.getPorts().getFirst().getPort());
     }
 
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */

@@ -43,8 +43,10 @@ package lib;
 // tools: outside programs, the API server, files; they know nothing of what the demo is
 //SOURCES Assets.java
 //SOURCES Certificates.java
+//SOURCES ClientConfig.java
 //SOURCES Compose.java
 //SOURCES Console.java
+//SOURCES CredentialPlugin.java
 //SOURCES Definitions.java
 //SOURCES Deployments.java
 //SOURCES Docker.java

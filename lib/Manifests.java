@@ -57,7 +57,7 @@ public final class Manifests {
                     String.join(", ", changed)), "choose another folder, or overwrite them with --force");
             for (String path : ALL) {
                 Files.createDirectories(target.resolve(path).getParent());
-                Files.writeString(target.resolve(path), own.read(path));
+                Home.overwrite(target.resolve(path), own.read(path).getBytes(StandardCharsets.UTF_8), "rw-rw-rw-");
             }
         } catch (IOException e) {
             throw Problem.usage("cannot write the manifests: %s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()),

@@ -49,7 +49,8 @@ final class PlatformChecks {
 
     /**
      * What the other clusters were told of this one's API server is where it is: an engine may give its node another address after
-     * a restart. Of a cluster that is not ours it is only known that no other cluster finds it at a loopback address.
+     * a restart. Of a cluster that is not ours it is only known that no other cluster finds it at an address
+     * of this machine alone.
      */
     String remoteAddress(Kube kube) {
         Cluster cluster = kube.cluster();
@@ -59,9 +60,9 @@ final class PlatformChecks {
             if (secret == null) continue; // whether there must be one is the control plane's matter
             String kubeconfig = Certificates.decode(secret.getData().get(cluster.id()));
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
-            String host = URI.create(server).getHost(), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
+            String host = Objects.requireNonNullElse(URI.create(server).getHost(), ""), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
             told.add(server);
-            if (cluster.isKind() ? !host.equals(right) : Proxies.isLoopback(host))
+            if (cluster.isKind() ? !host.equals(right) : Kube.onlyFromHere(host))
                 throw Problem.failed("%s was told that its API server is at %s; it is at https://%s:6443".formatted(other.cluster(), server,
                         right), cluster.isKind() ? "jbang KindDemo.java (it makes the remote secrets anew)"
                         : "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -".formatted(
