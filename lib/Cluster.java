@@ -19,7 +19,13 @@ public record Cluster(int index, String name, String context, String id, String 
     public boolean isKind() { return context.equals("kind-" + name); }
 
     /** How kubectl is typed for it. */
-    String kubectl() { return "kubectl --context " + context; }
+    String kubectl() { return "kubectl --context " + typedContext(); }
+
+    /** The context as a shell takes it: it may have any characters. */
+    String typedContext() { return Commands.quoted(context); }
+
+    /** How names of files begin that are made for it. */
+    String file() { return isKind() ? name : id; }
 
     public String region() { return "region" + index; }
 

@@ -47,7 +47,7 @@ public record Istio(Kube kube) {
             return istiod.stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().getFirst().getEnv().stream())
                     .filter(e -> e.getName().equals("CLUSTER_ID")).map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
                             "%s: there is no istiod in %s".formatted(kube.cluster(), NAMESPACE), "istioctl version --context "
-                            + kube.cluster().context()));
+                            + kube.cluster().typedContext()));
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }

@@ -40,6 +40,8 @@ public final class Kube implements AutoCloseable {
 
     Console console() { return console; }
 
+    Commands commands() { return console.commands(); }
+
     /** How the same is typed: kubectl, and the cluster's context. */
     String kubectl() { return cluster.kubectl(); }
 
@@ -48,7 +50,7 @@ public final class Kube implements AutoCloseable {
         if (client == null) {
             if (!Kubeconfig.ofUser().has(cluster.context()))
                 throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()),
-                        "jbang KindDemo.java (or: kind export kubeconfig --name %s)".formatted(cluster));
+                        "%s (or: kind export kubeconfig --name %s)".formatted(commands().kindDemo(), cluster));
             Config config = Config.autoConfigure(cluster.context());
             config.setConnectionTimeout(5_000);
             config.setRequestTimeout(20_000);

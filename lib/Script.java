@@ -134,8 +134,7 @@ public abstract class Script implements Callable<Integer> {
 
     /** What to type next after Ctrl-C. */
     protected String afterInterrupt() {
-        return "go on from here: jbang KindDemo.java%s%s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped(),
-                settings.offlineAsTyped());
+        return "resume: %s; or remove it: %s".formatted(settings.commands().kindDemo(), settings.commands().teardown());
     }
 
     static String version() {

@@ -242,9 +242,6 @@ public final class Settings {
         return Optional.ofNullable(bundle);
     }
 
-    /** The option that must be repeated where nothing can be fetched. */
-    String offlineAsTyped() { return offline == null ? "" : " --offline " + Tool.quoted("" + offline); }
-
     /** Where --diagnostics wants them. */
     public Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }
 
@@ -262,13 +259,14 @@ public final class Settings {
 
     /** The console, opened when first asked for: --verbose must have been read by then. */
     public synchronized Console console() {
-        if (console == null) console = new Console(verbose);
+        if (console == null) console = new Console(verbose, commands());
         return console;
     }
 
-    /** The options that a user must repeat to mean the same demo. */
-    public String asTyped() {
-        if (existing()) return " --contexts " + Tool.quoted(String.join(",", contexts));
-        return namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix;
+    /** Our commands for this demo: with the options that a user must repeat to mean the same one. */
+    public Commands commands() {
+        return new Commands(existing() ? " --contexts " + Tool.quoted(String.join(",", contexts))
+                : namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix, offline == null ? "" : " --offline "
+                + Tool.quoted("" + offline));
     }
 }
