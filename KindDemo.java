@@ -60,7 +60,7 @@ public class KindDemo extends Script {
         SampleApp app = new SampleApp(settings);
         settings.manifests().check();
 
-        Mesh mesh = dryRun ? settings.mesh() : settings.discover(docker).mesh();
+        Mesh mesh = dryRun ? settings.mesh() : Istio.kept(settings.discover(docker).mesh(), console);
         Images images = new Images(settings, docker, istioctl);
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         if (!dryRun) {

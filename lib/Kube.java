@@ -36,6 +36,12 @@ public final class Kube implements AutoCloseable {
         this.console = console;
     }
 
+    /** One whose client is there already. */
+    Kube(Cluster cluster, Console console, KubernetesClient client) {
+        this(cluster, console);
+        this.client = client;
+    }
+
     public Cluster cluster() { return cluster; }
 
     Console console() { return console; }
