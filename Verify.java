@@ -53,7 +53,7 @@ public class Verify extends Script {
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
     @Override protected String afterInterrupt() {
-        return "what an experiment changed is put back; run again: jbang Verify.java" + settings.asTyped();
+        return "what an experiment changed is put back; run again: " + settings.commands().verify();
     }
 
     @Override protected int run() throws Exception {
@@ -73,7 +73,7 @@ public class Verify extends Script {
         }
         if (settings.existing()) mesh = Istio.mesh(mesh, console);
         else if (settings.found().clusters().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
-                + mesh.clusters().getFirst(), "jbang KindDemo.java");
+                + mesh.clusters().getFirst(), settings.commands().kindDemo());
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         kubes.forEach(Kube::connectEarly);
         settings.istioctl().path(); // fetched when there is none

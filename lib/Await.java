@@ -31,6 +31,6 @@ public final class Await {
 
     static Problem gaveUp(String what, Duration limit, String last) {
         return Problem.failed("waited %d s for %s; last seen: %s".formatted(limit.toSeconds(), what, last),
-                "run the same command again to go on from here, or `jbang Verify.java` to see which layer is at fault");
+                "run the same command again: it resumes");
     }
 }

@@ -13,8 +13,6 @@ import com.github.luben.zstd.ZstdInputStream;
 public final class Bundle {
     static final String INDEX = "index.json", IMAGES = "images.tar.zst";
     static final Duration LIMIT = Duration.ofMinutes(20);
-    private static final String AGAIN = "copy it here again, or make it where there is a connection:"
-            + " jbang KindDemo.java --bundle demo.tar.zst";
 
     /**
      * What a bundle is made of.
@@ -31,6 +29,7 @@ public final class Bundle {
     private final Path path;
     private final Map<String, String> versions;
     private final Tool tar;
+    private final String again;
     private Index index;
 
     /**
@@ -41,7 +40,10 @@ public final class Bundle {
         this.path = path.toAbsolutePath().normalize();
         this.versions = Versions.all(istio);
         this.tar = new Tool("tar", "install tar", console);
+        this.again = console.commands().bundle("demo.tar.zst");
     }
+
+    private String copyOrMake() { return "copy it here again, or make it where there is a connection: " + again; }
 
     static boolean isArchive(Path path) { return path.toString().endsWith(".tar.zst"); }
 
@@ -57,7 +59,7 @@ public final class Bundle {
      * @throws Problem when it is none, is damaged, or does not fit this machine or these scripts
      */
     public Bundle open(Path cache, Program... programs) {
-        if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, AGAIN);
+        if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, copyOrMake());
         try {
             Files.createDirectories(cache);
             Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;
@@ -82,7 +84,7 @@ public final class Bundle {
             tar.from(LIMIT, in, Stream.concat(Stream.of("-x", "-o", "-C", folder.toString()), Stream.of(which)).toArray(String[]::new));
         } catch (Problem | IOException e) {
             throw Problem.unfit("%s is damaged, or is no archive: %s".formatted(path, Objects.toString(e.getMessage()).lines().findFirst()
-                    .orElse("")), AGAIN);
+                    .orElse("")), copyOrMake());
         }
     }
 
@@ -93,14 +95,14 @@ public final class Bundle {
         } catch (NoSuchFileException | JsonProcessingException e) {
             // told below
         }
-        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX), AGAIN);
+        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX), copyOrMake());
     }
 
     private void checkFits() {
         String here = "" + Platform.current();
         if (!index.platform.equals(here))
             throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here),
-                    "make one on a machine like this: jbang KindDemo.java --bundle demo.tar.zst");
+                    "make one on a machine like this: " + again);
         if (!index.versions.equals(versions))
             throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, versions),
                     "use the scripts that made it, or make it anew with these");
@@ -120,7 +122,7 @@ public final class Bundle {
         Path file = folder.resolve(part);
         String sum = Files.exists(file) ? Assets.sha256(file) : "none", expected = index.parts.get(part);
         if (!sum.equals(expected))
-            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum, expected), AGAIN);
+            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum, expected), copyOrMake());
     }
 
     /** Gives the engine the images that it does not have. */

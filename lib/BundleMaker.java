@@ -45,15 +45,15 @@ public final class BundleMaker {
             return false;
         }
         console.result("""
-                All that the demo needs is in %1$s. On a machine that can reach nothing:
-                  jbang --offline KindDemo.java --offline %1$s""".formatted(Tool.quoted("" + path)));
+                All that the demo needs is in %s. On a machine that can reach nothing:
+                  %s""".formatted(Tool.quoted("" + path), settings.commands().fromBundle("" + path)));
         return true;
     }
 
     /** A {@link Problem} when no bundle can be made there. */
     static void checkTarget(Path path) {
         if (path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path))
-            throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "jbang KindDemo.java --bundle demo.tar.zst");
+            throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "give it the ending: --bundle demo.tar.zst");
         boolean other = Files.isDirectory(path) ? !Files.exists(path.resolve(Bundle.INDEX)) && path.toFile().list().length > 0
                 : Files.exists(path) && !Bundle.isArchive(path);
         if (other || Bundle.isArchive(path) && Files.isDirectory(path))

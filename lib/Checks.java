@@ -121,7 +121,7 @@ public final class Checks {
     /** Waits until the endpoints of all clusters are seen from this one. */
     public Action awaitEndpoints(Kube kube) {
         String byHand = "istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld".formatted(kube.cluster()
-                .context());
+                .typedContext());
         return new Action(byHand, seen -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2), Duration.ofMillis(300), seen,
                 () -> {
             try {

@@ -78,7 +78,7 @@ record Client(Kube kube, App app) {
 
     private String asTyped(String container, String... command) {
         return "%s exec -n %s deploy/%s -c %s -- %s".formatted(kube.kubectl(), app.namespace(), app.client(), container,
-                String.join(" ", command));
+                Arrays.stream(command).map(Tool::quoted).collect(Collectors.joining(" ")));
     }
 
     boolean hasProxy() {

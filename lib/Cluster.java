@@ -12,14 +12,31 @@ import module java.base;
  * @param network {@code topology.istio.io/network}: each cluster has its own
  */
 public record Cluster(int index, String name, String context, String id, String network) {
+    /** How the IDs begin that the demo gives. */
+    static final String ID = "istio-";
+
     /** A kind cluster of ours: its place in the mesh (1 to 9) decides all that must differ from the other clusters. */
-    public Cluster(int index, String name) { this(index, name, "kind-" + name, "istio-" + name, "network" + index); }
+    public Cluster(int index, String name) { this(index, name, "kind-" + name, ID + name, "network" + index); }
+
+    /** A cluster that exists already: its IDs come from its context's name alone, so that they are the same whatever is beside it. */
+    static Cluster existing(int index, String context, String plain) {
+        return new Cluster(index, context, context, ID + plain, "network-" + plain);
+    }
+
+    /** Whether it has the ID that its context's name gives. */
+    boolean hasOwnId() { return id.equals(ID + Mesh.plain(context)); }
 
     /** Whether its nodes are containers that kind made, and not a cluster that the user named by its context. */
     public boolean isKind() { return context.equals("kind-" + name); }
 
     /** How kubectl is typed for it. */
-    String kubectl() { return "kubectl --context " + context; }
+    String kubectl() { return "kubectl --context " + typedContext(); }
+
+    /** The context as a shell takes it: it may have any characters. */
+    String typedContext() { return Commands.quoted(context); }
+
+    /** How names of files begin that are made for it. */
+    String file() { return isKind() ? name : Mesh.plain(context); }
 
     public String region() { return "region" + index; }
 
@@ -41,7 +58,7 @@ public record Cluster(int index, String name, String context, String id, String 
 
     /** What fills the placeholders of the manifests that differ from cluster to cluster. */
     public Map<String, String> placeholders() {
-        return Map.ofEntries(Map.entry("CLUSTER", name), Map.entry("CLUSTER_ID", id()), Map.entry("NETWORK", network()),
+        return Map.ofEntries(Map.entry("CLUSTER", file()), Map.entry("CLUSTER_ID", id()), Map.entry("NETWORK", network()),
                 Map.entry("MESH_ID", Mesh.ID), Map.entry("REGION", region()), Map.entry("ZONE", zone()),
                 Map.entry("POD_SUBNET", "10.%d.0.0/16".formatted(100 + index)),
                 Map.entry("SERVICE_SUBNET", "10.%d.0.0/16".formatted(200 + index)),

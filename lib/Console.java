@@ -14,10 +14,11 @@ public final class Console implements AutoCloseable {
     private final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
     private final PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
     private final boolean terminal = System.console() != null && System.console().isTerminal() && !"dumb".equals(System.getenv("TERM"))
-            && System.getenv("CI") == null && size().isPresent();
+            && Objects.requireNonNullElse(System.getenv("CI"), "").isEmpty() && size().isPresent();
     /** https://no-color.org */
     private final boolean colour = terminal && Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
     private final boolean verbose;
+    private final Commands commands;
     private final Set<Plan.Step> running = new LinkedHashSet<>();
     private final ScheduledExecutorService ticker;
     private OutputStream log = new ByteArrayOutputStream();
@@ -28,9 +29,16 @@ public final class Console implements AutoCloseable {
     /** The status lines as they are on the screen now. */
     private List<String> shown = List.of();
 
-    /** @param verbose whether outside commands and their output are shown too */
-    public Console(boolean verbose) {
+    /** The console of the default demo. */
+    Console(boolean verbose) { this(verbose, new Commands("", "")); }
+
+    /**
+     * @param verbose  whether outside commands and their output are shown too
+     * @param commands how the user types our commands for this demo
+     */
+    Console(boolean verbose, Commands commands) {
         this.verbose = verbose;
+        this.commands = commands;
         this.ticker = terminal ? Executors.newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().factory()) : null;
         if (ticker == null) return;
         ticker.scheduleWithFixedDelay(() -> {
@@ -38,6 +46,9 @@ public final class Console implements AutoCloseable {
             showStatus();
         }, 0, 400, TimeUnit.MILLISECONDS);
     }
+
+    /** Our commands, for hints: of this demo and no other. */
+    Commands commands() { return commands; }
 
     /** From now on everything goes to this file, in place of what an earlier run left there; what was said so far too. */
     public synchronized void keepLog(Path file) {
@@ -88,7 +99,7 @@ public final class Console implements AutoCloseable {
             hint("→ " + p.hint());
         } else if (cause instanceof KubernetesClientException e) {
             bad(prefix + Kube.reason(e));
-            hint("→ jbang Verify.java tells which layer is at fault; then run this again");
+            hint("→ %s reports which layer fails; then run this again".formatted(commands.verify()));
         } else {
             bad(prefix + "unexpected " + cause.getClass().getSimpleName() + ": " + Objects.toString(cause.getMessage(), "").strip());
             hint("→ this is a defect: run again with --verbose and report what it prints");

@@ -49,7 +49,7 @@ public final class Diagnostics {
         for (Kube kube : kubes) {
             // an API server that sleeps takes its time to say nothing; its node's file tells why
             boolean asleep = nodes.stream().anyMatch(n -> n.name().equals(kube.cluster().controlPlane()) && (!n.running() || n.paused()));
-            if (!asleep) facts(kube).forEach((name, fact) -> facts.put(kube.cluster() + "/" + name, fact));
+            if (!asleep) facts(kube).forEach((name, fact) -> facts.put(kube.cluster().file() + "/" + name, fact));
         }
 
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {

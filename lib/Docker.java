@@ -34,6 +34,8 @@ public final class Docker {
 
     public Docker(Console console) { docker = new Tool("docker", "install Docker: https://docs.docker.com/get-docker/", console); }
 
+    Docker(Tool docker) { this.docker = docker; }
+
     /** The docker network that kind puts its nodes on; kind's own variable names another. */
     public static String network() { return Objects.requireNonNullElse(System.getenv("KIND_EXPERIMENTAL_DOCKER_NETWORK"), "kind"); }
 

@@ -6,9 +6,12 @@ import module java.base;
  * The folders that the demo keeps on the host.
  *
  * @param cache what can be made again: upstream's files
- * @param state what belongs to one demo, by its name prefix: root of trust, log
+ * @param state what belongs to one demo, by its name prefix or its contexts: root of trust, log
  */
 public record Home(Path cache, Path state) {
+    /** The longest name of a folder: file systems take 255 bytes, and files beside it have endings. */
+    private static final int LONGEST = 200;
+
     /**
      * The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/; on macOS the cache is
      * where that system has its own, and may clear it.
@@ -18,6 +21,32 @@ public record Home(Path cache, Path state) {
         return new Home(base("XDG_CACHE_HOME", caches).resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo")
                 .resolve(namePrefix));
     }
+
+    /** The folders of the mesh in these contexts' clusters, whatever their order; no name prefix can mean the same ones. */
+    public static Home of(List<String> contexts) {
+        String all = contexts.stream().map(Mesh::plain).sorted().collect(Collectors.joining("+", "contexts+", ""));
+        Home home = of(all.length() <= LONGEST ? all : all.substring(0, LONGEST - 9) + "-" + Mesh.hash(all));
+        adopt(contexts, home.state);
+        return home;
+    }
+
+    /** Earlier versions named the state by the contexts in the order in which they were typed: it is renamed where there is one. */
+    static void adopt(List<String> contexts, Path state) {
+        if (Files.exists(state) || !Files.isDirectory(state.getParent())) return;
+        String typed = String.join("+", contexts).replaceAll("[^\\w.@+-]", "_");
+        // a context may have the name of another demo's prefix, whose state has other manifests
+        String manifest = "istio-%s.yaml".formatted(contexts.getFirst().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"));
+        try (Stream<Path> all = Files.list(state.getParent())) {
+            Optional<Path> old = all.filter(f -> parts(f.getFileName().toString()).equals(parts(typed)))
+                    .filter(f -> contexts.size() > 1 || Files.exists(f.resolve(manifest)))
+                    .min(Comparator.comparing(f -> !f.endsWith(typed)));
+            if (old.isPresent()) Files.move(old.get(), state);
+        } catch (IOException e) {
+            throw Problem.unfit("cannot rename the state of an earlier version: " + e, "make %s writable".formatted(state.getParent()));
+        }
+    }
+
+    private static List<String> parts(String name) { return Arrays.stream(name.split("\\+")).sorted().toList(); }
 
     private static Path base(String variable, String fallback) {
         String set = System.getenv(variable);

@@ -40,7 +40,7 @@ public final class Kind {
 
     /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
     public String fits(Mesh mesh) {
-        String afresh = "start afresh: jbang Teardown.java%s, then this again".formatted(settings.asTyped());
+        String afresh = "start from scratch: %s, then this again".formatted(settings.commands().teardown());
         List<Cluster> extra = settings.found().clusters().stream().filter(c -> !mesh.clusters().contains(c)).toList();
         if (!extra.isEmpty())
             throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(
@@ -130,8 +130,8 @@ public final class Kind {
             Await.until(cluster + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), seen,
                     () -> answers(kube) ? "" : "no answer");
         } catch (Problem p) {
-            throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start afresh: jbang Teardown.java%s"
-                    .formatted(cluster.controlPlane(), settings.asTyped()));
+            throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start from scratch: %s"
+                    .formatted(cluster.controlPlane(), settings.commands().fromScratch()));
         }
     }
 

@@ -29,9 +29,17 @@ public final class Kube implements AutoCloseable {
         this.console = console;
     }
 
+    /** One whose client is there already. */
+    Kube(Cluster cluster, Console console, KubernetesClient client) {
+        this(cluster, console);
+        this.client = client;
+    }
+
     public Cluster cluster() { return cluster; }
 
     Console console() { return console; }
+
+    Commands commands() { return console.commands(); }
 
     /** How the same is typed: kubectl, and the cluster's context. */
     String kubectl() { return cluster.kubectl(); }
@@ -41,7 +49,7 @@ public final class Kube implements AutoCloseable {
         if (client == null) {
             if (!Kubeconfig.ofUser().has(cluster.context()))
                 throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()),
-                        "jbang KindDemo.java (or: kind export kubeconfig --name %s)".formatted(cluster));
+                        "%s (or: kind export kubeconfig --name %s)".formatted(commands().kindDemo(), cluster));
             client = ClientConfig.connect(cluster.context(), Kubeconfig.ofUser(), System.getenv(), console);
         }
         return client;

@@ -32,6 +32,7 @@ package lib;
 //SOURCES Await.java
 //SOURCES Check.java
 //SOURCES Cluster.java
+//SOURCES Commands.java
 //SOURCES Mesh.java
 //SOURCES Platform.java
 //SOURCES Problem.java

@@ -49,14 +49,14 @@ final class MeshChecks {
         List<String> wrong = kubes.stream().map(k -> k.cluster().id()).filter(id -> !"synced".equals(states.get(id)))
                 .map(id -> id + " " + states.getOrDefault(id, "absent")).toList();
         if (!wrong.isEmpty()) throw Problem.failed("istiod does not see every cluster: " + String.join(", ", wrong),
-                "jbang KindDemo.java (it makes the remote secrets anew); see istioctl remote-clusters --context " + kube.cluster()
-                .context());
+                "%s (it recreates the remote secrets); see istioctl remote-clusters --context %s".formatted(
+                        kube.commands().kindDemo(), kube.cluster().typedContext()));
         return "synced: " + String.join(", ", states.keySet());
     }
 
     /** The client has a proxy, istiod knows it, and no proxy's configuration is stale. */
     String proxies(Kube kube) throws IOException {
-        String kubectl = kube.kubectl(), status = "istioctl --context %s proxy-status".formatted(kube.cluster().context());
+        String kubectl = kube.kubectl(), status = "istioctl --context %s proxy-status".formatted(kube.cluster().typedContext());
         if (!new Client(kube, app).hasProxy())
             throw Problem.failed("the pods of %s have no proxy".formatted(app.client()),
                     "%1$s label namespace %2$s istio-injection=enabled --overwrite && %1$s rollout restart deployment -n %2$s"
@@ -85,7 +85,7 @@ final class MeshChecks {
                 istioctlVersion);
         boolean fit = kubelets.stream().allMatch(k -> k.behind(kubernetes, 3))
                 && istiods.stream().allMatch(i -> i.sameMinor(istioctlVersion) && proxies.stream().allMatch(p -> p.behind(i, 2)));
-        if (!fit) throw Problem.failed("versions are too far apart: " + saw, "istioctl version --context " + kube.cluster().context());
+        if (!fit) throw Problem.failed("versions are too far apart: " + saw, "istioctl version --context " + kube.cluster().typedContext());
         return saw;
     }
 

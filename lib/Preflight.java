@@ -99,9 +99,9 @@ public final class Preflight {
 
     private String authority() {
         settings.remembered().authority().filter(inPlace -> inPlace != settings.ca()).ifPresent(inPlace -> {
-            String hint = "leave --ca %1$s out, or start afresh: jbang Teardown.java%2$s, then jbang KindDemo.java%2$s --ca %1$s";
             throw Problem.unfit("the demo was made with --ca %s, and a running mesh cannot change its root".formatted(inPlace),
-                    hint.formatted(settings.ca(), settings.asTyped()));
+                    "leave --ca %s out, or start from scratch: %s".formatted(settings.ca(),
+                            settings.commands().fromScratch("--ca", "" + settings.ca())));
         });
         return CertificateAuthority.of(settings, docker).check();
     }

@@ -41,7 +41,7 @@ public final class SampleApp {
     public String whatToTry(Mesh mesh, Settings settings) {
         StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
         Cluster first = mesh.clusters().getFirst();
-        text.append("  jbang Verify.java%s\n".formatted(settings.asTyped()));
+        text.append("  %s\n".formatted(settings.commands().verify()));
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
                 APP.client()));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
@@ -49,7 +49,7 @@ public final class SampleApp {
                 ? "  %s: http://localhost:%d/hello\n".formatted(cluster, cluster.httpPort())
                 : "  %s -n %s port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n".formatted(
                         cluster.kubectl(), Istio.NAMESPACE));
-        text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));
+        text.append("Remove it all:\n  " + settings.commands().teardown());
         return text.toString();
     }
 }

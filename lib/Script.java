@@ -1,12 +1,14 @@
 package lib;
 
 import module java.base;
+import java.lang.reflect.AnnotatedElement;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
@@ -33,6 +35,9 @@ public abstract class Script implements Callable<Integer> {
                 "--diagnostics", "--report"));
         GROUPS.put("Output", List.of("--output", "--timings", "--verbose", "--completion", "--help", "--version"));
     }
+
+    /** How an option names its variable, and the value where that is not set. */
+    private static final Pattern VARIABLE = Pattern.compile("\\$\\{(\\w+)(?::-(.*))?}");
 
     private static final String ENVIRONMENT = """
 
@@ -68,12 +73,21 @@ public abstract class Script implements Callable<Integer> {
         spec.usageMessage().customSynopsis("jbang %s.java [OPTION]...".formatted(spec.name()));
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, Script::grouped);
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_EXIT_CODE_LIST_HEADING, help -> ENVIRONMENT + help.exitCodeListHeading());
+        line.setDefaultValueProvider(Script::forEmptyVariable);
         return line.setParameterExceptionHandler((wrong, _) -> {
             // the whole usage would push what is wrong off the screen
             wrong.getCommandLine().getErr().printf("%s%n    → jbang %s.java --help%n", wrong.getMessage(), wrong.getCommandLine()
                     .getCommandName());
             return Problem.USAGE;
         });
+    }
+
+    /** An option whose variable is empty has the value that it has when the variable is not set; null leaves it to picocli. */
+    private static String forEmptyVariable(ArgSpec option) {
+        AnnotatedElement field = (AnnotatedElement) option.userObject();
+        Matcher variable = VARIABLE.matcher(field.getAnnotation(Option.class).defaultValue());
+        boolean empty = variable.matches() && Objects.requireNonNullElse(System.getenv(variable.group(1)), "-").isBlank();
+        return empty ? Objects.requireNonNullElse(variable.group(2), Option.NULL_VALUE) : null;
     }
 
     /** The options under the headings of their groups, the script's own first. */
@@ -134,8 +148,7 @@ public abstract class Script implements Callable<Integer> {
 
     /** What to type next after Ctrl-C. */
     protected String afterInterrupt() {
-        return "go on from here: jbang KindDemo.java%s%s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped(),
-                settings.offlineAsTyped());
+        return "resume: %s; or remove it: %s".formatted(settings.commands().kindDemo(), settings.commands().teardown());
     }
 
     static String version() {

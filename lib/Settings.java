@@ -105,7 +105,7 @@ public final class Settings {
             throw wrong("--ca %s is for clusters that the demo makes: Vault joins their network; with --contexts the root is local"
                     .formatted(ca));
         if (existing() && clusters != null) throw wrong("--contexts names the clusters; --clusters is for those that the demo makes");
-        if (existing() && contexts.stream().anyMatch(String::isBlank) || existing() && Set.copyOf(contexts).size() < contexts.size())
+        if (existing() && contexts.stream().anyMatch(c -> c.isBlank() || !c.matches("\\P{Cntrl}+")) || existing() && Set.copyOf(contexts).size() < contexts.size())
             throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'"
@@ -231,7 +231,7 @@ public final class Settings {
         remembered.keep(home());
     }
 
-    public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
+    public Home home() { return existing() ? Home.of(contexts) : Home.of(namePrefix); }
 
     public Assets assets() { return new Assets(assets, home().cache(), mirror, offline != null, console()); }
 
@@ -241,9 +241,6 @@ public final class Settings {
             bundle = new Bundle(offline, istio().version(), console()).open(home().cache(), kind(), istioctl());
         return Optional.ofNullable(bundle);
     }
-
-    /** The option that must be repeated where nothing can be fetched. */
-    String offlineAsTyped() { return offline == null ? "" : " --offline " + Tool.quoted("" + offline); }
 
     /** Where --diagnostics wants them. */
     public Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }
@@ -262,13 +259,14 @@ public final class Settings {
 
     /** The console, opened when first asked for: --verbose must have been read by then. */
     public synchronized Console console() {
-        if (console == null) console = new Console(verbose);
+        if (console == null) console = new Console(verbose, commands());
         return console;
     }
 
-    /** The options that a user must repeat to mean the same demo. */
-    public String asTyped() {
-        if (existing()) return " --contexts " + Tool.quoted(String.join(",", contexts));
-        return namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix;
+    /** Our commands for this demo: with the options that a user must repeat to mean the same one. */
+    public Commands commands() {
+        return new Commands(existing() ? " --contexts " + Tool.quoted(String.join(",", contexts))
+                : namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix, offline == null ? "" : " --offline "
+                + Tool.quoted("" + offline));
     }
 }

@@ -199,5 +199,5 @@ public final class Tool {
     }
 
     /** A word as a shell takes it: with anything but plain characters it is quoted. */
-    public static String quoted(String word) { return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'"; }
+    public static String quoted(String word) { return Commands.quoted(word); }
 }

@@ -32,7 +32,7 @@ final class TrafficChecks {
             throw Problem.failed("the client's proxy should have %d local endpoints of %s and %d on 15443; it has %s".formatted(instances,
                     app.service(), kubes.size() - 1, saw),
                             "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
-                    kube.cluster().context(), app.client(), app.namespace(), app.service()));
+                    kube.cluster().typedContext(), app.client(), app.namespace(), app.service()));
         return saw;
     }
 

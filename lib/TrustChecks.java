@@ -10,8 +10,6 @@ import java.security.cert.X509Certificate;
 
 /** Who trusts whom: as it is written down, as the proxies hold it, and as it is seen on the wire. */
 final class TrustChecks {
-    private static final String NEW_ROOT = "jbang Teardown.java, then jbang KindDemo.java";
-
     private final List<Kube> kubes;
     private final App app;
 
@@ -41,7 +39,7 @@ final class TrustChecks {
         Set<String> all = roots.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
         if (all.size() > 1)
             throw Problem.failed("the clusters have different roots (SHA-256): " + roots,
-                    NEW_ROOT + ": a running mesh cannot change its root");
+                    kubes.getFirst().commands().fromScratch() + ": a running mesh cannot change its root");
         return "%s, SHA-256 %s… in every cluster".formatted(subject, all.iterator().next());
     }
 
@@ -59,12 +57,12 @@ final class TrustChecks {
         else if (own.isEmpty() && !kube.cluster().isKind())
             return "there is no secret %s: another authority signs".formatted(Cacerts.SECRET);
         else if (own.isEmpty()) throw Problem.failed("there is no secret %s: istiod signs with a root of its own".formatted(Cacerts.SECRET),
-                NEW_ROOT);
-        else Certificates.validate("the secret " + Cacerts.SECRET, own, root);
+                kube.commands().fromScratch());
+        else Certificates.validate("the secret " + Cacerts.SECRET, own, root, kube.commands().fromScratch());
         List<X509Certificate> authorities = Stream.concat(own.stream(), Stream.of(root)).distinct().toList();
         Date tomorrow = Date.from(Instant.now().plus(Duration.ofDays(1)));
         for (X509Certificate certificate : authorities) if (certificate.getNotAfter().before(tomorrow))
-            throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()), NEW_ROOT);
+            throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()), kube.commands().fromScratch());
         X509Certificate lowest = authorities.getFirst();
         return "%s, signed by %s, until %tF".formatted(lowest.getSubjectX500Principal().getName(),
                 lowest.getIssuerX500Principal().getName(), lowest.getNotAfter());
@@ -82,9 +80,9 @@ final class TrustChecks {
         if (kube.cluster().isKind()) new Deployments(kube, CertManager.NAMESPACE).ready();
         Date end = istiods.getFirst().getNotAfter();
         if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT and was not renewed".formatted(end),
-                "jbang KindDemo.java (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
-                        .formatted(kube.kubectl(), Istio.NAMESPACE));
-        Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root);
+                "%s (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
+                        .formatted(kube.commands().kindDemo(), kube.kubectl(), Istio.NAMESPACE));
+        Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root, kube.commands().fromScratch());
     }
 
     /** The running proxy's own certificate: its identity, and the root that it checks others by. */
@@ -100,7 +98,7 @@ final class TrustChecks {
         if (!identities.contains(expected) || !roots.contains(root))
             throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s".formatted(identities,
                     roots.stream().map(serial -> serial.toString(16)).toList(), expected, root.toString(16)),
-                            "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(),
+                            "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().typedContext(),
                     app.client(), app.namespace()));
         return expected;
     }
@@ -146,13 +144,13 @@ final class TrustChecks {
         Optional<Tool.Result> tls = client.besideTheProxy(url);
         if (tls.isEmpty()) return "the proxy's image has no curl to look with";
         List<X509Certificate> chain = Certificates.readChain(tls.get().out());
-        String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(), app.client(),
+        String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().typedContext(), app.client(),
                 app.namespace());
         if (tls.get().ok()) throw Problem.failed(url + " answered a caller without a certificate", hint);
         if (chain.isEmpty()) throw Problem.failed("%s showed no certificate: %s".formatted(url, tls.get().lastLines()), hint);
         Set<String> identities = Certificates.uris(chain.getFirst());
         if (!identities.equals(Set.of(expected))) throw Problem.failed("%s is %s; expected %s".formatted(url, identities, expected), hint);
-        Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)));
+        Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)), kube.commands().fromScratch());
         return "%s is %s by the word of %s, and wants to know who calls".formatted(url, expected,
                 chain.getFirst().getIssuerX500Principal().getName());
     }

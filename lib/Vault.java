@@ -169,7 +169,7 @@ public final class Vault implements CertificateAuthority {
         boolean made = api.health() != VaultApi.NOT_INITIALIZED;
         if (made != Files.exists(unsealKey)) throw Problem.failed(made ? "%s is sealed, and its key is gone: %s".formatted(name, unsealKey)
                 : "%s is empty: the mesh's root went with its volume".formatted(name),
-                "jbang Teardown.java%1$s, then jbang KindDemo.java%1$s --ca %2$s".formatted(settings.asTyped(), settings.ca()));
+                settings.commands().fromScratch("--ca", "" + settings.ca()));
         if (!made) {
             JsonNode keys = api.call("PUT", "sys/init", Map.of("secret_shares", 1, "secret_threshold", 1));
             Files.createDirectories(secrets);
