@@ -60,7 +60,7 @@ public class KindDemo extends Script {
         SampleApp app = new SampleApp(settings);
         settings.manifests().check();
 
-        Mesh mesh = dryRun ? settings.mesh() : Istio.kept(settings.discover(docker).mesh(), console);
+        Mesh mesh = dryRun ? settings.found(List.of()).mesh() : Istio.kept(settings.discover(docker).mesh(), console);
         Images images = new Images(settings, docker, istioctl);
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         if (!dryRun) {
@@ -120,7 +120,7 @@ public class KindDemo extends Script {
         if (!done || settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect(plan.timeline());
         if (!done) return Problem.FAILED;
         console.say(Kube.changes(kubes));
-        console.result(app.whatToTry(mesh, settings));
+        console.result(app.whatToTry(mesh, docker, settings));
         return 0;
     }
 }

@@ -22,9 +22,19 @@ public final class Docker {
      *
      * @param image what it was made from
      * @param base  kind's node image that this image was made from; empty when it is not ours
+     * @param ports its published ports; of a stopped one those that it will publish
      */
     public record Node(String name, String cluster, boolean worker, String image, String base, boolean running, boolean paused,
-            boolean ours) {}
+            boolean ours, List<Port> ports) {}
+
+    /** A port of a container that is published at an address of the host. */
+    public record Port(int containerPort, String address, int hostPort) {
+        /** How the host reaches it, such as localhost:32011. */
+        String reached() {
+            String host = Set.of("", "0.0.0.0", "127.0.0.1", "::", "::1").contains(address) ? "localhost" : address;
+            return (host.contains(":") ? "[%s]:%d" : "%s:%d").formatted(host, hostPort);
+        }
+    }
 
     /** What the engine says of itself. */
     public record Engine(String version, long memoryBytes, String rootDir, String cgroupVersion) {}
@@ -72,9 +82,25 @@ public final class Docker {
             JsonNode labels = c.at("/Config/Labels");
             nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(),
                     labels.path(ROLE_LABEL).asText().equals("worker"), c.at("/Config/Image").asText(), labels.path(BASE).asText(),
-                    c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK)));
+                    c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK), ports(c)));
         }
         return nodes;
+    }
+
+    /** The published ports of a running container; those of a stopped one as it was created with. */
+    private static List<Port> ports(JsonNode container) {
+        JsonNode published = container.at("/NetworkSettings/Ports");
+        List<Port> ports = new ArrayList<>();
+        (published.isEmpty() ? container.at("/HostConfig/PortBindings") : published).properties().forEach(port ->
+                port.getValue().forEach(at -> ports.add(new Port(Integer.parseInt(port.getKey().split("/")[0]),
+                        at.path("HostIp").asText(), at.path("HostPort").asInt()))));
+        return ports;
+    }
+
+    /** How the host reaches a port of the cluster's nodes; empty when none of them publishes it. */
+    public Optional<String> published(Cluster cluster, int containerPort) {
+        return nodes(cluster).stream().flatMap(node -> node.ports().stream()).filter(p -> p.containerPort() == containerPort)
+                .map(Port::reached).findFirst();
     }
 
     /** The nodes of one cluster. */

@@ -169,8 +169,12 @@ public final class Experiments {
     }
 
     private void ingress(Lab lab) throws Exception {
+        int port = home.cluster().httpPort();
+        String gateway = docker.published(home.cluster(), port).orElseThrow(() -> Problem.failed(
+                "%s: no node publishes its port %d on this machine".formatted(home.cluster(), port),
+                "see extraPortMappings in manifests/kind/cluster.yaml"));
         lab.remove(SampleApp.LOCALITY);
-        Traffic traffic = lab.traffic(URI.create("http://localhost:%d%s".formatted(home.cluster().httpPort(), app.path())));
+        Traffic traffic = lab.traffic(URI.create("http://%s%s".formatted(gateway, app.path())));
         traffic.awaitFrom(everywhere, 0, UNDISTURBED);
         double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
         lab.saw("with it: " + Traffic.count(traffic.replies(0, gone)));

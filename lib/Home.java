@@ -91,7 +91,7 @@ public record Home(Path cache, Path state) {
             // far behind what is written: some systems let nobody read what is locked
             held = channel.tryLock(1 << 20, 1, false);
             if (held == null) throw Problem.unfit("another run is at work on this demo: " + Files.readString(file),
-                    "wait for it to end; for another demo beside it: --name-prefix");
+                    "wait for it to end; for another demo beside it use another --name-prefix");
             channel.truncate(0).write(ByteBuffer.wrap("%s, process %d".formatted(command, ProcessHandle.current().pid())
                     .getBytes(StandardCharsets.UTF_8)));
         } catch (IOException e) {

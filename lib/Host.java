@@ -11,6 +11,8 @@ final class Host {
             MEMORY_PER_CLUSTER = 3 * GB / 2;
     /** kind's known issues give these, https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files */
     private static final int INOTIFY_INSTANCES = 512;
+    /** How many inotify instances a node of kind uses, measured with Kubernetes 1.34. */
+    private static final int CONTROL_PLANE_INOTIFY = 26, WORKER_INOTIFY = 15;
     /** The oldest engine that the demo is tried with: the first with cgroup namespaces on cgroup v1 too. */
     private static final Version OLDEST_ENGINE = new Version(20, 10, 0);
     /** From this version on the kubelet refuses cgroup v1 unless told otherwise, https://kep.k8s.io/5573 */
@@ -70,18 +72,70 @@ final class Host {
         }
     }
 
-    String inotify(int clusters) throws IOException {
+    /**
+     * Checks that the kernel's limit leaves enough inotify instances for the nodes that do not run yet. The limit holds per user,
+     * and all containers run as Docker's user.
+     *
+     * @param workers how many worker nodes each cluster has or will have
+     */
+    String inotify(List<Cluster> clusters, int workers) throws IOException {
         Path file = Path.of("/proc/sys/fs/inotify/max_user_instances");
         if (!Files.exists(file)) return "not a matter of this machine";
-        int instances;
+        int limit;
         // such a file gives all it has to the first read and nothing to a second: it takes a buffer that is large enough
         try (BufferedReader reader = Files.newBufferedReader(file)) {
-            instances = Integer.parseInt(reader.readLine());
+            limit = Integer.parseInt(reader.readLine());
         }
-        if (clusters > 2 && instances < INOTIFY_INSTANCES)
-            throw Problem.failed("fs.inotify.max_user_instances is %d: little for %d clusters".formatted(instances, clusters),
-                    "sudo sysctl fs.inotify.max_user_instances=%d fs.inotify.max_user_watches=524288".formatted(INOTIFY_INSTANCES));
-        return "max_user_instances %d".formatted(instances);
+        List<Docker.Node> running = docker.nodes().stream().filter(Docker.Node::running).toList();
+        List<Docker.Node> own = running.stream().filter(n -> clusters.stream().anyMatch(c -> c.name().equals(n.cluster()))).toList();
+        int wanted = clusters.size() * (CONTROL_PLANE_INOTIFY + workers * WORKER_INOTIFY), more = Math.max(0, wanted - inotify(own));
+        // without root the processes of other users are unreadable: then the running nodes' usual use is the estimate
+        int used = Math.max(inotify(running), inotify(Path.of("/proc"), user()));
+        return inotify(used, more, limit);
+    }
+
+    /** Reports the instances in use and needed; a {@link Problem} when they reach the limit. */
+    static String inotify(int used, int more, int limit) {
+        String figures = "%d inotify instances in use, %d more needed, fs.inotify.max_user_instances is %d".formatted(used, more, limit);
+        if (used + more >= limit) throw Problem.failed(figures, "sudo sysctl fs.inotify.max_user_instances=%d fs.inotify.max_user_watches=524288"
+                .formatted(Math.max(INOTIFY_INSTANCES, 2 * (used + more))));
+        return figures;
+    }
+
+    /** The user ID that Docker and its containers run as: root, or the owner of rootless Docker's folder. */
+    private int user() throws IOException {
+        Path root = Path.of(asked().rootDir());
+        return Files.exists(root) ? (int) Files.getAttribute(root, "unix:uid") : 0;
+    }
+
+    private static int inotify(List<Docker.Node> nodes) {
+        return nodes.stream().mapToInt(node -> node.worker() ? WORKER_INOTIFY : CONTROL_PLANE_INOTIFY).sum();
+    }
+
+    /** How many inotify instances a user's processes have open, as far as they are readable. Source: proc(5), /proc/PID/fd. */
+    static int inotify(Path proc, int user) throws IOException {
+        int count = 0;
+        try (DirectoryStream<Path> processes = Files.newDirectoryStream(proc, "[1-9]*")) {
+            for (Path process : processes) {
+                try {
+                    if (!Files.getAttribute(process, "unix:uid").equals(user)) continue;
+                    try (DirectoryStream<Path> open = Files.newDirectoryStream(process.resolve("fd"))) {
+                        for (Path file : open) if (isInotify(file)) count++;
+                    }
+                } catch (IOException | DirectoryIteratorException e) {
+                    // the process has ended or is unreadable
+                }
+            }
+        }
+        return count;
+    }
+
+    private static boolean isInotify(Path file) {
+        try {
+            return Files.readSymbolicLink(file).toString().equals("anon_inode:inotify");
+        } catch (IOException e) {
+            return false; // closed or unreadable
+        }
     }
 
     /**
@@ -99,21 +153,6 @@ final class Host {
         return "cgroup v%s, Kubernetes %s".formatted(version, kubernetes);
     }
 
-    /** The ports of clusters that are yet to be made. */
-    static String ports(List<Cluster> missing) {
-        List<String> taken = new ArrayList<>();
-        for (Cluster cluster : missing) {
-            for (int port : cluster.ports()) {
-                if (!free(port)) taken.add("%d (%s)".formatted(port, cluster));
-            }
-        }
-        if (!taken.isEmpty()) throw Problem.unfit("port%s %s on 127.0.0.1 %s taken".formatted(taken.size() > 1 ? "s" : "",
-                String.join(", ", taken), taken.size() > 1 ? "are" : "is"),
-                "see who listens (lsof -i :%s), end it, or change manifests/kind/cluster.yaml in a copy named by --manifests"
-                        .formatted(taken.getFirst().split(" ")[0]));
-        return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(3 * missing.size());
-    }
-
     /** Whether more wants to run than this machine has cores for, by the average of the last minute; false where nobody keeps one. */
     static boolean isBusy() {
         var machine = ManagementFactory.getOperatingSystemMXBean();
@@ -121,10 +160,13 @@ final class Host {
     }
 
     /** Whether nobody listens on a port of 127.0.0.1. */
-    static boolean free(int port) {
+    static boolean free(int port) { return free("127.0.0.1", port); }
+
+    /** Whether nobody listens on a TCP port of an address of this machine. */
+    static boolean free(String address, int port) {
         try (ServerSocket socket = new ServerSocket()) {
             socket.setReuseAddress(true);
-            socket.bind(new InetSocketAddress("127.0.0.1", port));
+            socket.bind(new InetSocketAddress(address, port));
             return true;
         } catch (IOException e) {
             return false;
@@ -135,7 +177,7 @@ final class Host {
     String network(Mesh mesh) {
         Optional<JsonNode> network = docker.findNetwork();
         if (network.isEmpty()) return "kind makes it";
-        return mesh.clusters().stream().map(c -> "%s %s".formatted(c, AddressRange.of(network.get(), c.index())))
+        return mesh.clusters().stream().map(c -> "%s %s".formatted(c, AddressRange.of(network.get(), c.place())))
                 .collect(Collectors.joining(", ", "load balancer addresses: ", ""));
     }
 

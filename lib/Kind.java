@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** kind: clusters whose nodes are containers. https://kind.sigs.k8s.io/docs/user/configuration/ */
@@ -66,6 +67,60 @@ public final class Kind {
         if (one.equals(other)) return true;
         Map<String, String> ids = docker.present(List.of(one, other));
         return ids.size() == 2 && ids.get(one).equals(ids.get(other));
+    }
+
+    /** A port that a cluster will publish on the host, or that a node already publishes. */
+    private record HostPort(int port, String address, String protocol, String owner) {
+        boolean clashesWith(HostPort other) {
+            return port == other.port && protocol.equals(other.protocol)
+                    && (address.equals(other.address) || isWildcard() || other.isWildcard());
+        }
+
+        private boolean isWildcard() { return Set.of("", "0.0.0.0", "::").contains(address); }
+
+        /** Says who uses it: one of these, or another listener; empty when it is free. */
+        Optional<String> taken(List<HostPort> known) {
+            String what = "port %d (%s) on %s is ".formatted(port, owner, address);
+            return known.stream().filter(this::clashesWith).findFirst().map(other -> what + "used by " + other.owner)
+                    .or(() -> protocol.equals("TCP") && !Host.free(address, port) ? Optional.of(what + "taken") : Optional.empty());
+        }
+    }
+
+    /**
+     * Checks the host ports that kind/cluster.yaml names for the clusters that do not exist yet.
+     *
+     * @param nodes those of all kind clusters
+     * @throws Problem that names every port in use, also by a stopped node or by another of these clusters
+     */
+    String ports(List<Cluster> missing, List<Docker.Node> nodes) {
+        List<HostPort> known = new ArrayList<>();
+        nodes.forEach(node -> node.ports().forEach(p -> known.add(new HostPort(p.hostPort(), p.address(), "TCP", node.name()))));
+        List<HostPort> wanted = missing.stream().flatMap(cluster -> hostPorts(cluster).stream()).toList();
+        Map<HostPort, String> taken = new LinkedHashMap<>();
+        for (HostPort port : wanted) {
+            port.taken(known).ifPresent(by -> taken.put(port, by));
+            known.add(port);
+        }
+        if (!taken.isEmpty()) {
+            int port = taken.keySet().iterator().next().port;
+            boolean differs = missing.stream().anyMatch(cluster -> cluster.ports().contains(port)); // from demo to demo
+            throw Problem.unfit(String.join("; ", taken.values()), ("see who listens (lsof -i :%d) and end it; or take other ports: %sanother "
+                    + "hostPort in a copy of manifests/kind/cluster.yaml, such as 3401${INDEX}, with --manifests").formatted(port,
+                    differs ? settings.anotherDemo() + ", or " : ""));
+        }
+        return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(wanted.size());
+    }
+
+    /** The host ports in kind's configuration; kind assigns a free one where hostPort is below 1. https://kind.sigs.k8s.io/docs/user/configuration/ */
+    private List<HostPort> hostPorts(Cluster cluster) {
+        JsonNode config = Serialization.unmarshal(config(cluster, Optional.empty()), JsonNode.class), server = config.path("networking");
+        List<HostPort> ports = new ArrayList<>(List.of(new HostPort(server.path("apiServerPort").asInt(),
+                server.path("apiServerAddress").asText("127.0.0.1"), "TCP", cluster.name())));
+        config.findValues("extraPortMappings").forEach(mappings -> mappings.forEach(mapping -> ports.add(new HostPort(
+                mapping.path("hostPort").asInt(), mapping.path("listenAddress").asText("0.0.0.0"),
+                mapping.path("protocol").asText("TCP").toUpperCase(Locale.ROOT), cluster.name()))));
+        ports.removeIf(port -> port.port < 1);
+        return ports;
     }
 
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */

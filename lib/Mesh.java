@@ -14,8 +14,11 @@ public record Mesh(List<Cluster> clusters) {
     private static final int LONGEST = 50;
 
     /** A mesh of {@code count} clusters named {@code prefix} and 1, 2, … */
-    public static Mesh of(String prefix, int count) {
-        return new Mesh(IntStream.rangeClosed(1, count).mapToObj(i -> new Cluster(i, prefix + i)).toList());
+    public static Mesh of(String prefix, int count) { return of(prefix, count, 0); }
+
+    /** The same of the demo with this slot of ports and addresses. */
+    static Mesh of(String prefix, int count, int slot) {
+        return new Mesh(IntStream.rangeClosed(1, count).mapToObj(i -> new Cluster(i, prefix + i, slot)).toList());
     }
 
     /** A mesh in existing clusters, in the order of their contexts; what differs between them does not depend on that order. */

@@ -8,7 +8,7 @@ import picocli.CommandLine.Spec;
 
 /** The options that the three scripts share, and what follows from them. Each can come from the environment too. */
 public final class Settings {
-    private static final String THREE_NUMBERS = "v?\\d+\\.\\d+\\.\\d+";
+    private static final String DEFAULT_PREFIX = "so", THREE_NUMBERS = "v?\\d+\\.\\d+\\.\\d+";
 
     @Option(names = "--clusters", paramLabel = "N", defaultValue = "${KIND_DEMO_CLUSTERS}",
             description = "Number of clusters, 1 to 9. Default: those that are there, else 2. [KIND_DEMO_CLUSTERS]")
@@ -24,7 +24,7 @@ public final class Settings {
                     + "[KIND_DEMO_WORKERS]")
     private Integer workers;
 
-    @Option(names = "--name-prefix", paramLabel = "NAME", defaultValue = "${KIND_DEMO_NAME_PREFIX:-so}",
+    @Option(names = "--name-prefix", paramLabel = "NAME", defaultValue = "${KIND_DEMO_NAME_PREFIX:-" + DEFAULT_PREFIX + "}",
             description = "Clusters are named NAME1, NAME2, … Default: ${DEFAULT-VALUE}. [KIND_DEMO_NAME_PREFIX]")
     private String namePrefix;
 
@@ -94,7 +94,8 @@ public final class Settings {
     private Program kind, istioctl;
     private Bundle bundle;
     private Remembered remembered;
-    private Inventory found = Inventory.of("", List.of());
+    private Inventory found = Inventory.of("", 0, List.of());
+    private List<Docker.Node> nodes = List.of();
 
     /** A {@link ParameterException} when a value cannot be meant. */
     void check() {
@@ -146,8 +147,27 @@ public final class Settings {
             return this;
         }
         docker.engine();
-        found = Inventory.of(namePrefix, docker.nodes());
+        return found(docker.nodes());
+    }
+
+    /** Uses these as the nodes of all kind clusters; {@code --dry-run} asks for none. */
+    public Settings found(List<Docker.Node> all) {
+        nodes = all;
+        if (!existing()) found = Inventory.of(namePrefix, Inventory.slot(namePrefix, all, remembered().slot(),
+                Remembered.slotsOfOthers(home()), this::free), all);
         return this;
+    }
+
+    /** Whether a new demo can use the slot. The default demo keeps the ports that README names: preflight refuses them when in use. */
+    private boolean free(int slot) {
+        return slot == 0 && namePrefix.equals(DEFAULT_PREFIX) || Mesh.of(namePrefix, clusters != null ? clusters : 2, slot).clusters()
+                .stream().flatMap(cluster -> cluster.ports().stream()).allMatch(Host::free);
+    }
+
+    /** The option for another demo, whose cluster names no kind cluster has. */
+    String anotherDemo() {
+        return "--name-prefix " + IntStream.iterate(1, i -> i + 1).mapToObj(i -> i == 1 ? "demo" : "demo" + i).filter(prefix ->
+                !prefix.equals(namePrefix) && nodes.stream().noneMatch(node -> node.cluster().startsWith(prefix))).findFirst().orElseThrow();
     }
 
     /** What {@link #discover} found. */
@@ -157,7 +177,7 @@ public final class Settings {
     public List<Cluster> removable() {
         if (existing()) return mesh().clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
-        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS).clusters().stream().filter(c -> found.clusters().contains(c)
+        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS, found.slot()).clusters().stream().filter(c -> found.clusters().contains(c)
                 || c.index() <= remembered().clusters() && !found.foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }
 
@@ -169,7 +189,7 @@ public final class Settings {
         if (existing()) return Mesh.of(contexts);
         List<Cluster> ours = found.clusters();
         int there = ours.isEmpty() ? 2 : Math.max(ours.getLast().index(), remembered().clusters());
-        return Mesh.of(namePrefix, clusters != null ? clusters : there);
+        return Mesh.of(namePrefix, clusters != null ? clusters : there, found.slot());
     }
 
     /** What --workers says. */
@@ -227,7 +247,11 @@ public final class Settings {
 
     /** Keeps what this run is asked for, so that later ones without these options mean the same. */
     public synchronized void remember(Mesh mesh) throws IOException {
-        remembered = new Remembered(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio()));
+        if (!existing() && found.ours().isEmpty() && remembered().slot().isEmpty()
+                && Remembered.slotsOfOthers(home()).contains(found.slot()))
+            throw Problem.unfit("another demo has just started with the same ports", "run this command again: it chooses other ports");
+        remembered = new Remembered(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio()),
+                existing() ? OptionalInt.empty() : OptionalInt.of(found.slot()));
         remembered.keep(home());
     }
 
@@ -266,7 +290,7 @@ public final class Settings {
     /** Our commands for this demo: with the options that a user must repeat to mean the same one. */
     public Commands commands() {
         return new Commands(existing() ? " --contexts " + Tool.quoted(String.join(",", contexts))
-                : namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix, offline == null ? "" : " --offline "
+                : namePrefix.equals(DEFAULT_PREFIX) ? "" : " --name-prefix " + namePrefix, offline == null ? "" : " --offline "
                 + Tool.quoted("" + offline));
     }
 }

@@ -42,7 +42,7 @@ public final class Vault implements CertificateAuthority {
         Optional<JsonNode> there = docker.container(name);
         if (there.isPresent() && !there.get().at("/Config/Labels").has(LABEL))
             throw Problem.unfit("a container named %s exists and was not made by this demo; it stays untouched".formatted(name),
-                    "choose other names (--name-prefix demo), or remove it: docker rm " + name);
+                    "choose other names (%s), or remove it: docker rm %s".formatted(settings.anotherDemo(), name));
         int port = port(there);
         if (publishedPort(there).filter(p -> p == port).isEmpty() && !Host.free(port))
             throw Problem.unfit("port %d (Vault) on 127.0.0.1 is taken".formatted(port),
@@ -56,8 +56,11 @@ public final class Vault implements CertificateAuthority {
     }
 
     private int port(Optional<JsonNode> container) {
-        return settings.askedVaultPort().or(() -> publishedPort(container)).orElse(PORT);
+        return settings.askedVaultPort().or(() -> publishedPort(container)).orElseGet(this::defaultPort);
     }
+
+    /** Another one for each demo. */
+    private int defaultPort() { return PORT + settings.found().slot(); }
 
     private static Optional<Integer> publishedPort(Optional<JsonNode> container) {
         return container.map(c -> c.at("/HostConfig/PortBindings/8200~1tcp/0/HostPort").asInt());
@@ -69,7 +72,7 @@ public final class Vault implements CertificateAuthority {
     }
 
     @Override public Action root() {
-        int port = settings.askedVaultPort().orElse(PORT);
+        int port = settings.askedVaultPort().orElseGet(this::defaultPort);
         return new Action("""
                 docker network inspect %1$s > /dev/null 2>&1 || docker network create %1$s
                 docker compose --project-name %2$s --file - up --detach <<'EOF'

@@ -147,6 +147,22 @@ class BadInputTest {
         }
     }
 
+    /** Both ways that the hint names: a port in a copy of the manifests, which is the one that is checked, and another demo. */
+    @Test void followsTheHintOfTakenPorts() throws IOException {
+        Path copy = folder.resolve("copy"), cluster = copy.resolve("kind/cluster.yaml");
+        Shell.succeeds("cp -r manifests '%s'".formatted(copy));
+        Files.writeString(cluster, Files.readString(cluster).replace("hostPort: ${HTTP_PORT}", "hostPort: 34012"));
+        String manifests = "--clusters 1 --manifests '%s'".formatted(copy), preflight = "jbang Verify.java --preflight ";
+        Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
+        try (ServerSocket _ = new ServerSocket(32011, 50, InetAddress.getByName("127.0.0.1"))) {
+            assertTrue(Shell.run(preflight + manifests, own).out().contains("√ ports: 3 free"));
+            assertTrue(Shell.run(preflight + "--name-prefix demo", own).out().contains("√ ports: 6 free"));
+        }
+        try (ServerSocket _ = new ServerSocket(34012, 50, InetAddress.getByName("127.0.0.1"))) {
+            refused(Problem.UNFIT, "port 34012 (so1)", manifests);
+        }
+    }
+
     @Test void aRunBesideAnother() throws IOException {
         Path state = Files.createDirectories(folder.resolve("state/kind-demo/so"));
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());

@@ -16,6 +16,7 @@
 //SOURCES FailureTest.java
 //SOURCES FetchTest.java
 //SOURCES HelpTest.java
+//SOURCES InotifyTest.java
 //SOURCES InterruptionTest.java
 //SOURCES IstioCsrMeshTest.java
 //SOURCES KubeconfigTest.java
@@ -27,11 +28,13 @@
 //SOURCES ParsingTest.java
 //SOURCES PinsTest.java
 //SOURCES PlanTest.java
+//SOURCES PortsTest.java
 //SOURCES ReportTest.java
 //SOURCES ProgramTest.java
 //SOURCES RepairTest.java
 //SOURCES SettingsTest.java
 //SOURCES Shell.java
+//SOURCES SideBySideTest.java
 //SOURCES Soak.java
 //SOURCES SoakTest.java
 //SOURCES Upstream.java
