@@ -36,6 +36,12 @@ public final class Kube implements AutoCloseable {
         this.console = console;
     }
 
+    /** One that is connected already. */
+    Kube(Cluster cluster, Console console, KubernetesClient client) {
+        this(cluster, console);
+        this.client = client;
+    }
+
     public Cluster cluster() { return cluster; }
 
     Console console() { return console; }
@@ -85,10 +91,13 @@ public final class Kube implements AutoCloseable {
         return Proxies.isLoopback(known.getHost()) ? ownServer() : known.toString();
     }
 
-    /** The API server as the cluster itself knows it. */
+    /** The API server as the cluster itself knows it; a {@link Problem} when it does not. */
     String ownServer() {
-        var subset = client().endpoints().inNamespace("default").withName("kubernetes").get().getSubsets().getFirst();
-        return "https://%s:%d".formatted(subset.getAddresses().getFirst().getIp(), subset.getPorts().getFirst().getPort());
+        var endpoints = client().endpoints().inNamespace("default").withName("kubernetes").get();
+        return Stream.ofNullable(endpoints).flatMap(e -> e.getSubsets().stream()).filter(s -> !s.getAddresses().isEmpty()
+                && !s.getPorts().isEmpty()).findFirst().map(s -> "https://%s:%d".formatted(s.getAddresses().getFirst().getIp(),
+                s.getPorts().getFirst().getPort())).orElseThrow(() -> Problem.failed("%s: the service kubernetes in default has no endpoint"
+                .formatted(cluster), kubectl() + " get endpoints kubernetes -n default"));
     }
 
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
