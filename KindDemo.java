@@ -48,6 +48,7 @@ public class KindDemo extends Script {
                     settings.commands().kindDemo("--manifests", Tool.quoted("" + export))));
             return 0;
         }
+        settings.diagnostics().ifPresent(Diagnostics::check);
         Docker docker = new Docker(console);
         if (bundle != null) return new BundleMaker(bundle, settings, docker).make() ? 0 : Problem.FAILED;
         Optional<Bundle> given = settings.bundle();

@@ -63,6 +63,7 @@ public class Verify extends Script {
         App app = new App(namespace, service, client, path);
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
+        settings.diagnostics().ifPresent(Diagnostics::check);
         settings.bundle(); // what is in it is not fetched
 
         Mesh mesh = settings.discover(docker).mesh();

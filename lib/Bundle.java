@@ -12,18 +12,21 @@ import com.github.luben.zstd.ZstdInputStream;
  */
 public final class Bundle {
     static final String INDEX = "index.json", IMAGES = "images.tar.zst";
+    /** The demo's own marker within the index, with the version of the format: nothing else may be replaced or used. */
+    static final String FORMAT = "kind-demo-bundle/1";
     static final Duration LIMIT = Duration.ofMinutes(20);
 
     /**
      * What a bundle is made of.
      *
+     * @param format    {@link #FORMAT}
      * @param versions  those of the demo and of what it installs, which must be those of the scripts
      * @param platform  the machine that its programs run on
      * @param nodeImage the image of kind's nodes
      * @param images    every image and its ID
      * @param parts     every file and its SHA-256 in hex
      */
-    record Index(Map<String, String> versions, String platform, String nodeImage, SortedMap<String, String> images,
+    record Index(String format, Map<String, String> versions, String platform, String nodeImage, SortedMap<String, String> images,
             SortedMap<String, String> parts) {}
 
     private final Path path;
@@ -79,6 +82,21 @@ public final class Bundle {
         }
     }
 
+    /** What the index of an existing folder or archive says; empty when it has none with this demo's marker. Reads an archive whole. */
+    Optional<Index> marked() {
+        try {
+            Path folder = isArchive(path) ? Files.createTempDirectory("bundle") : path;
+            try {
+                if (isArchive(path)) unpack(folder, "./" + INDEX);
+                return Optional.of(read(folder.resolve(INDEX)));
+            } finally {
+                if (isArchive(path)) Home.remove(folder);
+            }
+        } catch (Problem | IOException e) {
+            return Optional.empty();
+        }
+    }
+
     private void unpack(Path folder, String... which) throws IOException {
         try (InputStream in = new ZstdInputStream(Files.newInputStream(path))) {
             tar.from(LIMIT, in, Stream.concat(Stream.of("-x", "-o", "-C", folder.toString()), Stream.of(which)).toArray(String[]::new));
@@ -91,7 +109,7 @@ public final class Bundle {
     private Index read(Path file) throws IOException {
         try {
             Index read = new ObjectMapper().readValue(Files.readString(file), Index.class);
-            if (read.versions != null && read.images != null && read.parts != null) return read;
+            if (FORMAT.equals(read.format) && read.versions != null && read.images != null && read.parts != null) return read;
         } catch (NoSuchFileException | JsonProcessingException e) {
             // told below
         }

@@ -63,7 +63,7 @@ public final class Docker {
 
     private Tool.Result info(Duration patience) {
         try {
-            return docker.attempt(patience, "info", "--format", "{{json .}}");
+            return docker.attemptUnlogged(patience, "info", "--format", "{{json .}}");
         } catch (Problem p) {
             if (p.exitCode() == Problem.UNFIT) throw p;
             if (patience.equals(AT_ONCE) && Host.isBusy()) return info(BUSY);
@@ -77,8 +77,9 @@ public final class Docker {
         List<String> ids = docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + CLUSTER_LABEL).lines().toList();
         if (ids.isEmpty()) return List.of();
         List<Node> nodes = new ArrayList<>();
+        // other clusters' containers are described too, with their environment: kept out of the log
         // a container that went between the two calls only makes the exit code non-zero: the others are printed all the same
-        for (JsonNode c : parse(docker.attempt(SHORT, words(ids, "inspect")).out())) {
+        for (JsonNode c : parse(docker.attemptUnlogged(SHORT, words(ids, "inspect")).out())) {
             JsonNode labels = c.at("/Config/Labels");
             nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(),
                     labels.path(ROLE_LABEL).asText().equals("worker"), c.at("/Config/Image").asText(), labels.path(BASE).asText(),
@@ -116,7 +117,7 @@ public final class Docker {
 
     /** Docker's description of the network that the nodes are on, if there is one. */
     public Optional<JsonNode> findNetwork() {
-        Tool.Result result = docker.attempt(SHORT, "network", "inspect", network());
+        Tool.Result result = docker.attemptUnlogged(SHORT, "network", "inspect", network());
         return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
     }
 
@@ -203,7 +204,7 @@ public final class Docker {
 
     /** Docker's description of a container, running or not, if there is one of that name. */
     public Optional<JsonNode> container(String name) {
-        Tool.Result result = docker.attempt(SHORT, "container", "inspect", name);
+        Tool.Result result = docker.attemptUnlogged(SHORT, "container", "inspect", name);
         return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
     }
 

@@ -81,8 +81,9 @@ public record Istio(Kube kube) {
     /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */
     String clusterId() {
         try {
-            return istiods(kube).stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().getFirst().getEnv().stream())
-                    .filter(e -> e.getName().equals("CLUSTER_ID")).map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
+            return istiods(kube).stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().stream())
+                    .flatMap(c -> c.getEnv().stream()).filter(e -> e.getName().equals("CLUSTER_ID") && e.getValue() != null)
+                    .map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
                             "%s: there is no istiod in %s".formatted(kube.cluster(), NAMESPACE), "istioctl version --context "
                             + kube.cluster().typedContext()));
         } catch (KubernetesClientException e) {
@@ -92,7 +93,8 @@ public record Istio(Kube kube) {
 
     /** The network that istiod takes the cluster to be on; empty when it was not told. */
     String network() {
-        var labels = kube.client().namespaces().withName(NAMESPACE).get().getMetadata().getLabels();
+        var namespace = kube.client().namespaces().withName(NAMESPACE).get();
+        var labels = namespace == null ? null : namespace.getMetadata().getLabels();
         return labels == null ? "" : labels.getOrDefault("topology.istio.io/network", "");
     }
 }

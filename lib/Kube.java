@@ -29,7 +29,7 @@ public final class Kube implements AutoCloseable {
         this.console = console;
     }
 
-    /** One whose client is there already. */
+    /** One that is connected already. */
     Kube(Cluster cluster, Console console, KubernetesClient client) {
         this(cluster, console);
         this.client = client;
@@ -91,13 +91,13 @@ public final class Kube implements AutoCloseable {
         }
     }
 
-    /** The API server as the cluster itself knows it. */
+    /** The API server as the cluster itself knows it; a {@link Problem} when it does not. */
     String ownServer() {
         var endpoints = client().endpoints().inNamespace("default").withName("kubernetes").get();
         String command = "%s get endpoints kubernetes -n default".formatted(kubectl());
-        if (endpoints == null || endpoints.getSubsets() == null || endpoints.getSubsets().isEmpty())
-            throw Problem.failed("%s: the API server's own address is not known".formatted(cluster), command);
-        var subset = endpoints.getSubsets().getFirst();
+        var subset = Stream.ofNullable(endpoints).flatMap(e -> e.getSubsets().stream())
+                .filter(s -> !s.getAddresses().isEmpty() && !s.getPorts().isEmpty()).findFirst().orElseThrow(() ->
+                        Problem.failed("%s: the Service kubernetes in default has no endpoint".formatted(cluster), command));
         String ip = subset.getAddresses().getFirst().getIp();
         if (onlyFromHere(ip)) throw Problem.failed("%s: its API server is at %s, which other clusters cannot reach".formatted(cluster, ip),
                 "name an address that they can reach: kubectl config set clusters.NAME.server https://ADDRESS:PORT");

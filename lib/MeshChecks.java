@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.Service;
 
 /** The control planes and what connects them: webhooks, remote clusters, proxies, east-west gateways. */
 final class MeshChecks {
@@ -104,7 +105,13 @@ final class MeshChecks {
     }
 
     private static String eastWestAddress(Kube kube) {
-        return Kube.address(kube.client().services().inNamespace(Istio.NAMESPACE).withName(Istio.EAST_WEST).get());
+        Service service = kube.client().services().inNamespace(Istio.NAMESPACE).withName(Istio.EAST_WEST).get();
+        String address = service == null ? "" : Kube.address(service);
+        if (address.isEmpty()) throw Problem.failed(service == null
+                ? "there is no service %s in %s: other networks cannot come in".formatted(Istio.EAST_WEST, Istio.NAMESPACE)
+                : "the service %s in %s has no address".formatted(Istio.EAST_WEST, Istio.NAMESPACE),
+                "%s get services -n %s".formatted(kube.kubectl(), Istio.NAMESPACE));
+        return address;
     }
 
     /**

@@ -62,7 +62,7 @@ public final class MetalLb {
             return List.of();
         return kube.client().genericKubernetesResources("metallb.io/v1beta1", "IPAddressPool").inNamespace(NAMESPACE).list().getItems()
                 .stream()
-                .flatMap(pool -> pool.<List<String>>get("spec", "addresses").stream()).filter(range -> range.contains("."))
+                .flatMap(pool -> Objects.requireNonNullElse(pool.<List<String>>get("spec", "addresses"), List.<String>of()).stream()).filter(range -> range.contains("."))
                         .map(AddressRange::parse).toList();
     }
 

@@ -61,6 +61,9 @@ final class PlatformChecks {
             var secret = other.client().secrets().inNamespace(Istio.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
             if (secret == null) continue; // whether there must be one is the control plane's matter
             String kubeconfig = Certificates.decode(secret.getData().get(cluster.id()));
+            if (kubeconfig.isBlank()) throw Problem.failed("%s: the secret %s in %s has no kubeconfig for the cluster %s".formatted(
+                    other.cluster(), secret.getMetadata().getName(), Istio.NAMESPACE, cluster.id()),
+                    "%s describe secret %s -n %s".formatted(other.kubectl(), secret.getMetadata().getName(), Istio.NAMESPACE));
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
             String host = Objects.requireNonNullElse(URI.create(server).getHost(), ""), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
             told.add(server);

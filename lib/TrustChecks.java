@@ -20,9 +20,11 @@ final class TrustChecks {
 
     private String rootOf(Kube kube) {
         var trusted = kube.client().configMaps().inNamespace(app.namespace()).withName("istio-ca-root-cert").get();
-        if (trusted == null) throw Problem.failed("workloads of %s have no root to trust: the configmap istio-ca-root-cert is missing"
-                .formatted(app.namespace()), "%s get configmaps -n %s".formatted(kube.kubectl(), app.namespace()));
-        return trusted.getData().get("root-cert.pem").strip();
+        String root = trusted == null ? null : trusted.getData().get("root-cert.pem");
+        if (root == null || root.isBlank())
+            throw Problem.failed("workloads of %s have no root to trust: the configmap istio-ca-root-cert is %s".formatted(app.namespace(),
+                    trusted == null ? "missing" : "empty"), "%s get configmaps -n %s".formatted(kube.kubectl(), app.namespace()));
+        return root.strip();
     }
 
     /** The root that workloads trust, and the one that the control plane signs under, are the same everywhere. */
@@ -34,7 +36,8 @@ final class TrustChecks {
             Set<String> own = roots.computeIfAbsent(kube.cluster().name(), _ -> new TreeSet<>());
             own.add(fingerprint(rootOf(kube)));
             var secret = kube.client().secrets().inNamespace(Istio.NAMESPACE).withName(Cacerts.SECRET).get();
-            if (secret != null) own.add(fingerprint(Certificates.decode(secret.getData().get("root-cert.pem"))));
+            // istiod takes a secret of other keys too: https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/
+            if (secret != null && secret.getData().containsKey("root-cert.pem")) own.add(fingerprint(Certificates.decode(secret.getData().get("root-cert.pem"))));
         }
         Set<String> all = roots.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
         if (all.size() > 1)
@@ -158,10 +161,13 @@ final class TrustChecks {
     /** An instance's own address, which no proxy of the caller's is asked for. */
     private String pastTheProxy(Client client, String scheme) {
         Pod pod = client.kube().readyPod(app.namespace(), app.service());
-        var target = client.service().getSpec().getPorts().getFirst().getTargetPort();
+        var target = client.port().getTargetPort();
         int port = target.getIntVal() != null ? target.getIntVal() : pod.getSpec().getContainers().stream()
-                .flatMap(c -> c.getPorts().stream()).filter(p -> target.getStrVal().equals(p.getName())).findFirst()
-                .map(ContainerPort::getContainerPort).orElseThrow();
+                .flatMap(c -> c.getPorts().stream()).filter(p -> p.getName() != null && p.getName().equals(target.getStrVal())).findFirst()
+                .map(ContainerPort::getContainerPort).orElseThrow(() -> Problem.failed(
+                        "no container of the pod %s has the port %s of the service %s".formatted(pod.getMetadata().getName(),
+                        target.getStrVal(), app.service()), "%s describe service %s -n %s".formatted(client.kube().kubectl(), app.service(),
+                        app.namespace())));
         return "%s://%s:%d%s".formatted(scheme, pod.getStatus().getPodIP(), port, app.path());
     }
 }

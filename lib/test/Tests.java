@@ -23,6 +23,7 @@
 //SOURCES LayersTest.java
 //SOURCES ManifestsTest.java
 //SOURCES Mirror.java
+//SOURCES MissingResourcesTest.java
 //SOURCES OptionsTest.java
 //SOURCES OfflineTest.java
 //SOURCES ParsingTest.java
