@@ -68,11 +68,13 @@ public final class Images {
                     "make the bundle with the same options");
         }
         if (bundle.isPresent()) return "%d, in the bundle or in the engine".formatted(names.size() + 1);
-        SortedSet<String> nowhere = new ConcurrentSkipListSet<>();
-        inParallel(missing, image -> { if (!docker.published(image)) nowhere.add(image); });
-        if (!nowhere.isEmpty())
-            throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + String.join(", ", nowhere),
-                    "check the name and your connection: docker pull " + nowhere.getFirst());
+        SortedMap<String, String> reasons = new ConcurrentSkipListMap<>();
+        inParallel(missing, image -> reasons.put(image, docker.whyNotPulled(image)));
+        reasons.values().removeIf(String::isEmpty);
+        if (!reasons.isEmpty())
+            throw Problem.unfit(reasons.entrySet().stream().map(e -> "image %s not found locally, and cannot be pulled: %s".formatted(
+                    e.getKey(), e.getValue())).collect(Collectors.joining("\n")),
+                    "check the name and your connection: docker pull " + reasons.firstKey());
         return "%d, of which the engine has %d".formatted(names.size() + 1, names.size() + 1 - missing.size());
     }
 

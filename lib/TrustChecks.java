@@ -164,6 +164,6 @@ final class TrustChecks {
         int port = target.getIntVal() != null ? target.getIntVal() : pod.getSpec().getContainers().stream()
                 .flatMap(c -> c.getPorts().stream()).filter(p -> target.getStrVal().equals(p.getName())).findFirst()
                 .map(ContainerPort::getContainerPort).orElseThrow();
-        return "%s://%s:%d%s".formatted(scheme, pod.getStatus().getPodIP(), port, app.path());
+        return "%s://%s:%d%s".formatted(scheme, AddressRange.inUrl(pod.getStatus().getPodIP()), port, app.path());
     }
 }
