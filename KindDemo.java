@@ -48,7 +48,7 @@ public class KindDemo extends Script {
                     Tool.quoted("" + export)));
             return 0;
         }
-        Docker docker = new Docker(console);
+        Docker docker = new Docker(console, settings.prefix());
         if (bundle != null) return new BundleMaker(bundle, settings, docker).make() ? 0 : Problem.FAILED;
         Optional<Bundle> given = settings.bundle();
         Kind kind = new Kind(settings, docker);
@@ -117,6 +117,7 @@ public class KindDemo extends Script {
         if (timings) console.result(plan.timeline());
         if (!done) plan.report();
         if (!done || settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect(plan.timeline());
+        kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.say(Kube.changes(kubes));
         console.result(app.whatToTry(mesh, settings));

@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 public final class Docker {
     /** The label of our node images, and so of every node made from one: the mark that a cluster is ours. */
     public static final String MARK = "kind-demo";
-    private static final String HELPER = MARK + "=helper";
     /** The label that names the node image that ours was made from. */
     private static final String BASE = MARK + ".base";
     private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster", ROLE_LABEL = "io.x-k8s.kind.role";
@@ -38,8 +37,16 @@ public final class Docker {
 
     private final Tool docker;
     private final ObjectMapper json = new ObjectMapper();
+    /** The label of containers that are made for a while. A node image that is made of one has another value of it. */
+    private final String helper;
 
-    public Docker(Console console) { docker = new Tool("docker", "install Docker: https://docs.docker.com/get-docker/", console); }
+    public Docker(Console console) { this(console, "none"); }
+
+    /** @param demo the name prefix of the demo that containers are made for */
+    public Docker(Console console, String demo) {
+        helper = MARK + "=helper-" + demo;
+        docker = new Tool("docker", "install Docker: https://docs.docker.com/get-docker/", console);
+    }
 
     /** The docker network that kind puts its nodes on; kind's own variable names another, unless it is empty. */
     public static String network() {
@@ -185,13 +192,13 @@ public final class Docker {
      * @param volume what is mounted, as docker run's --volume takes it
      */
     public String runTemplate(String image, String volume, Duration life) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", HELPER, "--volume", volume,
-                "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
+        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", helper,
+                "--volume", volume, "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
     }
 
     /** Whether a folder of the engine's machine can be mounted into containers, and holds this file. */
     public boolean canMount(String folder, String file, String image) {
-        return docker.attempt(SHORT, "run", "--rm", "--network", "none", "--label", HELPER, "--volume",
+        return docker.attempt(SHORT, "run", "--rm", "--network", "none", "--label", helper, "--volume",
                 folder + ":/mounted:ro",
                 "--entrypoint", "test", image, "-e", "/mounted/" + file).ok();
     }
@@ -205,15 +212,18 @@ public final class Docker {
         return result.ok() ? Optional.of(result.out().strip()) : Optional.empty();
     }
 
-    /** The volumes that {@link #makeVolume} made. */
-    public List<String> volumes() { return docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + MARK).lines().toList(); }
+    /** The volumes that {@link #makeVolume} made, but for those that a container has mounted. */
+    public List<String> volumes() {
+        return docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + MARK, "--filter", "dangling=true").lines()
+                .toList();
+    }
 
     /** Removes volumes that no container uses; those that are gone already are no matter. */
     public void removeVolumes(List<String> names) { if (!names.isEmpty()) docker.run(LONG, words(names, "volume", "rm", "--force")); }
 
     /** Starts a server beside the nodes, on their network; returns its container's ID. */
     public String runServer(String image) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--network", network(), "--label", HELPER, image).strip();
+        return docker.run(SHORT, "run", "--detach", "--rm", "--network", network(), "--label", helper, image).strip();
     }
 
     /** The IPv4 address of a container on the nodes' network; empty when it has none. */
@@ -240,20 +250,19 @@ public final class Docker {
         return (containers + docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + label)).lines().distinct().toList();
     }
 
-    /** Containers of {@link #runTemplate} and {@link #runServer} that are still there. */
+    /** This demo's containers of {@link #runTemplate} and {@link #runServer} that are still there. */
     public List<String> helpers() {
-        return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + HELPER).lines().toList();
+        return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + helper).lines().toList();
     }
 
-    /** The IDs of every image of a repository. */
+    /** The images of a repository, as repository:tag. */
     public List<String> images(String repository) {
-        return docker.run(SHORT, "image", "ls", "--quiet", repository).lines().distinct().toList();
+        return docker.run(SHORT, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).lines().toList();
     }
 
-    /** Removes every image of a repository that no container uses. */
-    public void removeImages(String repository) {
-        List<String> ids = images(repository);
-        if (!ids.isEmpty()) docker.run(LONG, words(ids, "image", "rm"));
+    /** Removes images; a {@link Problem} when a container uses one. */
+    public void removeImages(List<String> names) {
+        if (!names.isEmpty()) docker.run(LONG, words(names, "image", "rm"));
     }
 
     /** Makes an image, with our mark, of a container's files and the start-up of {@code like}. */

@@ -31,6 +31,9 @@ final class Host {
         if (Version.first(engine.version()).compareTo(OLDEST_ENGINE) < 0)
             throw Problem.unfit("the container engine is too old: version %s, the demo needs %s".formatted(engine.version(), OLDEST_ENGINE),
                     "update Docker: https://docs.docker.com/engine/install/");
+        if (Objects.requireNonNullElse(System.getenv("DOCKER_CONTENT_TRUST"), "").matches("(?i)1|t|true"))
+            throw Problem.unfit("DOCKER_CONTENT_TRUST is set, and the demo's images are not signed by it",
+                    "export DOCKER_CONTENT_TRUST=0");
         if (isRemote(docker.endpoint()))
             throw Problem.unfit("Docker runs on another machine, %s, and so would the clusters' ports".formatted(docker.endpoint()),
                     "run this on that machine, or use this one's Docker: unset DOCKER_HOST DOCKER_CONTEXT; docker context use default");

@@ -175,13 +175,29 @@ public final class Images {
         });
     }
 
-    /** Removes containers that an interrupted run left, such as a node image in the making; with {@code all} the node images too. */
+    /** Node images, and the volumes that nodes made from them read: all that there are. */
+    public static List<String> kept(Docker docker) {
+        return Stream.concat(docker.images(REPOSITORY).stream(), docker.volumes().stream()).toList();
+    }
+
+    /** Those that these nodes need. Docker does not know that a node reads a volume: its folder is what is mounted. */
+    public static List<String> neededBy(Collection<Docker.Node> nodes, Docker docker) {
+        Set<String> needed = nodes.stream().map(Docker.Node::image).flatMap(image ->
+                Stream.of(image, image.replace(REPOSITORY + ":", VOLUME))).collect(Collectors.toSet());
+        return kept(docker).stream().filter(needed::contains).toList();
+    }
+
+    /**
+     * Removes containers that an interrupted run of this demo left, such as a node image in the making; with {@code all} the
+     * node images and their volumes too, except those that nodes need.
+     */
     public static Action remove(Docker docker, boolean all) {
         return new Action("docker image rm $(docker image ls --quiet %s)".formatted(REPOSITORY), _ -> {
             docker.helpers().forEach(docker::remove);
             if (!all) return;
-            docker.removeImages(REPOSITORY);
-            docker.removeVolumes(docker.volumes());
+            List<String> needed = neededBy(docker.nodes(), docker);
+            docker.removeImages(docker.images(REPOSITORY).stream().filter(image -> !needed.contains(image)).toList());
+            docker.removeVolumes(docker.volumes().stream().filter(volume -> !needed.contains(volume)).toList());
         });
     }
 

@@ -246,6 +246,7 @@ public final class Vault implements CertificateAuthority {
             if (found().isEmpty()) return;
             docker.remove(name);
             docker.removeVolumes(List.of(name));
+            if (!found().isEmpty()) throw Problem.failed("Vault is still there: " + found(), "docker rm --force " + name);
         });
     }
 }
