@@ -49,7 +49,7 @@ public class KindDemo extends Script {
             return 0;
         }
         settings.diagnostics().ifPresent(Diagnostics::check);
-        Docker docker = new Docker(console);
+        Docker docker = new Docker(console, settings.prefix());
         if (bundle != null) return new BundleMaker(bundle, settings, docker).make() ? 0 : Problem.FAILED;
         Optional<Bundle> given = settings.bundle();
         Kind kind = new Kind(settings, docker);
@@ -119,6 +119,7 @@ public class KindDemo extends Script {
         if (!done) plan.report();
         if (!done) console.hint("→ %s reports which layer fails".formatted(settings.commands().verify()));
         if (!done || settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect(plan.timeline());
+        kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.say(Kube.changes(kubes));
         console.result(app.whatToTry(mesh, docker, settings));

@@ -58,7 +58,7 @@ public class Verify extends Script {
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
-        Docker docker = new Docker(console);
+        Docker docker = new Docker(console, settings.prefix());
         Istioctl istioctl = new Istioctl(settings);
         App app = new App(namespace, service, client, path);
         List<String> wanted = Experiments.named(experiments);

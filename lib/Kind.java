@@ -26,6 +26,8 @@ public final class Kind {
     private final Docker docker;
     private final Manifests manifests;
     private final Settings settings;
+    /** Clusters that kind could not create: their nodes are kept for their logs. */
+    private final Set<Cluster> failed = ConcurrentHashMap.newKeySet();
 
     public Kind(Settings settings, Docker docker) {
         this.kind = new Tool(settings.kind(), settings.console());
@@ -143,8 +145,11 @@ public final class Kind {
             if (!nodes.isEmpty()) delete(cluster).task().run(seen);
             Kubeconfig.ofUser().remove(cluster.context());
             seen.accept("kubeadm");
+            failed.add(cluster);
             withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, images.store()), "create", "cluster",
-                    "--name", cluster.name(), "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
+                    "--name", cluster.name(), "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file,
+                    "--retain"));
+            failed.remove(cluster);
             connect(kube);
             docker.expect(cluster.controlPlane(), "touch", WHOLE);
         });
@@ -197,6 +202,12 @@ public final class Kind {
         kube.close();
     }
 
+    private boolean answersNow(Cluster cluster) {
+        try (Kube kube = new Kube(cluster, settings.console())) {
+            return answers(kube);
+        }
+    }
+
     private static boolean answers(Kube kube) {
         try {
             return kube.client().getKubernetesVersion() != null;
@@ -205,13 +216,31 @@ public final class Kind {
         }
     }
 
-    /** Removes the cluster's nodes and its entries in the kubeconfig. */
+    /** Removes the nodes that a failed creation left, once their logs are collected. */
+    public void deleteFailed() throws Exception {
+        for (Cluster cluster : failed) {
+            delete(cluster).task().run(_ -> {});
+            settings.console().say("%s: kind could not create it; its nodes are removed".formatted(cluster));
+        }
+    }
+
+    /**
+     * Removes the cluster's nodes and then its entries in the kubeconfig. A {@link Problem} when nodes remain, here or where this
+     * Docker does not see them; then the entries remain too.
+     */
     public Action delete(Cluster cluster) {
         return new Action("kind delete cluster --name " + cluster, _ -> {
             endOrphans(cluster);
-            docker.nodes(cluster).stream().filter(node -> node.running() && !node.paused())
+            List<Docker.Node> nodes = docker.nodes(cluster);
+            if (nodes.isEmpty() && Kubeconfig.ofUser().has(cluster.context()) && answersNow(cluster))
+                throw Problem.failed("%s: its API server answers, but this Docker has no node of it".formatted(cluster),
+                        "use the Docker that has its nodes, by DOCKER_HOST or docker context use; see docker context ls");
+            nodes.stream().filter(node -> node.running() && !node.paused())
                     .forEach(node -> docker.exec(Duration.ofSeconds(20), node.name(), "bash", "-c", THAW));
             withOwnKubeconfig(file -> kind.run(Duration.ofMinutes(3), "delete", "cluster", "--name", cluster.name(), "--kubeconfig", file));
+            List<String> left = docker.nodes(cluster).stream().map(Docker.Node::name).toList();
+            if (!left.isEmpty()) throw Problem.failed("%s: its nodes are still there: %s".formatted(cluster, String.join(", ", left)),
+                    "docker rm --force --volumes " + String.join(" ", left));
             Kubeconfig.ofUser().remove(cluster.context());
         });
     }

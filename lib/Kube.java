@@ -101,7 +101,7 @@ public final class Kube implements AutoCloseable {
         String ip = subset.getAddresses().getFirst().getIp();
         if (onlyFromHere(ip)) throw Problem.failed("%s: its API server is at %s, which other clusters cannot reach".formatted(cluster, ip),
                 "name an address that they can reach: kubectl config set clusters.NAME.server https://ADDRESS:PORT");
-        return "https://%s:%d".formatted(ip.contains(":") ? "[" + ip + "]" : ip, subset.getPorts().getFirst().getPort());
+        return "https://%s:%d".formatted(AddressRange.inUrl(ip), subset.getPorts().getFirst().getPort());
     }
 
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */

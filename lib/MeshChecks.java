@@ -119,7 +119,7 @@ final class MeshChecks {
      * proxies alone.
      */
     String eastWestReachable(Kube kube) {
-        String url = "https://%s:15443/".formatted(eastWestAddress(kube));
+        String url = "https://%s:15443/".formatted(AddressRange.inUrl(eastWestAddress(kube)));
         for (Kube other : kubes) {
             if (other == kube) continue;
             Optional<Tool.Result> result = new Client(other, app).besideTheProxy(url);

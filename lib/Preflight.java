@@ -45,6 +45,7 @@ public final class Preflight {
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
         return List.of(
                 check("engine", "the container engine answers, and is not too old", Severity.FATAL, host::engine),
+                check("provider", "kind's provider is Docker", Severity.WARNING, host::provider),
                 check("cgroups", "Kubernetes starts on this cgroup version", Severity.FATAL, () -> host.cgroups(settings.nodeImage(),
                         settings.manifests().read("kind/cluster.yaml").contains("failCgroupV1"))),
                 check("memory", "the engine has memory for all clusters", Severity.WARNING, () -> host.memory(count)),

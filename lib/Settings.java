@@ -237,7 +237,7 @@ public final class Settings {
     public Manifests manifests() { return new Manifests(manifests); }
 
     /** What the names of all that is made begin with. */
-    String prefix() { return namePrefix; }
+    public String prefix() { return namePrefix; }
 
     /** What earlier runs kept of this demo. */
     synchronized Remembered remembered() {

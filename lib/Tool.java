@@ -22,6 +22,9 @@ public final class Tool {
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
 
+    /** Variables that would make a command use other files, names or clusters than those it is given. */
+    private static final Pattern UNWANTED = Pattern.compile("(COMPOSE|ISTIOCTL)_.*|ISTIOCONFIG|TAR_OPTIONS|DOCKER_DEFAULT_PLATFORM");
+
     private final Supplier<String> program;
     private final String howToInstall;
     private final Console console;
@@ -67,7 +70,7 @@ public final class Tool {
         long start = System.nanoTime();
         try {
             var executor = new ProcessExecutor().command(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
-                    .redirectErrorStream(false).redirectError(err).readOutput(true)
+                    .environment(environment(System.getenv())).redirectErrorStream(false).redirectError(err).readOutput(true)
                     .timeout(limit.toMillis(), TimeUnit.MILLISECONDS);
             if (!input.isEmpty()) executor.redirectInput(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
             ProcessResult ended = executor.execute();
@@ -92,8 +95,7 @@ public final class Tool {
         try {
             Path said = Files.createTempFile("pipe", ".txt");
             try {
-                var sides = Stream.of(from, into).map(words -> new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(words))
-                        .toList())
+                var sides = Stream.of(from, into).map(words -> builder(command, words)
                         .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()))).toList();
                 sides.getLast().redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
                 both = ProcessBuilder.startPipeline(sides);
@@ -139,7 +141,7 @@ public final class Tool {
         Path said = Files.createTempFile("said", ".txt");
         Process process = null;
         try {
-            var builder = new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
+            var builder = builder(command, arguments)
                     .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()));
             if (in) builder.redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
             try {
@@ -166,6 +168,31 @@ public final class Tool {
             if (process != null) process.destroy();
             Files.delete(said);
         }
+    }
+
+    /**
+     * What differs between a command's environment and this program's: every command uses Docker, its own platform, the network of
+     * the demo and Istio's own namespace, whatever is exported or in ~/.istioctl/config.yaml, which variables override.
+     *
+     * @param own this program's environment
+     * @return the variables to set; those with the value null are removed
+     */
+    static Map<String, String> environment(Map<String, String> own) {
+        Map<String, String> changes = new HashMap<>();
+        own.keySet().stream().filter(UNWANTED.asMatchPredicate()).forEach(name -> changes.put(name, null));
+        changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker", "KIND_EXPERIMENTAL_DOCKER_NETWORK", Docker.network(),
+                "DOCKER_CLI_HINTS", "false", "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
+                "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));
+        return changes;
+    }
+
+    private static ProcessBuilder builder(String command, String... arguments) {
+        var builder = new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList());
+        environment(System.getenv()).forEach((name, value) -> {
+            if (value == null) builder.environment().remove(name);
+            else builder.environment().put(name, value);
+        });
+        return builder;
     }
 
     private String expectGood(Result result, String... arguments) {

@@ -168,6 +168,6 @@ final class TrustChecks {
                         "no container of the pod %s has the port %s of the service %s".formatted(pod.getMetadata().getName(),
                         target.getStrVal(), app.service()), "%s describe service %s -n %s".formatted(client.kube().kubectl(), app.service(),
                         app.namespace())));
-        return "%s://%s:%d%s".formatted(scheme, pod.getStatus().getPodIP(), port, app.path());
+        return "%s://%s:%d%s".formatted(scheme, AddressRange.inUrl(pod.getStatus().getPodIP()), port, app.path());
     }
 }

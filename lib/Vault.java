@@ -48,10 +48,10 @@ public final class Vault implements CertificateAuthority {
             throw Problem.unfit("port %d (Vault) on 127.0.0.1 is taken".formatted(port),
                     "see who listens (lsof -i :%d), or take another: --vault-port N".formatted(port));
         String version = compose.version();
-        if (docker.present(List.of(IMAGE)).isEmpty() && !settings.bundle().map(b -> b.images().contains(IMAGE))
-                .orElseGet(() -> docker.published(IMAGE)))
-            throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + IMAGE,
-                    "check your connection: docker pull " + IMAGE);
+        String reason = docker.present(List.of(IMAGE)).isEmpty() ? settings.bundle().map(b -> b.images().contains(IMAGE) ? ""
+                : "it is not in the bundle").orElseGet(() -> docker.whyNotPulled(IMAGE)) : "";
+        if (!reason.isEmpty()) throw Problem.unfit("image %s not found locally, and cannot be pulled: %s".formatted(IMAGE, reason),
+                "check your connection: docker pull " + IMAGE);
         return "Vault %s on port %d, by %s".formatted(Versions.VAULT, port, version);
     }
 
@@ -154,9 +154,7 @@ public final class Vault implements CertificateAuthority {
     String nodesAddress() { return docker.addressOf(name); }
 
     /** The same as a shell command. */
-    String nodesAddressByHand() {
-        return "docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s".formatted(Docker.network(), name);
-    }
+    String nodesAddressByHand() { return Docker.addressByHand(name); }
 
     @Override public List<String> imagesBeside() { return List.of(IMAGE); }
 
@@ -251,6 +249,7 @@ public final class Vault implements CertificateAuthority {
             if (found().isEmpty()) return;
             docker.remove(name);
             docker.removeVolumes(List.of(name));
+            if (!found().isEmpty()) throw Problem.failed("Vault is still there: " + found(), "docker rm --force " + name);
         });
     }
 }

@@ -11,6 +11,7 @@
 //SOURCES ComposeTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
+//SOURCES DockerTest.java
 //SOURCES DownloadTest.java
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
