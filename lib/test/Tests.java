@@ -19,6 +19,7 @@
 //SOURCES InterruptionTest.java
 //SOURCES IstioCsrMeshTest.java
 //SOURCES KubeconfigTest.java
+//SOURCES LabTest.java
 //SOURCES LayersTest.java
 //SOURCES ManifestsTest.java
 //SOURCES Mirror.java
