@@ -61,6 +61,7 @@ public class KindDemo extends Script {
         settings.manifests().check();
 
         Mesh mesh = dryRun ? settings.mesh() : settings.discover(docker).mesh();
+        if (!dryRun && settings.ownIstio()) settings.istioctl().path(); // what it renders is checked before anything is made
         Images images = new Images(settings, docker, istioctl);
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         if (!dryRun) {
