@@ -62,6 +62,7 @@ public class KindDemo extends Script {
         settings.manifests().check();
 
         Mesh mesh = dryRun ? settings.found(List.of()).mesh() : Istio.kept(settings.discover(docker).mesh(), console);
+        if (!dryRun && settings.ownIstio()) settings.istioctl().path(); // what it renders is checked before anything is made
         Images images = new Images(settings, docker, istioctl);
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         if (!dryRun) {

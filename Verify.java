@@ -49,11 +49,15 @@ public class Verify extends Script {
 
     @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
     boolean preflight;
+    private volatile Experiments experimenting;
 
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
     @Override protected String afterInterrupt() {
-        return "what an experiment changed is put back; run again: " + settings.commands().verify();
+        String again = "run again: " + settings.commands().verify();
+        if (experimenting == null) return again;
+        return experimenting.restore() ? "everything that the experiment changed is restored; " + again
+                : "not everything is restored; repair it: " + settings.commands().kindDemo();
     }
 
     @Override protected int run() throws Exception {
@@ -88,8 +92,10 @@ public class Verify extends Script {
         List<Finding> findings = checks.run((layer, found) -> { if (text) Results.tell(console, layer, found); });
         boolean broken = findings.stream().anyMatch(f -> f.status() == Status.FAILED);
         if (broken && !wanted.isEmpty()) console.warn("no experiments on a mesh that does not work");
-        List<Outcome> outcomes = new Experiments(kubes, app, checks, docker, settings).run(broken ? List.of() : wanted,
-                outcome -> { if (text) Results.tell(console, outcome); });
+        Experiments experiments = new Experiments(kubes, app, checks, docker, settings);
+        if (!broken && !wanted.isEmpty()) experimenting = experiments;
+        List<Outcome> outcomes = experiments.run(broken ? List.of() : wanted, outcome -> { if (text) Results.tell(console, outcome); });
+        experimenting = null;
 
         Results results = Results.of(settings, kubes, findings, outcomes);
         String json = results.json();

@@ -24,7 +24,8 @@ public final class Await {
             String last = missing.now();
             if (last.isEmpty()) return;
             seen.accept(last);
-            if (System.nanoTime() > end) throw gaveUp(what, limit, last);
+            // parking returns at once in an interrupted thread
+            if (System.nanoTime() > end || Thread.currentThread().isInterrupted()) throw gaveUp(what, limit, last);
             LockSupport.parkNanos(interval.toNanos());
         }
     }

@@ -101,6 +101,7 @@ public final class Bundle {
         try (InputStream in = new ZstdInputStream(Files.newInputStream(path))) {
             tar.from(LIMIT, in, Stream.concat(Stream.of("-x", "-o", "-C", folder.toString()), Stream.of(which)).toArray(String[]::new));
         } catch (Problem | IOException e) {
+            if (e instanceof Problem p && p.exitCode() == Problem.UNFIT) throw p; // tar itself is missing
             throw Problem.unfit("%s is damaged, or is no archive: %s".formatted(path, Objects.toString(e.getMessage()).lines().findFirst()
                     .orElse("")), copyOrMake());
         }

@@ -100,7 +100,8 @@ public final class Checks {
     private static List<Finding> look(String layer, List<Check> checks) throws InterruptedException {
         long start = System.nanoTime();
         List<Finding> found = new ArrayList<>();
-        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        try {
             Map<Check, Future<Finding>> looks = new LinkedHashMap<>();
             checks.forEach(check -> looks.put(check, threads.submit(() -> check.find(layer))));
             for (var look : looks.entrySet()) {
@@ -114,6 +115,8 @@ public final class Checks {
                     throw new IllegalStateException(e.getCause());
                 }
             }
+        } finally {
+            threads.shutdownNow(); // close() would wait for a check that hangs
         }
         return found;
     }

@@ -24,6 +24,7 @@ public final class Console implements AutoCloseable {
     private OutputStream log = new ByteArrayOutputStream();
     private Path logFile;
     private Size size = new Size(24, 80);
+    private final AtomicBoolean resized = new AtomicBoolean(true);
     /** What was printed last, for a terminal that must be written anew. */
     private final List<String> recent = new LinkedList<>();
     /** The status lines as they are on the screen now. */
@@ -42,9 +43,27 @@ public final class Console implements AutoCloseable {
         this.ticker = terminal ? Executors.newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().factory()) : null;
         if (ticker == null) return;
         ticker.scheduleWithFixedDelay(() -> {
-            size().ifPresent(this::resized);
+            if (resized.getAndSet(false)) size().ifPresent(this::resized);
             showStatus();
         }, 0, 400, TimeUnit.MILLISECONDS);
+        whenResized(() -> resized.set(true));
+    }
+
+    /**
+     * Calls back on SIGWINCH, which a terminal of another size sends. sun.misc.Signal is in every JDK, yet javac warns of its use;
+     * a JVM that does not offer the signal keeps the first size.
+     */
+    private static void whenResized(Runnable told) {
+        try {
+            Class<?> signal = Class.forName("sun.misc.Signal"), handler = Class.forName("sun.misc.SignalHandler");
+            Object tells = java.lang.reflect.Proxy.newProxyInstance(Console.class.getClassLoader(), new Class<?>[] {handler}, (_, _, _) -> {
+                told.run();
+                return null;
+            });
+            signal.getMethod("handle", signal, handler).invoke(null, signal.getConstructor(String.class).newInstance("WINCH"), tells);
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            // no such signal here
+        }
     }
 
     /** Our commands, for hints: of this demo and no other. */
@@ -207,9 +226,11 @@ public final class Console implements AutoCloseable {
     private static Optional<Size> size() {
         try {
             // stty looks at its standard input
-            Process stty = new ProcessBuilder("sh", "-c", "stty size <&2 2> /dev/null").redirectError(ProcessBuilder.Redirect.INHERIT)
-                    .start();
-            if (!stty.waitFor(1, TimeUnit.SECONDS) || stty.exitValue() != 0) return Optional.empty();
+            Process stty = new ProcessBuilder("sh", "-c", "exec stty size <&2 2> /dev/null")
+                    .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+            boolean ended = stty.waitFor(1, TimeUnit.SECONDS);
+            if (!ended) stty.destroyForcibly();
+            if (!ended || stty.exitValue() != 0) return Optional.empty();
             String[] said = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
             // a terminal that does not know its size says 0
             int rows = Integer.parseInt(said[0]), columns = Integer.parseInt(said[1]);

@@ -248,9 +248,9 @@ public final class Docker {
     /** Removes volumes that no container uses; those that are gone already are no matter. */
     public void removeVolumes(List<String> names) { if (!names.isEmpty()) docker.run(LONG, words(names, "volume", "rm", "--force")); }
 
-    /** Starts a server beside the nodes, on their network; returns its container's ID. */
-    public String runServer(String image) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--network", network(), "--label", helper, image).strip();
+    /** Starts a server beside the nodes, on their network, in a container of this name. */
+    public void runServer(String name, String image) {
+        docker.run(SHORT, "run", "--detach", "--rm", "--name", name, "--network", network(), "--label", helper, image);
     }
 
     /** The IPv4 address of a container on the nodes' network; empty when it has none. */

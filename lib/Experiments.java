@@ -38,6 +38,7 @@ public final class Experiments {
     private final Manifests manifests;
     private final Console console;
     private final Kube home, away;
+    private volatile Lab current;
     private final Set<String> atHome, elsewhere, everywhere;
 
     public Experiments(List<Kube> kubes, App app, Checks checks, Docker docker, Settings settings) {
@@ -225,11 +226,12 @@ public final class Experiments {
                     .replace("SERVICE", app.service());
             console.say("\n%s: %s".formatted(experiment.name, title));
             Lab lab = new Lab(kubes, app, manifests, docker, console);
+            current = lab;
             try (lab) {
                 lab.need(SampleApp.LOCALITY); // which a demo made with --no-locality has not
                 experiment.script.run(this, lab);
-            } catch (Problem p) {
-                lab.expect(false, p.getMessage());
+            } catch (Throwable e) { // it fails, and the next one runs
+                lab.expect(false, Check.message(e));
             }
             try {
                 for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
@@ -241,4 +243,7 @@ public final class Experiments {
         }
         return outcomes;
     }
+
+    /** On Ctrl-C: restores what the running experiment changed, and lets it change nothing more; whether everything is restored. */
+    public boolean restore() { return current == null || current.restore(); }
 }

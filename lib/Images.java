@@ -208,7 +208,8 @@ public final class Images {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             for (Future<?> done : items.stream().map(i -> threads.submit(() -> work.accept(i))).toList()) done.get();
         } catch (ExecutionException e) {
-            throw e.getCause() instanceof Exception cause ? cause : e;
+            if (e.getCause() instanceof Error error) throw error;
+            throw (Exception) e.getCause();
         }
     }
 }

@@ -247,15 +247,19 @@ public final class Kind {
 
     /**
      * Ends a kind that a killed run left at work on the cluster: it would remove the next one of that name when it fails. It is
-     * told by the kubeconfig that we gave it.
+     * told by the kubeconfig that we gave it. A {@link Problem} when it cannot be ended.
      */
-    private void endOrphans(Cluster cluster) {
+    void endOrphans(Cluster cluster) {
         Pattern pattern = Pattern.compile("(.*/)?kind create cluster --name %s .*--kubeconfig %s/.*".formatted(cluster,
                 Pattern.quote(settings.home().state().toString())));
         for (ProcessHandle process : ProcessHandle.allProcesses().filter(p -> p.info().commandLine().filter(pattern.asMatchPredicate())
                 .isPresent()).toList()) {
             process.destroy();
-            process.onExit().orTimeout(10, TimeUnit.SECONDS).join();
+            process.onExit().completeOnTimeout(null, 5, TimeUnit.SECONDS).join();
+            if (process.isAlive()) process.destroyForcibly();
+            process.onExit().completeOnTimeout(null, 5, TimeUnit.SECONDS).join();
+            if (process.isAlive()) throw Problem.failed("%s: `kind create cluster` of an earlier run, process %d, does not end".formatted(
+                    cluster, process.pid()), "kill -9 %d, then run this again".formatted(process.pid()));
         }
     }
 

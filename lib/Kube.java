@@ -64,7 +64,7 @@ public final class Kube implements AutoCloseable {
         Thread.ofPlatform().daemon().start(() -> {
             try {
                 client().getKubernetesVersion();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 console.detail("%s does not answer yet: %s".formatted(cluster, e.getMessage()));
             }
         });
@@ -118,7 +118,8 @@ public final class Kube implements AutoCloseable {
 
     static boolean namesNodePorts(HasMetadata resource) {
         return resource.getKind().equals("Service") && resource instanceof GenericKubernetesResource service
-                && service.<List<Map<String, Object>>>get("spec", "ports").stream().anyMatch(port -> port.containsKey("nodePort"));
+                && service.get("spec", "ports") instanceof List<?> ports // a Service may have none
+                && ports.stream().anyMatch(port -> port instanceof Map<?, ?> map && map.containsKey("nodePort"));
     }
 
     /** The same for what a webhook may refuse because it has just started: again and again, until it takes it. */

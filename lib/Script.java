@@ -13,6 +13,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** What the three scripts have in common: their options, their --help, and how they end. */
@@ -116,18 +117,18 @@ public abstract class Script implements Callable<Integer> {
         }
     }
 
-    @Override public final Integer call() throws IOException {
-        settings.check();
+    @Override public final Integer call() {
         try (Console console = settings.console()) {
-            if (completion != null) {
-                console.result(completion());
-                return 0;
-            }
             Thread interrupted = Thread.ofPlatform().unstarted(() -> interrupted(console));
             Runtime.getRuntime().addShutdownHook(interrupted);
             try {
-                return run();
-            } catch (Exception e) {
+                settings.check();
+                if (completion == null) return run();
+                console.result(completion());
+                return 0;
+            } catch (ParameterException e) {
+                throw e;
+            } catch (Throwable e) { // an Error too: picocli would let it pass
                 if (ending) return Problem.INTERRUPTED; // what was cut short is no news
                 console.problem("", e);
                 return e instanceof Problem p ? p.exitCode() : Problem.FAILED;
@@ -137,16 +138,23 @@ public abstract class Script implements Callable<Integer> {
         }
     }
 
-    /** Ctrl-C, or SIGTERM: what is half-done is told, and both ways on; the outside commands that run are ended with us. */
+    /**
+     * Ctrl-C, or SIGTERM: ends the outside commands, then reports what is half-done and what to type next. It is the only shutdown
+     * hook, since hooks run side by side: what restores something must not be among the commands that are ended.
+     */
     private void interrupted(Console console) {
         ending = true;
         String running = console.running();
         Tool.endAll();
         console.bad("interrupted" + (running.isEmpty() ? "" : "; half-done: " + running));
-        console.hint("→ " + afterInterrupt());
+        try {
+            console.hint("→ " + afterInterrupt());
+        } catch (Throwable e) {
+            console.problem("", e);
+        }
     }
 
-    /** What to type next after Ctrl-C. */
+    /** What to type next after Ctrl-C; called when all outside commands have ended, so it may restore something first. */
     protected String afterInterrupt() {
         return "resume: %s; or remove it: %s".formatted(settings.commands().kindDemo(), settings.commands().teardown());
     }

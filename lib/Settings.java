@@ -124,6 +124,7 @@ public final class Settings {
             throw wrong("--istio-set takes KEY=VALUE, such as meshConfig.enableTracing=true, not '%s'".formatted(set));
         for (Path file : istio().values()) if (!Files.isReadable(file) || Files.isDirectory(file))
             throw wrong("--istio-values takes a file; none can be read at " + file);
+        istio().refused().ifPresent(why -> { throw wrong("--istio-set, --istio-values: " + why); });
         if (vaultPort != null && (vaultPort < 1 || vaultPort > 65535)) throw wrong("--vault-port takes 1 to 65535, not " + vaultPort);
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
@@ -226,7 +227,7 @@ public final class Settings {
     }
 
     /** Whether what is given to istioctl is not what came with the scripts. */
-    boolean ownIstio() { return manifests != null || istio().custom(); }
+    public boolean ownIstio() { return manifests != null || istio().custom(); }
 
     /** Who signs: --ca, else the one that is in place, else local. */
     public CertificateAuthority.Choice ca() { return ca != null ? ca : remembered().authority().orElse(CertificateAuthority.Choice.local); }

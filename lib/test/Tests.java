@@ -21,6 +21,7 @@
 //SOURCES InterruptionTest.java
 //SOURCES IstioCsrMeshTest.java
 //SOURCES KubeconfigTest.java
+//SOURCES LabTest.java
 //SOURCES LayersTest.java
 //SOURCES ManifestsTest.java
 //SOURCES Mirror.java
