@@ -2,6 +2,7 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
@@ -34,6 +35,28 @@ record Deployments(Kube kube, String namespace) {
         if (!not.isEmpty())
             throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not), symptoms()), lookAtPods());
         return all.stream().map(Deployments::name).collect(Collectors.joining(", "));
+    }
+
+    /** A line for each Deployment and DaemonSet that has fewer ready pods than it should; in a cluster of ours it should have some. */
+    List<String> incomplete() {
+        var apps = kube.client().apps();
+        return incomplete(apps.deployments().inNamespace(namespace).list().getItems(),
+                apps.daemonSets().inNamespace(namespace).list().getItems(), kube.cluster().isKind() ? 1 : 0);
+    }
+
+    static List<String> incomplete(List<Deployment> deployments, List<DaemonSet> daemonSets, int least) {
+        List<String> lines = new ArrayList<>();
+        for (Deployment d : deployments)
+            incomplete("deployment " + name(d), d.getSpec().getReplicas(), d.getStatus().getReadyReplicas(), least).ifPresent(lines::add);
+        for (DaemonSet d : daemonSets)
+            incomplete("daemonset " + name(d), d.getStatus().getDesiredNumberScheduled(), d.getStatus().getNumberReady(), least)
+                    .ifPresent(lines::add);
+        return lines;
+    }
+
+    private static Optional<String> incomplete(String what, Integer wanted, Integer ready, int least) {
+        int all = Objects.requireNonNullElse(wanted, 0), some = Objects.requireNonNullElse(ready, 0);
+        return some < Math.max(all, least) ? Optional.of("%s: %d of %d pods ready".formatted(what, some, all)) : Optional.empty();
     }
 
     /** Whether all replicas are of the newest kind and available, and no older one is left: as `kubectl rollout status` sees it. */

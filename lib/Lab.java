@@ -27,7 +27,7 @@ final class Lab implements AutoCloseable {
     private final Map<String, Number> figures = new LinkedHashMap<>();
     private final long start = System.nanoTime();
     private final Thread atInterrupt = new Thread(this::close);
-    private boolean closed;
+    private boolean closed, skipped;
 
     /** @param kubes the clusters; the first one is where the experiment's requests come from */
     Lab(List<Kube> kubes, App app, Manifests manifests, Docker docker, Console console) {
@@ -145,6 +145,12 @@ final class Lab implements AutoCloseable {
         saw.add(text);
     }
 
+    /** Notes why the experiment is not run. */
+    void skip(String reason) {
+        skipped = true;
+        saw("skipped: " + reason);
+    }
+
     void figure(String name, Number value) { figures.put(name, value); }
 
     /** Notes what should hold; the experiment goes on either way. */
@@ -173,7 +179,8 @@ final class Lab implements AutoCloseable {
 
     /** What came of it; call it when everything is back. */
     Outcome outcome(String name, String title) {
-        return new Outcome(name, title, wrong.isEmpty() ? Check.Status.PASSED : Check.Status.FAILED, List.copyOf(saw), List.copyOf(wrong),
+        Check.Status held = skipped ? Check.Status.SKIPPED : Check.Status.PASSED;
+        return new Outcome(name, title, wrong.isEmpty() ? held : Check.Status.FAILED, List.copyOf(saw), List.copyOf(wrong),
                 figures, traffics.stream().map(Traffic::run).toList(), (System.nanoTime() - start) / 1e9);
     }
 }
