@@ -37,7 +37,7 @@ record Deployments(Kube kube, String namespace) {
         return all.stream().map(Deployments::name).collect(Collectors.joining(", "));
     }
 
-    /** A line for each Deployment and DaemonSet that has fewer ready pods than it should; in a cluster of ours it should have some. */
+    /** A line for each Deployment and DaemonSet with fewer ready pods than it should have: in a cluster of ours at least one. */
     List<String> incomplete() {
         var apps = kube.client().apps();
         return incomplete(apps.deployments().inNamespace(namespace).list().getItems(),
@@ -47,16 +47,15 @@ record Deployments(Kube kube, String namespace) {
     static List<String> incomplete(List<Deployment> deployments, List<DaemonSet> daemonSets, int least) {
         List<String> lines = new ArrayList<>();
         for (Deployment d : deployments)
-            incomplete("deployment " + name(d), d.getSpec().getReplicas(), d.getStatus().getReadyReplicas(), least).ifPresent(lines::add);
+            count(lines, least, "deployment " + name(d), d.getStatus().getReadyReplicas(), d.getSpec().getReplicas());
         for (DaemonSet d : daemonSets)
-            incomplete("daemonset " + name(d), d.getStatus().getDesiredNumberScheduled(), d.getStatus().getNumberReady(), least)
-                    .ifPresent(lines::add);
+            count(lines, least, "daemonset " + name(d), d.getStatus().getNumberReady(), d.getStatus().getDesiredNumberScheduled());
         return lines;
     }
 
-    private static Optional<String> incomplete(String what, Integer wanted, Integer ready, int least) {
-        int all = Objects.requireNonNullElse(wanted, 0), some = Objects.requireNonNullElse(ready, 0);
-        return some < Math.max(all, least) ? Optional.of("%s: %d of %d pods ready".formatted(what, some, all)) : Optional.empty();
+    private static void count(List<String> lines, int least, String what, Integer ready, Integer wanted) {
+        int some = Objects.requireNonNullElse(ready, 0), all = Objects.requireNonNullElse(wanted, 0);
+        if (some < Math.max(all, least)) lines.add("%s: %d of %d pods ready".formatted(what, some, all));
     }
 
     /** Whether all replicas are of the newest kind and available, and no older one is left: as `kubectl rollout status` sees it. */

@@ -7,8 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 public final class Experiments {
     private static final String BROKEN_APP = "experiments/broken-app.yaml", QUICK_EJECTION = "experiments/quick-ejection.yaml",
             EGRESS = "experiments/egress.yaml", REGISTRY_ONLY = "experiments/registry-only.yaml";
-    private static final String INGRESS_GATEWAY = "istio-ingressgateway", EGRESS_GATEWAY = "istio-egressgateway",
-            ALONE = "there is no other cluster";
+    private static final String INGRESS_GATEWAY = "istio-ingressgateway", EGRESS_GATEWAY = "istio-egressgateway";
     /** So many requests in a row tell that traffic is steady again: two seconds of them. */
     private static final int STEADY = 2 * Traffic.PER_SECOND;
     /** So many are watched to say that nothing was noticed: five seconds of them. */
@@ -213,30 +212,33 @@ public final class Experiments {
 
     /** Why the mesh's settings rule an experiment out; empty when they do not. */
     private String ruledOut(String experiment) {
+        boolean alone = kubes.size() == 1 && !Set.of("control-plane-down", "egress").contains(experiment);
+        if (alone) return "there is no other cluster";
         return switch (experiment) {
-            case "egress" -> egressRuledOut(replicas(EGRESS_GATEWAY), new Client(home, app).blocksUnknown(), new Istio(home).meshConfig());
-            case "ingress" -> kubes.size() == 1 ? ALONE : replicas(INGRESS_GATEWAY) == 0
-                    ? "%s has no %s".formatted(home.cluster(), INGRESS_GATEWAY) : "";
-            case "control-plane-down" -> "";
-            default -> kubes.size() == 1 ? ALONE : "";
+            case "egress" -> egressRuledOut(replicas(EGRESS_GATEWAY), new Client(home, app).blocksUnknown(),
+                    new Istio(home).meshConfig());
+            case "ingress" -> replicas(INGRESS_GATEWAY) == 0 ? "there is no " + INGRESS_GATEWAY : "";
+            default -> "";
         };
     }
 
     static String egressRuledOut(int gateways, boolean blocksUnknown, JsonNode meshConfig) {
         JsonNode dns = meshConfig.at("/defaultConfig/proxyMetadata/ISTIO_META_DNS_CAPTURE");
-        if (gateways == 0) return "there is no %s".formatted(EGRESS_GATEWAY);
+        if (gateways == 0) return "there is no " + EGRESS_GATEWAY;
         if (blocksUnknown) return "the mesh's outboundTrafficPolicy is REGISTRY_ONLY already";
         if (!dns.asBoolean()) return "the proxies answer no DNS queries: ISTIO_META_DNS_CAPTURE is not true";
-        return meshConfig.path("accessLogFile").asText().isEmpty() ? "meshConfig.accessLogFile is empty: gateways write no access log" : "";
+        if (meshConfig.path("accessLogFile").asText().isEmpty()) return "gateways write no access log: accessLogFile is empty";
+        return "";
     }
 
     private int replicas(String gateway) {
-        return home.client().apps().deployments().inNamespace(Istio.NAMESPACE).withLabel("app", gateway).list().getItems().stream()
-                .mapToInt(d -> d.getSpec().getReplicas()).sum();
+        return home.client().apps().deployments().inNamespace(Istio.NAMESPACE).withLabel("app", gateway).list().getItems()
+                .stream().mapToInt(d -> d.getSpec().getReplicas()).sum();
     }
 
     /**
-     * Runs experiments one after the other, but for those that the mesh's settings rule out. One that fails does not stop the next; what it changed is put back first.
+     * Runs experiments one after the other, and skips those that the mesh's settings rule out. One that fails does not stop
+     * the next; what it changed is put back first.
      *
      * @param told told of each when it has ended
      */

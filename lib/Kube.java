@@ -213,7 +213,8 @@ public final class Kube implements AutoCloseable {
     /** All addresses that the load balancer gave a service; some give host names. */
     static List<String> addresses(Service service) {
         var status = service.getStatus();
-        return status == null || status.getLoadBalancer() == null ? List.of() : status.getLoadBalancer().getIngress().stream()
+        if (status == null || status.getLoadBalancer() == null) return List.of();
+        return status.getLoadBalancer().getIngress().stream()
                 .map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), "")))
                 .filter(address -> !address.isEmpty()).toList();
     }

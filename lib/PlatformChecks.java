@@ -53,19 +53,20 @@ final class PlatformChecks {
     private static void allReady(Kube kube, String namespace) {
         List<String> not = new ArrayList<>(new Deployments(kube, namespace).incomplete());
         not.addAll(new Pods(kube, namespace).states());
-        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), "%s get deployments,daemonsets,pods -n %s".formatted(kube.kubectl(),
-                namespace));
+        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not),
+                "%s get deployments,daemonsets,pods -n %s".formatted(kube.kubectl(), namespace));
     }
 
     /**
-     * The cluster's own DNS answers a pod. Proxies answer what their applications ask, so requests in the mesh go on without it, but a
-     * new pod resolves nothing, not even istiod's name. https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
+     * The cluster's own DNS answers a pod. Proxies answer the queries of their applications, so requests in the mesh work
+     * without it, but a new pod resolves no name, not even istiod's.
+     * https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
      */
     String dns(Kube kube) {
         String hint = "%s get services,endpointslices,pods -n %s -l k8s-app=kube-dns".formatted(kube.kubectl(), KUBE_SYSTEM);
         long ready = kube.client().discovery().v1().endpointSlices().inNamespace(KUBE_SYSTEM)
-                .withLabel("kubernetes.io/service-name", "kube-dns").list().getItems().stream().flatMap(s -> s.getEndpoints().stream())
-                .filter(e -> !Boolean.FALSE.equals(e.getConditions().getReady())).count();
+                .withLabel("kubernetes.io/service-name", "kube-dns").list().getItems().stream()
+                .flatMap(slice -> slice.getEndpoints().stream()).filter(e -> !Boolean.FALSE.equals(e.getConditions().getReady())).count();
         // another cluster's DNS may have another name
         if (ready == 0 && kube.cluster().isKind())
             throw Problem.failed("the service kube-dns has no ready endpoint: new pods resolve no names", hint);
@@ -76,7 +77,7 @@ final class PlatformChecks {
         // curl's exit codes for no such host, and for no answer in time: https://curl.se/docs/manpage.html#EXIT
         int code = answer.get().exitCode();
         if (code == 6 || code == 28 && answer.get().err().contains("Resolving"))
-            throw Problem.failed("the cluster's DNS does not resolve kubernetes.default.svc: " + answer.get().lastLines(), hint);
+            throw Problem.failed("the cluster's DNS does not answer a pod: " + answer.get().lastLines(), hint);
         return "kubernetes.default.svc resolved from a pod, %d ready endpoints".formatted(ready);
     }
 
@@ -110,7 +111,7 @@ final class PlatformChecks {
         return new Deployments(kube, MetalLb.NAMESPACE).ready();
     }
 
-    /** Every gateway's LoadBalancer service has an address, from this cluster's own range, which no other cluster's overlaps. */
+    /** Every gateway has an address from the cluster's own range, which no other cluster's range overlaps. */
     String addresses(Kube kube) {
         List<AddressRange> own = MetalLb.ranges(kube);
         String pools = kube.kubectl() + " get ipaddresspools,services -A";
@@ -129,16 +130,19 @@ final class PlatformChecks {
         Map<String, List<String>> addresses = new TreeMap<>();
         for (Service service : services) {
             String name = service.getMetadata().getName();
-            // other services are not the mesh's, and may well wait for another load balancer
-            if ("LoadBalancer".equals(service.getSpec().getType()) && (Istio.isGateway(service) || name.equals(Istio.EAST_WEST)))
-                addresses.put(name, Kube.addresses(service));
+            boolean gateway = Istio.isGateway(service) || name.equals(Istio.EAST_WEST);
+            if (gateway && "LoadBalancer".equals(service.getSpec().getType())) addresses.put(name, Kube.addresses(service));
         }
         addresses.forEach((name, all) -> {
             if (all.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), hint);
-            for (String address : all) // a host name or an IPv6 address is not of the pool, whose IPv4 ranges are known
-                if (!own.isEmpty() && address.matches("[0-9.]+") && own.stream().noneMatch(r -> r.contains(AddressRange.ofAddress(address))))
+            for (String address : all) {
+                // the ranges are of IPv4 addresses; a host name or an IPv6 address is given by somebody else
+                boolean judged = !own.isEmpty() && address.matches("[0-9.]+");
+                if (judged && own.stream().noneMatch(r -> r.contains(AddressRange.ofAddress(address))))
                     throw Problem.failed("%s has %s, which is not in %s".formatted(name, address, own), hint);
+            }
         });
-        return addresses.entrySet().stream().map(e -> e.getKey() + " " + String.join(" ", e.getValue())).collect(Collectors.joining(", "));
+        return addresses.entrySet().stream().map(e -> "%s %s".formatted(e.getKey(), String.join(" ", e.getValue())))
+                .collect(Collectors.joining(", "));
     }
 }

@@ -24,8 +24,9 @@ record Pods(Kube kube, String namespace) {
     }
 
     /**
-     * Whether it has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted: those are replaced, and
-     * the Deployment's own count says whether one is missing. https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
+     * Whether it has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted: such a pod is
+     * replaced, and its Deployment's count says whether one is missing.
+     * https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
      */
     static boolean live(Pod pod) {
         return !"Succeeded".equals(pod.getStatus().getPhase()) && !"Failed".equals(pod.getStatus().getPhase())
@@ -38,7 +39,8 @@ record Pods(Kube kube, String namespace) {
     }
 
     private List<Pod> notReady() {
-        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> live(p) && !ready(p)).toList();
+        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> live(p) && !ready(p))
+                .toList();
     }
 
     /** A line for each: its phase, and the reasons that its containers wait for. */

@@ -39,7 +39,8 @@ public record Results(boolean works, String made, Map<String, String> versions, 
     }
 
     public static Results of(Settings settings, List<Kube> kubes, List<Finding> findings, List<Outcome> experiments) {
-        return new Results(works(findings, experiments), Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(), Versions.all(settings.istio().version()),
+        return new Results(works(findings, experiments), Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+                Versions.all(settings.istio().version()),
                 kubes.stream().map(kube -> Facts.of(kube, findings.stream().noneMatch(f -> f.layer().equals("clusters")
                         && f.where().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), findings, experiments);
     }
