@@ -19,20 +19,23 @@ import org.junit.jupiter.api.Test;
 @Tag("unit")
 class ChecksTest {
     @Test void podsThatEndedForGoodAreNotLive() {
-        Map<String, Boolean> live = Map.of("Pending", true, "Running", true, "Unknown", true, "Succeeded", false, "Failed", false);
-        live.forEach((phase, is) -> assertEquals(is, Pods.live(new PodBuilder().withNewMetadata().endMetadata().withNewStatus()
-                .withPhase(phase).endStatus().build()), phase));
-        assertFalse(Pods.live(new PodBuilder().withNewMetadata().withDeletionTimestamp("2026-11-27T00:00:00Z").endMetadata().withNewStatus()
-                .withPhase("Running").endStatus().build()));
+        var pod = new PodBuilder().withNewMetadata().endMetadata().withNewStatus().withPhase("Running").endStatus().build();
+        for (String phase : List.of("Pending", "Running", "Unknown", "Succeeded", "Failed")) {
+            boolean ended = phase.equals("Succeeded") || phase.equals("Failed");
+            assertEquals(!ended, Pods.live(new PodBuilder(pod).editStatus().withPhase(phase).endStatus().build()), phase);
+        }
+        assertFalse(Pods.live(new PodBuilder(pod).editMetadata().withDeletionTimestamp("2026-11-27T00:00:00Z").endMetadata()
+                .build()));
     }
 
     @Test void aDeploymentWithFewerPodsThanItShouldHaveIsReported() {
-        var complete = new DeploymentBuilder().withNewMetadata().withName("dns").endMetadata().withNewSpec().withReplicas(2).endSpec()
-                .withNewStatus().withReadyReplicas(2).endStatus().build();
+        var complete = new DeploymentBuilder().withNewMetadata().withName("dns").endMetadata().withNewSpec().withReplicas(2)
+                .endSpec().withNewStatus().withReadyReplicas(2).endStatus().build();
         var few = new DeploymentBuilder(complete).editStatus().withReadyReplicas(1).endStatus().build();
-        var none = new DeploymentBuilder(complete).editSpec().withReplicas(0).endSpec().withNewStatus().endStatus().build();
-        var daemon = new DaemonSetBuilder().withNewMetadata().withName("proxy").endMetadata().withNewStatus().withDesiredNumberScheduled(3)
-                .withNumberReady(2).endStatus().build();
+        var none = new DeploymentBuilder(complete).editSpec().withReplicas(0).endSpec().withNewStatus().endStatus()
+                .build();
+        var daemon = new DaemonSetBuilder().withNewMetadata().withName("proxy").endMetadata().withNewStatus()
+                .withDesiredNumberScheduled(3).withNumberReady(2).endStatus().build();
         assertEquals(List.of(), Deployments.incomplete(List.of(complete), List.of(), 1));
         assertEquals(List.of("deployment dns: 1 of 2 pods ready", "daemonset proxy: 2 of 3 pods ready"),
                 Deployments.incomplete(List.of(few), List.of(daemon), 0));
@@ -41,13 +44,14 @@ class ChecksTest {
     }
 
     private static Service service(String name, String component, String ip, String hostname) {
-        return new ServiceBuilder().withNewMetadata().withName(name).addToLabels(Istio.COMPONENT, component).endMetadata().withNewSpec()
-                .withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer().addNewIngress().withIp(ip).withHostname(hostname)
-                .endIngress().endLoadBalancer().endStatus().build();
+        return new ServiceBuilder().withNewMetadata().withName(name).addToLabels(Istio.COMPONENT, component).endMetadata()
+                .withNewSpec().withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer().addNewIngress()
+                .withIp(ip).withHostname(hostname).endIngress().endLoadBalancer().endStatus().build();
     }
 
     private static String addresses(Service... services) {
-        return PlatformChecks.addresses(List.of(services), List.of(AddressRange.parse("172.18.255.1-172.18.255.64")), "hint");
+        AddressRange range = AddressRange.parse("172.18.255.1-172.18.255.64");
+        return PlatformChecks.addresses(List.of(services), List.of(range), "hint");
     }
 
     @Test void onlyTheAddressesOfGatewaysAreJudged() {
@@ -55,7 +59,8 @@ class ChecksTest {
         assertEquals("istio-ingressgateway 172.18.255.3", addresses(own, service("theirs", "", null, "lb.example.com"),
                 service("pending", "", null, null), service("elsewhere", "", "10.0.0.1", null)));
         for (String other : List.of("lb.example.com", "fd00::3"))
-            assertEquals("istio-ingressgateway " + other, addresses(service("istio-ingressgateway", "IngressGateways", null, other)));
+            assertEquals("istio-ingressgateway " + other,
+                    addresses(service("istio-ingressgateway", "IngressGateways", null, other)));
         assertThrows(Problem.class, () -> addresses(service("istio-ingressgateway", "IngressGateways", null, null)));
         assertThrows(Problem.class, () -> addresses(service(Istio.EAST_WEST, "", "10.0.0.1", null)));
     }
@@ -63,14 +68,16 @@ class ChecksTest {
     private static final Set<String> OWN = Set.of("10.101.0.5", "10.101.0.6");
 
     private static List<String> wrong(Map<String, Set<String>> gateways, String... remote) {
-        return TrafficChecks.wrong(Stream.concat(OWN.stream().sorted().map(a -> a + ":5000 HEALTHY"), Stream.of(remote)).toList(), OWN,
-                gateways);
+        Stream<String> local = OWN.stream().map(address -> address + ":5000 HEALTHY");
+        return TrafficChecks.wrong(Stream.concat(local, Stream.of(remote)).toList(), OWN, gateways);
     }
 
     @Test void everyOtherNetworkNeedsAGatewayWhateverItsAddresses() {
-        Map<String, Set<String>> two = Map.of("network2", Set.of("172.18.255.64", "fd00::64"), "network3", Set.of("172.18.255.1"));
+        Map<String, Set<String>> two = Map.of("network2", Set.of("172.18.255.64", "fd00::64"),
+                "network3", Set.of("172.18.255.1"));
         assertEquals(List.of(), wrong(two, "172.18.255.64:15443 HEALTHY", "172.18.255.1:15443 HEALTHY"));
-        assertEquals(List.of(), wrong(two, "172.18.255.64:15443 HEALTHY", "fd00::64:15443 HEALTHY", "172.18.255.1:15443 HEALTHY"));
+        assertEquals(List.of(), wrong(two, "172.18.255.64:15443 HEALTHY", "fd00::64:15443 HEALTHY",
+                "172.18.255.1:15443 HEALTHY"));
         assertEquals(List.of("no gateway of network3 [172.18.255.1]"), wrong(two, "172.18.255.64:15443 HEALTHY",
                 "fd00::64:15443 HEALTHY"), "two addresses of one network are not two networks");
     }
@@ -101,8 +108,10 @@ class ChecksTest {
         assertEquals("", Experiments.egressRuledOut(1, false, usual));
         assertTrue(Experiments.egressRuledOut(0, false, usual).contains("istio-egressgateway"));
         assertTrue(Experiments.egressRuledOut(1, true, usual).contains("REGISTRY_ONLY"));
-        assertTrue(Experiments.egressRuledOut(1, false, new ObjectMapper().readTree(USUAL.replace("/dev/stdout", ""))).contains("accessLog"));
-        assertTrue(Experiments.egressRuledOut(1, false, new ObjectMapper().createObjectNode()).contains("DNS_CAPTURE"));
+        JsonNode noLog = new ObjectMapper().readTree(USUAL.replace("/dev/stdout", ""));
+        assertTrue(Experiments.egressRuledOut(1, false, noLog).contains("accessLogFile"));
+        JsonNode nothing = new ObjectMapper().createObjectNode();
+        assertTrue(Experiments.egressRuledOut(1, false, nothing).contains("DNS_CAPTURE"));
     }
 
     private static Outcome outcome(Status status, String saw) {
@@ -111,15 +120,17 @@ class ChecksTest {
 
     @Test void aSkippedExperimentIsNoFailure() {
         var finding = new Check.Finding("nodes", "dns", "title", "so1", Severity.FATAL, Status.PASSED, "saw", "", 0);
-        assertTrue(Results.works(List.of(finding), List.of(outcome(Status.PASSED, ""), outcome(Status.SKIPPED, "no gateway"))));
-        assertFalse(Results.works(List.of(finding), List.of(outcome(Status.FAILED, ""))));
-        String junit = new Results(true, "now", Map.of(), List.of(), List.of(finding), List.of(outcome(Status.SKIPPED, "no gateway"))).junit();
+        Outcome skipped = outcome(Status.SKIPPED, "no gateway");
+        assertTrue(Results.works(List.of(finding), List.of(outcome(Status.PASSED, ""), skipped)));
+        assertFalse(Results.works(List.of(finding), List.of(outcome(Status.FAILED, ""), skipped)));
+        String junit = new Results(true, "now", Map.of(), List.of(), List.of(finding), List.of(skipped)).junit();
         assertTrue(junit.contains("skipped=\"1\"") && junit.contains("<skipped message=\"no gateway\""), junit);
     }
 
     @Test void everyCheckIsSeenFailing() throws IOException {
         String breakages = Files.readString(Shell.PROJECT.resolve("lib/test/BreakageTest.java"));
-        var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.APP, null, null, null, null).ids();
-        for (String id : ids) assertTrue(breakages.contains("\"%s\"".formatted(id)), id + " has no breakage in BreakageTest");
+        Kube kube = new Kube(new Cluster(1, "so1"), null);
+        for (String id : new Checks(List.of(kube), SampleApp.APP, null, null, null, null).ids())
+            assertTrue(breakages.contains("\"%s\"".formatted(id)), id + " has no breakage in BreakageTest");
     }
 }
