@@ -82,8 +82,8 @@ public class Verify extends Script {
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         kubes.forEach(Kube::connectEarly);
         settings.istioctl().path(); // fetched when there is none
-        if (!wanted.isEmpty() && (settings.existing() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
-            throw Problem.usage("experiments break things for a while: they are for the demo's own mesh of two clusters or more",
+        if (!wanted.isEmpty() && (settings.existing() || !app.equals(SampleApp.APP)))
+            throw Problem.usage("experiments break things for a while: they are for the demo's own mesh",
                     "leave out --experiments");
 
         Checks checks = new Checks(kubes, app, docker, settings.kind(), istioctl, wait == null ? null : Duration.ofSeconds(wait));

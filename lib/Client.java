@@ -36,12 +36,13 @@ record Client(Kube kube, App app) {
     }
 
     /**
-     * curl beside the proxy: what the proxy's own user sends is not redirected into the mesh. Empty when the image has no curl, as
-     * a distroless one. The certificates that were shown are printed too, https://curl.se/docs/manpage.html#-w
+     * curl beside the proxy: what the proxy's own user sends is not redirected into the mesh, nor are its DNS queries.
+     * A client without a proxy sends it itself. Empty when the image has no curl, as a distroless one. The certificates that
+     * were shown are printed too, https://curl.se/docs/manpage.html#-w
      */
     Optional<Tool.Result> besideTheProxy(String url) {
-        Tool.Result result = attempt(PROXY, "curl", "--silent", "--show-error", "--insecure", "--max-time", "5", "--write-out", "%{certs}",
-                url);
+        Tool.Result result = attempt(hasProxy() ? PROXY : app.client(), "curl", "--silent", "--show-error", "--insecure",
+                "--max-time", "5", "--write-out", "%{certs}", url);
         // the shell's exit codes for a command that is not there: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
         return result.exitCode() > 120 ? Optional.empty() : Optional.of(result);
     }
@@ -84,14 +85,16 @@ record Client(Kube kube, App app) {
 
     boolean hasProxy() {
         return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems().stream()
-                .filter(p -> p.getMetadata().getDeletionTimestamp() == null).flatMap(Pods::containers)
-                        .anyMatch(c -> c.getName().equals(PROXY));
+                .filter(Pods::live).flatMap(Pods::containers).anyMatch(c -> c.getName().equals(PROXY));
     }
 
     /** The service's endpoints as the client's proxy has them: address:port and health. */
     List<String> endpoints() throws IOException {
         return parseEndpoints(envoy("clusters?format=json"), "outbound|%d||%s".formatted(port().getPort(), app.host()));
     }
+
+    /** Whether the proxy, as it is configured now, refuses requests to what the mesh does not know. */
+    boolean blocksUnknown() { return envoy("config_dump?resource=dynamic_route_configs").contains("\"block_all\""); }
 
     /** Whether the proxy, as it is configured now, may eject all instances of the service at once. */
     boolean ejectsAll() throws IOException {

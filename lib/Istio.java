@@ -1,10 +1,12 @@
 package lib;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** The Istio that is in a cluster, whoever put it there. */
 public record Istio(Kube kube) {
@@ -78,6 +80,13 @@ public record Istio(Kube kube) {
         return labels.getOrDefault(COMPONENT, "").endsWith("Gateways");
     }
 
+    /** What istiod was told of the mesh, https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/ */
+    JsonNode meshConfig() {
+        var config = kube.client().configMaps().inNamespace(NAMESPACE).withName("istio").get();
+        String mesh = config == null ? "" : config.getData().getOrDefault("mesh", "");
+        return Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class);
+    }
+
     /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */
     String clusterId() {
         try {
@@ -89,6 +98,16 @@ public record Istio(Kube kube) {
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }
+    }
+
+    /**
+     * Where other networks reach a network: the addresses of the services that istiod takes for its gateways, by a label.
+     * https://istio.io/latest/docs/reference/config/labels/#TopologyNetwork
+     */
+    Set<String> gatewayAddresses(String network) {
+        return kube.client().services().inAnyNamespace().withLabel("topology.istio.io/network", network).list().getItems()
+                .stream().flatMap(s -> Stream.concat(Kube.addresses(s).stream(), s.getSpec().getExternalIPs().stream()))
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
     /** The network that istiod takes the cluster to be on; empty when it was not told. */

@@ -221,18 +221,22 @@ public final class Kube implements AutoCloseable {
         }
     }
 
-    /** The address that the load balancer gave a service; empty when it has none. */
-    static String address(Service service) {
+    /** The first address that the load balancer gave a service; empty when it has none. */
+    static String address(Service service) { return addresses(service).stream().findFirst().orElse(""); }
+
+    /** All addresses that the load balancer gave a service; some give host names. */
+    static List<String> addresses(Service service) {
         var status = service.getStatus();
-        return status == null || status.getLoadBalancer() == null ? ""
-                : status.getLoadBalancer().getIngress().stream().map(i ->
-                        Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
+        if (status == null || status.getLoadBalancer() == null) return List.of();
+        return status.getLoadBalancer().getIngress().stream()
+                .map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), "")))
+                .filter(address -> !address.isEmpty()).toList();
     }
 
     /** The ready pods with the label {@code app}. */
     public List<Pod> readyPods(String namespace, String app) {
         return client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .filter(p -> Pods.ready(p) && p.getMetadata().getDeletionTimestamp() == null).toList();
+                .filter(p -> Pods.live(p) && Pods.ready(p)).toList();
     }
 
     /** One of them; a {@link Problem} when there is none. */

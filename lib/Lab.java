@@ -38,6 +38,7 @@ final class Lab implements AutoCloseable {
     /** Held for one change, or for undoing it, never while something is waited for. */
     private final ReentrantLock changing = new ReentrantLock();
     private volatile boolean closed;
+    private boolean skipped;
 
     /** @param kubes the clusters; the first one is where the experiment's requests come from */
     Lab(List<Kube> kubes, App app, Manifests manifests, Docker docker, Console console) {
@@ -165,6 +166,12 @@ final class Lab implements AutoCloseable {
         saw.add(text);
     }
 
+    /** Notes why the experiment is not run. */
+    void skip(String reason) {
+        skipped = true;
+        saw("skipped: " + reason);
+    }
+
     void figure(String name, Number value) { figures.put(name, value); }
 
     /** Notes what should hold; the experiment goes on either way. */
@@ -221,7 +228,8 @@ final class Lab implements AutoCloseable {
 
     /** What came of it; call it when everything is back. */
     Outcome outcome(String name, String title) {
-        return new Outcome(name, title, wrong.isEmpty() ? Check.Status.PASSED : Check.Status.FAILED, List.copyOf(saw), List.copyOf(wrong),
+        Check.Status held = skipped ? Check.Status.SKIPPED : Check.Status.PASSED;
+        return new Outcome(name, title, wrong.isEmpty() ? held : Check.Status.FAILED, List.copyOf(saw), List.copyOf(wrong),
                 figures, traffics.stream().map(Traffic::run).toList(), (System.nanoTime() - start) / 1e9);
     }
 }

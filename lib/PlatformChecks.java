@@ -7,13 +7,17 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** What the mesh stands on: the tools, the clusters, their load balancers. */
 final class PlatformChecks {
+    private static final String KUBE_SYSTEM = "kube-system";
+
     private final List<Kube> kubes;
+    private final App app;
     private final Docker docker;
     private final Program kind;
     private final Istioctl istioctl;
 
-    PlatformChecks(List<Kube> kubes, Docker docker, Program kind, Istioctl istioctl) {
+    PlatformChecks(List<Kube> kubes, App app, Docker docker, Program kind, Istioctl istioctl) {
         this.kubes = kubes;
+        this.app = app;
         this.docker = docker;
         this.kind = kind;
         this.istioctl = istioctl;
@@ -44,9 +48,39 @@ final class PlatformChecks {
     }
 
     String systemPods(Kube kube) {
-        List<String> not = new Pods(kube, "kube-system").states();
-        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), kube.kubectl() + " get pods -n kube-system");
-        return "all ready in kube-system";
+        allReady(kube, KUBE_SYSTEM);
+        return "all ready in " + KUBE_SYSTEM;
+    }
+
+    private static void allReady(Kube kube, String namespace) {
+        List<String> not = new ArrayList<>(new Deployments(kube, namespace).incomplete());
+        not.addAll(new Pods(kube, namespace).states());
+        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not),
+                "%s get deployments,daemonsets,pods -n %s".formatted(kube.kubectl(), namespace));
+    }
+
+    /**
+     * The cluster's own DNS answers a pod. Proxies answer the queries of their applications, so requests in the mesh work
+     * without it, but a new pod resolves no name, not even istiod's.
+     * https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
+     */
+    String dns(Kube kube) {
+        String hint = "%s get services,endpointslices,pods -n %s -l k8s-app=kube-dns".formatted(kube.kubectl(), KUBE_SYSTEM);
+        long ready = kube.client().discovery().v1().endpointSlices().inNamespace(KUBE_SYSTEM)
+                .withLabel("kubernetes.io/service-name", "kube-dns").list().getItems().stream()
+                .flatMap(slice -> slice.getEndpoints().stream()).filter(e -> !Boolean.FALSE.equals(e.getConditions().getReady())).count();
+        // another cluster's DNS may have another name
+        if (ready == 0 && kube.cluster().isKind())
+            throw Problem.failed("the service kube-dns has no ready endpoint: new pods resolve no names", hint);
+        if (kube.readyPods(app.namespace(), app.client()).isEmpty())
+            return "%d ready endpoints; no pod of %s to ask from".formatted(ready, app.client());
+        Optional<Tool.Result> answer = new Client(kube, app).besideTheProxy("https://kubernetes.default.svc");
+        if (answer.isEmpty()) return "%d ready endpoints; the proxy's image has no curl to ask with".formatted(ready);
+        // curl's exit codes for no such host, and for no answer in time: https://curl.se/docs/manpage.html#EXIT
+        int code = answer.get().exitCode();
+        if (code == 6 || code == 28 && answer.get().err().contains("Resolving"))
+            throw Problem.failed("the cluster's DNS does not answer a pod: " + answer.get().lastLines(), hint);
+        return "kubernetes.default.svc resolved from a pod, %d ready endpoints".formatted(ready);
     }
 
     /**
@@ -79,13 +113,11 @@ final class PlatformChecks {
     String metalLbReady(Kube kube) {
         if (!kube.cluster().isKind() && kube.client().namespaces().withName(MetalLb.NAMESPACE).get() == null)
             return "there is no MetalLB: addresses come from elsewhere";
-        List<String> not = new Pods(kube, MetalLb.NAMESPACE).states();
-        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not), kube.kubectl() + " describe pods -n "
-                + MetalLb.NAMESPACE);
+        allReady(kube, MetalLb.NAMESPACE);
         return new Deployments(kube, MetalLb.NAMESPACE).ready();
     }
 
-    /** Every LoadBalancer service has an address, from this cluster's own range, which no other cluster's overlaps. */
+    /** Every gateway has an address from the cluster's own range, which no other cluster's range overlaps. */
     String addresses(Kube kube) {
         List<AddressRange> own = MetalLb.ranges(kube);
         String pools = kube.kubectl() + " get ipaddresspools,services -A";
@@ -98,14 +130,26 @@ final class PlatformChecks {
                 throw Problem.failed("its pool %s overlaps that of %s".formatted(own, other.cluster()),
                         kube.commands().kindDemo());
         }
-        Map<String, String> addresses = new TreeMap<>();
-        for (Service service : kube.client().services().inAnyNamespace().list().getItems())
-            if ("LoadBalancer".equals(service.getSpec().getType())) addresses.put(service.getMetadata().getName(), Kube.address(service));
-        addresses.forEach((name, address) -> {
-            if (address.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), pools);
-            if (!own.isEmpty() && own.stream().noneMatch(r -> r.contains(AddressRange.ofAddress(address))))
-                throw Problem.failed("%s has %s, which is not in %s".formatted(name, address, own), pools);
+        return addresses(kube.client().services().inNamespace(Istio.NAMESPACE).list().getItems(), own, pools);
+    }
+
+    static String addresses(List<Service> services, List<AddressRange> own, String hint) {
+        Map<String, List<String>> addresses = new TreeMap<>();
+        for (Service service : services) {
+            String name = service.getMetadata().getName();
+            boolean gateway = Istio.isGateway(service) || name.equals(Istio.EAST_WEST);
+            if (gateway && "LoadBalancer".equals(service.getSpec().getType())) addresses.put(name, Kube.addresses(service));
+        }
+        addresses.forEach((name, all) -> {
+            if (all.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), hint);
+            for (String address : all) {
+                // the ranges are of IPv4 addresses; a host name or an IPv6 address is given by somebody else
+                boolean judged = !own.isEmpty() && address.matches("[0-9.]+");
+                if (judged && own.stream().noneMatch(r -> r.contains(AddressRange.ofAddress(address))))
+                    throw Problem.failed("%s has %s, which is not in %s".formatted(name, address, own), hint);
+            }
         });
-        return addresses.entrySet().stream().map(e -> e.getKey() + " " + e.getValue()).collect(Collectors.joining(", "));
+        return addresses.entrySet().stream().map(e -> "%s %s".formatted(e.getKey(), String.join(" ", e.getValue())))
+                .collect(Collectors.joining(", "));
     }
 }

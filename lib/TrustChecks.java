@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.ContainerPort;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.client.utils.Serialization;
 import java.security.cert.X509Certificate;
 
 /** Who trusts whom: as it is written down, as the proxies hold it, and as it is seen on the wire. */
@@ -113,11 +112,8 @@ final class TrustChecks {
     }
 
     /** Who the pods with this label {@code app} should be, by their service account and the mesh's trust domain. */
-    private String identityOf(Kube kube, String label) throws IOException {
-        var config = kube.client().configMaps().inNamespace(Istio.NAMESPACE).withName("istio").get();
-        String mesh = config == null ? "" : config.getData().getOrDefault("mesh", "");
-        String trustDomain = Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class).path("trustDomain")
-                .asText("cluster.local");
+    private String identityOf(Kube kube, String label) {
+        String trustDomain = new Istio(kube).meshConfig().path("trustDomain").asText("cluster.local");
         return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), kube.readyPod(app.namespace(), label).getSpec()
                 .getServiceAccountName());
     }
