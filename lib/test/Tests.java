@@ -24,9 +24,11 @@
 //SOURCES Mirror.java
 //SOURCES OptionsTest.java
 //SOURCES OfflineTest.java
+//SOURCES OwnDemo.java
 //SOURCES ParsingTest.java
 //SOURCES PinsTest.java
 //SOURCES PlanTest.java
+//SOURCES Probe.java
 //SOURCES ReportTest.java
 //SOURCES ProgramTest.java
 //SOURCES RepairTest.java
