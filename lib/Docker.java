@@ -169,6 +169,11 @@ public final class Docker {
     /** The IPv4 address of a container on the nodes' network; empty when it has none. */
     public String addressOf(String container) { return container(container).map(Docker::address).orElse(""); }
 
+    /** The same as a shell command. */
+    static String addressByHand(String container) {
+        return "docker inspect --format '{{(index .NetworkSettings.Networks \"%s\").IPAddress}}' %s".formatted(network(), container);
+    }
+
     private static String address(JsonNode container) {
         return container.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText();
     }

@@ -31,11 +31,12 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     }
 
     /** What is in the files; a {@link Problem} when one is gone. */
-    String valuesAsText() {
+    String valuesAsText() { return values.stream().map(file -> text(file) + "\n").collect(Collectors.joining()); }
+
+    /** What is in one of them. */
+    static String text(Path file) {
         try {
-            StringBuilder text = new StringBuilder();
-            for (Path file : values) text.append(Files.readString(file)).append('\n');
-            return text.toString();
+            return Files.readString(file);
         } catch (IOException e) {
             throw Problem.unfit("cannot read the values " + e.getMessage(), "put the file back, or name others with --istio-values");
         }

@@ -26,7 +26,7 @@ public final class SampleApp {
     public Action install(Kube kube, boolean locality, IstioInstall istio) {
         String kubectl = kube.kubectl();
         List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
-        String byHand = files.stream().map(f -> manifests.byHand(f, Map.of(), kubectl + " apply")).collect(Collectors.joining("\n"))
+        String byHand = files.stream().map(f -> Manifests.byHand(kubectl, manifests.read(f))).collect(Collectors.joining("\n"))
                 + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, APP.namespace());
         return new Action(byHand, seen -> {
             List<GenericKubernetesResource> resources = files.stream().flatMap(f -> Documents.parse(manifests.read(f)).stream()).toList();
@@ -44,11 +44,11 @@ public final class SampleApp {
         text.append("  jbang Verify.java%s\n".formatted(settings.asTyped()));
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
                 APP.client()));
-        text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
+        text.append(settings.existing() ? "Open http://localhost:8080/hello, answered through a cluster's ingress gateway, while this runs:\n"
+                : "Open from this machine, answered through each cluster's ingress gateway:\n");
         for (Cluster cluster : mesh.clusters()) text.append(cluster.isKind()
                 ? "  %s: http://localhost:%d/hello\n".formatted(cluster, cluster.httpPort())
-                : "  %s -n %s port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n".formatted(
-                        cluster.kubectl(), Istio.NAMESPACE));
+                : "  %s -n %s port-forward service/istio-ingressgateway 8080:80\n".formatted(cluster.kubectl(), Istio.NAMESPACE));
         text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));
         return text.toString();
     }

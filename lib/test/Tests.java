@@ -12,6 +12,8 @@
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
 //SOURCES DownloadTest.java
+//SOURCES DryRunMeshTest.java
+//SOURCES DryRunTest.java
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
 //SOURCES FetchTest.java
@@ -31,6 +33,7 @@
 //SOURCES Probe.java
 //SOURCES ReportTest.java
 //SOURCES ProgramTest.java
+//SOURCES ReadmeTest.java
 //SOURCES RepairTest.java
 //SOURCES SettingsTest.java
 //SOURCES Shell.java
