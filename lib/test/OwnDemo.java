@@ -16,9 +16,16 @@ final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, AfterEachC
     private static final String EXISTING = "docker ps -aq | sort; docker volume ls -q | grep -v ^kind-demo-images- | sort";
 
     /** The variables that the commands get beside those of the tests; a test may add some. */
-    final Map<String, String> environment = new HashMap<>(Shell.ownFolders());
+    final Map<String, String> environment;
     private boolean forAllTests, started;
     private String before;
+
+    OwnDemo() { this(Shell.ownFolders()); }
+
+    private OwnDemo(Map<String, String> environment) { this.environment = new HashMap<>(environment); }
+
+    /** One in the user's own kubeconfig, for tests that connect to its clusters from this process. */
+    static OwnDemo inTheUsersKubeconfig() { return new OwnDemo(Map.of()); }
 
     Path kubeconfig() { return Path.of(environment.get("KUBECONFIG")); }
 
