@@ -8,6 +8,7 @@
 //SOURCES BreakageTest.java
 //SOURCES BundleTest.java
 //SOURCES CertificatesTest.java
+//SOURCES ClientConfigTest.java
 //SOURCES ComposeTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
