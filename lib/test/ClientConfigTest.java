@@ -34,14 +34,15 @@ class ClientConfigTest {
     private ServerSocket proxy;
 
     @BeforeAll void serve() throws Exception {
-        for (String name : List.of("server", "client")) Shell.succeeds("""
-                cd %1$s; keytool -genkeypair -keystore %2$s.p12 -storepass secret -keyalg EC -alias x -dname CN=%2$s -ext bc:c \
+        for (String name : List.of("server", "client", "rsa")) Shell.succeeds("""
+                cd %1$s; keytool -genkeypair -keystore %2$s.p12 -storepass secret -keyalg %3$s -alias x -dname CN=%2$s -ext bc:c \
                 -ext san=ip:127.0.0.1,dns:api.example.org 2>&1 && openssl pkcs12 -in %2$s.p12 -passin pass:secret -nokeys -out %2$s.pem \
-                && openssl pkcs12 -in %2$s.p12 -passin pass:secret -nodes -nocerts -out %2$s.key""".formatted(keys, name));
+                && openssl pkcs12 -in %2$s.p12 -passin pass:secret -nodes -nocerts -out %2$s.key""".formatted(keys, name, name.equals("rsa") ? "RSA" : "EC"));
         char[] secret = "secret".toCharArray();
         KeyStore own = KeyStore.getInstance(keys.resolve("server.p12").toFile(), secret);
         KeyStore trusted = KeyStore.getInstance(keys.resolve("client.p12").toFile(), secret);
         trusted.setCertificateEntry("client", trusted.getCertificate("x"));
+        trusted.setCertificateEntry("rsa", Certificates.readCertificate(Files.readString(keys.resolve("rsa.pem"))));
         var ours = KeyManagerFactory.getInstance("PKIX");
         ours.init(own, secret);
         var theirs = TrustManagerFactory.getInstance("PKIX");
@@ -173,6 +174,13 @@ class ClientConfigTest {
         Shell.succeeds("openssl ec -in %1$s -out %1$s.ec && { openssl ecparam -name secp256r1; cat %1$s.ec; } > %1$s".formatted(key));
         sameAsKubectl(Map.of(), config(trusted(), "client-certificate: client.pem, client-key: client.key"));
         assertTrue(seen.getFirst().contains("CN=client"), seen.toString());
+        for (String form : List.of("", "-traditional")) {
+            Shell.succeeds("cp %2$s/rsa.pem %1$s/client.pem; openssl rsa -in %2$s/rsa.key -out %1$s/client.key %3$s".formatted(folder, keys,
+                    form));
+            sameAsKubectl(Map.of(), config(trusted(), "client-certificate: client.pem, client-key: client.key"));
+            assertTrue(seen.getFirst().contains("CN=rsa"), seen.toString());
+        }
+        assertTrue(Files.readString(key).startsWith("-----BEGIN RSA"));
     }
 
     @Test void trustsWhatKubectlTrusts() throws Exception {
