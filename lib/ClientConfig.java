@@ -44,7 +44,7 @@ final class ClientConfig {
             // kubectl sends no credentials over plain HTTP either
             if (settings.config.getMasterUrl().startsWith("https:")) settings.user(console);
             return settings.client();
-        } catch (KubernetesClientException | IOException e) {
+        } catch (KubernetesClientException | IOException | IllegalArgumentException e) {
             throw settings.wrong(Problem.root(e).toString());
         }
     }
@@ -79,14 +79,15 @@ final class ClientConfig {
         config.setTrustCerts(insecure);
         config.setDisableHostnameVerification(insecure);
         config.setCaCertData(dataOf(cluster, "certificate-authority"));
+        if (config.getCaCertData() != null && !Certificates.decode(config.getCaCertData()).contains("BEGIN CERTIFICATE"))
+            throw wrong("its certificate-authority is not a certificate");
     }
 
-    /** With a scheme: where none is given kubectl takes HTTPS when anything is said about certificates. */
+    /** With a scheme: kubectl takes HTTP where none is given. */
     private URI serverUrl() {
         String server = cluster("server");
-        boolean secure = cluster.keySet().stream().anyMatch(key -> key.matches("certificate-authority.*|insecure-skip-tls-verify"));
         try {
-            URI url = new URI(server.contains("://") ? server : (secure ? "https://" : "http://") + server);
+            URI url = new URI(server.contains("://") ? server : "http://" + server);
             if (url.getHost() != null && url.getScheme().matches("(?i)https?")) return url;
         } catch (URISyntaxException e) {
             // reported below

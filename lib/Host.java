@@ -212,10 +212,17 @@ final class Host {
         List<String> wanted = new ArrayList<>(List.of("127.0.0.1", "localhost"));
         docker.findNetwork().ifPresent(network -> network.at("/IPAM/Config").findValuesAsText("Subnet").stream()
                 .filter(s -> s.contains(".")).forEach(wanted::add));
-        List<String> lacking = wanted.stream().filter(w -> !(w.contains("/") ? Arrays.stream(("" + AddressRange.ofSubnet(w)).split("-"))
-                : Stream.of(w)).allMatch(address -> proxies.listed(address, 80))).toList();
+        List<String> lacking = notListed(proxies, wanted);
         if (!lacking.isEmpty()) throw Problem.unfit("a proxy is set, and NO_PROXY lacks " + String.join(", ", lacking),
                 "export NO_PROXY=\"$NO_PROXY,%s\"".formatted(String.join(",", lacking)));
         return "set, and not for this machine and the docker network";
+    }
+
+    /** Those of these hosts and IPv4 subnets that NO_PROXY does not have. */
+    static List<String> notListed(Proxies proxies, List<String> wanted) {
+        return wanted.stream().filter(w -> {
+            String[] ends = w.contains("/") ? AddressRange.ofSubnet(w).toString().split("-") : new String[] {w};
+            return !Arrays.stream(ends).allMatch(address -> proxies.listed(address, 80));
+        }).toList();
     }
 }

@@ -79,7 +79,7 @@ public record Kubeconfig(List<Path> files) {
 
     /** Puts the contexts of {@code yaml} in, in place of those of the same name. */
     public void merge(String yaml) {
-        Map<String, Object> added = parse(yaml, "kind's kubeconfig");
+        Map<String, Object> added = parse(yaml, "kind's kubeconfig", "kind version");
         edit(target(), whole -> {
             whole.putIfAbsent("apiVersion", "v1");
             whole.putIfAbsent("kind", "Config");
@@ -106,8 +106,11 @@ public record Kubeconfig(List<Path> files) {
     }
 
     private static Map<String, Object> read(Path file) {
+        Path copy = Home.copyOf(file);
+        String hint = Files.exists(copy) ? "an earlier run ended while it wrote it; to restore it: cp %s %s".formatted(Tool.quoted("" + copy),
+                Tool.quoted("" + file)) : "correct it, or set KUBECONFIG to another file";
         try {
-            return Files.exists(file) ? parse(Files.readString(file), file.toString()) : new LinkedHashMap<>();
+            return Files.exists(file) ? parse(Files.readString(file), file.toString(), hint) : new LinkedHashMap<>();
         } catch (IOException e) {
             throw Problem.unfit("cannot read the kubeconfig " + file + ": " + e.getMessage(),
                     "check its owner and mode, or set KUBECONFIG to another file");
@@ -115,14 +118,13 @@ public record Kubeconfig(List<Path> files) {
     }
 
     @SuppressWarnings("unchecked")
-    private static Map<String, Object> parse(String yaml, String source) {
+    private static Map<String, Object> parse(String yaml, String source, String hint) {
         try {
             // null is what a file with nothing but comments holds
             return Objects.requireNonNullElseGet(yaml.isBlank() ? null : Serialization.unmarshal(yaml, LinkedHashMap.class),
                     LinkedHashMap::new);
         } catch (RuntimeException e) {
-            throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
-                    "correct it, or set KUBECONFIG to another file");
+            throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), hint);
         }
     }
 

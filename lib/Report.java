@@ -15,6 +15,11 @@ public final class Report {
                 "mkdir -p '%s', or name another file with --report".formatted(folder));
         if (!Files.isWritable(folder) || Files.exists(file) && !Files.isWritable(file)) throw Problem.unfit(
                 "the report %s cannot be written: permission denied".formatted(file), "name another file with --report");
+        try {
+            Home.refuseCut(file);
+        } catch (IOException e) {
+            throw cannotWrite(file, e);
+        }
     }
 
     /** Writes the page, in place of what was in the file. */
@@ -25,7 +30,11 @@ public final class Report {
             String page = new String(template.readAllBytes(), StandardCharsets.UTF_8).replace("${REPORT}", json.replace("<", "\\u003c"));
             Home.overwrite(file, page.getBytes(StandardCharsets.UTF_8), "rw-rw-rw-");
         } catch (IOException e) {
-            throw Problem.unfit("the report %s cannot be written: %s".formatted(file, e), "name another file with --report");
+            throw cannotWrite(file, e);
         }
+    }
+
+    private static Problem cannotWrite(Path file, IOException e) {
+        return Problem.unfit("the report %s cannot be written: %s".formatted(file, e), "name another file with --report");
     }
 }

@@ -117,11 +117,22 @@ public abstract class Script implements Callable<Integer> {
         }
     }
 
+    /** A {@link Problem} when a folder's name is outside of the locale's characters: Java opens no such file, and cannot be told otherwise. */
+    private static void checkLocale() {
+        Charset names = Charset.forName(System.getProperty("sun.jnu.encoding"));
+        System.getenv().forEach((name, value) -> {
+            if (name.matches("HOME|KUBECONFIG|(XDG|KIND_DEMO)_.*") && !names.newEncoder().canEncode(value))
+                throw Problem.unfit("%s has characters that the locale's character set (%s) does not have".formatted(name, names),
+                        "export LC_ALL=C.UTF-8");
+        });
+    }
+
     @Override public final Integer call() {
         try (Console console = settings.console()) {
             Thread interrupted = Thread.ofPlatform().unstarted(() -> interrupted(console));
             Runtime.getRuntime().addShutdownHook(interrupted);
             try {
+                checkLocale();
                 settings.check();
                 if (completion == null) return run();
                 console.result(completion());

@@ -302,6 +302,15 @@ class BadInputTest {
         refused(Problem.UNFIT, "cannot read the kubeconfig", "", Map.of("KUBECONFIG", directory.toString()));
     }
 
+    @Test void refusesAFolderThatTheLocaleCannotName() {
+        // the bytes as they are: this test's own locale may not have the letter either
+        for (String script : List.of("KindDemo.java --dry-run", "Verify.java", "Teardown.java --dry-run")) {
+            Shell.Result result = Shell.run("LC_ALL=C HOME=$(printf '/tmp/j\\303\\266rg') jbang " + script, Shell.SAME_JBANG);
+            assertEquals(Problem.UNFIT, result.exitCode(), result.all());
+            assertTrue(result.err().contains("HOME has characters that the locale") && result.err().contains("LC_ALL=C.UTF-8"), result.err());
+        }
+    }
+
     @Test void aStateFolderThatCannotBeMade() throws IOException {
         Path file = Files.writeString(folder.resolve("file"), "");
         Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", file.toString()));

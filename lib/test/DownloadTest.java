@@ -267,6 +267,33 @@ class DownloadTest {
         assertThrows(Problem.class, () -> new Proxies(Map.of("HTTPS_PROXY", "socks5://p:1")).select(URI.create("https://github.com")));
     }
 
+    /** By the rules of Go's programs: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config */
+    @Test void noProxyHasWildcardsSubnetsAddressesAndPorts() {
+        Proxies proxies = new Proxies(Map.of("https_proxy", "proxy.example.org", "no_proxy",
+                "localhost,*.Corp.example,10.96.0.0/12,fd00::/8,192.0.2.7,[2001:db8::1]:6443,only.example:8443,10.0.0.0/99,a/b,/8"));
+        assertEquals(URI.create("http://proxy.example.org:80"), proxies.proxy(URI.create("https://github.com")).orElseThrow());
+        for (String direct : List.of("https://api.corp.example:6443", "https://API.CORP.EXAMPLE", "https://10.100.0.1", "https://[fd12::1]:6443",
+                "https://192.0.2.7:6443", "https://[2001:db8:0::1]:6443", "https://only.example:8443", "https://127.9.9.9", "https://[::1]:1",
+                "https://LOCALHOST", "https://[::ffff:127.0.0.1]"))
+            assertTrue(proxies.proxy(URI.create(direct)).isEmpty(), direct);
+        for (String through : List.of("https://notcorp.example", "https://10.112.0.1", "https://192.0.2.70", "https://[2001:db8::1]",
+                "https://only.example", "https://10.100.0.1.example", "https://[fc00::1]"))
+            assertTrue(proxies.proxy(URI.create(through)).isPresent(), through);
+        assertEquals(List.of("172.18.0.0/16"), Host.notListed(new Proxies(Map.of("NO_PROXY", "127.0.0.0/8,localhost,172.18.0.0/17")),
+                List.of("127.0.0.1", "localhost", "172.18.0.0/16")));
+        for (String all : List.of("*", "127.0.0.1 localhost 172.18.0.0/16", "127.0.0.0/8,localhost,172.16.0.0/12"))
+            assertEquals(List.of(), Host.notListed(new Proxies(Map.of("NO_PROXY", all)), List.of("127.0.0.1", "localhost", "172.18.0.0/16")));
+    }
+
+    @Test void anAddressOfThisMachineAloneIsKnownInAnySpelling() {
+        for (String here : List.of("127.0.0.1", "127.1", "0x7f.1", "2130706433", "localhost", "LocalHost", "k3d.localhost", "0.0.0.0", "[::]",
+                "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "host.docker.internal", "kubernetes.docker.internal",
+                "gateway.docker.internal", "host.containers.internal", "host.k3d.internal"))
+            assertTrue(Kube.onlyFromHere(here), here);
+        for (String elsewhere : List.of("172.18.0.2", "128.0.0.1", "[fc00::2]", "api.corp.internal", "0.0.0.1"))
+            assertFalse(Kube.onlyFromHere(elsewhere), elsewhere);
+    }
+
     @Test void aFullFolderIsNamed() throws Exception {
         Path small = Files.createDirectory(folder.resolve("small"));
         assumeTrue(Shell.run("mount -t tmpfs -o size=64k tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");

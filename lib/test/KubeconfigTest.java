@@ -1,6 +1,7 @@
 package lib;
 
 import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import module java.base;
 import org.junit.jupiter.api.Tag;
@@ -95,5 +96,108 @@ class KubeconfigTest {
         Files.delete(lock);
         removed.get(5, TimeUnit.SECONDS);
         assertFalse(new Kubeconfig(List.of(file)).has("kind-so1"));
+    }
+
+    @Test void aFileKeepsItsOwnerItsModeAndItsPlace() throws IOException {
+        Path file = Files.writeString(folder.resolve("config"), MINE);
+        Shell.succeeds("chown 1000:1000 '%1$s' && chmod 640 '%1$s'".formatted(file));
+        String before = Shell.succeeds("stat -c '%i %u:%g %a' " + file).out();
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
+        kubeconfig.merge(ADDED);
+        assertTrue(kubeconfig.has("kind-so1"));
+        kubeconfig.remove("kind-so1");
+        assertEquals(before, Shell.succeeds("stat -c '%i %u:%g %a' " + file).out());
+        assertArrayEquals(new String[] {"config"}, folder.toFile().list(), "neither a lock nor a copy is left");
+    }
+
+    @Test void aFileThatIsMountedByItselfIsWritten() throws IOException {
+        Path host = Files.writeString(folder.resolve("host"), MINE), file = Files.createFile(Files.createDirectory(folder.resolve("in"))
+                .resolve("config"));
+        assumeTrue(Shell.run("mount --bind '%s' '%s'".formatted(host, file)).exitCode() == 0, "needs the right to mount");
+        try {
+            new Kubeconfig(List.of(file)).merge(ADDED);
+            assertEquals(2, ((List<?>) read(host).get("contexts")).size());
+            assertArrayEquals(new String[] {"config"}, file.getParent().toFile().list());
+        } finally {
+            Shell.run("umount '%s'".formatted(file));
+        }
+    }
+
+    @Test void aLinkToAFileThatIsYetToBeStaysALink() throws IOException {
+        Path real = folder.resolve("real"), link = Files.createSymbolicLink(folder.resolve("link"), Path.of("real"));
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(link));
+        kubeconfig.check();
+        kubeconfig.merge(ADDED);
+        assertTrue(Files.isSymbolicLink(link));
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(real)));
+        Path nowhere = Files.createSymbolicLink(folder.resolve("nowhere"), Path.of("absent/config"));
+        assertThrows(Problem.class, () -> new Kubeconfig(List.of(nowhere)).check());
+    }
+
+    /** kubectl's lock is beside the name that it knows the file by. */
+    @Test void theLockIsKubectls() throws Exception {
+        Path real = Files.writeString(Files.createDirectory(folder.resolve("elsewhere")).resolve("real"), MINE);
+        Path link = Files.createSymbolicLink(folder.resolve("config"), real), lock = Files.createFile(folder.resolve("config.lock"));
+        CompletableFuture<Void> merged = CompletableFuture.runAsync(() -> new Kubeconfig(List.of(link)).merge(ADDED));
+        assertThrows(TimeoutException.class, () -> merged.get(300, TimeUnit.MILLISECONDS));
+        assertNotEquals(0, Shell.run("kubectl config set-context other --cluster work", Map.of("KUBECONFIG", link.toString())).exitCode());
+        Files.delete(lock);
+        merged.get(5, TimeUnit.SECONDS);
+        Shell.succeeds("kubectl config set-context other --cluster work", Map.of("KUBECONFIG", link.toString()));
+        assertEquals(3, ((List<?>) read(real).get("contexts")).size());
+    }
+
+    /** A run that was killed while it wrote: half a file, and the copy. */
+    @Test void aCutFileIsNotWrittenOver() throws IOException {
+        Path file = Files.writeString(folder.resolve("config"), MINE.substring(0, 30)), copy = folder.resolve("config.kind-demo-copy");
+        Files.writeString(copy, MINE);
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
+        for (Runnable use : List.<Runnable>of(kubeconfig::check, () -> kubeconfig.merge(ADDED))) {
+            Problem problem = assertThrows(Problem.class, use::run);
+            assertTrue(problem.hint().contains("cp %s %s".formatted(copy, file)), problem.hint());
+        }
+        assertEquals(MINE, Files.readString(copy));
+        Files.writeString(file, MINE.substring(0, MINE.indexOf("contexts:"))); // as legal as the whole
+        assertThrows(Problem.class, () -> kubeconfig.merge(ADDED));
+        assertEquals(MINE, Files.readString(copy));
+        Files.writeString(file, MINE);
+        kubeconfig.merge(ADDED); // ended before anything was written: nothing to compare
+        assertFalse(Files.exists(copy));
+    }
+
+    @Test void whileAFileIsWrittenItsOldContentIsBesideItForItsOwnerAlone() throws Exception {
+        Path file = Files.writeString(folder.resolve("config"), MINE), copy = folder.resolve("config.kind-demo-copy");
+        // a full disk in the midst of it: the file is larger than its file system by then
+        Path small = Files.createDirectory(folder.resolve("small"));
+        assumeTrue(Shell.run("mount -t tmpfs -o size=8k tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");
+        try {
+            Path full = small.resolve("config"), kept = small.resolve("config.kind-demo-copy");
+            Files.writeString(full, MINE);
+            IOException failed = assertThrows(IOException.class, () -> Home.overwrite(full, new byte[100_000], "rw-------"));
+            assertTrue(failed.getMessage().contains(kept.toString()), failed.getMessage());
+            assertEquals(MINE, Files.readString(kept));
+            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(kept)));
+        } finally {
+            Shell.run("umount '%s'".formatted(small));
+        }
+        Home.overwrite(file, "new".getBytes(StandardCharsets.US_ASCII), "rw-------");
+        assertEquals("new", Files.readString(file));
+        assertFalse(Files.exists(copy));
+    }
+
+    @Test void legalFilesAreReadAndOthersRefused() throws IOException {
+        Path file = folder.resolve("config");
+        for (String legal : List.of("", "# nothing yet\n", "---\n", "--- # nothing\n...\n", "{}", "null", "contexts:\nusers: null\n", "contexts: [null]",
+                "\ufeffapiVersion: v1\n", "{\"contexts\": []}")) {
+            Files.writeString(file, legal);
+            Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
+            kubeconfig.check();
+            assertFalse(kubeconfig.has("kind-so1"), legal);
+            kubeconfig.remove("kind-so1");
+            kubeconfig.merge(ADDED);
+            assertTrue(kubeconfig.has("kind-so1"), legal);
+        }
+        for (String other : List.of("just words", "[1, 2]", "a: b: c", "5", "key: 'open", "<html>"))
+            assertThrows(Problem.class, new Kubeconfig(List.of(Files.writeString(file, other)))::check, other);
     }
 }

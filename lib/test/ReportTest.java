@@ -35,20 +35,22 @@ class ReportTest {
         assertTrue(page.contains("content=\"default-src 'none';"), "the browser is told so, too");
     }
 
-    @Tag("unit") @Test void itIsWrittenWholeOrNotAtAll() throws IOException {
-        Path file = Files.writeString(folder.resolve("report.html"), "the last one");
-        Path inTheWay = Files.createDirectories(folder.resolve("report.html.new/a")).getParent();
-        assertEquals(Problem.UNFIT, assertThrows(Problem.class, () -> Report.write(file, "{}")).exitCode());
-        assertEquals("the last one", Files.readString(file));
-        Files.delete(inTheWay.resolve("a"));
-        Files.delete(inTheWay);
+    @Tag("unit") @Test void itIsWrittenInPlace() throws IOException {
+        Path real = Files.writeString(folder.resolve("page"), "the last one"), file = folder.resolve("report.html");
+        Path near = Files.writeString(folder.resolve("report.html.new"), "the user's");
+        Files.createSymbolicLink(file, real);
+        Shell.succeeds("chown 1000:1000 '%1$s' && chmod 640 '%1$s'".formatted(real));
+        String before = Shell.succeeds("stat -c '%i %u:%g %a' " + real).out();
         Report.write(file, "{}");
-        assertTrue(Files.readString(file).startsWith("<!DOCTYPE html>"));
+        assertTrue(Files.readString(real).startsWith("<!DOCTYPE html>"));
+        assertEquals(before, Shell.succeeds("stat -c '%i %u:%g %a' " + real).out());
+        assertEquals("the user's", Files.readString(near));
         try (Stream<Path> there = Files.list(folder)) {
-            assertEquals(List.of(file), there.toList());
+            assertEquals(Set.of(real, file, near), there.collect(Collectors.toSet()));
         }
-        Path other = Files.createFile(folder.resolve("other"));
-        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(file), "mode as usual");
+        Path fresh = folder.resolve("fresh.html"), other = Files.createFile(folder.resolve("other"));
+        Report.write(fresh, "{}");
+        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(fresh), "mode as usual");
     }
 
     @Tag("unit") @Test void whatCannotBeAFileIsRefused() {

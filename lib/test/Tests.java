@@ -9,6 +9,7 @@
 //SOURCES BundleTest.java
 //SOURCES CertificatesTest.java
 //SOURCES ChecksTest.java
+//SOURCES ClientConfigTest.java
 //SOURCES ComposeTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
