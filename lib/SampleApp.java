@@ -45,10 +45,12 @@ public final class SampleApp {
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
                 APP.client()));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
-        for (Cluster cluster : mesh.clusters()) text.append((cluster.isKind() ? docker.published(cluster, cluster.httpPort())
-                : Optional.<String>empty()).map(at -> "  %s: http://%s/hello\n".formatted(cluster, at)).orElseGet(() ->
-                        "  %s -n %s port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n".formatted(
-                                cluster.kubectl(), Istio.NAMESPACE)));
+        for (Cluster cluster : mesh.clusters()) {
+            Optional<String> port = cluster.isKind() ? docker.published(cluster, cluster.httpPort()) : Optional.empty();
+            text.append(port.map(at -> "  %s: http://%s/hello\n".formatted(cluster, at)).orElseGet(() ->
+                    "  %s -n %s port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n".formatted(
+                            cluster.kubectl(), Istio.NAMESPACE)));
+        }
         text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));
         return text.toString();
     }

@@ -147,7 +147,7 @@ class BadInputTest {
         }
     }
 
-    /** Both ways that the hint names: a port in a copy of the manifests, which is the one that is checked, and another demo. */
+    /** Both ways that the hint names: another port in a copy of the manifests, which is then checked, and another demo. */
     @Test void followsTheHintOfTakenPorts() throws IOException {
         Path copy = folder.resolve("copy"), cluster = copy.resolve("kind/cluster.yaml");
         Shell.succeeds("cp -r manifests '%s'".formatted(copy));
