@@ -12,15 +12,19 @@ import picocli.CommandLine.Option;
 
 @Command(name = "KindDemo", description = "Makes kind clusters and joins them to one Istio mesh: multi-primary, each cluster on a network "
         + "of its own. What is there already is gone on with, and stays as it is where no option says otherwise.", footer = {
-            "  jbang KindDemo.java                          # two clusters, in about a minute",
-            "  jbang KindDemo.java --clusters 3 --workers 1",
-            "  jbang KindDemo.java --istio-set meshConfig.enableTracing=true",
-            "  jbang KindDemo.java --contexts east,west     # into clusters that you have",
-            "  jbang KindDemo.java --dry-run                # the same as shell commands"})
+            "  Two clusters, in about a minute:",
+            "    jbang KindDemo.java",
+            "  Three clusters with a worker node each; a setting of Istio:",
+            "    jbang KindDemo.java --clusters 3 --workers 1",
+            "    jbang KindDemo.java --istio-set meshConfig.enableTracing=true",
+            "  The mesh in existing clusters:",
+            "    jbang KindDemo.java --contexts east,west",
+            "  The same as a shell script:",
+            "    jbang KindDemo.java --dry-run"})
 public class KindDemo extends Script {
     @Option(names = "--no-locality", description = "Leave out the locality rule: requests spread over all clusters.")
     boolean noLocality;
-    @Option(names = "--dry-run", description = "Print every step and the shell commands that do the same; make nothing.")
+    @Option(names = "--dry-run", description = "Print a shell script that does the same, step by step; create nothing.")
     boolean dryRun;
     @Option(names = "--bundle", paramLabel = "FILE",
             description = "Only put all that the demo needs into this archive (FILE.tar.zst) or folder, for --offline elsewhere.")
@@ -37,18 +41,19 @@ public class KindDemo extends Script {
     public static void main(String[] arguments) { main(new KindDemo(), arguments); }
 
     @Override protected String afterInterrupt() {
-        return bundle == null ? super.afterInterrupt() : "make it again: jbang KindDemo.java --bundle " + bundle;
+        return bundle == null ? super.afterInterrupt() : "make it again: " + settings.commands().bundle("" + bundle);
     }
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
         if (export != null) {
             Manifests.export(export, force);
-            console.result("The manifests are in %s. Change what you want, then: jbang KindDemo.java --manifests %s".formatted(export,
-                    Tool.quoted("" + export)));
+            console.result("The manifests are in %s. Change what you want, then: %s".formatted(export,
+                    settings.commands().kindDemo("--manifests", Tool.quoted("" + export))));
             return 0;
         }
-        Docker docker = new Docker(console);
+        settings.diagnostics().ifPresent(Diagnostics::check);
+        Docker docker = new Docker(console, settings.prefix());
         if (bundle != null) return new BundleMaker(bundle, settings, docker).make() ? 0 : Problem.FAILED;
         Optional<Bundle> given = settings.bundle();
         Kind kind = new Kind(settings, docker);
@@ -60,14 +65,15 @@ public class KindDemo extends Script {
         SampleApp app = new SampleApp(settings);
         settings.manifests().check();
 
-        Mesh mesh = (dryRun ? settings.found(List.of()) : settings.discover(docker)).mesh();
+        Mesh mesh = dryRun ? settings.found(List.of()).mesh() : Istio.kept(settings.discover(docker).mesh(), console);
+        if (!dryRun && settings.ownIstio()) settings.istioctl().path(); // what it renders is checked before anything is made
         Images images = new Images(settings, docker, istioctl);
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         if (!dryRun) {
             kubes.stream().filter(kube -> settings.found().clusters().contains(kube.cluster())).forEach(Kube::connectEarly);
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
-            if (settings.keepsIstio()) console.say("Istio as before: %s; to go back: jbang KindDemo.java%s %s".formatted(settings.istio(),
-                    settings.asTyped(), IstioSettings.BACK));
+            if (settings.keepsIstio()) console.say("Istio as before: %s; to go back: %s".formatted(settings.istio(),
+                    settings.commands().kindDemo(IstioSettings.BACK)));
             new Preflight(settings, docker, istioctl, force).run(mesh, images);
             settings.home().lock("KindDemo");
             settings.remember(mesh);
@@ -116,10 +122,12 @@ public class KindDemo extends Script {
         boolean done = plan.run();
         if (timings) console.result(plan.timeline());
         if (!done) plan.report();
+        if (!done) console.hint("→ %s reports which layer fails".formatted(settings.commands().verify()));
         if (!done || settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect(plan.timeline());
+        kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.say(Kube.changes(kubes));
-        console.result(app.whatToTry(mesh, docker, settings));
+        console.result(app.whatToTry(mesh, cluster -> own ? docker.published(cluster, cluster.httpPort()) : Optional.empty(), settings));
         return 0;
     }
 }

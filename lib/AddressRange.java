@@ -30,6 +30,9 @@ public record AddressRange(long first, long last) {
         return new AddressRange(number, number);
     }
 
+    /** An address as a URL has it: an IPv6 one in brackets. */
+    static String inUrl(String address) { return address.contains(":") ? "[" + address + "]" : address; }
+
     /** As MetalLB writes it: 172.18.255.1-172.18.255.64. */
     public static AddressRange parse(String text) {
         if (text.contains("/")) return ofSubnet(text);
@@ -67,12 +70,6 @@ public record AddressRange(long first, long last) {
         }
         throw Problem.unfit("the docker network %s has no IPv4 subnet".formatted(name),
                 "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));
-    }
-
-    /** What {@link #of} gives where the subnet is 0.0.0.0/16 and nothing is taken: the pattern for doing it by hand. */
-    static AddressRange inSlash16(int index) {
-        long last = ofSubnet("0.0.0.0/16").last - 64L * index;
-        return new AddressRange(last - 63, last);
     }
 
     /** The pieces that are left when single addresses are taken out. */

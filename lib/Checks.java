@@ -21,7 +21,7 @@ public final class Checks {
         this.wait = wait;
         this.traffic = new TrafficChecks(kubes, app);
         var host = new Host(docker);
-        var platform = new PlatformChecks(kubes, docker, kind, istioctl);
+        var platform = new PlatformChecks(kubes, app, docker, kind, istioctl);
         var trust = new TrustChecks(kubes, app);
         var mesh = new MeshChecks(kubes, app, istioctl);
         boolean ours = kubes.stream().allMatch(k -> k.cluster().isKind());
@@ -33,9 +33,10 @@ public final class Checks {
         layer("clusters", each("reachable", "its node runs and its API server answers", 2, platform::reachable));
         layer("nodes", each("nodes-ready", "every node is Ready", 20, platform::nodesReady),
                 each("system-pods", "the pods of kube-system are ready", 20, platform::systemPods),
+                each("dns", "the cluster's own DNS answers", 10, platform::dns),
                 each("remote-address", "the others know where its API server is", 5, platform::remoteAddress));
         layer("load balancer", each("metallb-ready", "MetalLB's pods are ready", 20, platform::metalLbReady),
-                each("addresses", "every LoadBalancer service has an address of its own range", 20, platform::addresses));
+                each("addresses", "every gateway has an address of the cluster's own range", 20, platform::addresses));
         layer("trust", one("same-root", "workloads of all clusters trust one root", 5, Severity.FATAL, trust::sameRoot),
                 each("intermediate", "its intermediate chains to that root, and lives on for a day", 2, trust::intermediate),
                 each("identity", "the client's proxy has its SPIFFE identity under that root", 10, trust::identity));
@@ -101,7 +102,8 @@ public final class Checks {
     private static List<Finding> look(String layer, List<Check> checks) throws InterruptedException {
         long start = System.nanoTime();
         List<Finding> found = new ArrayList<>();
-        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        try {
             Map<Check, Future<Finding>> looks = new LinkedHashMap<>();
             checks.forEach(check -> looks.put(check, threads.submit(() -> check.find(layer))));
             for (var look : looks.entrySet()) {
@@ -115,14 +117,19 @@ public final class Checks {
                     throw new IllegalStateException(e.getCause());
                 }
             }
+        } finally {
+            threads.shutdownNow(); // close() would wait for a check that hangs
         }
         return found;
     }
 
     /** Waits until the endpoints of all clusters are seen from this one. */
     public Action awaitEndpoints(Kube kube) {
-        String byHand = "istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld".formatted(kube.cluster()
-                .context());
+        String byHand = """
+                endpoints() { istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld; }
+                all_clusters() { [ "$(endpoints | grep -c :15443)" -ge %d ]; }
+                retry all_clusters
+                endpoints""".formatted(kube.cluster().typedContext(), kubes.size() - 1);
         return new Action(byHand, seen -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2), Duration.ofMillis(300), seen,
                 () -> {
             try {

@@ -15,19 +15,29 @@ import module java.base;
 public record Cluster(int index, String name, String context, String id, String network, int slot) {
     /** How many demos can run side by side: the ports of the last slot (3271i, 3272i, 3273i) are still NodePorts. */
     static final int SLOTS = 8;
+    /** How the IDs begin that the demo gives. */
+    static final String ID = "istio-";
 
     /** A kind cluster of the first demo: its place in the mesh (1 to 9) decides all that must differ between clusters. */
     public Cluster(int index, String name) { this(index, name, 0); }
 
     /** The same of any demo. */
     Cluster(int index, String name, int slot) {
-        this(index, name, "kind-" + name, "istio-" + name, "network" + index, slot);
+        this(index, name, "kind-" + name, ID + name, "network" + index, slot);
     }
 
     /** A cluster whose ports and addresses are not the demo's. */
     Cluster(int index, String name, String context, String id, String network) {
         this(index, name, context, id, network, 0);
     }
+
+    /** A cluster that exists already: its IDs come from its context's name alone, so that they are the same whatever is beside it. */
+    static Cluster existing(int index, String context, String plain) {
+        return new Cluster(index, context, context, ID + plain, "network-" + plain);
+    }
+
+    /** Whether it has the ID that its context's name gives. */
+    boolean hasOwnId() { return id.equals(ID + Mesh.plain(context)); }
 
     /** The slot that a port belongs to; empty when it belongs to none. */
     static OptionalInt slotOf(int port) {
@@ -43,7 +53,13 @@ public record Cluster(int index, String name, String context, String id, String 
     public boolean isKind() { return context.equals("kind-" + name); }
 
     /** How kubectl is typed for it. */
-    String kubectl() { return "kubectl --context " + context; }
+    String kubectl() { return "kubectl --context " + typedContext(); }
+
+    /** The context as a shell takes it: it may have any characters. */
+    String typedContext() { return Commands.quoted(context); }
+
+    /** How names of files begin that are made for it. */
+    String file() { return isKind() ? name : Mesh.plain(context); }
 
     public String region() { return "region" + index; }
 
@@ -65,7 +81,7 @@ public record Cluster(int index, String name, String context, String id, String 
 
     /** What fills the placeholders of the manifests that differ from cluster to cluster. */
     public Map<String, String> placeholders() {
-        return Map.ofEntries(Map.entry("CLUSTER", name), Map.entry("INDEX", "" + index), Map.entry("CLUSTER_ID", id()),
+        return Map.ofEntries(Map.entry("CLUSTER", file()), Map.entry("INDEX", "" + index), Map.entry("CLUSTER_ID", id()),
                 Map.entry("NETWORK", network()), Map.entry("MESH_ID", Mesh.ID), Map.entry("REGION", region()),
                 Map.entry("ZONE", zone()), Map.entry("POD_SUBNET", "10.%d.0.0/16".formatted(100 + index)),
                 Map.entry("SERVICE_SUBNET", "10.%d.0.0/16".formatted(200 + index)),

@@ -1,7 +1,6 @@
 package lib;
 
 import module java.base;
-import java.lang.management.ManagementFactory;
 import com.fasterxml.jackson.databind.JsonNode;
 
 /** This machine and its container engine: what KindDemo looks at before it makes anything, and Verify before all else. */
@@ -34,7 +33,38 @@ final class Host {
         if (Version.first(engine.version()).compareTo(OLDEST_ENGINE) < 0)
             throw Problem.unfit("the container engine is too old: version %s, the demo needs %s".formatted(engine.version(), OLDEST_ENGINE),
                     "update Docker: https://docs.docker.com/engine/install/");
+        if (Objects.requireNonNullElse(System.getenv("DOCKER_CONTENT_TRUST"), "").matches("(?i)1|t|true"))
+            throw Problem.unfit("DOCKER_CONTENT_TRUST is set, and the demo's images are not signed by it",
+                    "export DOCKER_CONTENT_TRUST=0");
+        if (isRemote(docker.endpoint()))
+            throw Problem.unfit("Docker runs on another machine, %s, and so would the clusters' ports".formatted(docker.endpoint()),
+                    "run this on that machine, or use this one's Docker: unset DOCKER_HOST DOCKER_CONTEXT; docker context use default");
+        if (engine.security().contains("userns"))
+            throw Problem.unfit("Docker has userns-remap, with which no privileged container runs, such as the making of a node image",
+                    "remove userns-remap from the daemon's configuration: https://docs.docker.com/engine/security/userns-remap/");
+        if (engine.security().contains("rootless") && !(engine.cgroupVersion().equals("2") && engine.limits()))
+            throw Problem.unfit("Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v%s%s".formatted(
+                    engine.cgroupVersion(), engine.cgroupVersion().equals("2") ? " without delegation" : ""),
+                    "delegate cgroup v2 controllers to your user: https://kind.sigs.k8s.io/docs/user/rootless/");
         return "version %s, %.1f GB of memory".formatted(engine.version(), engine.memoryBytes() / 1e9);
+    }
+
+    /** Whether an address of the docker command's engine is on another machine: its containers' ports are there too. */
+    static boolean isRemote(String endpoint) {
+        URI address = URI.create(endpoint.replaceAll("[^\\w.:/@\\[\\]-]", "_"));
+        return address.getHost() != null && !Proxies.isLoopback(address.getHost())
+                && Set.of("tcp", "http", "https", "ssh").contains(address.getScheme());
+    }
+
+    /** What the engine and the environment have that the demo does not use, or is not tried with. */
+    String provider() {
+        String provider = Objects.requireNonNullElse(System.getenv("KIND_EXPERIMENTAL_PROVIDER"), "");
+        if (!provider.isEmpty() && !provider.equals("docker"))
+            throw Problem.unfit("KIND_EXPERIMENTAL_PROVIDER is %s; the demo uses Docker all the same".formatted(provider),
+                    "unset KIND_EXPERIMENTAL_PROVIDER");
+        if (asked().security().contains("rootless"))
+            throw Problem.unfit("Docker is rootless, which the demo is not tested with", "https://kind.sigs.k8s.io/docs/user/rootless/");
+        return "Docker";
     }
 
     String memory(int clusters) {
@@ -156,12 +186,6 @@ final class Host {
         return "cgroup v%s, Kubernetes %s".formatted(version, kubernetes);
     }
 
-    /** Whether more wants to run than this machine has cores for, by the average of the last minute; false where nobody keeps one. */
-    static boolean isBusy() {
-        var machine = ManagementFactory.getOperatingSystemMXBean();
-        return machine.getSystemLoadAverage() > machine.getAvailableProcessors();
-    }
-
     /** Whether nobody listens on a port of 127.0.0.1. */
     static boolean free(int port) { return free("127.0.0.1", port); }
 
@@ -188,11 +212,11 @@ final class Host {
     String proxy() {
         var proxies = new Proxies(System.getenv());
         if (proxies.variable("HTTP_PROXY").isEmpty() && proxies.variable("HTTPS_PROXY").isEmpty()) return "none";
-        List<String> direct = List.of(proxies.variable("NO_PROXY").split("\\s*,\\s*")), wanted = new ArrayList<>(List.of("127.0.0.1",
-                "localhost"));
+        List<String> wanted = new ArrayList<>(List.of("127.0.0.1", "localhost"));
         docker.findNetwork().ifPresent(network -> network.at("/IPAM/Config").findValuesAsText("Subnet").stream()
                 .filter(s -> s.contains(".")).forEach(wanted::add));
-        List<String> lacking = wanted.stream().filter(w -> !direct.contains(w)).toList();
+        List<String> lacking = wanted.stream().filter(w -> !(w.contains("/") ? Arrays.stream(("" + AddressRange.ofSubnet(w)).split("-"))
+                : Stream.of(w)).allMatch(address -> proxies.listed(address, 80))).toList();
         if (!lacking.isEmpty()) throw Problem.unfit("a proxy is set, and NO_PROXY lacks " + String.join(", ", lacking),
                 "export NO_PROXY=\"$NO_PROXY,%s\"".formatted(String.join(",", lacking)));
         return "set, and not for this machine and the docker network";

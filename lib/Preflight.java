@@ -45,6 +45,7 @@ public final class Preflight {
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
         return List.of(
                 check("engine", "the container engine answers, and is not too old", Severity.FATAL, host::engine),
+                check("provider", "kind's provider is Docker", Severity.WARNING, host::provider),
                 check("cgroups", "Kubernetes starts on this cgroup version", Severity.FATAL, () -> host.cgroups(settings.nodeImage(),
                         settings.manifests().read("kind/cluster.yaml").contains("failCgroupV1"))),
                 check("memory", "the engine has memory for all clusters", Severity.WARNING, () -> host.memory(count)),
@@ -101,9 +102,9 @@ public final class Preflight {
 
     private String authority() {
         settings.remembered().authority().filter(inPlace -> inPlace != settings.ca()).ifPresent(inPlace -> {
-            String hint = "leave --ca %1$s out, or start afresh: jbang Teardown.java%2$s, then jbang KindDemo.java%2$s --ca %1$s";
             throw Problem.unfit("the demo was made with --ca %s, and a running mesh cannot change its root".formatted(inPlace),
-                    hint.formatted(settings.ca(), settings.asTyped()));
+                    "leave --ca %s out, or start from scratch: %s".formatted(settings.ca(),
+                            settings.commands().fromScratch("--ca", "" + settings.ca())));
         });
         return CertificateAuthority.of(settings, docker).check();
     }

@@ -106,7 +106,7 @@ public final class Settings {
             throw wrong("--ca %s is for clusters that the demo makes: Vault joins their network; with --contexts the root is local"
                     .formatted(ca));
         if (existing() && clusters != null) throw wrong("--contexts names the clusters; --clusters is for those that the demo makes");
-        if (existing() && contexts.stream().anyMatch(String::isBlank) || existing() && Set.copyOf(contexts).size() < contexts.size())
+        if (existing() && contexts.stream().anyMatch(c -> c.isBlank() || !c.matches("\\P{Cntrl}+")) || existing() && Set.copyOf(contexts).size() < contexts.size())
             throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'"
@@ -124,6 +124,7 @@ public final class Settings {
             throw wrong("--istio-set takes KEY=VALUE, such as meshConfig.enableTracing=true, not '%s'".formatted(set));
         for (Path file : istio().values()) if (!Files.isReadable(file) || Files.isDirectory(file))
             throw wrong("--istio-values takes a file; none can be read at " + file);
+        istio().refused().ifPresent(why -> { throw wrong("--istio-set, --istio-values: " + why); });
         if (vaultPort != null && (vaultPort < 1 || vaultPort > 65535)) throw wrong("--vault-port takes 1 to 65535, not " + vaultPort);
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
@@ -229,7 +230,7 @@ public final class Settings {
     }
 
     /** Whether what is given to istioctl is not what came with the scripts. */
-    boolean ownIstio() { return manifests != null || istio().custom(); }
+    public boolean ownIstio() { return manifests != null || istio().custom(); }
 
     /** Who signs: --ca, else the one that is in place, else local. */
     public CertificateAuthority.Choice ca() { return ca != null ? ca : remembered().authority().orElse(CertificateAuthority.Choice.local); }
@@ -240,7 +241,7 @@ public final class Settings {
     public Manifests manifests() { return new Manifests(manifests); }
 
     /** What the names of all that is made begin with. */
-    String prefix() { return namePrefix; }
+    public String prefix() { return namePrefix; }
 
     /** What earlier runs kept of this demo. */
     synchronized Remembered remembered() {
@@ -259,7 +260,7 @@ public final class Settings {
         remembered.keep(home());
     }
 
-    public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
+    public Home home() { return existing() ? Home.of(contexts) : Home.of(namePrefix); }
 
     public Assets assets() { return new Assets(assets, home().cache(), mirror, offline != null, console()); }
 
@@ -269,9 +270,6 @@ public final class Settings {
             bundle = new Bundle(offline, istio().version(), console()).open(home().cache(), kind(), istioctl());
         return Optional.ofNullable(bundle);
     }
-
-    /** The option that must be repeated where nothing can be fetched. */
-    String offlineAsTyped() { return offline == null ? "" : " --offline " + Tool.quoted("" + offline); }
 
     /** Where --diagnostics wants them. */
     public Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }
@@ -290,13 +288,14 @@ public final class Settings {
 
     /** The console, opened when first asked for: --verbose must have been read by then. */
     public synchronized Console console() {
-        if (console == null) console = new Console(verbose);
+        if (console == null) console = new Console(verbose, commands());
         return console;
     }
 
-    /** The options that a user must repeat to mean the same demo. */
-    public String asTyped() {
-        if (existing()) return " --contexts " + Tool.quoted(String.join(",", contexts));
-        return namePrefix.equals(DEFAULT_PREFIX) ? "" : " --name-prefix " + namePrefix;
+    /** Our commands for this demo: with the options that a user must repeat to mean the same one. */
+    public Commands commands() {
+        return new Commands(existing() ? " --contexts " + Tool.quoted(String.join(",", contexts))
+                : namePrefix.equals(DEFAULT_PREFIX) ? "" : " --name-prefix " + namePrefix, offline == null ? "" : " --offline "
+                + Tool.quoted("" + offline));
     }
 }

@@ -11,7 +11,7 @@ public final class Versions {
     static final String DEMO = "0.1.0";
 
     /** Istio: istioctl, istiod and proxies. https://github.com/istio/istio/releases */
-    static final String ISTIO = "1.31.1";
+    static final String ISTIO = "1.31.4";
     /** Where Istio publishes its images since 1.30. */
     static final String ISTIO_HUB = "registry.istio.io/release";
 
@@ -30,7 +30,7 @@ public final class Versions {
     static final String VAULT = "1.21.0";
 
     /** For --ca istio-csr. https://github.com/cert-manager/cert-manager/releases, https://github.com/cert-manager/istio-csr/releases */
-    static final String CERT_MANAGER = "v1.21.1", ISTIO_CSR = "v0.17.0";
+    static final String CERT_MANAGER = "v1.21.2", ISTIO_CSR = "v0.17.0";
     static final Asset CERT_MANAGER_MANIFEST = Asset.ofRelease("cert-manager-%s.yaml".formatted(CERT_MANAGER), "cert-manager/cert-manager",
             CERT_MANAGER, "cert-manager.yaml");
 

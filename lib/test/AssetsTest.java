@@ -147,9 +147,10 @@ class AssetsTest {
     }
 
     @Test void aReleasesFileHasItsAddresses() {
-        assertEquals("https://github.com/cert-manager/cert-manager/releases/download/v1.21.1/cert-manager.yaml",
+        assertEquals("https://github.com/cert-manager/cert-manager/releases/download/%s/cert-manager.yaml".formatted(Versions.CERT_MANAGER),
                 Versions.CERT_MANAGER_MANIFEST.url());
-        assertEquals("https://api.github.com/repos/cert-manager/cert-manager/releases/tags/v1.21.1", Versions.CERT_MANAGER_MANIFEST.sums());
+        assertEquals("https://api.github.com/repos/cert-manager/cert-manager/releases/tags/" + Versions.CERT_MANAGER,
+                Versions.CERT_MANAGER_MANIFEST.sums());
     }
 
     @Test void theCallersFolderComesFirstAndIsCheckedToo(@TempDir Path folder) throws Exception {

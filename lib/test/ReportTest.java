@@ -78,7 +78,7 @@ class ReportTest {
     private static Map<String, Object> mark(double at, String text) { return Map.of("at", at, "text", text); }
 
     private static Map<String, Object> report(boolean works, int clusters, List<?> findings, List<?> experiments) {
-        return Map.of("works", works, "made", "2026-11-22T19:20:00Z", "versions", Map.of("kind-demo", "0.1.0", "istio", "1.31.1"),
+        return Map.of("works", works, "made", "2026-11-22T19:20:00Z", "versions", Map.of("kind-demo", "0.1.0", "istio", Versions.ISTIO),
                 "clusters", IntStream.rangeClosed(1, clusters).mapToObj(ReportTest::cluster).toList(), "findings", findings,
                 "experiments", experiments);
     }

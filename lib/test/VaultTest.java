@@ -25,7 +25,6 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 
 /** A real Vault, without any cluster: a name prefix and a port of its own keep it away from a demo that stands. */
 @Tag("e2e")
@@ -38,14 +37,6 @@ class VaultTest {
     private static Docker docker;
     private static Vault vault;
     private static int port;
-
-    @CommandLine.Command(name = "Probe")
-    private static final class Probe extends Script {
-        @Override protected int run() {
-            VaultTest.settings = settings;
-            return 0;
-        }
-    }
 
     /** What a run of KindDemo does: nothing is kept in memory from one to the next. */
     private static Vault fresh() throws IOException {
@@ -60,7 +51,7 @@ class VaultTest {
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
         }
-        assertEquals(0, new CommandLine(new Probe()).execute("--ca", "vault", "--name-prefix", PREFIX, "--vault-port", "" + port));
+        settings = Probe.settings("--ca", "vault", "--name-prefix", PREFIX, "--vault-port", "" + port);
         settings.home().make();
         settings.console().keepLog(folder.resolve("log"));
         docker = new Docker(settings.console());
@@ -115,7 +106,7 @@ class VaultTest {
         assertEquals("CN=sample.mesh", root.getSubjectX500Principal().getName());
         assertNotEquals(first.getPublicKey(), second.getPublicKey());
         for (X509Certificate intermediate : List.of(first, second)) {
-            Certificates.validate("", List.of(intermediate), root);
+            Certificates.validate("", List.of(intermediate), root, "");
             assertEquals(1, intermediate.getBasicConstraints());
         }
     }
@@ -156,7 +147,7 @@ class VaultTest {
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
         List<X509Certificate> chain = Certificates.readChain(data.path("certificate").asText() + "\n" + data.path("ca_chain").toString()
                 .replace("\\n", "\n"));
-        Certificates.validate(URI_SAN, chain, vault.rootCertificate());
+        Certificates.validate(URI_SAN, chain, vault.rootCertificate(), "");
         assertEquals(Set.of(URI_SAN), Certificates.uris(chain.getFirst()));
         assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(), chain.getFirst().getIssuerX500Principal().getName());
 
