@@ -41,8 +41,8 @@ public record AddressRange(long first, long last) {
     }
 
     /**
-     * The LoadBalancer addresses of the cluster in place {@code index} of all demos' clusters. Docker hands out addresses from the low end of its
-     * subnet, so blocks are cut from the high end, each a 32nd of the subnet and at most 64 addresses. A block with addresses
+     * The LoadBalancer addresses of the cluster in place {@code index} of all demos' clusters. Docker hands out addresses from
+     * the low end of its subnet, so blocks are cut from the high end, each a 32nd of the subnet and at most 64 addresses. A block with addresses
      * that docker keeps for itself, or is told to give out (its ip-range), is passed over. What containers have taken is only
      * left out of the block, so that a cluster keeps its addresses whoever comes and goes.
      *
@@ -64,9 +64,9 @@ public record AddressRange(long first, long last) {
                 AddressRange range = new AddressRange(last - size + 1, last);
                 if (kept.stream().noneMatch(range::overlaps) && ++found == index) return range.without(containers(network));
             }
-            throw Problem.unfit("the docker network %s (%s) has room for %d ranges of load balancer addresses, not for %d".formatted(name,
-                    cidr, found, index), "remove another demo; or remove the network when nothing uses it (docker network rm %s): kind"
-                            .formatted(name) + " makes a larger one");
+            throw Problem.unfit("the docker network %s (%s) has room for %d ranges of load balancer addresses, not for %d"
+                    .formatted(name, cidr, found, index), ("remove another demo; or remove the network when nothing uses it"
+                    + " (docker network rm %s): kind makes a larger one").formatted(name));
         }
         throw Problem.unfit("the docker network %s has no IPv4 subnet".formatted(name),
                 "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));

@@ -27,7 +27,8 @@ public final class Checks {
         boolean ours = kubes.stream().allMatch(k -> k.cluster().isKind());
         if (ours) layer("host", one("engine", "the container engine answers", 0, Severity.FATAL, host::engine),
                 one("disk", "the disk has room", 0, Severity.WARNING, () -> host.disk(0)),
-                one("inotify", "inotify's limits suffice", 0, Severity.WARNING, () -> host.inotify(kubes.stream().map(Kube::cluster).toList(), 0)),
+                one("inotify", "inotify's limits suffice", 0, Severity.WARNING,
+                        () -> host.inotify(kubes.stream().map(Kube::cluster).toList(), 0)),
                 one("tools", "kind and istioctl fit", 0, Severity.WARNING, platform::tools));
         layer("clusters", each("reachable", "its node runs and its API server answers", 2, platform::reachable));
         layer("nodes", each("nodes-ready", "every node is Ready", 20, platform::nodesReady),

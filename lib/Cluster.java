@@ -18,14 +18,18 @@ public record Cluster(int index, String name, String context, String id, String 
     /** How the IDs begin that the demo gives. */
     static final String ID = "istio-";
 
-    /** A kind cluster of the first demo: its place in the mesh (1 to 9) decides all that must differ from the other clusters. */
+    /** A kind cluster of the first demo: its place in the mesh (1 to 9) decides all that must differ between clusters. */
     public Cluster(int index, String name) { this(index, name, 0); }
 
     /** The same of any demo. */
-    Cluster(int index, String name, int slot) { this(index, name, "kind-" + name, ID + name, "network" + index, slot); }
+    Cluster(int index, String name, int slot) {
+        this(index, name, "kind-" + name, ID + name, "network" + index, slot);
+    }
 
     /** A cluster whose ports and addresses are not the demo's. */
-    Cluster(int index, String name, String context, String id, String network) { this(index, name, context, id, network, 0); }
+    Cluster(int index, String name, String context, String id, String network) {
+        this(index, name, context, id, network, 0);
+    }
 
     /** A cluster that exists already: its IDs come from its context's name alone, so that they are the same whatever is beside it. */
     static Cluster existing(int index, String context, String plain) {
@@ -38,7 +42,8 @@ public record Cluster(int index, String name, String context, String id, String 
     /** The slot that a port belongs to; empty when it belongs to none. */
     static OptionalInt slotOf(int port) {
         int slot = (port - 32000) / 100, kind = port / 10 % 10, index = port % 10;
-        return port > 32000 && slot < SLOTS && kind >= 1 && kind <= 3 && index > 0 ? OptionalInt.of(slot) : OptionalInt.empty();
+        boolean ours = port > 32000 && slot < SLOTS && kind >= 1 && kind <= 3 && index > 0;
+        return ours ? OptionalInt.of(slot) : OptionalInt.empty();
     }
 
     /** The place of its address range on the docker network among those of all demos' clusters, from 1. */
@@ -63,7 +68,7 @@ public record Cluster(int index, String name, String context, String id, String 
     /** The node that runs the API server, and the container of that name. */
     public String controlPlane() { return name + "-control-plane"; }
 
-    /** The NodePort of the ingress gateway's HTTP, and the port on the host's loopback unless the manifest names another. */
+    /** The NodePort of the ingress gateway's HTTP, and the host port unless the manifest names another. */
     public int httpPort() { return 32010 + 100 * slot + index; }
 
     /** The same for HTTPS. */

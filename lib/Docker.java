@@ -128,8 +128,8 @@ public final class Docker {
 
     /** How the host reaches a port of the cluster's nodes; empty when none of them publishes it. */
     public Optional<String> published(Cluster cluster, int containerPort) {
-        return nodes(cluster).stream().flatMap(node -> node.ports().stream()).filter(p -> p.containerPort() == containerPort)
-                .map(Port::reached).findFirst();
+        return nodes(cluster).stream().flatMap(node -> node.ports().stream())
+                .filter(port -> port.containerPort() == containerPort).map(Port::reached).findFirst();
     }
 
     /** The nodes of one cluster. */

@@ -103,8 +103,8 @@ final class Host {
     }
 
     /**
-     * Checks that the kernel's limit leaves enough inotify instances for the nodes that do not run yet. The limit holds per user,
-     * and all containers run as Docker's user.
+     * Checks that the kernel's limit leaves enough inotify instances for the nodes that do not run yet. The limit holds per
+     * user, and all containers run as Docker's user.
      *
      * @param workers how many worker nodes each cluster has or will have
      */
@@ -116,19 +116,22 @@ final class Host {
         try (BufferedReader reader = Files.newBufferedReader(file)) {
             limit = Integer.parseInt(reader.readLine());
         }
+        Set<String> names = clusters.stream().map(Cluster::name).collect(Collectors.toSet());
         List<Docker.Node> running = docker.nodes().stream().filter(Docker.Node::running).toList();
-        List<Docker.Node> own = running.stream().filter(n -> clusters.stream().anyMatch(c -> c.name().equals(n.cluster()))).toList();
-        int wanted = clusters.size() * (CONTROL_PLANE_INOTIFY + workers * WORKER_INOTIFY), more = Math.max(0, wanted - inotify(own));
+        List<Docker.Node> own = running.stream().filter(node -> names.contains(node.cluster())).toList();
+        int wanted = clusters.size() * (CONTROL_PLANE_INOTIFY + workers * WORKER_INOTIFY);
         // without root the processes of other users are unreadable: then the running nodes' usual use is the estimate
         int used = Math.max(inotify(running), inotify(Path.of("/proc"), user()));
-        return inotify(used, more, limit);
+        return inotify(used, Math.max(0, wanted - inotify(own)), limit);
     }
 
     /** Reports the instances in use and needed; a {@link Problem} when they reach the limit. */
     static String inotify(int used, int more, int limit) {
-        String figures = "%d inotify instances in use, %d more needed, fs.inotify.max_user_instances is %d".formatted(used, more, limit);
-        if (used + more >= limit) throw Problem.failed(figures, "sudo sysctl fs.inotify.max_user_instances=%d fs.inotify.max_user_watches=524288"
-                .formatted(Math.max(INOTIFY_INSTANCES, 2 * (used + more))));
+        String figures = "%d inotify instances in use, %d more needed, fs.inotify.max_user_instances is %d"
+                .formatted(used, more, limit);
+        if (used + more >= limit) throw Problem.failed(figures,
+                "sudo sysctl fs.inotify.max_user_instances=%d fs.inotify.max_user_watches=524288"
+                        .formatted(Math.max(INOTIFY_INSTANCES, 2 * (used + more))));
         return figures;
     }
 
@@ -142,7 +145,7 @@ final class Host {
         return nodes.stream().mapToInt(node -> node.worker() ? WORKER_INOTIFY : CONTROL_PLANE_INOTIFY).sum();
     }
 
-    /** How many inotify instances a user's processes have open, as far as they are readable. Source: proc(5), /proc/PID/fd. */
+    /** How many inotify instances a user's readable processes have open. Source: proc(5), /proc/PID/fd. */
     static int inotify(Path proc, int user) throws IOException {
         int count = 0;
         try (DirectoryStream<Path> processes = Files.newDirectoryStream(proc, "[1-9]*")) {

@@ -29,7 +29,8 @@ public record Inventory(String prefix, int slot, List<Docker.Node> ours, List<Do
      * @param others remembered slots of other demos, which may have no nodes yet
      * @param free   whether a slot's ports are free
      */
-    static int slot(String prefix, List<Docker.Node> nodes, OptionalInt remembered, Set<Integer> others, IntPredicate free) {
+    static int slot(String prefix, List<Docker.Node> nodes, OptionalInt remembered, Set<Integer> others,
+            IntPredicate free) {
         List<Docker.Node> own = nodes.stream().filter(n -> n.ours() && named(prefix, n)).toList();
         Set<Integer> taken = new TreeSet<>(others), kept = slots(own);
         taken.addAll(slots(nodes.stream().filter(n -> !own.contains(n)).toList()));
@@ -40,7 +41,7 @@ public record Inventory(String prefix, int slot, List<Docker.Node> ours, List<Do
         return Arrays.stream(left).filter(free).findFirst().orElse(left.length > 0 ? left[0] : 0);
     }
 
-    /** The slots whose ports nodes publish. Container ports count too in a demo's nodes: a manifest may name other host ports. */
+    /** The slots whose ports nodes publish. A demo's container ports count too: a manifest may name other host ports. */
     private static Set<Integer> slots(List<Docker.Node> nodes) {
         return nodes.stream().flatMapToInt(node -> node.ports().stream().flatMapToInt(port -> node.ours()
                 ? IntStream.of(port.containerPort(), port.hostPort()) : IntStream.of(port.hostPort())))
@@ -54,8 +55,8 @@ public record Inventory(String prefix, int slot, List<Docker.Node> ours, List<Do
     public List<Cluster> foreign() { return clusters(others); }
 
     private List<Cluster> clusters(List<Docker.Node> nodes) {
-        return nodes.stream().map(Docker.Node::cluster).distinct().map(name -> new Cluster(name.charAt(name.length() - 1) - '0', name, slot))
-                .sorted(Comparator.comparing(Cluster::index)).toList();
+        return nodes.stream().map(Docker.Node::cluster).distinct()
+                .map(name -> new Cluster(name.charAt(name.length() - 1) - '0', name, slot)).sorted(Comparator.comparing(Cluster::index)).toList();
     }
 
     /** The nodes of one of the demo's. */

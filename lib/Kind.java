@@ -84,7 +84,7 @@ public final class Kind {
         Optional<String> taken(List<HostPort> known) {
             String what = "port %d (%s) on %s is ".formatted(port, owner, address);
             return known.stream().filter(this::clashesWith).findFirst().map(other -> what + "used by " + other.owner)
-                    .or(() -> protocol.equals("TCP") && !Host.free(address, port) ? Optional.of(what + "taken") : Optional.empty());
+                    .or(() -> Optional.of(what + "taken").filter(_ -> protocol.equals("TCP") && !Host.free(address, port)));
         }
     }
 
@@ -96,7 +96,8 @@ public final class Kind {
      */
     String ports(List<Cluster> missing, List<Docker.Node> nodes) {
         List<HostPort> known = new ArrayList<>();
-        nodes.forEach(node -> node.ports().forEach(p -> known.add(new HostPort(p.hostPort(), p.address(), "TCP", node.name()))));
+        for (Docker.Node node : nodes)
+            for (Docker.Port port : node.ports()) known.add(new HostPort(port.hostPort(), port.address(), "TCP", node.name()));
         List<HostPort> wanted = missing.stream().flatMap(cluster -> hostPorts(cluster).stream()).toList();
         Map<HostPort, String> taken = new LinkedHashMap<>();
         for (HostPort port : wanted) {
@@ -106,16 +107,17 @@ public final class Kind {
         if (!taken.isEmpty()) {
             int port = taken.keySet().iterator().next().port;
             boolean differs = missing.stream().anyMatch(cluster -> cluster.ports().contains(port)); // from demo to demo
-            throw Problem.unfit(String.join("; ", taken.values()), ("see who listens (lsof -i :%d) and end it; or take other ports: %sanother "
-                    + "hostPort in a copy of manifests/kind/cluster.yaml, such as 3401${INDEX}, with --manifests").formatted(port,
-                    differs ? settings.anotherDemo() + ", or " : ""));
+            throw Problem.unfit(String.join("; ", taken.values()), ("see who listens (lsof -i :%d) and end it; or use other ports:"
+                    + " %sanother hostPort in a copy of manifests/kind/cluster.yaml, such as 3401${INDEX}, with --manifests")
+                    .formatted(port, differs ? settings.anotherDemo() + ", or " : ""));
         }
         return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(wanted.size());
     }
 
-    /** The host ports in kind's configuration; kind assigns a free one where hostPort is below 1. https://kind.sigs.k8s.io/docs/user/configuration/ */
+    /** The host ports in kind's configuration; kind assigns a free one where hostPort is below 1. */
     private List<HostPort> hostPorts(Cluster cluster) {
-        JsonNode config = Serialization.unmarshal(config(cluster, Optional.empty()), JsonNode.class), server = config.path("networking");
+        JsonNode config = Serialization.unmarshal(config(cluster, Optional.empty()), JsonNode.class);
+        JsonNode server = config.path("networking");
         List<HostPort> ports = new ArrayList<>(List.of(new HostPort(server.path("apiServerPort").asInt(),
                 server.path("apiServerAddress").asText("127.0.0.1"), "TCP", cluster.name())));
         config.findValues("extraPortMappings").forEach(mappings -> mappings.forEach(mapping -> ports.add(new HostPort(

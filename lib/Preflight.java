@@ -51,8 +51,10 @@ public final class Preflight {
                 check("memory", "the engine has memory for all clusters", Severity.WARNING, () -> host.memory(count)),
                 check("disk", "the disk has room", disk, () -> host.disk(missing.size())),
                 check("cache", "there is room for files", disk, () -> Host.room(settings.home().cache())),
-                check("inotify", "inotify's limits suffice", Severity.WARNING, () -> host.inotify(mesh.clusters(), settings.workers())),
-                check("ports", "the clusters' ports are free", Severity.FATAL, () -> kind.ports(missing, docker.nodes())),
+                check("inotify", "inotify's limits suffice", Severity.WARNING,
+                        () -> host.inotify(mesh.clusters(), settings.workers())),
+                check("ports", "the clusters' ports are free", Severity.FATAL,
+                        () -> kind.ports(missing, docker.nodes())),
                 check("docker-network", "the docker network has room for load balancers", Severity.FATAL, () -> host.network(mesh)),
                 check("proxy", "a proxy is not for this machine", Severity.WARNING, host::proxy),
                 check("names", "no other cluster has the names", Severity.FATAL, () -> names(mesh)),
@@ -110,7 +112,8 @@ public final class Preflight {
     private String names(Mesh mesh) {
         settings.found().foreign().stream().filter(mesh.clusters()::contains).findFirst().ifPresent(taken -> {
             throw Problem.unfit("a kind cluster named %s exists and was not made by this demo; it stays untouched".formatted(taken),
-                    "choose other names (%s), or remove it: kind delete cluster --name %s".formatted(settings.anotherDemo(), taken));
+                    "choose other names (%s), or remove it: kind delete cluster --name %s".formatted(settings.anotherDemo(),
+                            taken));
         });
         List<Cluster> ours = settings.found().clusters();
         return "%s, of which %s".formatted(mesh.clusters(), ours.isEmpty() ? "none is there" : ours + " are there");

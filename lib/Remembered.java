@@ -8,7 +8,7 @@ import module java.base;
  * @param clusters  how many the demo has, so that one that is gone is missed; 0 when there is no demo
  * @param authority who signs for it, which cannot be changed; empty when there is no demo
  * @param istio     what was asked for of Istio; empty when there is no demo
- * @param slot      its block of ports and addresses, which its clusters keep; empty when there is no demo, or none on kind
+ * @param slot      its block of ports and addresses; empty when there is no demo, or it has no kind clusters
  */
 public record Remembered(int clusters, Optional<CertificateAuthority.Choice> authority, Optional<IstioSettings> istio,
         OptionalInt slot) {
@@ -29,8 +29,8 @@ public record Remembered(int clusters, Optional<CertificateAuthority.Choice> aut
     /** The slots of the other demos, also of those whose nodes are yet to be made. */
     static Set<Integer> slotsOfOthers(Home home) {
         try (Stream<Path> states = Files.list(home.state().getParent())) {
-            return states.filter(state -> !state.equals(home.state())).flatMapToInt(state -> slot(state).stream()).boxed()
-                    .collect(Collectors.toSet());
+            return states.filter(state -> !state.equals(home.state()))
+                    .flatMapToInt(state -> slot(state).stream()).boxed().collect(Collectors.toSet());
         } catch (IOException e) {
             return Set.of(); // no demo has any state
         }

@@ -50,8 +50,10 @@ public final class SampleApp {
                 APP.client()));
         text.append(settings.existing() ? "Open http://localhost:8080/hello, answered through a cluster's ingress gateway, while this runs:\n"
                 : "Open from this machine, answered through each cluster's ingress gateway:\n");
-        for (Cluster cluster : mesh.clusters()) text.append(ingress.apply(cluster).map(at -> "  %s: http://%s/hello\n".formatted(cluster, at)).orElseGet(() ->
-                        "  %s -n %s port-forward service/istio-ingressgateway 8080:80\n".formatted(cluster.kubectl(), Istio.NAMESPACE)));
+        for (Cluster cluster : mesh.clusters())
+            text.append(ingress.apply(cluster).map(at -> "  %s: http://%s/hello\n".formatted(cluster, at))
+                    .orElseGet(() -> "  %s -n %s port-forward service/istio-ingressgateway 8080:80\n"
+                            .formatted(cluster.kubectl(), Istio.NAMESPACE)));
         text.append("Remove it all:\n  " + settings.commands().teardown());
         return text.toString();
     }

@@ -159,16 +159,18 @@ public final class Settings {
         return this;
     }
 
-    /** Whether a new demo can use the slot. The default demo keeps the ports that README names: preflight refuses them when in use. */
+    /** Whether a new demo can use the slot. The default demo keeps README's ports: preflight refuses them when in use. */
     private boolean free(int slot) {
-        return slot == 0 && namePrefix.equals(DEFAULT_PREFIX) || Mesh.of(namePrefix, clusters != null ? clusters : 2, slot).clusters()
-                .stream().flatMap(cluster -> cluster.ports().stream()).allMatch(Host::free);
+        if (slot == 0 && namePrefix.equals(DEFAULT_PREFIX)) return true;
+        return Mesh.of(namePrefix, clusters != null ? clusters : 2, slot).clusters().stream()
+                .flatMap(cluster -> cluster.ports().stream()).allMatch(Host::free);
     }
 
     /** The option for another demo, whose cluster names no kind cluster has. */
     String anotherDemo() {
-        return "--name-prefix " + IntStream.iterate(1, i -> i + 1).mapToObj(i -> i == 1 ? "demo" : "demo" + i).filter(prefix ->
-                !prefix.equals(namePrefix) && nodes.stream().noneMatch(node -> node.cluster().startsWith(prefix))).findFirst().orElseThrow();
+        Predicate<String> used = prefix -> prefix.equals(namePrefix)
+                || nodes.stream().anyMatch(node -> node.cluster().startsWith(prefix));
+        return "--name-prefix " + Stream.iterate("demo", name -> name + "2").filter(used.negate()).findFirst().orElseThrow();
     }
 
     /** What {@link #discover} found. */
@@ -178,8 +180,9 @@ public final class Settings {
     public List<Cluster> removable() {
         if (existing()) return mesh().clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
-        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS, found.slot()).clusters().stream().filter(c -> found.clusters().contains(c)
-                || c.index() <= remembered().clusters() && !found.foreign().contains(c) && kubeconfig.has(c.context())).toList();
+        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS, found.slot()).clusters().stream()
+                .filter(c -> found.clusters().contains(c) || c.index() <= remembered().clusters()
+                        && !found.foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }
 
     /** Whether the mesh goes into clusters that are there already. */
@@ -250,7 +253,8 @@ public final class Settings {
     public synchronized void remember(Mesh mesh) throws IOException {
         if (!existing() && found.ours().isEmpty() && remembered().slot().isEmpty()
                 && Remembered.slotsOfOthers(home()).contains(found.slot()))
-            throw Problem.unfit("another demo has just started with the same ports", "run this command again: it chooses other ports");
+            throw Problem.unfit("another demo has just started with the same ports",
+                    "run this command again: it chooses other ports");
         remembered = new Remembered(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio()),
                 existing() ? OptionalInt.empty() : OptionalInt.of(found.slot()));
         remembered.keep(home());

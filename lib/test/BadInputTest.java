@@ -195,7 +195,7 @@ class BadInputTest {
         }
     }
 
-    /** Both ways that the hint names: a port in a copy of the manifests, which is the one that is checked, and another demo. */
+    /** Both ways that the hint names: another port in a copy of the manifests, which is then checked, and another demo. */
     @Test void followsTheHintOfTakenPorts() throws IOException {
         Path copy = folder.resolve("copy"), cluster = copy.resolve("kind/cluster.yaml");
         Shell.succeeds("cp -r manifests '%s'".formatted(copy));
@@ -208,6 +208,28 @@ class BadInputTest {
         }
         try (ServerSocket _ = new ServerSocket(34012, 50, InetAddress.getByName("127.0.0.1"))) {
             refused(Problem.UNFIT, "port 34012 (so1)", manifests);
+        }
+    }
+
+    /** Ports are known by what Docker says of the nodes' containers, also of stopped ones. */
+    @Test void readsThePortsOfNodes() {
+        String container = "kind-demo-test-node";
+        try {
+            Shell.succeeds(("docker create --name %s --label io.x-k8s.kind.cluster=other1 --label kind-demo=node"
+                    + " --publish 127.0.0.1:34011:32211 --entrypoint sleep %s 60").formatted(container, Shell.NODE_IMAGE));
+            for (String state : List.of("create", "start", "stop --time 0")) {
+                if (!state.equals("create")) Shell.succeeds("docker %s %s".formatted(state, container));
+                List<Docker.Node> nodes = new Docker(new Console(false)).nodes().stream()
+                        .filter(node -> node.name().equals(container)).toList();
+                assertEquals(List.of(new Docker.Port(32211, "127.0.0.1", 34011)), nodes.getFirst().ports(), state);
+                assertEquals(2, Inventory.slot("other", nodes, OptionalInt.empty(), Set.of(), _ -> true), state);
+                assertEquals(1, Inventory.slot("demo", nodes, OptionalInt.empty(), Set.of(0), _ -> true), state);
+                assertEquals(3, Inventory.slot("demo", nodes, OptionalInt.empty(), Set.of(0, 1), _ -> true), state);
+            }
+            assertEquals(Optional.of("localhost:34011"),
+                    new Docker(new Console(false)).published(new Cluster(1, "other1"), 32211));
+        } finally {
+            Shell.run("docker rm --force " + container);
         }
     }
 

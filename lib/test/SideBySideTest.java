@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Two demos of one cluster each on one machine: both answer, by ports and addresses of their own, and one outlives the other. */
+/** Two demos of one cluster each: both answer at ports and addresses of their own, and one outlives the other. */
 @Tag("long")
 class SideBySideTest {
     private static final Map<String, String> OWN = Shell.ownFolders();
@@ -19,7 +19,7 @@ class SideBySideTest {
     private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
 
     @BeforeAll static void nothingOfTheseNames() {
-        assertEquals("", Shell.run("docker ps -aq --filter name=so1-control-plane --filter name=demo21-control-plane").out(), "remove them first");
+        assertEquals("", nodes(), "remove them first");
     }
 
     @AfterAll static void down() {
@@ -27,25 +27,32 @@ class SideBySideTest {
         Shell.run("jbang Teardown.java" + SECOND, OWN);
     }
 
-    private static boolean answers(String address) {
-        return succeeds("curl -sS --max-time 10 --retry 5 --retry-all-errors http://%s/hello".formatted(address)).out().startsWith("Hello version");
+    /** Both demos' nodes. */
+    private static String nodes() {
+        return Shell.run("docker ps --all --quiet --filter name=so1-control-plane --filter name=demo21-control-plane").out();
     }
 
-    /** The addresses of a cluster's LoadBalancer services, and its MetalLB range. */
+    private static boolean answers(String address) {
+        return succeeds("curl -sS --max-time 10 --retry 5 --retry-all-errors http://%s/hello".formatted(address)).out()
+                .startsWith("Hello version");
+    }
+
+    /** The addresses of a cluster's LoadBalancer services. */
     private static String addresses(String context) {
-        return succeeds("kubectl --context %1$s get services -n istio-system -o jsonpath='{.items[*].status.loadBalancer.ingress[0].ip}'"
-                .formatted(context)).out().strip();
+        return succeeds("kubectl --context %s get services -n istio-system -o jsonpath='%s'".formatted(context,
+                "{.items[*].status.loadBalancer.ingress[0].ip}")).out().strip();
     }
 
     private static List<AddressRange> ranges(String context) {
-        return Arrays.stream(succeeds("kubectl --context %s get ipaddresspools -n metallb-system -o jsonpath='{.items[*].spec.addresses[*]}'"
-                .formatted(context)).out().strip().split(" ")).map(AddressRange::parse).toList();
+        return Arrays.stream(succeeds("kubectl --context %s get ipaddresspools -n metallb-system -o jsonpath='%s'".formatted(
+                context, "{.items[*].spec.addresses[*]}")).out().strip().split(" ")).map(AddressRange::parse).toList();
     }
 
     @Test void bothAnswerAndOneOutlivesTheOther() throws IOException {
         Path manifests = folder.resolve("manifests"), cluster = manifests.resolve("kind/cluster.yaml");
         succeeds("jbang KindDemo.java --export-manifests " + manifests);
-        Files.writeString(cluster, Files.readString(cluster).replace("hostPort: ${HTTP_PORT}", "hostPort: 3401${INDEX}"));
+        Files.writeString(cluster, Files.readString(cluster)
+                .replace("hostPort: ${HTTP_PORT}", "hostPort: 3401${INDEX}"));
         try (ServerSocket _ = new ServerSocket(32011, 50, InetAddress.getByName("127.0.0.1"))) {
             Shell.Result first = succeeds("jbang KindDemo.java --clusters 1 --manifests " + manifests);
             assertTrue(first.out().contains("http://localhost:34011/hello"), first.out());
@@ -72,6 +79,6 @@ class SideBySideTest {
         assertTrue(answers("localhost:32111"));
         assertTrue(succeeds("jbang Verify.java" + SECOND).out().contains("The mesh works."));
         succeeds("jbang Teardown.java" + SECOND);
-        assertEquals("", Shell.run("docker ps -aq --filter name=so1-control-plane --filter name=demo21-control-plane").out());
+        assertEquals("", nodes());
     }
 }
