@@ -36,19 +36,33 @@ class ReportTest {
     }
 
     @Tag("unit") @Test void itIsWrittenWholeOrNotAtAll() throws IOException {
-        Path file = Files.writeString(folder.resolve("report.html"), "the last one");
+        Path file = folder.resolve("report.html");
+        Report.write(file, "{\"title\": \"the last one\"}");
         Path inTheWay = Files.createDirectories(folder.resolve("report.html.new/a")).getParent();
         assertEquals(Problem.UNFIT, assertThrows(Problem.class, () -> Report.write(file, "{}")).exitCode());
-        assertEquals("the last one", Files.readString(file));
+        assertTrue(Files.readString(file).contains("the last one"));
         Files.delete(inTheWay.resolve("a"));
         Files.delete(inTheWay);
         Report.write(file, "{}");
-        assertTrue(Files.readString(file).startsWith("<!DOCTYPE html>"));
+        assertTrue(Files.readString(file).startsWith("<!DOCTYPE html>") && !Files.readString(file).contains("the last one"));
         try (Stream<Path> there = Files.list(folder)) {
             assertEquals(List.of(file), there.toList());
         }
         Path other = Files.createFile(folder.resolve("other"));
         assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(file), "mode as usual");
+    }
+
+    @Tag("unit") @Test void replacesOnlyAReport() throws IOException {
+        for (String text : List.of("<!DOCTYPE html><title>my page</title>", "notes")) {
+            Path mine = Files.writeString(folder.resolve("mine.html"), text);
+            Problem problem = assertThrows(Problem.class, () -> Report.check(mine));
+            assertEquals(Problem.USAGE, problem.exitCode());
+            assertThrows(Problem.class, () -> Report.write(mine, "{}"));
+            assertEquals(text, Files.readString(mine));
+        }
+        Path empty = Files.createFile(folder.resolve("empty.html"));
+        Report.write(empty, "{}");
+        Report.write(empty, "{}");
     }
 
     @Tag("unit") @Test void whatCannotBeAFileIsRefused() {

@@ -18,6 +18,7 @@
 //SOURCES HelpTest.java
 //SOURCES InterruptionTest.java
 //SOURCES IstioCsrMeshTest.java
+//SOURCES JUnitOutputTest.java
 //SOURCES KubeconfigTest.java
 //SOURCES LayersTest.java
 //SOURCES ManifestsTest.java
