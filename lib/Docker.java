@@ -196,7 +196,7 @@ public final class Docker {
         return docker.run(SHORT, "image", "ls", "--quiet", repository).lines().distinct().toList();
     }
 
-    /** Removes every image of a repository that no container uses. */
+    /** Removes every image of a repository; a {@link Problem} when a container uses one. */
     public void removeImages(String repository) {
         List<String> ids = images(repository);
         if (!ids.isEmpty()) docker.run(LONG, words(ids, "image", "rm"));
