@@ -190,7 +190,8 @@ class BadInputTest {
                      clusters: [{name: east, cluster: {server: "http://127.0.0.1:%d"}}], users: [{name: east, user: {token: x}}]}
                     """.formatted(server.getAddress().getPort()));
             Shell.Result failed = Shell.run("jbang KindDemo.java --contexts east", Map.of("KUBECONFIG", kubeconfig.toString(),
-                    "XDG_STATE_HOME", folder.resolve("state").toString(), "DOCKER_HOST", "unix://" + folder.resolve("no.sock")));
+                    "XDG_STATE_HOME", folder.resolve("state").toString(), "DOCKER_HOST", "unix://" + folder.resolve("no.sock"), "PATH",
+                    saying("istioctl", "client version: " + Versions.ISTIO) + ":" + System.getenv("PATH")));
             assertEquals(Problem.FAILED, failed.exitCode(), failed.all());
             assertTrue(failed.err().contains("forbidden by the test") && failed.err().contains("diagnostics, without secrets, are in "),
                     failed.err());
