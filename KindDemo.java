@@ -32,8 +32,8 @@ public class KindDemo extends Script {
     @Option(names = "--export-manifests", paramLabel = "DIR",
             description = "Only write the manifests into this folder, to be changed there and named with --manifests.")
     Path export;
-    @Option(names = "--force", description = "With --contexts: also into clusters that have another Istio. With --export-manifests: over "
-            + "files that are there.")
+    @Option(names = "--force", description = "With --contexts: also into clusters that have another Istio. With --export-manifests: "
+            + "replace files that differ, and keep them as NAME.bak.")
     boolean force;
     @Option(names = "--timings", description = "Print at the end where the time went.")
     boolean timings;

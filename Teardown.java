@@ -50,8 +50,9 @@ public class Teardown extends Script {
                 : kind.delete(cluster));
         if (!servers.isEmpty()) plan.step("Vault removed", vault.remove());
         Plan.Step[] removed = plan.steps().toArray(Plan.Step[]::new);
-        plan.step("files removed", files, removed);
         if (!settings.existing()) plan.step("images removed", Images.remove(docker, purge), removed);
+        // last, as the log is among them: it is there when anything before has failed
+        plan.step("files removed", files, plan.steps().toArray(Plan.Step[]::new));
         if (dryRun) {
             if (settings.existing()) for (Cluster cluster : clusters) Footprint.of(new Kube(cluster, console)).forEach(r ->
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
@@ -65,6 +66,7 @@ public class Teardown extends Script {
             return 0;
         }
         settings.home().lock("Teardown");
+        console.keepLog(settings.home().log("Teardown"));
         if (!plan.run()) {
             plan.report();
             return Problem.FAILED;

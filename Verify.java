@@ -77,8 +77,10 @@ public class Verify extends Script {
         Mesh mesh = settings.discover(docker).mesh();
         if (preflight) {
             List<Finding> findings = new Preflight(settings, docker, istioctl, false).look(mesh, new Images(settings, docker, istioctl));
-            Results.tell(console, "preflight", findings);
-            return findings.stream().anyMatch(f -> f.status() == Status.FAILED) ? Problem.UNFIT : 0;
+            if (output == Output.text) Results.tell(console, "preflight", findings);
+            Results results = Results.of(settings, List.of(), findings, List.of());
+            tell(console, results, "");
+            return results.works() ? 0 : Problem.UNFIT;
         }
         if (settings.existing()) mesh = Istio.mesh(mesh, console);
         else if (settings.found().clusters().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
@@ -90,6 +92,8 @@ public class Verify extends Script {
             throw Problem.usage("experiments break things for a while: they are for the demo's own mesh",
                     "leave out --experiments");
 
+        // a refused run leaves no files, and where there is no demo there is no folder for them
+        if (Files.isDirectory(settings.home().state())) console.keepLog(settings.home().log("Verify"));
         Checks checks = new Checks(kubes, app, docker, settings.kind(), istioctl, wait == null ? null : Duration.ofSeconds(wait));
         if (settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect("");
         boolean text = output == Output.text;
@@ -102,16 +106,18 @@ public class Verify extends Script {
         experimenting = null;
 
         Results results = Results.of(settings, kubes, findings, outcomes);
-        String json = results.json();
-        switch (output) {
-            case json -> console.result(json);
-            case junit -> console.result(results.junit());
-            case text -> console.result(results.works() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
-        }
-        if (report != null) {
-            Report.write(report, json);
-            console.say("The report is in " + report);
-        }
+        tell(console, results, results.works() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
+        if (!results.works()) console.logFile().ifPresent(log -> console.say("All that was run and printed is in " + log));
         return results.works() ? 0 : Problem.FAILED;
+    }
+
+    /** Prints the results in the format that was asked for, as text only this last line, and writes the report. */
+    private void tell(Console console, Results results, String last) throws IOException {
+        String json = results.json();
+        if (output != Output.text) console.result(output == Output.json ? json : results.junit());
+        else if (!last.isEmpty()) console.result(last);
+        if (report == null) return;
+        Report.write(report, json);
+        console.say("The report is in " + report);
     }
 }

@@ -152,8 +152,8 @@ public final class Console implements AutoCloseable {
     /** The steps that run now. */
     synchronized String running() { return String.join(", ", running.stream().map(Plan.Step::title).toList()); }
 
-    /** Where everything is kept; empty before {@link #keepLog}. */
-    public synchronized Optional<Path> logFile() { return Optional.ofNullable(logFile); }
+    /** Where everything is kept; empty before {@link #keepLog}, and when it was removed with the demo's files. */
+    public synchronized Optional<Path> logFile() { return Optional.ofNullable(logFile).filter(Files::exists); }
 
     private synchronized void line(PrintStream stream, String text) {
         show(List.of());

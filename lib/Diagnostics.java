@@ -18,7 +18,8 @@ public final class Diagnostics {
     /** The file by which a folder is known to be ours. */
     static final String MARKER = "kind-demo-diagnostics.txt";
     /** The namespace that a line of a node's log is about, as the kubelet and containerd write it. */
-    private static final Pattern NAMESPACE = Pattern.compile("(?:\\bpods?=\"?\\[?\"?|\\bnamespace=\"?|\\bNamespace:)([a-z0-9-]+)");
+    private static final Pattern NAMESPACE = Pattern.compile("(?:\\bpods?=\\[?\\\\*\"|object-\\\\*\"|\\b[Nn]amespace[:=]\\\\*\"?"
+            + "|\\w_(?=[a-z0-9-]+\\())([a-z0-9-]+)");
 
     /** One file's text. */
     private interface Fact {

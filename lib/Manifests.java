@@ -54,7 +54,7 @@ public final class Manifests {
     /**
      * Writes every manifest that came with the scripts into a folder.
      *
-     * @param force whether files that differ are overwritten
+     * @param force whether files that differ are replaced; each is kept beside the new one as NAME.bak, NAME.bak2, …
      * @throws Problem when there are such files and they may not be, or the folder cannot be written; then nothing was
      */
     public static void export(Path target, boolean force) {
@@ -67,15 +67,24 @@ public final class Manifests {
             }
             if (!changed.isEmpty() && !force)
                 throw Problem.usage("in %s there are other files, which stay as they are: %s".formatted(target,
-                    String.join(", ", changed)), "choose another folder, or overwrite them with --force");
+                    String.join(", ", changed)), "choose another folder, or replace them with --force, which keeps each as NAME.bak");
             for (String path : ALL) {
-                Files.createDirectories(target.resolve(path).getParent());
-                Home.overwrite(target.resolve(path), own.read(path).getBytes(StandardCharsets.UTF_8), "rw-rw-rw-");
+                Path file = target.resolve(path);
+                Files.createDirectories(file.getParent());
+                if (changed.contains(path)) Files.copy(file, aside(file));
+                Home.overwrite(file, own.read(path).getBytes(StandardCharsets.UTF_8), "rw-rw-rw-");
             }
         } catch (IOException e) {
             throw Problem.usage("cannot write the manifests: %s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()),
                     "choose another folder");
         }
+    }
+
+    /** A free name for what a file had before. */
+    private static Path aside(Path file) {
+        Path free = file.resolveSibling(file.getFileName() + ".bak");
+        for (int i = 2; Files.exists(free, LinkOption.NOFOLLOW_LINKS); i++) free = file.resolveSibling(file.getFileName() + ".bak" + i);
+        return free;
     }
 
     /** The file as it is. */

@@ -5,7 +5,10 @@ import lib.Check.Finding;
 import lib.Check.Severity;
 import lib.Check.Status;
 
-/** What is looked at before anything is made. Changes nothing, and is over in three seconds. */
+/**
+ * What is looked at before anything is made, side by side. Changes nothing. It takes as long as its slowest outside call may, such as 20
+ * seconds for a registry that does not answer.
+ */
 public final class Preflight {
     static final String LAYER = "preflight";
 

@@ -100,26 +100,32 @@ public record Results(boolean works, String made, Map<String, String> versions, 
     private static void testcase(XMLStreamWriter xml, String group, String name, double seconds, Status status, String saw, String hint)
             throws XMLStreamException {
         xml.writeStartElement("testcase");
-        xml.writeAttribute("classname", group);
-        xml.writeAttribute("name", name);
+        xml.writeAttribute("classname", valid(group));
+        xml.writeAttribute("name", valid(name));
         xml.writeAttribute("time", "%.3f".formatted(seconds));
         switch (status) {
             case SKIPPED -> {
                 xml.writeEmptyElement("skipped");
-                xml.writeAttribute("message", saw);
+                xml.writeAttribute("message", valid(saw));
             }
             case FAILED -> {
                 xml.writeStartElement("failure");
-                xml.writeAttribute("message", saw);
-                xml.writeCharacters(hint);
+                xml.writeAttribute("message", valid(saw));
+                xml.writeCharacters(valid(hint));
                 xml.writeEndElement();
             }
             default -> {
                 xml.writeStartElement("system-out");
-                xml.writeCharacters(saw);
+                xml.writeCharacters(valid(saw));
                 xml.writeEndElement();
             }
         }
         xml.writeEndElement();
+    }
+
+    /** The text with U+FFFD in place of what XML 1.0 cannot have at all, such as control characters. https://www.w3.org/TR/xml/#charsets */
+    private static String valid(String text) {
+        return text.codePoints().map(c -> c == '\t' || c == '\n' || c == '\r' || c >= 0x20 && c < 0xD800 || c >= 0xE000 && c <= 0xFFFD
+                || c > 0xFFFF ? c : 0xFFFD).collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString();
     }
 }

@@ -3,10 +3,15 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.sun.net.httpserver.HttpServer;
+import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.xml.sax.InputSource;
 
 /** What cannot work is refused at once, in words, and changes nothing. Needs an engine, and makes one small foreign cluster. */
 @Tag("e2e")
@@ -180,6 +185,68 @@ class BadInputTest {
         assertEquals(0, preflight.exitCode(), preflight.all());
         for (String words : List.of("‼ memory: the engine has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
                 "√ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
+    }
+
+    @Test void preflightHonoursOutputAndReport() throws Exception {
+        Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
+        Path report = folder.resolve("report.html");
+        Shell.Result json = Shell.run("jbang Verify.java --preflight -o json --report '%s' --clusters 1".formatted(report), own);
+        JsonNode found = new ObjectMapper().readTree(json.out());
+        assertEquals(json.exitCode() == 0, found.path("works").asBoolean(), json.all());
+        assertTrue(found.path("findings").findValuesAsText("id").containsAll(List.of("engine", "ports", "images")), json.out());
+        assertTrue(Files.readString(report).contains("\"layer\" : \"preflight\""));
+        Shell.Result junit = Shell.run("jbang Verify.java --preflight -o junit --clusters 1", own);
+        var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new InputSource(new StringReader(junit.out())));
+        assertEquals("" + found.path("findings").size(), suite.getDocumentElement().getAttribute("tests"), junit.all());
+        assertFalse(Files.exists(folder.resolve("state")), "files were made");
+    }
+
+    @Test void whereThereIsNoDemoVerifyAndTeardownLeaveNoFiles() {
+        Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
+        Shell.Result verify = Shell.run("jbang Verify.java --name-prefix nodemo", own);
+        assertEquals(Problem.UNFIT, verify.exitCode(), verify.all());
+        assertFalse(Files.exists(folder.resolve("state")), "Verify made files");
+        Shell.succeeds("jbang Teardown.java --name-prefix nodemo", own);
+        assertFalse(Files.exists(folder.resolve("state/kind-demo/nodemo")), "Teardown left files");
+    }
+
+    @Test void theUsersFoldersAreRefused() throws IOException {
+        Path mine = Files.createDirectory(folder.resolve("mine")), log = Files.writeString(mine.resolve("log.txt"), "mine"),
+                index = Files.writeString(mine.resolve("index.json"), "{\"posts\": []}");
+        refused(Problem.USAGE, "one of earlier diagnostics; %s is none of these".formatted(mine), "--diagnostics '%s'".formatted(mine));
+        refused(Problem.USAGE, mine + " exists and is not a bundle of this demo", "--bundle '%s'".formatted(mine));
+        assertEquals("mine{\"posts\": []}", Files.readString(log) + Files.readString(index));
+    }
+
+    /** An API server that has no Istio yet, and refuses everything else: the run's own failure, with no Docker to tell more. */
+    @Test void aFailedRunWithoutDockerEndsWithItsOwnFailure() throws IOException {
+        HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.createContext("/", exchange -> {
+            boolean list = exchange.getRequestMethod().equals("GET") && exchange.getRequestURI().getPath().endsWith("/deployments");
+            byte[] body = (list ? "{\"kind\": \"DeploymentList\", \"apiVersion\": \"apps/v1\", \"metadata\": {}, \"items\": []}"
+                    : "{\"kind\": \"Status\", \"apiVersion\": \"v1\", \"code\": 403, \"message\": \"forbidden by the test\"}").getBytes(
+                    StandardCharsets.UTF_8);
+            exchange.getResponseHeaders().set("Content-Type", "application/json");
+            exchange.sendResponseHeaders(list ? 200 : 403, body.length);
+            exchange.getResponseBody().write(body);
+            exchange.close();
+        });
+        server.start();
+        try {
+            Path kubeconfig = Files.writeString(folder.resolve("config"), """
+                    {apiVersion: v1, kind: Config, contexts: [{name: east, context: {cluster: east, user: east}}],
+                     clusters: [{name: east, cluster: {server: "http://127.0.0.1:%d"}}], users: [{name: east, user: {token: x}}]}
+                    """.formatted(server.getAddress().getPort()));
+            Shell.Result failed = Shell.run("jbang KindDemo.java --contexts east", Map.of("KUBECONFIG", kubeconfig.toString(),
+                    "XDG_STATE_HOME", folder.resolve("state").toString(), "DOCKER_HOST", "unix://" + folder.resolve("no.sock"), "PATH",
+                    saying("istioctl", "client version: " + Versions.ISTIO) + ":" + System.getenv("PATH")));
+            assertEquals(Problem.FAILED, failed.exitCode(), failed.all());
+            assertTrue(failed.err().contains("forbidden by the test") && failed.err().contains("diagnostics, without secrets, are in "),
+                    failed.err());
+            assertFalse(failed.err().contains("container engine"), failed.err());
+        } finally {
+            server.stop(0);
+        }
     }
 
     private String saying(String program, String text) throws IOException {

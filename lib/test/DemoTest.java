@@ -234,9 +234,43 @@ class DemoTest {
         assertEquals(before, Shell.run("docker ps -aq --filter name=^so").out());
     }
 
+    /** Secrets wherever somebody may write them: in the sample's namespace, and in one of the user's own. */
+    private static Path secretsToPlant() throws IOException {
+        String all = String.join("\n", DiagnosticsTest.SHAPES);
+        List<Object> items = new ArrayList<>(List.of(Map.of("apiVersion", "v1", "kind", "Namespace", "metadata", Map.of("name", "users-own"))));
+        for (String namespace : List.of("sample", "users-own")) {
+            var meta = Map.of("name", "planted", "namespace", namespace, "labels", Map.of("sidecar.istio.io/inject", "false"), "annotations",
+                    Map.of("kubectl.kubernetes.io/last-applied-configuration", all, "example.org/note", "SECRET0"));
+            items.add(Map.of("apiVersion", "v1", "kind", "ConfigMap", "metadata", meta, "data", Map.of("all", all)));
+            items.add(Map.of("apiVersion", "v1", "kind", "Secret", "metadata", meta, "stringData", Map.of("all", all)));
+            // it prints them and ends, again and again
+            items.add(Map.of("apiVersion", "v1", "kind", "Pod", "metadata", meta, "spec", Map.of("containers", List.of(Map.of("name", "main",
+                    "image", "docker.io/curlimages/curl:8.16.0", "command", List.of("sh", "-c", "echo \"$ALL\"; exit 1", "SECRET0"), "args",
+                    List.of("--pin", "SECRET0"), "env", List.of(Map.of("name", "ALL", "value", all)), "terminationMessagePolicy",
+                    "FallbackToLogsOnError")))));
+            for (int i = 0; i < DiagnosticsTest.SHAPES.size(); i++) items.add(Map.of("apiVersion", "v1", "kind", "Event", "metadata",
+                    Map.of("name", "planted-" + i, "namespace", namespace), "involvedObject", Map.of("kind", "Pod", "name", "planted",
+                    "namespace", namespace), "type", "Warning", "reason", "Planted", "message", DiagnosticsTest.SHAPES.get(i)));
+        }
+        return Files.writeString(STATE.resolve("planted.json"), new ObjectMapper().writeValueAsString(Map.of("apiVersion", "v1", "kind",
+                "List", "items", items)));
+    }
+
     @Test @Order(13) void diagnosticsHaveNoSecrets() throws IOException {
         Path folder = STATE.resolve("diagnostics");
-        succeeds("jbang Verify.java --diagnostics " + folder);
+        String kubectl = "kubectl --context kind-so1 ";
+        succeeds(kubectl + "create -f " + secretsToPlant());
+        try {
+            succeeds(kubectl + "wait pod/planted -n sample --for=jsonpath='{.status.containerStatuses[0].restartCount}'=1 --timeout 60s");
+            succeeds("jbang Verify.java --diagnostics " + folder);
+        } finally {
+            Shell.run(kubectl + "delete --now --wait=false -f " + STATE.resolve("planted.json"), OWN);
+        }
+        assertEquals("", Shell.run("grep -rniE 'SECRET[0-9]|secret\\.28' " + folder).out());
+        assertTrue(Files.readString(folder.resolve("so1/not-ready.txt")).contains("planted"), "the pod's log was looked at");
+        assertTrue(Files.readString(folder.resolve("so1/events.txt")).contains("Planted: "), "the events were looked at");
+        assertEquals("", Shell.run("grep -rl users-own %s --include '*.yaml' --include '*.txt'".formatted(folder)).out());
+        assertTrue(Files.readString(STATE.resolve("kind-demo/so/Verify.log")).contains("The mesh works."));
         for (String file : List.of("versions.txt", "so1/pods.yaml", "so1/events.txt", "so1/istiod.txt", "so2/endpoints.txt",
                 "so2/node-so2-control-plane.txt"))
             assertFalse(Files.readString(folder.resolve(file)).matches("(?s)|not to be had.*"), file);

@@ -47,8 +47,12 @@ class HelpTest {
         assertEquals(Problem.USAGE, refused.exitCode(), refused.all());
         assertTrue(refused.err().contains("apps/sleep.yaml") && refused.err().contains("--force"), refused.err());
         assertEquals("mine", Files.readString(sleep));
-        printed(export + " --force");
-        assertEquals("", Shell.run("diff -r manifests '%s'".formatted(target)).all());
+        for (String kept : List.of("sleep.yaml.bak", "sleep.yaml.bak2")) {
+            Files.writeString(sleep, kept);
+            printed(export + " --force");
+            assertEquals("", Shell.run("diff -r --exclude '*.bak*' manifests '%s'".formatted(target)).all());
+        }
+        for (String kept : List.of("sleep.yaml.bak", "sleep.yaml.bak2")) assertEquals(kept, Files.readString(sleep.resolveSibling(kept)));
     }
 
     /** Asks the function that bash would call at TAB, in a bash that knows another completion of jbang already. */

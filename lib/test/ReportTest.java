@@ -36,7 +36,7 @@ class ReportTest {
     }
 
     @Tag("unit") @Test void itIsWrittenInPlace() throws IOException {
-        Path real = Files.writeString(folder.resolve("page"), "the last one"), file = folder.resolve("report.html");
+        Path real = Files.writeString(folder.resolve("page"), ""), file = folder.resolve("report.html");
         Path near = Files.writeString(folder.resolve("report.html.new"), "the user's");
         Files.createSymbolicLink(file, real);
         Shell.succeeds("chown 1000:1000 '%1$s' && chmod 640 '%1$s'".formatted(real));
@@ -51,6 +51,19 @@ class ReportTest {
         Path fresh = folder.resolve("fresh.html"), other = Files.createFile(folder.resolve("other"));
         Report.write(fresh, "{}");
         assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(fresh), "mode as usual");
+    }
+
+    @Tag("unit") @Test void replacesOnlyAReport() throws IOException {
+        for (String text : List.of("<!DOCTYPE html><title>my page</title>", "notes")) {
+            Path mine = Files.writeString(folder.resolve("mine.html"), text);
+            Problem problem = assertThrows(Problem.class, () -> Report.check(mine));
+            assertEquals(Problem.USAGE, problem.exitCode());
+            assertThrows(Problem.class, () -> Report.write(mine, "{}"));
+            assertEquals(text, Files.readString(mine));
+        }
+        Path empty = Files.createFile(folder.resolve("empty.html"));
+        Report.write(empty, "{}");
+        Report.write(empty, "{}");
     }
 
     @Tag("unit") @Test void whatCannotBeAFileIsRefused() {

@@ -24,6 +24,7 @@
 //SOURCES InotifyTest.java
 //SOURCES InterruptionTest.java
 //SOURCES IstioCsrMeshTest.java
+//SOURCES JUnitOutputTest.java
 //SOURCES KubeconfigTest.java
 //SOURCES LabTest.java
 //SOURCES LayersTest.java
