@@ -35,6 +35,7 @@
 //SOURCES Shell.java
 //SOURCES Soak.java
 //SOURCES SoakTest.java
+//SOURCES TeardownTest.java
 //SOURCES Upstream.java
 //SOURCES Terminal.java
 //SOURCES UnreachableNetworkTest.java
