@@ -48,6 +48,7 @@
 //SOURCES SideBySideTest.java
 //SOURCES Soak.java
 //SOURCES SoakTest.java
+//SOURCES TeardownTest.java
 //SOURCES Upstream.java
 //SOURCES Terminal.java
 //SOURCES UnreachableNetworkTest.java
