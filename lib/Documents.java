@@ -37,6 +37,10 @@ record Documents(List<String> definitions, List<GenericKubernetesResource> other
     }
 
     static GenericKubernetesResource parseOne(String document) {
-        return Serialization.unmarshal(document, GenericKubernetesResource.class);
+        try {
+            return Serialization.unmarshal(document, GenericKubernetesResource.class);
+        } catch (StackOverflowError e) {
+            throw new IllegalArgumentException("it is nested too deeply, or contains itself by an alias");
+        }
     }
 }

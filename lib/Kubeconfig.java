@@ -79,8 +79,8 @@ public record Kubeconfig(List<Path> files) {
     @SuppressWarnings("unchecked")
     private static Map<String, Object> parse(String yaml, String source) {
         try {
-            return yaml.isBlank() ? new LinkedHashMap<>() : Serialization.unmarshal(yaml, LinkedHashMap.class);
-        } catch (RuntimeException e) {
+            return Objects.requireNonNullElseGet(Serialization.unmarshal(yaml, LinkedHashMap.class), LinkedHashMap::new);
+        } catch (RuntimeException | StackOverflowError e) { // the latter when an alias contains itself
             throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
                     "mend it, or set KUBECONFIG to another file");
         }

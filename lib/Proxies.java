@@ -43,7 +43,7 @@ final class Proxies extends ProxySelector {
         if (value.isEmpty()) return Optional.empty();
         try {
             URI proxy = new URI(value.contains("://") ? value : "http://" + value);
-            if (proxy.getScheme().equals("http") && proxy.getHost() != null) return Optional.of(proxy);
+            if (proxy.getScheme().equals("http") && proxy.getHost() != null && proxy.getPort() < 1 << 16) return Optional.of(proxy);
         } catch (URISyntaxException e) {
             // told below
         }

@@ -15,6 +15,7 @@
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
 //SOURCES FetchTest.java
+//SOURCES GeneratedInputTest.java
 //SOURCES HelpTest.java
 //SOURCES InterruptionTest.java
 //SOURCES IstioCsrMeshTest.java
