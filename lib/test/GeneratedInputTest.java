@@ -114,7 +114,7 @@ class GeneratedInputTest {
     private String mutatedText(String yaml) {
         List<String> lines = new ArrayList<>(yaml.lines().toList());
         int at = random.nextInt(lines.size());
-        switch (random.nextInt(16)) {
+        switch (random.nextInt(17)) {
             case 0 -> { return yaml.substring(0, random.nextInt(yaml.length())); }
             case 1 -> { return "\uFEFF" + yaml; }
             case 2 -> { return yaml.replace("\n", "\r\n"); }
@@ -123,6 +123,7 @@ class GeneratedInputTest {
             case 5 -> { return any(List.of("", "null\n", "~", "--- |\n text\n", "[]", "{}", "a: &a [*a]\n", "\t", "%YAML 1.2\n---\n" + yaml)); }
             case 6 -> { return "apiVersion: v1\nkind: List\nitems:\n" + yaml.indent(2).replaceFirst(" ", "-"); }
             case 7 -> { return "[".repeat(20_000); }
+            case 15 -> { return "{apiVersion: v1, kind: Service, metadata: {name: x}, nodes: [{role: worker}], spec: {ports: }}\n"; }
             case 8 -> lines.set(at, "\t" + lines.get(at));
             case 9 -> lines.add(at, lines.get(at));
             case 10 -> lines.remove(at);

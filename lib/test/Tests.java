@@ -9,6 +9,7 @@
 //SOURCES BundleTest.java
 //SOURCES CertificatesTest.java
 //SOURCES ComposeTest.java
+//SOURCES ConsoleTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
 //SOURCES DownloadTest.java
