@@ -11,6 +11,9 @@ import io.fabric8.kubernetes.client.utils.Serialization;
  * @param others      all else, to be changed as one likes
  */
 record Documents(List<String> definitions, List<GenericKubernetesResource> others) {
+    /** Put before a text, it keeps the client from reading YAML that begins with a brace as JSON. */
+    static final String YAML = "---\n";
+
     static Documents of(String yaml) {
         Map<Boolean, List<String>> documents = split(yaml).stream().collect(Collectors.partitioningBy(Documents::isDefinition));
         return new Documents(documents.get(true), documents.get(false).stream().map(Documents::parseOne)
@@ -37,6 +40,10 @@ record Documents(List<String> definitions, List<GenericKubernetesResource> other
     }
 
     static GenericKubernetesResource parseOne(String document) {
-        return Serialization.unmarshal(document, GenericKubernetesResource.class);
+        try {
+            return Serialization.unmarshal(YAML + document, GenericKubernetesResource.class);
+        } catch (StackOverflowError e) {
+            throw new IllegalArgumentException("it is nested too deeply, or contains itself by an alias");
+        }
     }
 }

@@ -2,7 +2,6 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
  * What a user wants of Istio beyond manifests/istio. It is kept with the demo, so that a later run without these options means the same.
@@ -52,9 +51,10 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     }
 
     private static List<GenericKubernetesResource> parsed(Path file) {
+        String yaml = text(file);
         try {
-            return Documents.parse(text(file));
-        } catch (KubernetesClientException | IllegalArgumentException e) {
+            return Documents.parse(yaml);
+        } catch (RuntimeException e) {
             throw Problem.usage("the file %s of --istio-values is invalid YAML: %s".formatted(file, Problem.root(e).getMessage()),
                     "correct it, or name another");
         }

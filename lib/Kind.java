@@ -281,8 +281,8 @@ public final class Kind {
      * @param store the folder that every node is to have mounted for its images, if any
      */
     @SuppressWarnings("unchecked") String config(Cluster cluster, Optional<String> store) {
-        Map<String, Object> config = Serialization.unmarshal(manifests.filled("kind/cluster.yaml", cluster.placeholders()),
-                LinkedHashMap.class);
+        Map<String, Object> config = Serialization.unmarshal(Documents.YAML + manifests.filled("kind/cluster.yaml",
+                cluster.placeholders()), LinkedHashMap.class);
         List<Object> nodes = new ArrayList<>();
         for (var node : (List<Map<String, Object>>) config.get("nodes")) {
             store.ifPresent(folder -> ((List<Object>) node.computeIfAbsent("extraMounts", _ -> new ArrayList<>())).add(

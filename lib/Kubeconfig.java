@@ -121,9 +121,8 @@ public record Kubeconfig(List<Path> files) {
     private static Map<String, Object> parse(String yaml, String source, String hint) {
         try {
             // null is what a file with nothing but comments holds
-            return Objects.requireNonNullElseGet(yaml.isBlank() ? null : Serialization.unmarshal(yaml, LinkedHashMap.class),
-                    LinkedHashMap::new);
-        } catch (RuntimeException e) {
+            return Objects.requireNonNullElseGet(Serialization.unmarshal(yaml, LinkedHashMap.class), LinkedHashMap::new);
+        } catch (RuntimeException | StackOverflowError e) { // the latter when an alias contains itself
             throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), hint);
         }
     }

@@ -10,8 +10,9 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 public final class Manifests {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Z_]+)}");
     private static final long LARGEST = 1 << 20;
+    private static final String KIND = "kind/cluster.yaml";
     /** All manifests that exist, by their path; kept true by a unit test. */
-    public static final List<String> ALL = List.of("kind/cluster.yaml", "metallb/pool.yaml", "metallb/probes.yaml",
+    public static final List<String> ALL = List.of(KIND, "metallb/pool.yaml", "metallb/probes.yaml",
             "istio/namespace.yaml", "istio/istio.yaml", "istio/cross-network-gateway.yaml",
             "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml",
             "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml", "experiments/registry-only.yaml",
@@ -29,7 +30,7 @@ public final class Manifests {
             String whole = PLACEHOLDER.matcher(read(path)).replaceAll("0"), hint = "compare it with the one that came with the scripts";
             List<GenericKubernetesResource> resources;
             try {
-                resources = Documents.parse(whole);
+                resources = path.equals(KIND) ? Stream.ofNullable(Documents.parseOne(whole)).toList() : Documents.parse(whole);
             } catch (RuntimeException e) {
                 throw Problem.usage("the manifest %s in %s is invalid YAML, or no Kubernetes resource: %s".formatted(path, folder,
                         Problem.root(e).getMessage()), hint);
@@ -43,7 +44,7 @@ public final class Manifests {
     /** What a document must have before anything is made from it, and has not; empty when it has all. */
     private static String lacks(String path, GenericKubernetesResource resource) {
         if (isBlank(resource.getKind()) || isBlank(resource.getApiVersion())) return "a document without a kind or an apiVersion";
-        if (path.equals("kind/cluster.yaml")) return resource.getAdditionalProperties().get("nodes") instanceof List<?> nodes && !nodes.isEmpty()
+        if (path.equals(KIND)) return resource.getAdditionalProperties().get("nodes") instanceof List<?> nodes && !nodes.isEmpty()
                 && nodes.stream().allMatch(Map.class::isInstance) ? "" : "no list of nodes";
         return resource.getMetadata() == null || isBlank(resource.getMetadata().getName())
                 ? "a %s without a metadata.name".formatted(resource.getKind()) : "";

@@ -55,7 +55,7 @@ final class Proxies extends ProxySelector {
             URI proxy = new URI(value.contains("://") ? value : "http://" + value);
             if (!"http".equalsIgnoreCase(proxy.getScheme()))
                 throw Problem.usage("%s names a proxy over %s; only HTTP proxies are supported".formatted(source, proxy.getScheme()), hint);
-            if (proxy.getHost() != null)
+            if (proxy.getHost() != null && proxy.getPort() < 1 << 16)
                 return new URI("http", proxy.getUserInfo(), proxy.getHost(), proxy.getPort() < 0 ? 80 : proxy.getPort(), null, null, null);
         } catch (URISyntaxException e) {
             // reported below

@@ -78,6 +78,17 @@ class BadInputTest {
         refused(Problem.UNFIT, "istioctl was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind")));
     }
 
+    @Test void noTar() throws IOException {
+        Path archive = Files.writeString(folder.resolve("demo.tar.zst"), "never read");
+        refused(Problem.UNFIT, "× tar was not found on PATH", "--offline '%s'".formatted(archive),
+                nothingToFetch(pathWith("jbang", "java", "docker")));
+    }
+
+    @Test void aRevisionOfIstio() {
+        refused(Problem.USAGE, "revision=canary is not supported", "--istio-set revision=canary");
+        refused(Problem.USAGE, "revision=canary is not supported", "--dry-run --istio-set revision=canary");
+    }
+
     @Test void anOldKind() throws IOException {
         refused(Problem.UNFIT, "kind is too old", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl") + ":"
                 + saying("kind", "kind v0.20.0 go1.20")));
@@ -369,7 +380,7 @@ class BadInputTest {
     @Test void manifestsThatCannotBeMeant() throws IOException {
         refused(Problem.USAGE, "the manifest apps/sleep.yaml", "--manifests " + manifestsWith("apps/sleep.yaml", "kind: [broken\n"));
         refused(Problem.USAGE, "without a kind or an apiVersion", "--manifests " + manifestsWith("apps/sleep.yaml", "just: this\n"));
-        refused(Problem.USAGE, "is no YAML", "--manifests " + manifestsWith("apps/sleep.yaml", "a: &a [x, x]\n" + IntStream.range(0, 60)
+        refused(Problem.USAGE, "is invalid YAML", "--manifests " + manifestsWith("apps/sleep.yaml", "a: &a [x, x]\n" + IntStream.range(0, 60)
                 .mapToObj(i -> "k%1$d: &k%1$d [*a, *a]\n".formatted(i)).collect(Collectors.joining())));
         refused(Problem.USAGE, "is larger than 1 MB", "--manifests " + manifestsWith("apps/sleep.yaml", "# long\n".repeat(200_000)));
     }

@@ -112,8 +112,26 @@ class DemoTest {
         Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN, said -> said.contains("is scaled to zero"));
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
         assertTrue(interrupted.err().contains("is scaled to zero"), interrupted.err());
+        assertTrue(interrupted.err().contains("→ everything that the experiment changed is restored"), interrupted.err());
         assertEquals(before, made());
         succeeds("jbang Verify.java"); // waits until the pods that came back are ready in every proxy
+    }
+
+    /** The pods that come back cannot be scheduled: the experiment itself would wait two minutes for them. */
+    @Test @Order(5) void ctrlCDoesNotWaitForPodsThatAnExperimentAwaits() {
+        String before = made(), kubectl = "kubectl --context kind-so1 ";
+        succeeds(kubectl + "cordon so1-control-plane");
+        try {
+            Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN, said -> said.contains("it comes back")
+                    && succeeds(kubectl + "get deployments -n sample -o jsonpath='{.items[*].spec.replicas}'").out().equals("1 1 1"));
+            assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
+            assertTrue(Shell.inTime("Ctrl-C", interrupted.took(), Duration.ofSeconds(5)), "it took " + interrupted.took());
+            assertTrue(interrupted.err().contains("→ everything that the experiment changed is restored"), interrupted.err());
+            assertEquals(before, made());
+        } finally {
+            succeeds(kubectl + "uncordon so1-control-plane");
+        }
+        succeeds("jbang Verify.java"); // waits until the pods are ready in every proxy
     }
 
     @Test @Order(5) void anyMeshIsVerifiedByItsContexts() throws IOException {

@@ -82,6 +82,34 @@ class ManifestsTest {
         assertTrue(problem.getMessage().contains("kind/cluster.yaml"), problem.getMessage());
     }
 
+    /** The kinds of documents that kubectl takes too, in a file that an editor on Windows wrote. */
+    @Test void listsAreExpandedAndEmptyDocumentsLeftOut() {
+        String yaml = "\uFEFF---\n# a comment\n--- {apiVersion: v1, kind: A, metadata: {name: a}}\n---\nnull\n---\n" + """
+                apiVersion: v1
+                kind: List
+                items:
+                - {apiVersion: v1, kind: B, metadata: {name: b}}
+                - {apiVersion: v1, kind: CList, items: [{apiVersion: v1, kind: C, metadata: {name: c}}]}
+                ---  # the last one
+                apiVersion: v1
+                kind: D
+                metadata: {name: d}
+                """;
+        for (String text : List.of(yaml, yaml.replace("\n", "\r\n")))
+            assertEquals(List.of("A a", "B b", "C c", "D d"), Documents.parse(text).stream().map(r -> r.getKind() + " "
+                    + r.getMetadata().getName()).toList());
+    }
+
+    @Test void aDocumentWithoutANameIsRefused(@TempDir Path folder) throws IOException {
+        Manifests.export(folder, false);
+        for (String text : List.of("apiVersion: v1\nkind: Namespace\n", "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod}]\n",
+                "just text\n", "# nothing\n", "a: &a [*a]\n")) {
+            Files.writeString(folder.resolve("apps/namespace.yaml"), text);
+            Problem problem = assertThrows(Problem.class, () -> new Manifests(folder).check(), text);
+            assertTrue(problem.getMessage().startsWith("the manifest apps/namespace.yaml in "), problem.getMessage());
+        }
+    }
+
     @Test void imagesAreReadFromAnyStyleOfYaml() {
         assertEquals(Set.of("a/b:1", "c:2", "d@sha256:0"), Manifests.images("""
                 containers:
@@ -105,6 +133,8 @@ class ManifestsTest {
         String service = "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
         assertTrue(Kube.namesNodePorts(Documents.parse(service.formatted(", nodePort: 32011")).getFirst()));
         assertFalse(Kube.namesNodePorts(Documents.parse(service.formatted("")).getFirst()));
+        assertFalse(Kube.namesNodePorts(Documents.parse("kind: Service\napiVersion: v1\nmetadata: {name: a}\n"
+                + "spec: {type: ExternalName, externalName: example.org}\n").getFirst()));
     }
 
     /** The network comes first, which is all that is known of endpoints behind a gateway; other manifests give these labels. */

@@ -18,7 +18,8 @@ class OptionsTest {
                 "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0", "--vault-port 65536",
             "--mirror github.com", "--mirror file:///tmp", "--istio-version 1.31", "--istio-version latest",
             "--kubernetes-version 1.36", "--kubernetes-version 1.36.4 --node-image kindest/node:v1.36.4", "--istio-set garbage",
-            "--istio-set =x", "--istio-values /nowhere/at/all"})
+            "--istio-set =x", "--istio-values /nowhere/at/all", "--istio-set revision=canary", "--istio-set values.revision=canary",
+            "--istio-set values.global.network=net", "--istio-set values.global.meshID=other", "--istio-set namespace=mesh"})
     void whatCannotBeMeantIsRefused(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, new Probe().exitCode(words));
@@ -89,6 +90,16 @@ class OptionsTest {
         assertTrue(Shell.succeeds(plan, environment).out().contains(create + "kindest/node:v1.2.3 "));
         assertTrue(Shell.succeeds(plan + "--kubernetes-version v9.8.7", environment).out().contains(create + "kindest/node:v9.8.7 "));
         assertTrue(Shell.succeeds(plan + "--node-image a/b:c", environment).out().contains(create + "a/b:c "));
+    }
+
+    @Test void settingsThatTheDemoCannotWorkWithAreNamed(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("values.yaml"), "kind: IstioOperator\nspec: {values: {revision: canary}}\n");
+        assertEquals(Optional.of("values.revision=canary is not supported: the demo needs one Istio per cluster, without a revision"),
+                IstioSettings.PINNED.with(null, null, List.of(file)).refused());
+        assertEquals(Optional.empty(), IstioSettings.PINNED.with(null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
+                .refused());
+        assertEquals(Problem.USAGE, exitCode(new Probe(), "--istio-values", "" + file));
+        assertEquals(Problem.USAGE, exitCode(new Probe(), "--istio-values", "" + Files.writeString(file, "a: [")));
     }
 
     @Test void imagesOfOlderReleasesAreElsewhere() {

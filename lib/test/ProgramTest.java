@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
 
 /** Which program is run: the one on PATH, or the release that upstream publishes. */
 @Tag("unit")
@@ -87,6 +88,45 @@ class ProgramTest {
             assertTrue(problem.hint().startsWith("install it; or ") && problem.hint().contains("--mirror"), problem.hint());
             assertEquals(Problem.UNFIT, problem.exitCode());
         }
+    }
+
+    private void reported(String words, Tool tool, String... arguments) {
+        Duration limit = Duration.ofSeconds(5);
+        for (var use : List.<org.junit.jupiter.api.function.Executable>of(() -> tool.attempt(limit, arguments),
+                () -> tool.pipe(limit, arguments, arguments), () -> tool.from(limit, InputStream.nullInputStream(), arguments))) {
+            Problem problem = assertThrows(Problem.class, use);
+            assertEquals(words, problem.getMessage());
+            assertTrue(problem.hint().endsWith("install it"), problem.hint());
+            assertEquals(Problem.UNFIT, problem.exitCode());
+        }
+    }
+
+    @Test void aProgramThatDoesNotStartIsReportedInTheSystemsWords() throws IOException {
+        Console console = new Console(false);
+        reported("no-such-program was not found on PATH", new Tool("no-such-program", "install it", console));
+        Path script = Files.writeString(cache.resolve("script"), "#!/no/such/interpreter\n");
+        reported(script + " cannot be run: Permission denied", new Tool("" + script, "install it", console));
+        script.toFile().setExecutable(true);
+        reported(script + " cannot be run: No such file or directory", new Tool("" + script, "install it", console));
+        String bash = Shell.run("command -v bash").out().strip();
+        reported(bash + " cannot be run: Argument list too long", new Tool("bash", "install it", console), "x".repeat(3_000_000));
+    }
+
+    @CommandLine.Command(name = "Probe")
+    private static final class Probe extends Script {
+        @Override protected int run() { return 0; }
+    }
+
+    @Test void anOrphanedKindThatIgnoresSigtermIsKilled() throws Exception {
+        Probe probe = new Probe();
+        Script.commandLine(probe).parseArgs("--name-prefix", "orphan");
+        Path script = Files.writeString(cache.resolve("kind"), "#!/bin/sh\ntrap '' TERM\necho ready\nwhile :; do sleep 0.1; done\n");
+        script.toFile().setExecutable(true);
+        Process orphan = new ProcessBuilder("" + script, "create", "cluster", "--name", "orphan1", "--config", "-", "--kubeconfig",
+                probe.settings.home().state().resolve("kind.kubeconfig").toString()).start();
+        assertEquals("ready", orphan.inputReader().readLine());
+        new Kind(probe.settings, null).endOrphans(new Cluster(1, "orphan1"));
+        assertFalse(orphan.isAlive());
     }
 
     @ParameterizedTest @CsvSource({"Linux,amd64,linux-amd64", "Linux,aarch64,linux-arm64",

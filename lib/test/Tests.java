@@ -11,6 +11,7 @@
 //SOURCES ChecksTest.java
 //SOURCES ClientConfigTest.java
 //SOURCES ComposeTest.java
+//SOURCES ConsoleTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
 //SOURCES DockerTest.java
@@ -20,6 +21,7 @@
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
 //SOURCES FetchTest.java
+//SOURCES GeneratedInputTest.java
 //SOURCES HelpTest.java
 //SOURCES InotifyTest.java
 //SOURCES InterruptionTest.java
