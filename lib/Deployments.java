@@ -27,8 +27,11 @@ record Deployments(Kube kube, String namespace) {
     }
 
     /** Names them; a {@link Problem} with what their pods wait for when some are not available, or there are none. */
-    String ready() {
-        var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems();
+    String ready() { return ready(_ -> true); }
+
+    /** The same for some of them: a namespace may have others, which are not the mesh's. */
+    String ready(Predicate<Deployment> meant) {
+        var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems().stream().filter(meant).toList();
         if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
                 "jbang KindDemo.java; see %s get all -n %s".formatted(kube.kubectl(), namespace));
         List<String> not = all.stream().filter(d -> !available(d)).map(Deployments::name).toList();

@@ -18,7 +18,8 @@ final class MeshChecks {
     }
 
     String istiodReady(Kube kube) {
-        new Deployments(kube, Istio.NAMESPACE).ready();
+        new Deployments(kube, Istio.NAMESPACE).ready(d -> Istio.isGateway(d)
+                || Pods.app(d.getSpec().getTemplate()).equals("istiod"));
         if (kube.readyPods(Istio.NAMESPACE, "istiod").isEmpty()) throw Problem.failed("istiod is not running",
                 "%s -n %s scale deployment istiod --replicas 1".formatted(kube.kubectl(), Istio.NAMESPACE));
         return "istiod ready";
@@ -62,9 +63,11 @@ final class MeshChecks {
                     "%1$s label namespace %2$s istio-injection=enabled --overwrite && %1$s rollout restart deployment -n %2$s"
                             .formatted(kubectl, app.namespace()));
         Map<String, Set<String>> proxies = Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster()));
-        List<String> stale = proxies.keySet().stream().filter(proxy -> proxies.get(proxy).contains("STALE")).toList();
+        String workload = "." + app.namespace(), gateway = "." + Istio.NAMESPACE;
+        List<String> stale = proxies.keySet().stream().filter(p -> p.endsWith(workload) || p.endsWith(gateway))
+                .filter(proxy -> proxies.get(proxy).contains("STALE")).toList();
         if (!stale.isEmpty()) throw Problem.failed("what these proxies have from istiod is stale: " + String.join(", ", stale), status);
-        if (proxies.keySet().stream().noneMatch(proxy -> proxy.startsWith(app.client() + "-")))
+        if (proxies.keySet().stream().noneMatch(p -> p.startsWith(app.client() + "-") && p.endsWith(workload)))
             throw Problem.failed("the client's proxy is not connected to istiod", status);
         return "%d connected to istiod, none stale".formatted(proxies.size());
     }

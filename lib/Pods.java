@@ -5,6 +5,7 @@ import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodTemplateSpec;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /** The pods of a namespace that are not ready, and what they say of themselves. */
@@ -36,6 +37,11 @@ record Pods(Kube kube, String namespace) {
     /** Its containers, and those that run before them or, as a native sidecar does, beside them. */
     static Stream<Container> containers(Pod pod) {
         return Stream.concat(pod.getSpec().getContainers().stream(), pod.getSpec().getInitContainers().stream());
+    }
+
+    /** The label that says what runs in such pods; empty when there is none. */
+    static String app(PodTemplateSpec template) {
+        return Objects.requireNonNullElse(template.getMetadata().getLabels(), Map.<String, String>of()).getOrDefault("app", "");
     }
 
     private List<Pod> notReady() {

@@ -18,8 +18,9 @@ final class TrafficChecks {
     }
 
     String appReady(Kube kube) {
-        for (String label : List.of(app.client(), app.service())) kube.readyPod(app.namespace(), label);
-        return new Deployments(kube, app.namespace()).ready();
+        List<String> meant = List.of(app.client(), app.service());
+        for (String label : meant) kube.readyPod(app.namespace(), label);
+        return new Deployments(kube, app.namespace()).ready(d -> meant.contains(Pods.app(d.getSpec().getTemplate())));
     }
 
     /**

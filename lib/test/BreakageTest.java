@@ -289,8 +289,10 @@ class BreakageTest {
     }
 
     @Tag("long") @Test void anOldKindAndNoNewOne() throws IOException {
-        warned("true", "XDG_CACHE_HOME=/nonexistent KIND_DEMO_MIRROR=http://127.0.0.1:1 "
-                + behind("kind", "echo 'kind v0.20.0 go1.20.4 linux/amd64'\n"), "true", "host", "tools", "");
+        Path empty = Files.createTempDirectory("cache");
+        String verify = "XDG_CACHE_HOME=%s KIND_DEMO_MIRROR=http://127.0.0.1:1 ".formatted(empty)
+                + behind("kind", "echo 'kind v0.20.0 go1.20.4 linux/amd64'\n");
+        warned("true", verify, "true", "host", "tools", "");
     }
 
     /** The limit is the machine's; only Verify, in a mount namespace of its own, sees another. */
@@ -314,6 +316,9 @@ class BreakageTest {
                 metadata: {name: theirs, namespace: default}
                 spec: {type: LoadBalancer, loadBalancerClass: example.com/theirs, ports: [{port: 80}]}
                 END
+                for namespace in istio-system sample; do
+                  %1$screate deployment theirs --image example.com/none:1 -n $namespace
+                done
                 %1$spatch service theirs --subresource status -p \\
                   '{"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}}'
                 %1$spatch service istio-eastwestgateway -n istio-system -p \\
@@ -332,6 +337,9 @@ class BreakageTest {
                     %1$sdelete pod evicted -n kube-system
                     %1$sdelete pod another -n sample
                     %1$sdelete service theirs
+                    for namespace in istio-system sample; do
+                      %1$sdelete deployment theirs -n $namespace
+                    done
                     %1$spatch service istio-eastwestgateway -n istio-system -p '{"spec": {"externalIPs": null}}'
                     """.formatted(SO2));
         }
