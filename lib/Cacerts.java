@@ -22,7 +22,7 @@ record Cacerts(PrivateKey key, List<X509Certificate> chain) {
         if (there != null) {
             if (rootPem.equals(Certificates.decode(there.getData().get("root-cert.pem")))) return;
             throw Problem.failed("%s: the secret %s in %s has another root than this demo's; workloads would not trust one another"
-                    .formatted(kube.cluster(), SECRET, Istio.NAMESPACE), "jbang Teardown.java, then jbang KindDemo.java");
+                    .formatted(kube.cluster(), SECRET, Istio.NAMESPACE), kube.commands().fromScratch());
         }
         Cacerts made = maker.call();
         StringBuilder chain = new StringBuilder();
@@ -41,7 +41,7 @@ record Cacerts(PrivateKey key, List<X509Certificate> chain) {
         return """
                 %3$s
                 %2$s -n %4$s create secret generic %5$s --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem \\
-                  --from-file=root-cert.pem --from-file=cert-chain.pem=%1$s-chain.pem""".formatted(cluster, kubectl,
+                  --from-file=root-cert.pem --from-file=cert-chain.pem=%1$s-chain.pem""".formatted(cluster.file(), kubectl,
                 manifests.byHand("istio/namespace.yaml", cluster.placeholders(), kubectl + " apply"), Istio.NAMESPACE, SECRET);
     }
 }

@@ -27,7 +27,7 @@ public final class Checks {
         boolean ours = kubes.stream().allMatch(k -> k.cluster().isKind());
         if (ours) layer("host", one("engine", "the container engine answers", 0, Severity.FATAL, host::engine),
                 one("disk", "the disk has room", 0, Severity.WARNING, () -> host.disk(0)),
-                one("inotify", "inotify's limits suffice", 0, Severity.WARNING, () -> host.inotify(kubes.size())),
+                one("inotify", "inotify's limits suffice", 0, Severity.WARNING, () -> host.inotify(kubes.stream().map(Kube::cluster).toList(), 0)),
                 one("tools", "kind and istioctl fit", 0, Severity.WARNING, platform::tools));
         layer("clusters", each("reachable", "its node runs and its API server answers", 2, platform::reachable));
         // of others' clusters the mesh may well use a part that works
@@ -102,7 +102,8 @@ public final class Checks {
     private static List<Finding> look(String layer, List<Check> checks) throws InterruptedException {
         long start = System.nanoTime();
         List<Finding> found = new ArrayList<>();
-        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        try {
             Map<Check, Future<Finding>> looks = new LinkedHashMap<>();
             checks.forEach(check -> looks.put(check, threads.submit(() -> check.find(layer))));
             for (var look : looks.entrySet()) {
@@ -116,6 +117,8 @@ public final class Checks {
                     throw new IllegalStateException(e.getCause());
                 }
             }
+        } finally {
+            threads.shutdownNow(); // close() would wait for a check that hangs
         }
         return found;
     }
@@ -123,7 +126,7 @@ public final class Checks {
     /** Waits until the endpoints of all clusters are seen from this one. */
     public Action awaitEndpoints(Kube kube) {
         String byHand = "istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld".formatted(kube.cluster()
-                .context());
+                .typedContext());
         return new Action(byHand, seen -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2), Duration.ofMillis(300), seen,
                 () -> {
             try {

@@ -4,6 +4,7 @@ import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.ServicePort;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
 /** The client in one cluster: what it sends through the mesh, what is sent beside its proxy, and what that proxy knows. */
@@ -23,15 +24,15 @@ record Client(Kube kube, App app) {
     }
 
     /** The service as the client calls it. */
-    String url() { return "http://%s.%s:%d%s".formatted(app.service(), app.namespace(), port(), app.path()); }
+    String url() { return "http://%s.%s:%d%s".formatted(app.service(), app.namespace(), port().getPort(), app.path()); }
 
-    private int port() { return service().getSpec().getPorts().getFirst().getPort(); }
-
-    Service service() {
+    /** The service's first port. */
+    ServicePort port() {
         Service service = kube.client().services().inNamespace(app.namespace()).withName(app.service()).get();
         if (service == null) throw Problem.failed("there is no service %s in %s".formatted(app.service(), app.namespace()),
                 "%s get services -n %s".formatted(kube.kubectl(), app.namespace()));
-        return service;
+        return service.getSpec().getPorts().stream().findFirst().orElseThrow(() -> Problem.failed("the service %s in %s has no port"
+                .formatted(app.service(), app.namespace()), "%s get services -n %s".formatted(kube.kubectl(), app.namespace())));
     }
 
     /**
@@ -79,7 +80,7 @@ record Client(Kube kube, App app) {
 
     private String asTyped(String container, String... command) {
         return "%s exec -n %s deploy/%s -c %s -- %s".formatted(kube.kubectl(), app.namespace(), app.client(), container,
-                String.join(" ", command));
+                Arrays.stream(command).map(Tool::quoted).collect(Collectors.joining(" ")));
     }
 
     boolean hasProxy() {
@@ -89,7 +90,7 @@ record Client(Kube kube, App app) {
 
     /** The service's endpoints as the client's proxy has them: address:port and health. */
     List<String> endpoints() throws IOException {
-        return parseEndpoints(envoy("clusters?format=json"), "outbound|%d||%s".formatted(port(), app.host()));
+        return parseEndpoints(envoy("clusters?format=json"), "outbound|%d||%s".formatted(port().getPort(), app.host()));
     }
 
     /** Whether the proxy, as it is configured now, refuses requests to what the mesh does not know. */

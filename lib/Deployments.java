@@ -33,7 +33,7 @@ record Deployments(Kube kube, String namespace) {
     String ready(Predicate<Deployment> meant) {
         var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems().stream().filter(meant).toList();
         if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
-                "jbang KindDemo.java; see %s get all -n %s".formatted(kube.kubectl(), namespace));
+                "%s; see %s get all -n %s".formatted(kube.commands().kindDemo(), kube.kubectl(), namespace));
         List<String> not = all.stream().filter(d -> !available(d)).map(Deployments::name).toList();
         if (!not.isEmpty())
             throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not), symptoms()), lookAtPods());

@@ -40,6 +40,7 @@ public final class Experiments {
     private final Manifests manifests;
     private final Console console;
     private final Kube home, away;
+    private volatile Lab current;
     private final Set<String> atHome, elsewhere, everywhere;
 
     public Experiments(List<Kube> kubes, App app, Checks checks, Docker docker, Settings settings) {
@@ -171,8 +172,12 @@ public final class Experiments {
     }
 
     private void ingress(Lab lab) throws Exception {
+        int port = home.cluster().httpPort();
+        String gateway = docker.published(home.cluster(), port).orElseThrow(() -> Problem.failed(
+                "%s: no node publishes its port %d on this machine".formatted(home.cluster(), port),
+                "see extraPortMappings in manifests/kind/cluster.yaml"));
         lab.remove(SampleApp.LOCALITY);
-        Traffic traffic = lab.traffic(URI.create("http://localhost:%d%s".formatted(home.cluster().httpPort(), app.path())));
+        Traffic traffic = lab.traffic(URI.create("http://%s%s".formatted(gateway, app.path())));
         traffic.awaitFrom(everywhere, 0, UNDISTURBED);
         double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
         lab.saw("with it: " + Traffic.count(traffic.replies(0, gone)));
@@ -250,6 +255,7 @@ public final class Experiments {
                     .replace("SERVICE", app.service());
             console.say("\n%s: %s".formatted(experiment.name, title));
             Lab lab = new Lab(kubes, app, manifests, docker, console);
+            current = lab;
             try (lab) {
                 String reason = ruledOut(experiment.name);
                 if (reason.isEmpty()) {
@@ -258,8 +264,8 @@ public final class Experiments {
                 } else {
                     lab.skip(reason);
                 }
-            } catch (Problem p) {
-                lab.expect(false, p.getMessage());
+            } catch (Throwable e) { // it fails, and the next one runs
+                lab.expect(false, Check.message(e));
             }
             try {
                 for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
@@ -271,4 +277,7 @@ public final class Experiments {
         }
         return outcomes;
     }
+
+    /** On Ctrl-C: restores what the running experiment changed, and lets it change nothing more; whether everything is restored. */
+    public boolean restore() { return current == null || current.restore(); }
 }

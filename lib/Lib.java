@@ -32,6 +32,7 @@ package lib;
 //SOURCES Await.java
 //SOURCES Check.java
 //SOURCES Cluster.java
+//SOURCES Commands.java
 //SOURCES Mesh.java
 //SOURCES Platform.java
 //SOURCES Problem.java
@@ -43,8 +44,10 @@ package lib;
 // tools: outside programs, the API server, files; they know nothing of what the demo is
 //SOURCES Assets.java
 //SOURCES Certificates.java
+//SOURCES ClientConfig.java
 //SOURCES Compose.java
 //SOURCES Console.java
+//SOURCES CredentialPlugin.java
 //SOURCES Definitions.java
 //SOURCES Deployments.java
 //SOURCES Docker.java

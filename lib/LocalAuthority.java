@@ -44,7 +44,7 @@ final class LocalAuthority implements CertificateAuthority {
                 openssl x509 -req -in %1$s.csr -out %1$s-cert.pem -days 730 -CA root-cert.pem -CAkey root-key.pem -CAcreateserial \\
                   -extfile <(printf 'basicConstraints=critical,CA:true,pathlen:0\\nkeyUsage=critical,digitalSignature,keyCertSign,cRLSign\\n')
                 cat %1$s-cert.pem root-cert.pem > %1$s-chain.pem
-                """.formatted(cluster, cluster.id());
+                """.formatted(cluster.file(), cluster.id());
         return new Action(byHand + Cacerts.byHand(cluster, manifests), _ -> Cacerts.install(kube, manifests, root.certificate(), () -> {
             Authority own = Certificates.makeIntermediate(root, cluster);
             return new Cacerts(own.key(), List.of(own.certificate(), root.certificate()));

@@ -39,13 +39,13 @@ public final class MetalLb {
                 # MetalLB's webhook may refuse the pool for some seconds more
                 until %s
                 do sleep 2; done""".formatted(kubectl, assets.typed(Versions.METALLB_MANIFEST), kubectl, NAMESPACE, Docker.network(),
-                AddressRange.inSlash16(cluster.index()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."),
+                AddressRange.inSlash16(cluster.place()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."),
                         manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
         return new Action(byHand, seen -> {
             Documents documents = Documents.of(assets.read(Versions.METALLB_MANIFEST));
             List<GenericKubernetesResource> upstream = documents.others();
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
-            List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.index());
+            List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.place());
             new Definitions(kube).apply("metallb", documents.definitions());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
@@ -62,7 +62,7 @@ public final class MetalLb {
             return List.of();
         return kube.client().genericKubernetesResources("metallb.io/v1beta1", "IPAddressPool").inNamespace(NAMESPACE).list().getItems()
                 .stream()
-                .flatMap(pool -> pool.<List<String>>get("spec", "addresses").stream()).filter(range -> range.contains("."))
+                .flatMap(pool -> Objects.requireNonNullElse(pool.<List<String>>get("spec", "addresses"), List.<String>of()).stream()).filter(range -> range.contains("."))
                         .map(AddressRange::parse).toList();
     }
 

@@ -26,15 +26,17 @@ final class PlatformChecks {
     String tools() { return "kind %s, istioctl %s".formatted(kind.look(), istioctl.program.look()); }
 
     String reachable(Kube kube) {
-        if (kube.cluster().isKind()) nodeRuns(kube.cluster());
+        if (kube.cluster().isKind()) nodeRuns(kube);
         return "Kubernetes " + kube.client().getKubernetesVersion().getGitVersion();
     }
 
-    private void nodeRuns(Cluster cluster) {
+    private void nodeRuns(Kube kube) {
+        Cluster cluster = kube.cluster();
         Docker.Node node = docker.nodes(cluster).stream().filter(n -> n.name().equals(cluster.controlPlane())).findFirst()
-                .orElseThrow(() -> Problem.failed("its container %s is gone".formatted(cluster.controlPlane()), "jbang KindDemo.java"));
+                .orElseThrow(() -> Problem.failed("its container %s is gone".formatted(cluster.controlPlane()),
+                        kube.commands().kindDemo()));
         if (!node.running()) throw Problem.failed("its container %s is stopped".formatted(node.name()),
-                "docker start %s, then jbang KindDemo.java".formatted(node.name()));
+                "docker start %s, then %s".formatted(node.name(), kube.commands().kindDemo()));
         if (node.paused()) throw Problem.failed("its container %s is paused".formatted(node.name()), "docker unpause " + node.name());
     }
 
@@ -83,7 +85,8 @@ final class PlatformChecks {
 
     /**
      * What the other clusters were told of this one's API server is where it is: an engine may give its node another address after
-     * a restart. Of a cluster that is not ours it is only known that no other cluster finds it at a loopback address.
+     * a restart. Of a cluster that is not ours it is only known that no other cluster finds it at an address
+     * of this machine alone.
      */
     String remoteAddress(Kube kube) {
         Cluster cluster = kube.cluster();
@@ -92,14 +95,17 @@ final class PlatformChecks {
             var secret = other.client().secrets().inNamespace(Istio.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
             if (secret == null) continue; // whether there must be one is the control plane's matter
             String kubeconfig = Certificates.decode(secret.getData().get(cluster.id()));
+            if (kubeconfig.isBlank()) throw Problem.failed("%s: the secret %s in %s has no kubeconfig for the cluster %s".formatted(
+                    other.cluster(), secret.getMetadata().getName(), Istio.NAMESPACE, cluster.id()),
+                    "%s describe secret %s -n %s".formatted(other.kubectl(), secret.getMetadata().getName(), Istio.NAMESPACE));
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
-            String host = URI.create(server).getHost(), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
+            String host = Objects.requireNonNullElse(URI.create(server).getHost(), ""), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
             told.add(server);
-            if (cluster.isKind() ? !host.equals(right) : Proxies.isLoopback(host))
+            if (cluster.isKind() ? !host.equals(right) : Kube.onlyFromHere(host))
                 throw Problem.failed("%s was told that its API server is at %s; it is at https://%s:6443".formatted(other.cluster(), server,
-                        right), cluster.isKind() ? "jbang KindDemo.java (it makes the remote secrets anew)"
+                        right), cluster.isKind() ? kube.commands().kindDemo() + " (it recreates the remote secrets)"
                         : "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -".formatted(
-                                cluster.context(), cluster.id(), other.kubectl()));
+                                cluster.typedContext(), cluster.id(), other.kubectl()));
         }
         return told.isEmpty() ? "no other cluster was told" : String.join(", ", told);
     }
@@ -116,12 +122,13 @@ final class PlatformChecks {
         List<AddressRange> own = MetalLb.ranges(kube);
         String pools = kube.kubectl() + " get ipaddresspools,services -A";
         if (own.isEmpty() && kube.cluster().isKind())
-            throw Problem.failed("MetalLB has no address pool", "jbang KindDemo.java (it makes the pool anew); see "
-                + pools);
+            throw Problem.failed("MetalLB has no address pool", "%s (it recreates the pool); see %s".formatted(
+                    kube.commands().kindDemo(), pools));
         for (Kube other : kubes) {
             if (other == kube) continue;
             if (MetalLb.ranges(other).stream().anyMatch(r -> own.stream().anyMatch(r::overlaps)))
-                throw Problem.failed("its pool %s overlaps that of %s".formatted(own, other.cluster()), "jbang KindDemo.java");
+                throw Problem.failed("its pool %s overlaps that of %s".formatted(own, other.cluster()),
+                        kube.commands().kindDemo());
         }
         return addresses(kube.client().services().inNamespace(Istio.NAMESPACE).list().getItems(), own, pools);
     }

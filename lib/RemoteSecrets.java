@@ -22,9 +22,8 @@ public final class RemoteSecrets {
     public Action give(Kube kube, List<Kube> all) {
         Cluster cluster = kube.cluster();
         List<Kube> others = all.stream().filter(k -> k != kube).toList();
-        String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.context(), cluster.id());
-        String address = cluster.isKind() ? "docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s".formatted(
-                Docker.network(), cluster.controlPlane())
+        String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.typedContext(), cluster.id());
+        String address = cluster.isKind() ? Docker.addressByHand(cluster.controlPlane())
                 : cluster.kubectl() + " get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}'";
         String byHand = others.stream().map(o -> "%s \"https://$(%s):6443\" | %s apply -f -".formatted(create, address,
                 o.kubectl())).collect(Collectors.joining("\n"));

@@ -42,7 +42,7 @@ final class TrafficChecks {
         List<String> wrong = wrong(endpoints, own, gateways);
         if (!wrong.isEmpty()) throw Problem.failed("the client's proxy has for %s: %s; in all %s".formatted(app.service(),
                 String.join(", ", wrong), saw), "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
-                        kube.cluster().context(), app.client(), app.namespace(), app.service()));
+                        kube.cluster().typedContext(), app.client(), app.namespace(), app.service()));
         return saw;
     }
 
