@@ -68,7 +68,8 @@ final class PlatformChecks {
         String hint = "%s get services,endpointslices,pods -n %s -l k8s-app=kube-dns".formatted(kube.kubectl(), KUBE_SYSTEM);
         long ready = kube.client().discovery().v1().endpointSlices().inNamespace(KUBE_SYSTEM)
                 .withLabel("kubernetes.io/service-name", "kube-dns").list().getItems().stream()
-                .flatMap(slice -> slice.getEndpoints().stream()).filter(e -> !Boolean.FALSE.equals(e.getConditions().getReady())).count();
+                .flatMap(slice -> slice.getEndpoints().stream())
+                .filter(e -> e.getConditions() == null || !Boolean.FALSE.equals(e.getConditions().getReady())).count();
         // another cluster's DNS may have another name
         if (ready == 0 && kube.cluster().isKind())
             throw Problem.failed("the service kube-dns has no ready endpoint: new pods resolve no names", hint);

@@ -4,6 +4,7 @@ import module java.base;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Event;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodTemplateSpec;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -41,7 +42,7 @@ record Pods(Kube kube, String namespace) {
 
     /** The label that says what runs in such pods; empty when there is none. */
     static String app(PodTemplateSpec template) {
-        return Objects.requireNonNullElse(template.getMetadata().getLabels(), Map.<String, String>of()).getOrDefault("app", "");
+        return Optional.ofNullable(template.getMetadata()).map(ObjectMeta::getLabels).map(l -> l.get("app")).orElse("");
     }
 
     private List<Pod> notReady() {
