@@ -96,8 +96,8 @@ final class MeshChecks {
     /** The versions that the images of running containers of this name are tagged with. */
     private static Set<Version> imageVersions(Kube kube, String namespace, String container) {
         return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(Pods::live)
-                .flatMap(Pods::containers).filter(c -> c.getName().equals(container)).map(c -> Version.first(c.getImage()))
-                .filter(v -> v.major() > 0)
+                .flatMap(Pods::containers).filter(c -> c.getName().equals(container))
+                .map(c -> Version.first(c.getImage())).filter(v -> v.major() > 0)
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 

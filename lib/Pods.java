@@ -26,8 +26,8 @@ record Pods(Kube kube, String namespace) {
     }
 
     /**
-     * Whether it has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted: such a pod is
-     * replaced, and its Deployment's count says whether one is missing.
+     * Whether it has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted: such a
+     * pod is replaced, and its Deployment's count says whether one is missing.
      * https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
      */
     static boolean live(Pod pod) {
