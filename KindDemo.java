@@ -12,15 +12,19 @@ import picocli.CommandLine.Option;
 
 @Command(name = "KindDemo", description = "Makes kind clusters and joins them to one Istio mesh: multi-primary, each cluster on a network "
         + "of its own. What is there already is gone on with, and stays as it is where no option says otherwise.", footer = {
-            "  jbang KindDemo.java                          # two clusters, in about a minute",
-            "  jbang KindDemo.java --clusters 3 --workers 1",
-            "  jbang KindDemo.java --istio-set meshConfig.enableTracing=true",
-            "  jbang KindDemo.java --contexts east,west     # into clusters that you have",
-            "  jbang KindDemo.java --dry-run                # the same as shell commands"})
+            "  Two clusters, in about a minute:",
+            "    jbang KindDemo.java",
+            "  Three clusters with a worker node each; a setting of Istio:",
+            "    jbang KindDemo.java --clusters 3 --workers 1",
+            "    jbang KindDemo.java --istio-set meshConfig.enableTracing=true",
+            "  The mesh in existing clusters:",
+            "    jbang KindDemo.java --contexts east,west",
+            "  The same as a shell script:",
+            "    jbang KindDemo.java --dry-run"})
 public class KindDemo extends Script {
     @Option(names = "--no-locality", description = "Leave out the locality rule: requests spread over all clusters.")
     boolean noLocality;
-    @Option(names = "--dry-run", description = "Print every step and the shell commands that do the same; make nothing.")
+    @Option(names = "--dry-run", description = "Print a shell script that does the same, step by step; create nothing.")
     boolean dryRun;
     @Option(names = "--bundle", paramLabel = "FILE",
             description = "Only put all that the demo needs into this archive (FILE.tar.zst) or folder, for --offline elsewhere.")
@@ -123,7 +127,7 @@ public class KindDemo extends Script {
         kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.say(Kube.changes(kubes));
-        console.result(app.whatToTry(mesh, docker, settings));
+        console.result(app.whatToTry(mesh, cluster -> own ? docker.published(cluster, cluster.httpPort()) : Optional.empty(), settings));
         return 0;
     }
 }

@@ -10,9 +10,11 @@ import picocli.CommandLine.Option;
 
 @Command(name = "Teardown", description = "Removes the demo's clusters, their kubeconfig entries and its files. What it did not make stays "
         + "untouched.", footer = {
-            "  jbang Teardown.java             # the demo",
-            "  jbang Teardown.java --purge     # and what was kept to make the next one quick",
-            "  jbang Teardown.java --dry-run   # only tells what would go"})
+            "  The demo; also what was kept to create the next one quickly:",
+            "    jbang Teardown.java",
+            "    jbang Teardown.java --purge",
+            "  Only list what would be removed:",
+            "    jbang Teardown.java --dry-run"})
 public class Teardown extends Script {
     @Option(names = "--purge", description = "Remove node images, unpacked images and fetched files too, which are kept to make the next "
             + "demo quick.")

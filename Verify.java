@@ -12,11 +12,15 @@ import picocli.CommandLine.Option;
 
 @Command(name = "Verify", description = "Looks at the mesh layer by layer, and sends live requests from every cluster. "
         + "Changes nothing, but for --experiments.", footer = {
-            "  jbang Verify.java                               # every layer, and live requests",
-            "  jbang Verify.java --preflight                   # could a demo be made here?",
-            "  jbang Verify.java --experiments failover        # one experiment",
-            "  jbang Verify.java --experiments --report x.html # all, and a page of it",
-            "  jbang Verify.java --contexts east,west          # any mesh, by its contexts"})
+            "  Every layer, and live requests:",
+            "    jbang Verify.java",
+            "  Whether a demo can be created on this machine:",
+            "    jbang Verify.java --preflight",
+            "  One experiment; all of them, and a report page:",
+            "    jbang Verify.java --experiments failover",
+            "    jbang Verify.java --experiments --report report.html",
+            "  Any mesh, by its contexts:",
+            "    jbang Verify.java --contexts east,west"})
 public class Verify extends Script {
     /** How what was found is told. */
     public enum Output { text, json, junit }

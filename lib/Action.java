@@ -5,7 +5,7 @@ import module java.base;
 /**
  * What a step does, told twice: as shell commands that do the same by hand (shown by --dry-run), and as code.
  *
- * @param byHand one or more shell commands, ready to paste
+ * @param byHand one or more shell commands that need no file: part of what {@link Plan#byHand} makes
  * @param task   the work itself
  */
 public record Action(String byHand, Task task) {

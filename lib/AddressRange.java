@@ -72,12 +72,6 @@ public record AddressRange(long first, long last) {
                 "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));
     }
 
-    /** What {@link #of} gives where the subnet is 0.0.0.0/16 and nothing is taken: the pattern for doing it by hand. */
-    static AddressRange inSlash16(int index) {
-        long last = ofSubnet("0.0.0.0/16").last - 64L * index;
-        return new AddressRange(last - 63, last);
-    }
-
     /** The pieces that are left when single addresses are taken out. */
     private List<AddressRange> without(SortedSet<Long> addresses) {
         List<AddressRange> pieces = new ArrayList<>();

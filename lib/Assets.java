@@ -40,8 +40,8 @@ public final class Assets {
                 .filter(Files::exists).findFirst();
     }
 
-    /** How a command names the file: by its path, else by its address. */
-    String typed(Versions.Asset asset) { return local(asset).map(file -> Tool.quoted("" + file)).orElse(asset.url()); }
+    /** How a command names the file: by its address, which every machine can read. */
+    String typed(Versions.Asset asset) { return Tool.quoted("" + address(asset.url())); }
 
     /**
      * The file's text. The caller's own copy of one that is not pinned is taken as it is.

@@ -13,6 +13,8 @@ import io.fabric8.kubernetes.api.model.SecretBuilder;
  */
 record Cacerts(PrivateKey key, List<X509Certificate> chain) {
     static final String SECRET = "cacerts";
+    /** Where the shell commands keep keys and certificates: in files for the user alone. */
+    static final String FILES_BY_HAND = "umask 077\nmkdir -p kind-demo-files\ncd kind-demo-files\n";
 
     /** Makes Istio's namespace and puts the secret into it; one that is there and has this root stays. */
     static void install(Kube kube, Manifests manifests, X509Certificate root, Callable<Cacerts> maker) throws Exception {
@@ -35,13 +37,14 @@ record Cacerts(PrivateKey key, List<X509Certificate> chain) {
                 .addToData("cert-chain.pem", Certificates.encode(chain.toString())).build()));
     }
 
-    /** The same as shell commands, which take NAME-key.pem, NAME-cert.pem, NAME-chain.pem and root-cert.pem. */
+    /** The same as shell commands, which take ID-key.pem, ID-cert.pem, ID-chain.pem and root-cert.pem. */
     static String byHand(Cluster cluster, Manifests manifests) {
         String kubectl = cluster.kubectl();
         return """
                 %3$s
-                %2$s -n %4$s create secret generic %5$s --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem \\
-                  --from-file=root-cert.pem --from-file=cert-chain.pem=%1$s-chain.pem""".formatted(cluster.file(), kubectl,
-                manifests.byHand("istio/namespace.yaml", cluster.placeholders(), kubectl + " apply"), Istio.NAMESPACE, SECRET);
+                %2$s -n %4$s create secret generic %5$s \\
+                  --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem \\
+                  --from-file=cert-chain.pem=%1$s-chain.pem --from-file=root-cert.pem""".formatted(cluster.id(), kubectl,
+                Manifests.byHand(kubectl, manifests.filled("istio/namespace.yaml", cluster.placeholders())), Istio.NAMESPACE, SECRET);
     }
 }

@@ -125,8 +125,11 @@ public final class Checks {
 
     /** Waits until the endpoints of all clusters are seen from this one. */
     public Action awaitEndpoints(Kube kube) {
-        String byHand = "istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld".formatted(kube.cluster()
-                .typedContext());
+        String byHand = """
+                endpoints() { istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld; }
+                all_clusters() { [ "$(endpoints | grep -c :15443)" -ge %d ]; }
+                retry all_clusters
+                endpoints""".formatted(kube.cluster().typedContext(), kubes.size() - 1);
         return new Action(byHand, seen -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2), Duration.ofMillis(300), seen,
                 () -> {
             try {

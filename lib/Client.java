@@ -66,7 +66,7 @@ record Client(Kube kube, App app) {
         try (ExecWatch exec = kube.client().pods().inNamespace(app.namespace()).withName(pod).inContainer(container).writingOutput(out)
                 .writingError(err).exec(command)) {
             int code = exec.exitCode().get(LIMIT.toMillis(), TimeUnit.MILLISECONDS);
-            kube.console().detail("$ %s   # exit %d\n%s%s".formatted(asTyped, code, out.size() > 4000 ? "(%d bytes)".formatted(out.size())
+            kube.console().detail("$ %s\n(exit code %d)\n%s%s".formatted(asTyped, code, out.size() > 4000 ? "(%d bytes)".formatted(out.size())
                     : out, err));
             return new Tool.Result(code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
         } catch (TimeoutException e) {

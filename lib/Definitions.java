@@ -36,7 +36,7 @@ record Definitions(Kube kube) {
         var remembered = kube.client().configMaps().inNamespace("kube-system").withName(REMEMBERED).get();
         if (remembered != null && hash.equals(remembered.getData().get(set)) && definitionNames().containsAll(byName.keySet())) return;
         byName.forEach((name, document) -> {
-            kube.console().detail("$ %s apply --server-side   # CustomResourceDefinition %s".formatted(kube.kubectl(), name));
+            kube.console().detail("$ %s apply --server-side\n(CustomResourceDefinition %s)".formatted(kube.kubectl(), name));
             send(http -> http.uri(definitionsUrl("/" + name + "?force=true&fieldManager=" + Kube.MANAGER))
                     .patch("application/apply-patch+yaml", document), "the definition " + name);
             kube.changed("CustomResourceDefinition " + name);

@@ -61,7 +61,7 @@ public final class Footprint {
 
     /** Removes it, and waits until it is gone. A cluster without any of it is left as it is. */
     public static Action remove(Kube kube) {
-        String byHand = "%s delete all,configmaps,secrets,namespaces -A -l %s=%s   # and every other kind".formatted(
+        String byHand = "%s delete all,configmaps,secrets,namespaces -A -l %s=%s".formatted(
                 kube.kubectl(), LABEL, MADE);
         return new Action(byHand, seen -> {
             List<HasMetadata> ours = of(kube);

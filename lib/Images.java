@@ -80,7 +80,7 @@ public final class Images {
 
     /** Sees to it that the engine has the node image with all the demo's images that the engine has. */
     public Action node() {
-        return new Action("docker image inspect %s > /dev/null || docker pull %s".formatted(base, base), seen -> {
+        return new Action("docker image inspect %1$s > /dev/null 2>&1 || docker pull %1$s".formatted(base), seen -> {
             Map<String, String> contents = new TreeMap<>(docker.present(all()));
             if (!contents.containsKey(base)) {
                 seen.accept("pulling " + base);
@@ -164,7 +164,12 @@ public final class Images {
 
     /** Loads the images into those nodes of the cluster that lack some. */
     public Action load(Cluster cluster) {
-        return new Action("kind load docker-image --name %s %s".formatted(cluster, String.join(" ", names)), _ -> {
+        // kind load docker-image asks for all platforms of an image, of which Docker may have only its own
+        String byHand = """
+                for node in $(kind get nodes --name %s); do
+                  docker save %s | docker exec --interactive $node ctr --namespace=k8s.io images import --snapshotter=overlayfs -
+                done""".formatted(cluster, String.join(" ", names));
+        return new Action(byHand, _ -> {
             List<Docker.Node> others = docker.nodes(cluster).stream().filter(n -> !n.image().equals(nodeImage)).toList();
             inParallel(others, node -> {
                 Set<String> lacking = new TreeSet<>(names);

@@ -54,14 +54,14 @@ public final class IstioCsr implements CertificateAuthority {
         Map<String, String> typed = new HashMap<>(values);
         typed.put("VAULT_ADDRESS", "$VAULT_ADDRESS");
         String byHand = String.join("\n", Vault.intermediateByHand(cluster).strip(),
-                manifests.byHand("istio/namespace.yaml", values, kubectl + " apply"),
+                Manifests.byHand(kubectl, manifests.filled("istio/namespace.yaml", values)),
                 "%s secret generic %s --from-file=token=%s-token".formatted(create, TOKEN, cluster),
                 "%s configmap %s --from-file=root-cert.pem".formatted(create, ROOT),
                 "VAULT_ADDRESS=$(%s)".formatted(vault.nodesAddressByHand()),
                 "# cert-manager's webhook may refuse the issuer for some seconds more",
-                "until " + manifests.byHand("istio-csr/vault.yaml", typed, kubectl + " apply"), "do sleep 2; done",
-                manifests.byHand("istio-csr/istio-csr.yaml", values, kubectl + " apply"),
-                manifests.byHand("istio-csr/istiod.yaml", values, kubectl + " apply"),
+                Manifests.retriedByHand(kubectl, manifests.filled("istio-csr/vault.yaml", typed), "$VAULT_ADDRESS"),
+                Manifests.byHand(kubectl, manifests.filled("istio-csr/istio-csr.yaml", values)),
+                Manifests.byHand(kubectl, manifests.filled("istio-csr/istiod.yaml", values)),
                 "%s -n %s rollout status deployment/%s --timeout 180s".formatted(kubectl, Istio.NAMESPACE, NAME),
                 "%s -n %s wait certificate %s --for=condition=Ready --timeout 180s".formatted(kubectl, Istio.NAMESPACE, CERTIFICATE));
         return new Action(byHand, seen -> {

@@ -56,7 +56,7 @@ public final class IstioInstall {
 
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
     public Action definitions(Kube kube) {
-        return new Action(istioctl.install(kube.cluster()), _ -> new Definitions(kube).apply("istio",
+        return new Action(istioctl.installByHand(kube.cluster()), _ -> new Definitions(kube).apply("istio",
                 rendered.get(kube.cluster()).manifest.definitions()));
     }
 
@@ -142,7 +142,7 @@ public final class IstioInstall {
 
     /** Opens the mesh's services to the other networks, on the east-west gateway. */
     public Action expose(Kube kube) {
-        return new Action(manifests.byHand("istio/cross-network-gateway.yaml", Map.of(), kube.kubectl() + " apply"),
+        return new Action(Manifests.byHand(kube.kubectl(), manifests.read("istio/cross-network-gateway.yaml")),
                 _ -> kube.apply(manifests.read("istio/cross-network-gateway.yaml")));
     }
 }

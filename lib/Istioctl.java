@@ -154,11 +154,19 @@ public final class Istioctl {
         }
     }
 
-    /** How the whole of it is typed. */
-    String install(Cluster cluster) {
-        String more = wanted.arguments().stream().map(word -> " " + Tool.quoted(word)).collect(Collectors.joining());
-        return "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF".formatted(cluster.typedContext(), more,
-                operator(cluster).strip());
+    /** How the whole of it is done by hand. */
+    String installByHand(Cluster cluster) {
+        // the ports that kind maps may be taken in another cluster
+        String operator = cluster.isKind() ? operator(cluster) : operator(cluster).replaceAll(",? *nodePort: *\\d+", "");
+        StringBuilder text = new StringBuilder(), words = new StringBuilder();
+        List<String> files = Stream.concat(Stream.of(operator), wanted.values().stream().map(IstioSettings::text)).toList();
+        for (int i = 0; i < files.size(); i++) {
+            String name = i == 0 ? cluster.id() + ".yaml" : "values-%d.yaml".formatted(i);
+            text.append("cat > %s %s\n".formatted(name, Tool.hereDocument("EOF", files.get(i))));
+            words.append(" -f ").append(name);
+        }
+        for (String set : wanted.set()) words.append(" --set ").append(Tool.quoted(set));
+        return text + "istioctl install --context %s --skip-confirmation%s".formatted(cluster.typedContext(), words);
     }
 
     /** A secret for other control planes, as YAML: it gives the right to read this cluster at that address. */

@@ -128,8 +128,8 @@ public final class Kind {
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */
     public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
-        String byHand = "kind create cluster --name %s --image %s --config - <<EOF\n%sEOF".formatted(cluster, settings.nodeImage(),
-                config(cluster, Optional.empty()));
+        String byHand = "kind create cluster --name %s --image %s --config - %s".formatted(cluster, settings.nodeImage(),
+                Tool.hereDocument("EOF", config(cluster, Optional.empty())));
         return new Action(byHand, seen -> {
             endOrphans(cluster);
             List<Docker.Node> nodes = docker.nodes(cluster);

@@ -136,7 +136,7 @@ public final class Kube implements AutoCloseable {
     }
 
     private void applyOne(HasMetadata resource) {
-        console.detail("$ %s apply --server-side   # %s %s".formatted(kubectl(), resource.getKind(), resource.getMetadata()
+        console.detail("$ %s apply --server-side\n(%s %s)".formatted(kubectl(), resource.getKind(), resource.getMetadata()
                 .getName()));
         try {
             if (!cluster.isKind()) Footprint.mark(client(), resource);

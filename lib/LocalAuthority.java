@@ -20,10 +20,12 @@ final class LocalAuthority implements CertificateAuthority {
     @Override public String check() { return "local: this program makes the root"; }
 
     @Override public Action root() {
-        return new Action("""
+        return new Action(Cacerts.FILES_BY_HAND + """
                 openssl ecparam -name prime256v1 -genkey -noout -out root-key.pem
-                openssl req -x509 -new -key root-key.pem -out root-cert.pem -days 3650 -subj '/O=Istio/CN=Root CA' \\
-                  -addext basicConstraints=critical,CA:true -addext keyUsage=critical,keyCertSign,cRLSign""", _ -> {
+                openssl req -new -key root-key.pem -subj '/O=Istio/CN=Root CA' -out root.csr
+                openssl x509 -req -in root.csr -out root-cert.pem -days 3650 -signkey root-key.pem \\
+                  -extfile <(printf '%s\\n' basicConstraints=critical,CA:true keyUsage=critical,keyCertSign,cRLSign subjectKeyIdentifier=hash)""",
+                _ -> {
             Path certificate = home.state().resolve("root-cert.pem"), key = home.state().resolve("root-key.pem");
             if (Files.exists(certificate) && Files.exists(key)) {
                 root = new Authority(Certificates.readCertificate(Files.readString(certificate)),
@@ -40,11 +42,12 @@ final class LocalAuthority implements CertificateAuthority {
         Cluster cluster = kube.cluster();
         String byHand = """
                 openssl ecparam -name prime256v1 -genkey -noout -out %1$s-key.pem
-                openssl req -new -key %1$s-key.pem -subj '/O=Istio/CN=Intermediate CA/L=%2$s' -out %1$s.csr
+                openssl req -new -key %1$s-key.pem -subj '/O=Istio/CN=Intermediate CA/L=%1$s' -out %1$s.csr
                 openssl x509 -req -in %1$s.csr -out %1$s-cert.pem -days 730 -CA root-cert.pem -CAkey root-key.pem -CAcreateserial \\
-                  -extfile <(printf 'basicConstraints=critical,CA:true,pathlen:0\\nkeyUsage=critical,digitalSignature,keyCertSign,cRLSign\\n')
+                  -extfile <(printf '%%s\\n' basicConstraints=critical,CA:true,pathlen:0 \\
+                    keyUsage=critical,digitalSignature,keyCertSign,cRLSign subjectKeyIdentifier=hash authorityKeyIdentifier=keyid)
                 cat %1$s-cert.pem root-cert.pem > %1$s-chain.pem
-                """.formatted(cluster.file(), cluster.id());
+                """.formatted(cluster.id());
         return new Action(byHand + Cacerts.byHand(cluster, manifests), _ -> Cacerts.install(kube, manifests, root.certificate(), () -> {
             Authority own = Certificates.makeIntermediate(root, cluster);
             return new Cacerts(own.key(), List.of(own.certificate(), root.certificate()));

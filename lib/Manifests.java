@@ -143,10 +143,12 @@ public final class Manifests {
         });
     }
 
-    /** How a shell applies this file to a cluster: as it lies there when it has no placeholders, else with them filled. */
-    public String byHand(String path, Map<String, String> values, String kubectl) {
-        boolean plain = !PLACEHOLDER.matcher(read(path)).find();
-        return plain ? kubectl + " -f " + Tool.quoted("" + (folder == null ? Path.of("manifests") : folder).resolve(path))
-                : kubectl + " -f - <<EOF\n" + filled(path, values).strip() + "\nEOF";
+    /** How a shell applies YAML to a cluster. */
+    static String byHand(String kubectl, String yaml) { return kubectl + " apply -f - " + Tool.hereDocument("EOF", yaml); }
+
+    /** The same with a variable of the shell in it; repeated while a webhook that has just started refuses it. */
+    static String retriedByHand(String kubectl, String yaml, String variable) {
+        String escaped = yaml.replaceAll("[\\\\$`]", "\\\\$0").replace("\\" + variable, variable);
+        return "retry " + byHand(kubectl, escaped).replaceFirst("<<'(\\w+)'", "<<$1");
     }
 }

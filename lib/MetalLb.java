@@ -31,16 +31,20 @@ public final class MetalLb {
         Cluster cluster = kube.cluster();
         String kubectl = cluster.kubectl();
         String byHand = """
-                %s apply -f %s
-                %s -n %s rollout status deployment/controller --timeout 180s
-                # the range for a docker network of /16; KindDemo fits it to others, and keeps off addresses that are taken
-                NET=$(docker network inspect %s --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v : | head -1 | cut -d. -f1,2)
-                ADDRESS_RANGE=%s
+                %1$s apply -f %2$s
+                %1$s -n %3$s rollout status deployment/controller --timeout 300s
+                # addresses from the high end of the docker network's IPv4 subnet; KindDemo leaves out those that containers have
+                subnet=$(docker network inspect %4$s --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -m 1 -F .)
+                IFS=./ read -r a b c d bits <<< "$subnet"
+                size=$((1 << (32 - bits)))
+                block=$((size / 32 < 64 ? size / 32 : 64))
+                last=$(((((a << 24) + (b << 16) + (c << 8) + d) / size + 1) * size - 1 - block * %5$d))
+                address() { echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 255))"; }
+                ADDRESS_RANGE=$(address $((last - block + 1)))-$(address $last)
                 # MetalLB's webhook may refuse the pool for some seconds more
-                until %s
-                do sleep 2; done""".formatted(kubectl, assets.typed(Versions.METALLB_MANIFEST), kubectl, NAMESPACE, Docker.network(),
-                AddressRange.inSlash16(cluster.place()).toString().replaceAll("\\b0\\.0\\.", "\\$NET."),
-                        manifests.byHand("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE"), kubectl + " apply"));
+                %6$s""".formatted(kubectl, assets.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.place(),
+                Manifests.retriedByHand(kubectl, manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE")),
+                        "$ADDRESS_RANGE"));
         return new Action(byHand, seen -> {
             Documents documents = Documents.of(assets.read(Versions.METALLB_MANIFEST));
             List<GenericKubernetesResource> upstream = documents.others();

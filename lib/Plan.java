@@ -122,12 +122,28 @@ public final class Plan {
         console.logFile().ifPresent(log -> console.say("All that was run and printed is in " + log));
     }
 
-    /** The plan as text: each step, what it waits for, and how to do it by hand, in an order that works. */
+    /**
+     * The plan as one shell command: each step, what it waits for, and how to do it by hand, in an order that works. A bash of its own
+     * reads it as its input, so that it can be pasted into a shell that knows no comments, and a failure does not end that shell; it
+     * reads all of it before it begins, so that no command takes the rest for its own input.
+     */
     public String byHand() {
         StringBuilder text = new StringBuilder("""
-                #!/usr/bin/env bash
-                # What KindDemo does, as shell commands. Steps that do not wait for one another run together there.
+                # What KindDemo does, step by step, as shell commands. Steps that do not wait for one another run together in KindDemo.
+                demo() {
                 set -euo pipefail
+
+                # runs a command until it succeeds, with the same input each time; gives up after two minutes
+                retry() {
+                  local input
+                  input=$(cat)
+                  for _ in {1..60}; do
+                    if "$@" <<< "$input"; then return; fi
+                    sleep 2
+                  done
+                  echo "gave up: $*" >&2
+                  return 1
+                }
                 """);
         for (Step step : steps) {
             text.append("\n# ").append(step.title());
@@ -135,7 +151,7 @@ public final class Plan {
                     .append(")");
             text.append('\n').append(step.action.byHand().strip()).append('\n');
         }
-        return text.toString();
+        return "bash -s " + Tool.hereDocument("DEMO", text + "}\ndemo < /dev/null");
     }
 
     /** Where the time went: a bar per step, from the start of the run, longest waits last. */

@@ -99,8 +99,13 @@ public final class Program {
     private Action fetch() {
         Versions.Asset release = release();
         Path folder = installed.getParent();
-        return new Action("# %s, checked against %s, is put into %s\nexport PATH=%s:$PATH".formatted(release.url(), release.sums(), folder,
-                Tool.quoted("" + folder)), this::fetch);
+        String put = release.file().endsWith(".tar.gz") ? "| tar -x -z -C %s %s".formatted(Tool.quoted("" + folder), name())
+                : "> %1$s\nchmod +x %1$s".formatted(Tool.quoted("" + installed));
+        return new Action("""
+                # KindDemo also checks it against %s
+                mkdir -p %2$s
+                curl -fsSL %3$s %4$s
+                export PATH=%2$s:$PATH""".formatted(release.sums(), Tool.quoted("" + folder), assets.get().typed(release), put), this::fetch);
     }
 
     private synchronized void fetch(Consumer<String> seen) {

@@ -22,12 +22,7 @@ public final class RemoteSecrets {
     public Action give(Kube kube, List<Kube> all) {
         Cluster cluster = kube.cluster();
         List<Kube> others = all.stream().filter(k -> k != kube).toList();
-        String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.typedContext(), cluster.id());
-        String address = cluster.isKind() ? Docker.addressByHand(cluster.controlPlane())
-                : cluster.kubectl() + " get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}'";
-        String byHand = others.stream().map(o -> "%s \"https://$(%s):6443\" | %s apply -f -".formatted(create, address,
-                o.kubectl())).collect(Collectors.joining("\n"));
-        return new Action(byHand, seen -> {
+        return new Action(others.isEmpty() ? "# there is no other cluster" : byHand(cluster, others), seen -> {
             var secret = new AtomicReference<String>();
             Await.until(cluster + ": a token for the other control planes", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
                 try {
@@ -43,6 +38,17 @@ public final class RemoteSecrets {
             others.forEach(other -> other.apply(secret.get()));
             forgetRemoved(kube, all);
         });
+    }
+
+    /** The secret stays out of argument lists; a cluster that has just started gives a token late. */
+    private static String byHand(Cluster cluster, List<Kube> others) {
+        String server = cluster.isKind() ? "server=https://$(%s):6443".formatted(Docker.addressByHand(cluster.controlPlane())) : """
+                server=$(%1$s config view --minify -o jsonpath='{.clusters[0].cluster.server}')
+                own=$(%1$s -n default get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}:{.subsets[0].ports[0].port}')
+                case $server in *//127.*|*//localhost*|*//0.0.0.0*|*//'[::1]'*) server=https://$own;; esac""".formatted(cluster.kubectl());
+        String applied = others.stream().map(o -> "\n%s apply -f - <<< \"$secret\"".formatted(o.kubectl())).collect(Collectors.joining());
+        return "%s\nsecret=$(retry istioctl create-remote-secret --context %s --name %s --server \"$server\")%s".formatted(server,
+                cluster.typedContext(), cluster.id(), applied);
     }
 
     /** Takes away our remote secrets for clusters that the mesh no longer has: istiod would go on asking them. */

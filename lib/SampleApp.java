@@ -26,7 +26,7 @@ public final class SampleApp {
     public Action install(Kube kube, boolean locality, IstioInstall istio) {
         String kubectl = kube.kubectl();
         List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
-        String byHand = files.stream().map(f -> manifests.byHand(f, Map.of(), kubectl + " apply")).collect(Collectors.joining("\n"))
+        String byHand = files.stream().map(f -> Manifests.byHand(kubectl, manifests.read(f))).collect(Collectors.joining("\n"))
                 + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, APP.namespace());
         return new Action(byHand, seen -> {
             List<GenericKubernetesResource> resources = files.stream().flatMap(f -> Documents.parse(manifests.read(f)).stream()).toList();
@@ -37,18 +37,21 @@ public final class SampleApp {
         });
     }
 
-    /** What to type next, and what can be opened where. */
-    public String whatToTry(Mesh mesh, Docker docker, Settings settings) {
+    /**
+     * What to type next, and what can be opened where.
+     *
+     * @param ingress how this machine reaches a cluster's ingress gateway, where a port is mapped
+     */
+    public String whatToTry(Mesh mesh, Function<Cluster, Optional<String>> ingress, Settings settings) {
         StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
         Cluster first = mesh.clusters().getFirst();
         text.append("  %s\n".formatted(settings.commands().verify()));
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
                 APP.client()));
-        text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
-        for (Cluster cluster : mesh.clusters()) text.append((cluster.isKind() ? docker.published(cluster, cluster.httpPort())
-                : Optional.<String>empty()).map(at -> "  %s: http://%s/hello\n".formatted(cluster, at)).orElseGet(() ->
-                        "  %s -n %s port-forward service/istio-ingressgateway 8080:80   # http://localhost:8080/hello\n".formatted(
-                                cluster.kubectl(), Istio.NAMESPACE)));
+        text.append(settings.existing() ? "Open http://localhost:8080/hello, answered through a cluster's ingress gateway, while this runs:\n"
+                : "Open from this machine, answered through each cluster's ingress gateway:\n");
+        for (Cluster cluster : mesh.clusters()) text.append(ingress.apply(cluster).map(at -> "  %s: http://%s/hello\n".formatted(cluster, at)).orElseGet(() ->
+                        "  %s -n %s port-forward service/istio-ingressgateway 8080:80\n".formatted(cluster.kubectl(), Istio.NAMESPACE)));
         text.append("Remove it all:\n  " + settings.commands().teardown());
         return text.toString();
     }

@@ -79,7 +79,7 @@ public final class Tool {
             if (!input.isEmpty()) executor.redirectInput(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
             ProcessResult ended = executor.execute();
             var result = new Result(ended.getExitValue(), ended.outputUTF8(), err.toString(StandardCharsets.UTF_8));
-            console.detail("$ %s   # exit %d, %.1fs\n%s%s".formatted(typed, result.exitCode, (System.nanoTime() - start) / 1e9,
+            console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(typed, result.exitCode, (System.nanoTime() - start) / 1e9,
                     unlogged ? "(%d bytes, kept out of the log)\n".formatted(result.out.length()) : result.out, result.err));
             return result;
         } catch (TimeoutException e) {
@@ -189,7 +189,7 @@ public final class Tool {
                 process.getInputStream().close();
             }
             var result = new Result(process.waitFor(), "", Files.readString(said));
-            console.detail("$ %s   # exit %d\n%s".formatted(typed, result.exitCode, result.err));
+            console.detail("$ %s\n(exit code %d)\n%s".formatted(typed, result.exitCode, result.err));
             if (broken != null && (result.ok() || result.err.isBlank())) throw broken;
             expectGood(result, arguments);
         } catch (InterruptedException e) {
@@ -253,6 +253,13 @@ public final class Tool {
     /** The command as it could be typed. */
     private String typed(String... arguments) {
         return program.get() + " " + Arrays.stream(arguments).map(Tool::quoted).collect(Collectors.joining(" "));
+    }
+
+    /** A text as a command's input in a shell, where nothing in it is expanded; its last line is {@code end}, or longer where the text has that. */
+    static String hereDocument(String end, String text) {
+        String last = end;
+        while (text.lines().anyMatch(last::equals)) last += "_";
+        return "<<'%s'\n%s\n%1$s".formatted(last, text.stripTrailing());
     }
 
     /** A word as a shell takes it: with anything but plain characters it is quoted. */

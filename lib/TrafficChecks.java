@@ -92,7 +92,7 @@ final class TrafficChecks {
                 .collect(Collectors.toSet());
         if (!answers.keySet().equals(expected))
             throw Problem.failed("expected answers from %s; got %s".formatted(new TreeSet<>(expected), saw),
-                    "%s exec -n %s deploy/%s -- curl -sS %s".formatted(kube.kubectl(), app.namespace(), app.client(), client.url()));
+                    "%s exec -n %s deploy/%s -- curl -sS %s".formatted(kube.kubectl(), app.namespace(), app.client(), Tool.quoted(client.url())));
         return saw;
     }
 

@@ -73,14 +73,11 @@ public final class Vault implements CertificateAuthority {
 
     @Override public Action root() {
         int port = settings.askedVaultPort().orElseGet(this::defaultPort);
-        return new Action("""
+        return new Action(Cacerts.FILES_BY_HAND + """
                 docker network inspect %1$s > /dev/null 2>&1 || docker network create %1$s
-                docker compose --project-name %2$s --file - up --detach <<'EOF'
-                %3$s
-                EOF
+                docker compose --project-name %2$s --file - up --detach %3$s
                 export VAULT_ADDR=http://127.0.0.1:%4$d
                 until curl -s $VAULT_ADDR/v1/sys/health > /dev/null; do sleep 0.2; done
-                umask 077
                 vault operator init -key-shares=1 -key-threshold=1 > vault-init
                 sed -n 's/^Unseal Key 1: //p' vault-init | tr -d '\\n' > unseal-key
                 sed -n 's/^Initial Root Token: //p' vault-init > root-token
@@ -90,7 +87,7 @@ public final class Vault implements CertificateAuthority {
                 vault secrets enable -path=%5$s -max-lease-ttl=%6$s pki
                 vault write -field=certificate %5$s/root/generate/internal common_name=%7$s exclude_cn_from_sans=true \\
                   key_type=ec ttl=%6$s > root-cert.pem"""
-                .formatted(Docker.network(), name, composeFile(port).strip(), port, ROOT, ROOT_LIFE, ROOT_NAME), seen -> {
+                .formatted(Docker.network(), name, Tool.hereDocument("EOF", composeFile(port)), port, ROOT, ROOT_LIFE, ROOT_NAME), seen -> {
             start(seen);
             root = rootCertificate();
         });
@@ -108,7 +105,7 @@ public final class Vault implements CertificateAuthority {
                 vault write -field=certificate %2$s/root/sign-intermediate csr=@%1$s.csr common_name=%3$s locality=%4$s \\
                   exclude_cn_from_sans=true max_path_length=0 ttl=%5$s > %1$s-cert.pem
                 for certificate in %1$s-cert.pem %2$s.pem root-cert.pem; do cat $certificate; echo; done > %1$s-chain.pem
-                """.formatted(cluster, mount(cluster), CACERTS_NAME, cluster.id(), CACERTS_LIFE);
+                """.formatted(cluster.id(), mount(cluster), CACERTS_NAME, cluster.id(), CACERTS_LIFE);
         return new Action(intermediateByHand(cluster) + byHand + Cacerts.byHand(cluster, settings.manifests()), _ -> {
             X509Certificate intermediate = intermediate(cluster);
             Cacerts.install(kube, settings.manifests(), root, () -> {

@@ -42,7 +42,7 @@ record VaultApi(String address, Path token, Console console, String look) {
         if (Files.exists(token)) request.header("X-Vault-Token", Files.readString(token));
         try {
             HttpResponse<String> answer = HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
-            console.detail("$ curl -X %s %s/v1/%s   # %d, %d bytes kept out of the log".formatted(method, address, path,
+            console.detail("$ curl -X %s %s/v1/%s\n(HTTP status %d, %d bytes kept out of the log)".formatted(method, address, path,
                     answer.statusCode(), answer.body().length()));
             return answer;
         } catch (InterruptedException e) {

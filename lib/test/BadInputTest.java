@@ -288,8 +288,9 @@ class BadInputTest {
     @Test void aFolderThatAShellWouldTakeApart() throws IOException {
         String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\n");
         Shell.Result plan = Shell.succeeds("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
-        Shell.run("cd '%s' && kubectl() { :; }; istioctl() { :; }; kind() { :; }; docker() { echo 1; }; openssl() { :; }; %s".formatted(
-                folder, plan.out().replace("set -euo pipefail", "")));
+        String stubs = "for name in kubectl istioctl kind docker openssl sleep; do eval \"$name() { echo 1; }\"; export -f $name; done";
+        Shell.Result run = Shell.run("cd '%s' && %s && %s".formatted(folder, stubs, plan.out().replace("set -euo pipefail", "")));
+        assertTrue(run.out().contains("1"), run.all());
         assertFalse(Files.exists(folder.resolve("pwned")) || Files.exists(Shell.PROJECT.resolve("pwned")), plan.out());
     }
 

@@ -3,28 +3,46 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import java.security.cert.X509Certificate;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The JDK's own validator, and openssl where there is one, are the judges. */
+/** What Certificates makes, reads and refuses; openssl judges too, where it is installed. */
 @Tag("unit")
 class CertificatesTest {
     private final Certificates.Authority root = Certificates.makeRoot();
     private final Certificates.Authority first = Certificates.makeIntermediate(root, new Cluster(1, "so1"));
 
-    @Test void theChainIsValid() throws GeneralSecurityException {
-        var path = CertificateFactory.getInstance("X.509").generateCertPath(List.of(first.certificate()));
-        var parameters = new PKIXParameters(Set.of(new TrustAnchor(root.certificate(), null)));
-        parameters.setRevocationEnabled(false);
-        assertNotNull(CertPathValidator.getInstance("PKIX").validate(path, parameters));
+    @Test void aChainIsValidUnderItsOwnRootAlone() throws GeneralSecurityException {
+        X509Certificate own = first.certificate(), top = root.certificate();
+        Certificates.validate("so1", List.of(own), top, "");
+        Certificates.validate("so1", List.of(own, top), top, "");
+        refused("so1", List.of(own), Certificates.makeRoot().certificate());
+        X509Certificate below = Certificates.makeIntermediate(first, new Cluster(2, "so2")).certificate();
+        refused("an authority that its own authority may not sign", List.of(below, own), top);
+        refused("a chain with a gap", List.of(below), top);
     }
 
-    @Test void anotherRootIsNotTrusted() throws GeneralSecurityException {
-        var path = CertificateFactory.getInstance("X.509").generateCertPath(List.of(first.certificate()));
-        var parameters = new PKIXParameters(Set.of(new TrustAnchor(Certificates.makeRoot().certificate(), null)));
-        parameters.setRevocationEnabled(false);
-        assertThrows(CertPathValidatorException.class, () -> CertPathValidator.getInstance("PKIX").validate(path, parameters));
+    private static void refused(String who, List<X509Certificate> chain, X509Certificate root) {
+        Problem problem = assertThrows(Problem.class, () -> Certificates.validate(who, chain, root, "ask"), who);
+        assertTrue(problem.getMessage().startsWith(who + " does not chain to "), problem.getMessage());
+    }
+
+    @Test void whatIsWrittenAsPemIsReadAgain() throws Exception {
+        String both = Certificates.pem(first.certificate()) + "and a word between\n" + Certificates.pem(root.certificate());
+        assertEquals(List.of(first.certificate(), root.certificate()), Certificates.readChain(both));
+        assertEquals(root.certificate(), Certificates.readCertificate(Certificates.pem(root.certificate())));
+        assertEquals(first.key(), Certificates.readKey(Certificates.pem(first.key())));
+    }
+
+    @Test void aServersCertificateIsForItsNameAndNoAuthority() throws Exception {
+        Map<String, String> data = Certificates.forServer("cert", "webhook.metallb-system.svc");
+        X509Certificate server = Certificates.readCertificate(Certificates.decode(data.get("tls.crt")));
+        Certificates.validate("webhook", List.of(server), Certificates.readCertificate(Certificates.decode(data.get("ca.crt"))), "");
+        assertEquals(List.of(List.of(2, "webhook.metallb-system.svc")), List.copyOf(server.getSubjectAlternativeNames()));
+        assertEquals(-1, server.getBasicConstraints());
+        assertTrue(Certificates.decode(data.get("ca.key")).startsWith("-----BEGIN RSA PRIVATE KEY-----"), "cert-controller reads PKCS #1");
     }
 
     @Test void usagesAndLifetimesAreThoseOfAnAuthority() throws GeneralSecurityException {

@@ -5,25 +5,25 @@ import static org.junit.jupiter.api.Assertions.*;
 import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The whole path on real clusters, with the commands copied from README. One demo serves all tests, in order. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class DemoTest {
-    private static final Map<String, String> OWN = Shell.ownFolders();
-    private static final Path KUBECONFIG = Path.of(OWN.get("KUBECONFIG")), STATE = Path.of(OWN.get("XDG_STATE_HOME"));
-    private static String containersBefore, volumesBefore, rootBefore;
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
+    private static final Map<String, String> OWN = DEMO.environment;
+    private static final Path KUBECONFIG = DEMO.kubeconfig(), STATE = DEMO.folder();
+    private static String rootBefore;
 
-    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
-    /** The one command of README's shell blocks that has these words. */
+    /** The one command of README's shell blocks that is these words, or else has them. */
     static String readme(String words) throws IOException {
         List<String> found = new ArrayList<>();
         boolean inside = false;
@@ -31,28 +31,16 @@ class DemoTest {
             if (line.startsWith("```")) inside = line.equals("```shell");
             else if (inside && line.contains(words)) found.add(line);
         }
+        if (found.contains(words)) return words;
         assertEquals(1, found.size(), "commands in README with '%s': %s".formatted(words, found));
-        return found.getFirst().replaceFirst("\\s+#.*", "");
-    }
-
-    @BeforeAll static void nothingOfOursIsThere() {
-        String there = Shell.run("docker ps -a --filter label=io.x-k8s.kind.cluster --format '{{.Label \"io.x-k8s.kind.cluster\"}}'").out();
-        assertFalse(there.lines().anyMatch(l -> l.matches("so[1-3]")),
-                "a demo stands already; its clusters would be taken for the tests' own. First: jbang Teardown.java");
-        containersBefore = Shell.run("docker ps -aq | sort").out();
-        volumesBefore = Shell.run("docker volume ls -q | grep -v ^kind-demo-images- | sort").out();
-    }
-
-    @AfterAll static void leaveNothing() {
-        // a demo that stood before is not the tests' own
-        if (containersBefore != null) Shell.run("jbang Teardown.java", OWN);
+        return found.getFirst();
     }
 
     @Test @Order(1) void thePlanNeedsNoEngine() throws IOException {
         var noEngine = new HashMap<>(OWN);
         noEngine.put("DOCKER_HOST", "unix:///no/engine.sock");
-        Shell.Result plan = Shell.succeeds(readme("--dry-run"), noEngine);
-        assertEquals(0, Shell.run("bash -n <<'PLAN'\n" + plan.out() + "\nPLAN").exitCode(), "the plan is no valid shell");
+        Shell.Result plan = Shell.succeeds(readme("jbang KindDemo.java --dry-run"), noEngine);
+        assertEquals("", Shell.run(plan.out().replaceFirst("^bash ", "bash -n ")).all(), "the plan is no valid shell");
         for (String words : List.of("kind create cluster --name so2", "istioctl create-remote-secret --context kind-so1", "metallb-native",
                 "openssl")) assertTrue(plan.out().contains(words), words);
     }
@@ -81,7 +69,7 @@ class DemoTest {
     /** Goes on from what the interrupted run left. */
     @Test @Order(3) void oneCommandStandsItUp() throws IOException {
         succeeds("jbang build KindDemo.java");
-        Shell.Result demo = succeeds(readme("jbang KindDemo.java   #") + " --timings");
+        Shell.Result demo = succeeds(readme("jbang KindDemo.java") + " --timings");
         System.out.println("KindDemo, first run: " + demo.took().toSeconds() + " s\n" + demo.out());
         assertTrue(demo.out().contains("http://localhost:32011/hello") && demo.out().contains("jbang Verify.java"), demo.out());
         assertFalse(demo.out().contains("✓"), "progress belongs to stderr");
@@ -89,7 +77,7 @@ class DemoTest {
     }
 
     @Test @Order(4) void verifyProvesIt() throws IOException {
-        Shell.Result verify = succeeds(readme("jbang Verify.java   #"));
+        Shell.Result verify = succeeds(readme("jbang Verify.java"));
         System.out.println("Verify: " + verify.took().toMillis() + " ms");
         for (String words : List.of("same-root", "so1: who-answers: {so1=40} of 40", "so2: who-answers: {so2=40} of 40",
                 "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n" + verify.out());
@@ -106,7 +94,7 @@ class DemoTest {
     @Test @Order(5) void experimentsHoldAndLeaveNothing() throws IOException {
         String before = made(), containers = Shell.run("docker ps -aq | sort").out();
         Path report = STATE.resolve("report.html");
-        Shell.Result all = succeeds(readme("--experiments   #") + " -o json --report " + report);
+        Shell.Result all = succeeds(readme("jbang Verify.java --experiments") + " -o json --report " + report);
         System.out.println("All experiments: " + all.took().toSeconds() + " s\n" + all.err());
         JsonNode found = new ObjectMapper().readTree(all.out());
         assertTrue(found.path("works").asBoolean());
@@ -264,11 +252,10 @@ class DemoTest {
     @Test @Order(15) void teardownLeavesNothing() throws IOException {
         assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("clusters [so1, so2]"));
         succeeds("docker inspect so1-control-plane so2-control-plane");
-        Shell.Result teardown = succeeds(readme("jbang Teardown.java   #"));
+        Shell.Result teardown = succeeds(readme("jbang Teardown.java"));
         System.out.println("Teardown: " + teardown.took().toMillis() + " ms");
         assertTrue(teardown.out().contains("so1") && teardown.out().contains("so2"), teardown.out());
-        assertEquals(containersBefore, Shell.run("docker ps -aq | sort").out());
-        assertEquals(volumesBefore, Shell.run("docker volume ls -q | grep -v ^kind-demo-images- | sort").out());
+        assertEquals(DEMO.before(), OwnDemo.existing());
         assertFalse(Files.exists(STATE.resolve("kind-demo/so")));
         var kubeconfig = new Kubeconfig(List.of(KUBECONFIG));
         assertFalse(kubeconfig.has("kind-so1") || kubeconfig.has("kind-so2"));

@@ -7,6 +7,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The mesh in clusters that kind made plainly, with a load balancer that is the test's own: put in, and taken out again. */
@@ -15,12 +16,11 @@ class ExistingClustersTest {
     private static final List<String> CLUSTERS = List.of("east", "west");
     private static final String BOTH = " --contexts kind-east,kind-west";
     @TempDir private static Path folder;
-    private static Map<String, String> own;
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
 
-    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, own); }
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
     @BeforeAll static void plainClustersWithALoadBalancer() throws IOException {
-        own = Map.of("KUBECONFIG", folder.resolve("config").toString(), "XDG_STATE_HOME", folder.toString());
         Set<String> images = new TreeSet<>(IstioSettings.PINNED.images());
         images.addAll(MetalLb.images());
         Manifests manifests = new Manifests(null);
@@ -42,7 +42,7 @@ class ExistingClustersTest {
         }
     }
 
-    @AfterAll static void down() { CLUSTERS.forEach(c -> Shell.run("kind delete cluster --name " + c, own)); }
+    @AfterAll static void down() { CLUSTERS.forEach(c -> DEMO.run("kind delete cluster --name " + c)); }
 
     /** All that a user could miss, or find left behind, by name. */
     private static String all(String cluster) {
@@ -56,7 +56,7 @@ class ExistingClustersTest {
 
         succeeds("kubectl --context kind-west create namespace other && kubectl --context kind-west -n other create deployment istiod --image none "
                 + "--replicas 0");
-        Shell.Result refused = Shell.run("jbang KindDemo.java" + BOTH, own);
+        Shell.Result refused = DEMO.run("jbang KindDemo.java" + BOTH);
         assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
         assertTrue(refused.err().contains("kind-west has an Istio that the demo did not install, in [other]"), refused.err());
         succeeds("kubectl --context kind-west delete namespace other");
@@ -72,7 +72,7 @@ class ExistingClustersTest {
         assertEquals(east, all("east"));
         assertEquals(west, all("west"));
         assertEquals(current, succeeds("kubectl config current-context").out());
-        assertFalse(Files.exists(folder.resolve("kind-demo/contexts+kind-east+kind-west")));
+        assertFalse(Files.exists(DEMO.folder().resolve("kind-demo/contexts+kind-east+kind-west")));
         succeeds("jbang Teardown.java" + BOTH);
     }
 }

@@ -3,18 +3,16 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Steps that fail for real: what was last seen is told, diagnostics are left, without secrets, and the next run goes on. */
 @Tag("long")
 class FailureTest {
-    private final Map<String, String> own = Shell.ownFolders();
+    @RegisterExtension final OwnDemo demo = new OwnDemo();
     @TempDir Path folder;
-
-    @AfterEach void down() { Shell.run("jbang Teardown.java", own); }
 
     /** A copy of the manifests with one change. */
     private String manifests(String file, String what, String by) throws IOException {
@@ -25,13 +23,13 @@ class FailureTest {
         return " --manifests '%s'".formatted(copy);
     }
 
-    private void fails(Shell.Result demo, String... words) throws IOException {
-        System.out.println(demo.err());
-        assertEquals(Problem.FAILED, demo.exitCode(), demo.all());
-        for (String w : words) assertTrue(demo.err().contains(w), "expected '%s' in\n%s".formatted(w, demo.err()));
-        assertFalse(demo.err().contains("\tat ") || demo.err().contains("this is a defect"), demo.err());
-        Path diagnostics = Path.of(own.get("XDG_STATE_HOME")).resolve("kind-demo/so/diagnostics");
-        assertTrue(demo.err().contains("diagnostics, without secrets, are in " + diagnostics), demo.err());
+    private void fails(Shell.Result run, String... words) throws IOException {
+        System.out.println(run.err());
+        assertEquals(Problem.FAILED, run.exitCode(), run.all());
+        for (String w : words) assertTrue(run.err().contains(w), "expected '%s' in\n%s".formatted(w, run.err()));
+        assertFalse(run.err().contains("\tat ") || run.err().contains("this is a defect"), run.err());
+        Path diagnostics = demo.state().resolve("diagnostics");
+        assertTrue(run.err().contains("diagnostics, without secrets, are in " + diagnostics), run.err());
         for (String file : List.of("versions.txt", "timings.txt", "log.txt", "so1/pods.yaml", "so1/events.txt",
                 "so1/node-so1-control-plane.txt"))
             assertTrue(Files.size(diagnostics.resolve(file)) > 0, file);
@@ -43,23 +41,21 @@ class FailureTest {
         Process other = new ProcessBuilder("bash", "-c",
                 "until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null\n" + trouble).start();
         try {
-            fails(Shell.run("jbang KindDemo.java", own), words);
+            fails(demo.run("jbang KindDemo.java"), words);
         } finally {
             other.destroy();
         }
     }
 
-    private void succeeds(String command) { Shell.succeeds(command, own); }
-
     @Test void anImageThatCannotBePulled() throws IOException {
-        fails(Shell.run("jbang KindDemo.java" + manifests("apps/sleep.yaml", "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always"),
-                own), "sample app", "ImagePullBackOff", "Failed: ", "docker.io/curlimages/curl");
-        succeeds("jbang KindDemo.java");
-        succeeds("jbang Verify.java");
+        fails(demo.run("jbang KindDemo.java" + manifests("apps/sleep.yaml", "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always")),
+                "sample app", "ImagePullBackOff", "Failed: ", "docker.io/curlimages/curl");
+        demo.succeeds("jbang KindDemo.java");
+        demo.succeeds("jbang Verify.java");
     }
 
     @Test void anIstiodThatCrashes() throws IOException {
-        fails(Shell.run("jbang KindDemo.java" + manifests("istio/istio.yaml", "  components:\n", """
+        fails(demo.run("jbang KindDemo.java" + manifests("istio/istio.yaml", "  components:\n", """
                   components:
                     pilot:
                       k8s:
@@ -68,31 +64,31 @@ class FailureTest {
                           name: istiod
                           patches:
                           - {path: "spec.template.spec.containers.[name:discovery].args.[0]", value: no-such-command}
-                """), own),
+                """)),
                 "istiod", "CrashLoopBackOff", "BackOff", "last lines of discovery");
-        succeeds("jbang KindDemo.java");
-        succeeds("jbang Verify.java");
+        demo.succeeds("jbang KindDemo.java");
+        demo.succeeds("jbang Verify.java");
     }
 
     @Test void aNodeThatIsNotReady() throws IOException {
         failsAfter("docker exec so1-control-plane systemctl stop kubelet", "so1: ",
                 "node so1-control-plane: not Ready: Kubelet stopped posting node status");
-        succeeds("docker exec so1-control-plane systemctl start kubelet");
-        succeeds("jbang KindDemo.java");
-        succeeds("jbang Verify.java --wait 60");
+        demo.succeeds("docker exec so1-control-plane systemctl start kubelet");
+        demo.succeeds("jbang KindDemo.java");
+        demo.succeeds("jbang Verify.java --wait 60");
     }
 
     /** The kubelet is told to call its disk full; https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/ */
     @Test void aNodeWithoutRoomOnItsDisk() throws IOException {
-        fails(Shell.run("jbang KindDemo.java --clusters 1" + manifests("kind/cluster.yaml", "networking:\n", """
+        fails(demo.run("jbang KindDemo.java --clusters 1" + manifests("kind/cluster.yaml", "networking:\n", """
                 kubeadmConfigPatches:
                 - |
                   kind: KubeletConfiguration
                   evictionHard: {nodefs.available: "99.9%"}
                 networking:
-                """), own),
+                """)),
                 "so1: ", "node so1-control-plane: DiskPressure: kubelet has disk pressure", "FailedScheduling", "untolerated taint");
-        Shell.Result verify = Shell.run("jbang Verify.java --wait 0", own);
+        Shell.Result verify = demo.run("jbang Verify.java --wait 0");
         assertTrue(verify.out().contains("nodes-ready: node so1-control-plane: DiskPressure"), verify.out());
     }
 
@@ -111,14 +107,14 @@ class FailureTest {
                   admissionReviewVersions: [v1]
                 WEBHOOK
                 """, "so1: sample app", "Deployment ", "failed calling webhook \"refuses.example.com\"");
-        succeeds("kubectl --context kind-so1 delete validatingwebhookconfiguration refuses && jbang KindDemo.java");
-        succeeds("jbang Verify.java");
+        demo.succeeds("kubectl --context kind-so1 delete validatingwebhookconfiguration refuses && jbang KindDemo.java");
+        demo.succeeds("jbang Verify.java");
     }
 
     @Test void anApiServerThatGoesMidWay() throws IOException {
         failsAfter("docker exec so1-control-plane mv /etc/kubernetes/manifests/kube-apiserver.yaml /kind/", "so1: ", "API server");
-        succeeds("docker exec so1-control-plane mv /kind/kube-apiserver.yaml /etc/kubernetes/manifests/");
-        succeeds("jbang KindDemo.java");
-        succeeds("jbang Verify.java");
+        demo.succeeds("docker exec so1-control-plane mv /kind/kube-apiserver.yaml /etc/kubernetes/manifests/");
+        demo.succeeds("jbang KindDemo.java");
+        demo.succeeds("jbang Verify.java");
     }
 }

@@ -8,26 +8,27 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A machine that has neither kind nor istioctl, and a mirror of upstream's servers. */
 class FetchTest {
+    @RegisterExtension final OwnDemo demo = new OwnDemo();
     @TempDir Path folder;
     private Mirror upstream;
-    private final Map<String, String> own = new HashMap<>(Shell.ownFolders());
 
     @BeforeEach void start() throws Exception {
         upstream = Upstream.ofThisMachine();
         String path = Upstream.pathWithout(folder);
         assumeTrue(Shell.run("command -v kind || command -v istioctl", Map.of("PATH", path)).exitCode() != 0,
                 "kind or istioctl is where the system's own programs are");
-        own.putAll(Shell.SAME_JBANG);
-        own.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "" + upstream.address()));
+        demo.environment.putAll(Shell.SAME_JBANG);
+        demo.environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "" + upstream.address()));
     }
 
     @AfterEach void stop() { upstream.close(); }
 
-    private Shell.Result succeeds(String command) { return Shell.succeeds(command, own); }
+    private Shell.Result succeeds(String command) { return demo.succeeds(command); }
 
     private static Path in(Path cache, Program.Known program) { return program.installed(cache.resolve("kind-demo")); }
 
@@ -44,22 +45,18 @@ class FetchTest {
 
     @Test @Tag("long") void theDemoStandsUpOnWhatIsFetched() throws IOException {
         Path cache = folder.resolve("cache");
-        try {
-            Shell.Result demo = succeeds("jbang KindDemo.java --verbose");
-            for (var program : List.of(Kind.PROGRAM, Istioctl.program(Versions.ISTIO))) {
-                assertTrue(demo.err().contains("✓ " + program.name()) && demo.err().contains(in(cache, program) + " "), demo.err());
-                assertTrue(demo.err().contains("as published in " + upstream.address()), demo.err());
-            }
-            int asked = upstream.asked.size();
-            upstream.close();
-            assertTrue(succeeds("jbang Verify.java").out().contains("The mesh works."));
-            succeeds("jbang KindDemo.java");
-            assertEquals(asked, upstream.asked.size());
-            try (Stream<Path> files = Files.walk(cache)) {
-                assertEquals(List.of(), files.filter(f -> f.toString().matches(".*\\.(part|new)")).toList());
-            }
-        } finally {
-            Shell.run("jbang Teardown.java", own);
+        Shell.Result made = succeeds("jbang KindDemo.java --verbose");
+        for (var program : List.of(Kind.PROGRAM, Istioctl.program(Versions.ISTIO))) {
+            assertTrue(made.err().contains("✓ " + program.name()) && made.err().contains(in(cache, program) + " "), made.err());
+            assertTrue(made.err().contains("as published in " + upstream.address()), made.err());
+        }
+        int asked = upstream.asked.size();
+        upstream.close();
+        assertTrue(succeeds("jbang Verify.java").out().contains("The mesh works."));
+        succeeds("jbang KindDemo.java");
+        assertEquals(asked, upstream.asked.size());
+        try (Stream<Path> files = Files.walk(cache)) {
+            assertEquals(List.of(), files.filter(f -> f.toString().matches(".*\\.(part|new)")).toList());
         }
     }
 }

@@ -6,17 +6,18 @@ import module java.base;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Ends KindDemo at moments all over its run, and runs it again: it goes on, and ends where an undisturbed run does. DemoTest has a short form. */
 @Tag("long")
 class InterruptionTest {
-    private final Map<String, String> own = Shell.ownFolders();
+    @RegisterExtension final OwnDemo demo = new OwnDemo();
     private final String mark = "KIND_DEMO_TEST=" + UUID.randomUUID();
     private String foreignBefore;
 
-    private Shell.Result succeeds(String command) { return Shell.succeeds(command, own); }
+    private Shell.Result succeeds(String command) { return demo.succeeds(command); }
 
     /** What is not ours: a container that stands for another kind cluster, a volume, a network, and what the kubeconfig names. */
     private String foreign() {
@@ -27,7 +28,6 @@ class InterruptionTest {
     }
 
     @BeforeEach void fresh() {
-        assertEquals("", Shell.run("docker ps -aq --filter name=^so[12]-").out(), "a demo stands already; first: jbang Teardown.java");
         Shell.run("jbang build KindDemo.java");
         succeeds("docker volume create canary && docker network create canary && docker run --detach --rm --name canary"
                 + " --volume canary:/canary --network canary --label io.x-k8s.kind.cluster=other"
@@ -50,8 +50,8 @@ class InterruptionTest {
     @ParameterizedTest
     @CsvSource({"1,KILL", "2,INT", "4,KILL", "6,INT", "8,KILL", "11,INT", "14,KILL", "18,INT", "22,KILL", "27,INT", "33,KILL", "40,INT"})
     void atAnyMoment(int seconds, String signal) {
-        Shell.Result first = Shell.run("env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java".formatted(mark,
-                signal, seconds), own);
+        Shell.Result first = demo.run("env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java".formatted(mark,
+                signal, seconds));
         // on a slow machine the script itself may not have begun
         if (signal.equals("INT") && first.err().contains("Istio multi-primary")) {
             assertEquals(Problem.INTERRUPTED, first.exitCode(), first.all());

@@ -6,58 +6,42 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import module java.base;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.security.cert.X509Certificate;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
-import picocli.CommandLine;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** A mesh of which a real Vault signs every workload, through cert-manager and istio-csr, from KindDemo to Teardown. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class IstioCsrMeshTest {
-    private static final Map<String, String> OWN = Shell.ownFolders();
-    private static final Path STATE = Path.of(OWN.get("XDG_STATE_HOME")).resolve("kind-demo/so");
-    private static final String THERE = "docker ps -aq | sort; docker volume ls -q | grep -v ^kind-demo-images- | sort",
-            PODS = "for i in 1 2; do kubectl --context kind-so$i get pods -A --no-headers -o custom-columns=:.metadata.uid | sort; done",
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
+    private static final Path STATE = DEMO.state();
+    private static final String PODS = "for i in 1 2; do kubectl --context kind-so$i get pods -A --no-headers -o custom-columns=:.metadata.uid | sort; done",
             ADDRESS = "docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' so-vault";
-    private static String before;
 
-    @CommandLine.Command(name = "Probe")
-    private static final class Probe extends Script {
-        @Override protected int run() {
-            Docker docker = new Docker(settings.console());
-            IstioCsr authority = new IstioCsr(settings, docker);
-            Set<String> absent = new TreeSet<>(authority.images());
-            absent.removeAll(docker.present(authority.images()).keySet());
-            assumeTrue(absent.isEmpty(), () -> "skipped: image %s absent".formatted(String.join(", ", absent)));
-            try {
-                new CertManager(settings).checkUpstream();
-            } catch (Problem p) {
-                assumeTrue(false, "skipped: " + p.getMessage());
-            }
-            return 0;
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
+
+    @BeforeAll static void whatItNeedsIsHere() {
+        Settings settings = Probe.settings();
+        Docker docker = new Docker(settings.console());
+        List<String> images = new IstioCsr(settings, docker).images();
+        Set<String> absent = new TreeSet<>(images);
+        absent.removeAll(docker.present(images).keySet());
+        assumeTrue(absent.isEmpty(), () -> "skipped: image %s absent".formatted(String.join(", ", absent)));
+        try {
+            new CertManager(settings).checkUpstream();
+        } catch (Problem p) {
+            assumeTrue(false, "skipped: " + p.getMessage());
         }
     }
 
-    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
-
-    @BeforeAll static void whatItNeedsIsThereAndNothingOfOurs() {
-        Probe probe = new Probe();
-        new CommandLine(probe).parseArgs();
-        probe.run();
-        assertEquals("", Shell.run("docker ps -aq --filter name=^so[1-3]- --filter name=^so-vault$").out(), "first: jbang Teardown.java");
-        before = Shell.run(THERE).out();
-    }
-
-    @AfterAll static void leaveNothing() { Shell.run("jbang Teardown.java", OWN); }
-
     @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
         succeeds("jbang build KindDemo.java");
-        VaultMeshTest.standsUnseen(OWN, DemoTest.readme("jbang KindDemo.java --ca istio-csr") + " --timings",
+        VaultMeshTest.standsUnseen(DEMO, DemoTest.readme("jbang KindDemo.java --ca istio-csr") + " --timings",
                 "for i in 1 2; do kubectl --context kind-so$i logs -n istio-system deploy/cert-manager-istio-csr; "
                 + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault");
     }
@@ -96,14 +80,14 @@ class IstioCsrMeshTest {
     }
 
     @Test @Order(4) void anotherAuthorityIsRefused() {
-        String there = Shell.run(THERE).out();
+        String there = OwnDemo.existing();
         for (String other : List.of("local", "vault")) {
-            Shell.Result refused = Shell.run("jbang KindDemo.java --ca " + other, OWN);
+            Shell.Result refused = DEMO.run("jbang KindDemo.java --ca " + other);
             assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains("the demo was made with --ca istio-csr") && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }
-        assertEquals(there, Shell.run(THERE).out());
+        assertEquals(there, OwnDemo.existing());
     }
 
     @Test @Order(5) void anotherRunKeepsAll() {
@@ -144,7 +128,7 @@ class IstioCsrMeshTest {
 
     @Test @Order(7) void teardownLeavesNothing() {
         assertTrue(succeeds("jbang Teardown.java").out().contains("removed [so1, so2, so-vault]"));
-        assertEquals(before, Shell.run(THERE).out());
+        assertEquals(DEMO.before(), OwnDemo.existing());
         assertFalse(Files.exists(STATE));
     }
 }

@@ -56,41 +56,38 @@ class OfflineTest {
     private static String inside(String command) { return "nsenter --net=/run/netns/%s %s".formatted(NAMESPACE, command); }
 
     /** What a user types on the machine that can reach nothing. */
-    private Shell.Result there(String command) {
-        return Shell.run(inside("env --unset KIND_DEMO_NODE_IMAGE --unset KIND_DEMO_ASSETS --unset KIND_DEMO_MIRROR " + command), offline);
+    private static String there(String command) {
+        return inside("env --unset KIND_DEMO_NODE_IMAGE --unset KIND_DEMO_ASSETS --unset KIND_DEMO_MIRROR " + command);
     }
 
-    private static Shell.Result good(Shell.Result result) {
-        assertEquals(0, result.exitCode(), result.all());
-        return result;
-    }
+    private Shell.Result succeedsThere(String command) { return Shell.succeeds(there(command), offline); }
 
     @Test void theDemoIsMadeFromABundleAlone() throws Exception {
         Path archive = folder.resolve("demo.tar.zst");
         try (Mirror upstream = Upstream.ofThisMachine()) {
             online.put("KIND_DEMO_MIRROR", "" + upstream.address());
-            Shell.Result made = good(Shell.run("jbang KindDemo.java --bundle " + archive, online));
+            Shell.Result made = Shell.succeeds("jbang KindDemo.java --bundle " + archive, online);
             System.out.printf("bundle: %d MB in %d s%n", Files.size(archive) / 1_000_000, made.took().toSeconds());
         }
         assertEquals("", Shell.run("ls %s | grep -e part -e new".formatted(folder)).out(), "nothing is left of the making");
-        assertEquals("", good(Shell.run("docker image ls --quiet", offline)).out(), "the engine must be empty");
+        assertEquals("", Shell.succeeds("docker image ls --quiet", offline).out(), "the engine must be empty");
         assertNotEquals(0, Shell.run(inside("curl --max-time 3 http://1.1.1.1")).exitCode(), "the network must be none");
 
-        Shell.Result without = there("jbang KindDemo.java");
+        Shell.Result without = Shell.run(there("jbang KindDemo.java"), offline);
         assertEquals(Problem.UNFIT, without.exitCode(), without.all());
 
-        String preflight = good(there("jbang Verify.java --preflight --offline " + archive)).out();
+        String preflight = succeedsThere("jbang Verify.java --preflight --offline " + archive).out();
         assertTrue(preflight.contains("in the bundle or in the engine"), preflight);
-        Shell.Result demo = good(there("jbang KindDemo.java --timings --offline " + archive));
+        Shell.Result demo = succeedsThere("jbang KindDemo.java --timings --offline " + archive);
         System.out.printf("KindDemo --offline: %d s%n%s", demo.took().toSeconds(), demo.out());
-        assertTrue(good(there("jbang Verify.java")).out().contains("The mesh works."));
+        assertTrue(succeedsThere("jbang Verify.java").out().contains("The mesh works."));
 
         Path unpacked = Files.createDirectory(folder.resolve("demo"));
         try (InputStream in = new ZstdInputStream(Files.newInputStream(archive))) {
             new Tool("tar", "", new Console(false)).from(Duration.ofMinutes(2), in, "-x", "-C", unpacked.toString());
         }
-        Shell.Result again = good(there("jbang KindDemo.java --offline " + unpacked));
+        Shell.Result again = succeedsThere("jbang KindDemo.java --offline " + unpacked);
         System.out.printf("again, from a folder, all being there: %d s%n", again.took().toSeconds());
-        good(there("jbang Teardown.java"));
+        succeedsThere("jbang Teardown.java");
     }
 }

@@ -1,7 +1,6 @@
 package lib;
 
 import static org.junit.jupiter.api.Assertions.*;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import module java.base;
 import org.junit.jupiter.api.Tag;
@@ -9,26 +8,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.provider.ValueSource;
-import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
 @Tag("unit")
 class OptionsTest {
-    @CommandLine.Command(name = "Probe")
-    private static final class Probe extends Script {
-        Mesh mesh;
-
-        @Override protected int run() {
-            mesh = settings.mesh();
-            return 0;
-        }
-    }
-
-    private static int exitCode(Probe probe, String... arguments) {
-        return Script.commandLine(probe).setErr(new PrintWriter(Writer.nullWriter())).setOut(new PrintWriter(Writer.nullWriter()))
-                .execute(arguments);
-    }
-
     @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1", "--workers 10",
             "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
         "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all", "--assets /nowhere/at/all",
@@ -38,7 +21,7 @@ class OptionsTest {
             "--istio-set =x", "--istio-values /nowhere/at/all"})
     void whatCannotBeMeantIsRefused(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
-        assertEquals(Problem.USAGE, exitCode(new Probe(), words));
+        assertEquals(Problem.USAGE, new Probe().exitCode(words));
     }
 
     /** README's table of the shared options is picocli's model: each with its value, its variable and its default, and no other. */
@@ -67,7 +50,7 @@ class OptionsTest {
 
     @Test void theMeshFollowsTheOptions() {
         Probe probe = new Probe();
-        assertEquals(0, exitCode(probe, "--clusters", "3", "--name-prefix", "demo"));
+        assertEquals(0, probe.exitCode("--clusters", "3", "--name-prefix", "demo"));
         assertEquals(List.of("demo1", "demo2", "demo3"), probe.mesh.clusters().stream().map(Cluster::name).toList());
         Cluster third = probe.mesh.clusters().getLast();
         assertEquals(List.of("kind-demo3", "istio-demo3", "network3", "region3"),
@@ -77,7 +60,7 @@ class OptionsTest {
 
     @Test void whoSignsIsNamedAsItsProject() {
         Probe probe = new Probe();
-        assertEquals(0, exitCode(probe, "--ca", "istio-csr"));
+        assertEquals(0, probe.exitCode("--ca", "istio-csr"));
         assertEquals(CertificateAuthority.Choice.istioCsr, probe.settings.ca());
     }
 
@@ -99,15 +82,13 @@ class OptionsTest {
         assertEquals(IstioSettings.PINNED, IstioSettings.kept(state).orElseThrow());
     }
 
+    /** Run as a script, with variables of its own: the tests' may have this one or not. */
     @Test void whatIsTypedCountsForMoreThanTheEnvironment() {
-        String set = System.getenv("KIND_DEMO_NODE_IMAGE");
-        assumeTrue(set != null, "KIND_DEMO_NODE_IMAGE is not set");
-        Probe probe = new Probe();
-        assertEquals(0, exitCode(probe, "--kubernetes-version", "v9.8.7"));
-        assertEquals("kindest/node:v9.8.7", probe.settings.nodeImage());
-        probe = new Probe();
-        assertEquals(0, exitCode(probe));
-        assertEquals(set, probe.settings.nodeImage());
+        Map<String, String> environment = Map.of("KIND_DEMO_NODE_IMAGE", "kindest/node:v1.2.3");
+        String plan = "jbang KindDemo.java --dry-run ", create = "kind create cluster --name so1 --image ";
+        assertTrue(Shell.succeeds(plan, environment).out().contains(create + "kindest/node:v1.2.3 "));
+        assertTrue(Shell.succeeds(plan + "--kubernetes-version v9.8.7", environment).out().contains(create + "kindest/node:v9.8.7 "));
+        assertTrue(Shell.succeeds(plan + "--node-image a/b:c", environment).out().contains(create + "a/b:c "));
     }
 
     @Test void imagesOfOlderReleasesAreElsewhere() {

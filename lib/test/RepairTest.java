@@ -3,17 +3,17 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Nodes that were restarted, got other addresses, or were deleted: KindDemo mends the demo, and Verify passes. DemoTest has a short form. */
 @Tag("long")
 class RepairTest {
-    private final Map<String, String> own = new HashMap<>(Shell.ownFolders());
+    @RegisterExtension final OwnDemo demo = new OwnDemo();
     private static final String BOTH = "so1-control-plane so2-control-plane";
 
-    private Shell.Result succeeds(String command) { return Shell.succeeds(command, own); }
+    private Shell.Result succeeds(String command) { return demo.succeeds(command); }
 
     private String gateways() {
         return succeeds("for i in 1 2; do kubectl --context kind-so$i get service -n istio-system istio-eastwestgateway"
@@ -22,18 +22,13 @@ class RepairTest {
 
     /** Runs KindDemo and Verify on what was broken, and tells how long both took. */
     private String mended(String what) {
-        Shell.Result demo = succeeds("jbang KindDemo.java");
+        Shell.Result mended = succeeds("jbang KindDemo.java");
         Shell.Result verify = succeeds("jbang Verify.java --wait 60");
-        System.out.printf("%s: mended in %d s, verified in %d s%n", what, demo.took().toSeconds(), verify.took().toSeconds());
-        return demo.err();
+        System.out.printf("%s: mended in %d s, verified in %d s%n", what, mended.took().toSeconds(), verify.took().toSeconds());
+        return mended.err();
     }
 
-    private void up(String options) {
-        assertEquals("", Shell.run("docker ps -aq --filter name=^so[1-3]-").out(), "a demo stands already; first: jbang Teardown.java");
-        succeeds("jbang KindDemo.java " + options);
-    }
-
-    @AfterEach void down() { Shell.run("jbang Teardown.java", own); }
+    private void up(String options) { succeeds("jbang KindDemo.java " + options); }
 
     /** What an engine's restart does to the nodes, and worse: they come up in the other order. */
     @Test void swappedAddressesThenADeletedControlPlane() {
@@ -44,7 +39,7 @@ class RepairTest {
         assertEquals(gatewaysBefore, gateways());
 
         succeeds("docker rm --force --volumes so2-control-plane");
-        Shell.Result verify = Shell.run("jbang Verify.java --wait 0", own);
+        Shell.Result verify = demo.run("jbang Verify.java --wait 0");
         assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
         assertTrue(verify.out().contains("so2: reachable: its container so2-control-plane is gone"), verify.out());
         String said = mended("a deleted control plane");
@@ -62,7 +57,7 @@ class RepairTest {
     @Test void aDeletedWorker() {
         up("--workers 2");
         succeeds("docker rm --force --volumes so1-worker2");
-        Shell.Result asked = Shell.run("jbang KindDemo.java --workers 2", own);
+        Shell.Result asked = demo.run("jbang KindDemo.java --workers 2");
         assertEquals(Problem.UNFIT, asked.exitCode(), asked.all());
         assertTrue(asked.err().contains("so1 has 1 workers, not 2"), asked.err());
         String said = mended("a deleted worker");
@@ -72,7 +67,7 @@ class RepairTest {
     /** Who takes an address that a gateway has gets it; the gateway moves, and no other does. Docker lets one choose on an own subnet. */
     @Test void aContainerAmidTheLoadBalancersAddresses() {
         succeeds("docker network create --subnet 10.213.0.0/16 amid");
-        own.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", "amid");
+        demo.environment.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", "amid");
         try {
             up("");
             String[] before = gateways().split(" ");
@@ -83,7 +78,7 @@ class RepairTest {
             assertNotEquals(before[0], after[0]);
             assertEquals(before[1], after[1]);
         } finally {
-            Shell.run("docker rm --force amid; jbang Teardown.java; docker network rm amid", own);
+            demo.run("docker rm --force amid; jbang Teardown.java; docker network rm amid");
         }
     }
 }

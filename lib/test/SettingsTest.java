@@ -3,27 +3,27 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Other settings on a demo that stands: applied, or refused before anything is made. */
 @Tag("long")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class SettingsTest {
-    private static final Map<String, String> OWN = Shell.ownFolders();
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
     @TempDir Path folder;
 
-    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
     private static void refused(String words, String options) {
         String before = pods("get pods -A -o name");
-        Shell.Result result = Shell.run("jbang KindDemo.java " + options, OWN);
+        Shell.Result result = DEMO.run("jbang KindDemo.java " + options);
         assertEquals(Problem.UNFIT, result.exitCode(), result.all());
         assertTrue(result.err().contains(words) && result.err().contains("→ "), result.err());
         assertEquals(before, pods("get pods -A -o name"));
@@ -36,8 +36,6 @@ class SettingsTest {
     }
 
     @BeforeAll static void up() { succeeds("jbang KindDemo.java"); }
-
-    @AfterAll static void down() { Shell.run("jbang Teardown.java", OWN); }
 
     @Test @Order(1) void whatKindCannotChangeIsRefused() {
         refused("so1 has 0 workers, not 1, and kind cannot change that", "--workers 1");

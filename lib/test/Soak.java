@@ -72,7 +72,7 @@ final class Soak {
     private Soak() {}
 
     /**
-     * On the demo that stands, and leaves it as it was.
+     * On the demo that stands, and leaves it as it was. However short, something of each kind is killed at least once.
      *
      * @return the share of requests that were lost while nothing but istiods were killed: a mesh goes on without them
      */
@@ -88,7 +88,7 @@ final class Soak {
                 () -> new TrafficChecks(kubes, SampleApp.APP).clusterOfInstance(), most)) {
             awaitBoth(traffic, 0);
             List<Fault> round = new ArrayList<>();
-            for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end); ) {
+            for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end) || tolls.size() < Fault.values().length; ) {
                 if (round.isEmpty()) Collections.shuffle(round = new ArrayList<>(List.of(Fault.values())), random);
                 Fault fault = round.removeLast();
                 double since = traffic.now();
@@ -105,8 +105,13 @@ final class Soak {
         System.out.println("\n| killed | times | requests | lost | longest outage |\n| --- | --- | --- | --- | --- |");
         tolls.forEach((fault, toll) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, toll.times, toll.sent, toll.lost,
                 toll.longest));
-        Toll istiod = tolls.getOrDefault(Fault.ISTIOD, new Toll());
-        return istiod.sent == 0 ? 0 : (double) istiod.lost / istiod.sent;
+        return lostShare(tolls.get(Fault.ISTIOD));
+    }
+
+    /** An AssertionError where nothing was sent: a bound on the share would hold of nothing. */
+    private static double lostShare(Toll toll) {
+        if (toll.sent == 0) throw new AssertionError("no request was sent while an istiod was killed");
+        return (double) toll.lost / toll.sent;
     }
 
     /** Until the last three seconds' requests went well, and both clusters answered some. */

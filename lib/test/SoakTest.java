@@ -3,17 +3,17 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The long soak: SOAK_MINUTES (30 unless set) and SOAK_SEED, which is printed, repeat one. Its short form is in BreakageTest. */
 @Tag("long")
 class SoakTest {
-    @BeforeAll static void up() { Shell.succeeds("jbang KindDemo.java"); }
+    @RegisterExtension static final OwnDemo DEMO = OwnDemo.inTheUsersKubeconfig();
 
-    @AfterAll static void down() { Shell.run("jbang Teardown.java"); }
+    @BeforeAll static void up() { DEMO.succeeds("jbang KindDemo.java"); }
 
     @Test void theMeshOutlivesItsParts() throws IOException {
         long minutes = Long.parseLong(Shell.variable("SOAK_MINUTES", "30"));

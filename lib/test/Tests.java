@@ -14,6 +14,8 @@
 //SOURCES DiagnosticsTest.java
 //SOURCES DockerTest.java
 //SOURCES DownloadTest.java
+//SOURCES DryRunMeshTest.java
+//SOURCES DryRunTest.java
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
 //SOURCES FetchTest.java
@@ -29,12 +31,15 @@
 //SOURCES MissingResourcesTest.java
 //SOURCES OptionsTest.java
 //SOURCES OfflineTest.java
+//SOURCES OwnDemo.java
 //SOURCES ParsingTest.java
 //SOURCES PinsTest.java
 //SOURCES PlanTest.java
 //SOURCES PortsTest.java
+//SOURCES Probe.java
 //SOURCES ReportTest.java
 //SOURCES ProgramTest.java
+//SOURCES ReadmeTest.java
 //SOURCES RepairTest.java
 //SOURCES SettingsTest.java
 //SOURCES Shell.java

@@ -8,6 +8,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
  * As on macOS and Windows, where the docker network is inside a virtual machine: the demo is made, verified, run again and removed
@@ -16,7 +17,7 @@ import org.junit.jupiter.api.Test;
  */
 @Tag("long")
 class UnreachableNetworkTest {
-    private static final Map<String, String> OWN = Shell.ownFolders();
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
     private static final String AS_GROUP = "setpriv --regid 54321 --keep-groups ";
     private static final String RULE = """
             table inet kind_demo_test {
@@ -35,9 +36,7 @@ class UnreachableNetworkTest {
 
     @AfterAll static void unblock() { Shell.run("nft delete table inet kind_demo_test"); }
 
-    @AfterAll static void down() { Shell.run("jbang Teardown.java", OWN); }
-
-    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
     private static boolean reaches(String prefix) {
         return Shell.run(prefix + "curl -sk --max-time 3 https://$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' "

@@ -3,48 +3,39 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** A mesh whose root of trust is a real Vault's, from KindDemo to Teardown. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class VaultMeshTest {
-    private static final Map<String, String> OWN = Shell.ownFolders();
-    private static final Path STATE = Path.of(OWN.get("XDG_STATE_HOME")).resolve("kind-demo/so");
-    private static final String THERE = "docker ps -aq | sort; docker volume ls -q | grep -v ^kind-demo-images- | sort", CACERTS =
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
+    private static final Path STATE = DEMO.state();
+    private static final String CACERTS =
             "for i in 1 2; do kubectl --context kind-so$i get secret cacerts -n istio-system -o jsonpath='{.data}' | sha256sum; done";
-    private static String before;
 
-    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
-
-    @BeforeAll static void nothingOfOursIsThere() {
-        assertEquals("", Shell.run("docker ps -aq --filter name=^so[1-3]- --filter name=^so-vault$").out(), "first: jbang Teardown.java");
-        before = Shell.run(THERE).out();
-    }
-
-    @AfterAll static void leaveNothing() { Shell.run("jbang Teardown.java", OWN); }
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
     @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
         succeeds("jbang build KindDemo.java");
-        standsUnseen(OWN, DemoTest.readme("jbang KindDemo.java --ca vault"),
+        standsUnseen(DEMO, DemoTest.readme("jbang KindDemo.java --ca vault"),
                 "docker inspect so-vault so1-control-plane; docker logs so-vault");
     }
 
     /** Runs KindDemo, and expects Vault's keys and tokens in files for the user alone, and nowhere that others see. */
-    static void standsUnseen(Map<String, String> own, String command, String logs) throws IOException {
-        Path state = Path.of(own.get("XDG_STATE_HOME")).resolve("kind-demo/so");
+    static void standsUnseen(OwnDemo own, String command, String logs) throws IOException {
+        Path state = own.state();
         var demo = new AtomicReference<Shell.Result>();
-        String seen = Shell.processesDuring(() -> demo.set(Shell.run(command, own)));
+        String seen = Shell.processesDuring(() -> demo.set(own.run(command)));
         assertEquals(0, demo.get().exitCode(), demo.get().all());
         assertTrue(seen.contains("kind create cluster") && seen.contains("so-vault"), "the processes were not seen");
         System.out.println("%s: %d s%n%s".formatted(command, demo.get().took().toSeconds(), demo.get().out()));
-        Shell.Result logged = Shell.succeeds(logs, own);
+        Shell.Result logged = own.succeeds(logs);
         seen += demo.get().all() + Files.readString(state.resolve("KindDemo.log")) + logged.all();
         for (String secret : List.of("root-token", "unseal-key", "so1-token", "so2-token")) {
             Path file = state.resolve("vault").resolve(secret);
@@ -72,14 +63,14 @@ class VaultMeshTest {
     }
 
     @Test @Order(4) void anotherAuthorityIsRefused() {
-        String there = Shell.run(THERE).out(), cacerts = succeeds(CACERTS).out();
+        String there = OwnDemo.existing(), cacerts = succeeds(CACERTS).out();
         for (String command : List.of("jbang KindDemo.java --ca local", "KIND_DEMO_CA=local jbang KindDemo.java")) {
-            Shell.Result refused = Shell.run(command, OWN);
+            Shell.Result refused = DEMO.run(command);
             assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains("the demo was made with --ca vault") && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }
-        assertEquals(there, Shell.run(THERE).out());
+        assertEquals(there, OwnDemo.existing());
         assertEquals(cacerts, succeeds(CACERTS).out());
     }
 
@@ -95,7 +86,7 @@ class VaultMeshTest {
     @Test @Order(6) void teardownLeavesNothing() {
         assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("docker rm --force so-vault"));
         assertTrue(succeeds("jbang Teardown.java").out().contains("removed [so1, so2, so-vault]"));
-        assertEquals(before, Shell.run(THERE).out());
+        assertEquals(DEMO.before(), OwnDemo.existing());
         assertFalse(Files.exists(STATE));
         assertFalse(succeeds("docker network inspect kind").out().contains("so-vault"));
     }

@@ -25,7 +25,6 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 
 /** A real Vault, without any cluster: a name prefix and a port of its own keep it away from a demo that stands. */
 @Tag("e2e")
@@ -38,14 +37,6 @@ class VaultTest {
     private static Docker docker;
     private static Vault vault;
     private static int port;
-
-    @CommandLine.Command(name = "Probe")
-    private static final class Probe extends Script {
-        @Override protected int run() {
-            VaultTest.settings = settings;
-            return 0;
-        }
-    }
 
     /** What a run of KindDemo does: nothing is kept in memory from one to the next. */
     private static Vault fresh() throws IOException {
@@ -60,7 +51,7 @@ class VaultTest {
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
         }
-        assertEquals(0, new CommandLine(new Probe()).execute("--ca", "vault", "--name-prefix", PREFIX, "--vault-port", "" + port));
+        settings = Probe.settings("--ca", "vault", "--name-prefix", PREFIX, "--vault-port", "" + port);
         settings.home().make();
         settings.console().keepLog(folder.resolve("log"));
         docker = new Docker(settings.console());
