@@ -5,19 +5,19 @@ import static org.junit.jupiter.api.Assertions.*;
 import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Breaks the real mesh, one thing at a time: Verify must name the right layer, check and cluster, and turn green when it is mended. */
 class BreakageTest {
     private static final String SO1 = "kubectl --context kind-so1 ", SO2 = "kubectl --context kind-so2 ",
             VERIFY = "jbang Verify.java --wait 2 --output json";
 
-    @BeforeAll static void up() { Shell.succeeds("jbang KindDemo.java"); }
+    @RegisterExtension static final OwnDemo DEMO = OwnDemo.inTheUsersKubeconfig();
 
-    @AfterAll static void down() { Shell.run("jbang Teardown.java"); }
+    @BeforeAll static void up() { DEMO.succeeds("jbang KindDemo.java"); }
 
     private static void named(String breakIt, String mendIt, String layer, String id, String where) throws IOException {
         finds("FAILED", breakIt, VERIFY, mendIt, layer, id, where);
