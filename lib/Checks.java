@@ -31,8 +31,10 @@ public final class Checks {
                         () -> host.inotify(kubes.stream().map(Kube::cluster).toList(), 0)),
                 one("tools", "kind and istioctl fit", 0, Severity.WARNING, platform::tools));
         layer("clusters", each("reachable", "its node runs and its API server answers", 2, platform::reachable));
-        layer("nodes", each("nodes-ready", "every node is Ready", 20, platform::nodesReady),
-                each("system-pods", "the pods of kube-system are ready", 20, platform::systemPods),
+        // of others' clusters the mesh may well use a part that works
+        Severity severity = ours ? Severity.FATAL : Severity.WARNING;
+        layer("nodes", each("nodes-ready", "every node is Ready", 20, severity, platform::nodesReady),
+                each("system-pods", "the pods of kube-system are ready", 20, severity, platform::systemPods),
                 each("dns", "the cluster's own DNS answers", 10, platform::dns),
                 each("remote-address", "the others know where its API server is", 5, platform::remoteAddress));
         layer("load balancer", each("metallb-ready", "MetalLB's pods are ready", 20, platform::metalLbReady),
@@ -51,10 +53,9 @@ public final class Checks {
         layer("endpoints", each("app-ready", "the sample is available", 20, traffic::appReady),
                 each("endpoints", "the client knows its own instances, and a gateway of each other network", 20, traffic::endpoints));
         layer("traffic", each("who-answers", "live requests are answered from where they should be", 20, traffic::whoAnswers),
-                each("strict", "a workload refuses plaintext from outside the mesh", 10, ours ? Severity.FATAL : Severity.WARNING,
-                        trust::strict),
+                each("strict", "a workload refuses plaintext from outside the mesh", 10, severity, trust::strict),
                 each("peer-identity", "the instance that answers proves its SPIFFE identity, and wants the caller's", 10,
-                        ours ? Severity.FATAL : Severity.WARNING, trust::peerIdentity));
+                        severity, trust::peerIdentity));
     }
 
     @SafeVarargs private void layer(String name, List<Check>... checks) {

@@ -37,12 +37,12 @@ record Client(Kube kube, App app) {
 
     /**
      * curl beside the proxy: what the proxy's own user sends is not redirected into the mesh, nor are its DNS queries.
-     * A client without a proxy sends it itself. Empty when the image has no curl, as a distroless one. The certificates that
-     * were shown are printed too, https://curl.se/docs/manpage.html#-w
+     * A client without a proxy sends it itself. Empty when the image has no curl, as a distroless one. The certificates
+     * that were shown are printed too, https://curl.se/docs/manpage.html#-w
      */
     Optional<Tool.Result> besideTheProxy(String url) {
-        Tool.Result result = attempt(hasProxy() ? PROXY : app.client(), "curl", "--silent", "--show-error", "--insecure",
-                "--max-time", "5", "--write-out", "%{certs}", url);
+        Tool.Result result = attempt(hasProxy() ? PROXY : app.client(), "curl", "--silent", "--show-error",
+                "--insecure", "--max-time", "5", "--write-out", "%{certs}", url);
         // the shell's exit codes for a command that is not there: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
         return result.exitCode() > 120 ? Optional.empty() : Optional.of(result);
     }

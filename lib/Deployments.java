@@ -27,8 +27,12 @@ record Deployments(Kube kube, String namespace) {
     }
 
     /** Names them; a {@link Problem} with what their pods wait for when some are not available, or there are none. */
-    String ready() {
-        var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems();
+    String ready() { return ready(_ -> true); }
+
+    /** The same for some of them: a namespace may have others, which are not the mesh's. */
+    String ready(Predicate<Deployment> meant) {
+        var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems().stream().filter(meant)
+                .toList();
         if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
                 "%s; see %s get all -n %s".formatted(kube.commands().kindDemo(), kube.kubectl(), namespace));
         List<String> not = all.stream().filter(d -> !available(d)).map(Deployments::name).toList();
@@ -37,7 +41,7 @@ record Deployments(Kube kube, String namespace) {
         return all.stream().map(Deployments::name).collect(Collectors.joining(", "));
     }
 
-    /** A line for each Deployment and DaemonSet with fewer ready pods than it should have: in a cluster of ours at least one. */
+    /** A line for each Deployment and DaemonSet with fewer ready pods than it should have; none is too few in ours. */
     List<String> incomplete() {
         var apps = kube.client().apps();
         return incomplete(apps.deployments().inNamespace(namespace).list().getItems(),
@@ -49,7 +53,8 @@ record Deployments(Kube kube, String namespace) {
         for (Deployment d : deployments)
             count(lines, least, "deployment " + name(d), d.getStatus().getReadyReplicas(), d.getSpec().getReplicas());
         for (DaemonSet d : daemonSets)
-            count(lines, least, "daemonset " + name(d), d.getStatus().getNumberReady(), d.getStatus().getDesiredNumberScheduled());
+            count(lines, least, "daemonset " + name(d), d.getStatus().getNumberReady(),
+                    d.getStatus().getDesiredNumberScheduled());
         return lines;
     }
 

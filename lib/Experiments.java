@@ -232,18 +232,18 @@ public final class Experiments {
         if (gateways == 0) return "there is no " + EGRESS_GATEWAY;
         if (blocksUnknown) return "the mesh's outboundTrafficPolicy is REGISTRY_ONLY already";
         if (!dns.asBoolean()) return "the proxies answer no DNS queries: ISTIO_META_DNS_CAPTURE is not true";
-        if (meshConfig.path("accessLogFile").asText().isEmpty()) return "gateways write no access log: accessLogFile is empty";
-        return "";
+        boolean log = !meshConfig.path("accessLogFile").asText().isEmpty();
+        return log ? "" : "gateways write no access log: meshConfig.accessLogFile is empty";
     }
 
     private int replicas(String gateway) {
-        return home.client().apps().deployments().inNamespace(Istio.NAMESPACE).withLabel("app", gateway).list().getItems()
-                .stream().mapToInt(d -> d.getSpec().getReplicas()).sum();
+        return home.client().apps().deployments().inNamespace(Istio.NAMESPACE).withLabel("app", gateway).list()
+                .getItems().stream().mapToInt(d -> d.getSpec().getReplicas()).sum();
     }
 
     /**
-     * Runs experiments one after the other, and skips those that the mesh's settings rule out. One that fails does not stop
-     * the next; what it changed is put back first.
+     * Runs experiments one after the other, and skips those that the mesh's settings rule out. One that fails does not
+     * stop the next; what it changed is put back first.
      *
      * @param told told of each when it has ended
      */

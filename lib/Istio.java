@@ -101,12 +101,12 @@ public record Istio(Kube kube) {
     }
 
     /**
-     * Where other networks reach a network: the addresses of the services that istiod takes for its gateways, by a label.
+     * Where other networks reach a network: the addresses of the services that istiod takes for its gateways.
      * https://istio.io/latest/docs/reference/config/labels/#TopologyNetwork
      */
     Set<String> gatewayAddresses(String network) {
-        return kube.client().services().inAnyNamespace().withLabel("topology.istio.io/network", network).list().getItems()
-                .stream().flatMap(s -> Stream.concat(Kube.addresses(s).stream(), s.getSpec().getExternalIPs().stream()))
+        return kube.client().services().inAnyNamespace().withLabel("topology.istio.io/network", network).list()
+                .getItems().stream().flatMap(s -> Stream.concat(Kube.addresses(s).stream(), s.getSpec().getExternalIPs().stream()))
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 

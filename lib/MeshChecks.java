@@ -19,7 +19,8 @@ final class MeshChecks {
     }
 
     String istiodReady(Kube kube) {
-        new Deployments(kube, Istio.NAMESPACE).ready();
+        new Deployments(kube, Istio.NAMESPACE).ready(d -> Istio.isGateway(d)
+                || Pods.app(d.getSpec().getTemplate()).equals("istiod"));
         if (kube.readyPods(Istio.NAMESPACE, "istiod").isEmpty()) throw Problem.failed("istiod is not running",
                 "%s -n %s scale deployment istiod --replicas 1".formatted(kube.kubectl(), Istio.NAMESPACE));
         return "istiod ready";
@@ -63,9 +64,11 @@ final class MeshChecks {
                     "%1$s label namespace %2$s istio-injection=enabled --overwrite && %1$s rollout restart deployment -n %2$s"
                             .formatted(kubectl, app.namespace()));
         Map<String, Set<String>> proxies = Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster()));
-        List<String> stale = proxies.keySet().stream().filter(proxy -> proxies.get(proxy).contains("STALE")).toList();
+        String workload = "." + app.namespace(), gateway = "." + Istio.NAMESPACE;
+        List<String> stale = proxies.keySet().stream().filter(p -> p.endsWith(workload) || p.endsWith(gateway))
+                .filter(proxy -> proxies.get(proxy).contains("STALE")).toList();
         if (!stale.isEmpty()) throw Problem.failed("what these proxies have from istiod is stale: " + String.join(", ", stale), status);
-        if (proxies.keySet().stream().noneMatch(proxy -> proxy.startsWith(app.client() + "-")))
+        if (proxies.keySet().stream().noneMatch(p -> p.startsWith(app.client() + "-") && p.endsWith(workload)))
             throw Problem.failed("the client's proxy is not connected to istiod", status);
         return "%d connected to istiod, none stale".formatted(proxies.size());
     }
@@ -93,8 +96,8 @@ final class MeshChecks {
     /** The versions that the images of running containers of this name are tagged with. */
     private static Set<Version> imageVersions(Kube kube, String namespace, String container) {
         return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(Pods::live)
-                .flatMap(Pods::containers).filter(c -> c.getName().equals(container)).map(c -> Version.first(c.getImage()))
-                .filter(v -> v.major() > 0)
+                .flatMap(Pods::containers).filter(c -> c.getName().equals(container))
+                .map(c -> Version.first(c.getImage())).filter(v -> v.major() > 0)
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 

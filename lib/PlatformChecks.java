@@ -60,15 +60,16 @@ final class PlatformChecks {
     }
 
     /**
-     * The cluster's own DNS answers a pod. Proxies answer the queries of their applications, so requests in the mesh work
-     * without it, but a new pod resolves no name, not even istiod's.
+     * The cluster's own DNS answers a pod. Proxies answer the queries of their applications, so requests in the mesh
+     * work without it, but a new pod resolves no name, not even istiod's.
      * https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
      */
     String dns(Kube kube) {
-        String hint = "%s get services,endpointslices,pods -n %s -l k8s-app=kube-dns".formatted(kube.kubectl(), KUBE_SYSTEM);
+        String hint = kube.kubectl() + " get services,endpointslices,pods -n kube-system -l k8s-app=kube-dns";
         long ready = kube.client().discovery().v1().endpointSlices().inNamespace(KUBE_SYSTEM)
                 .withLabel("kubernetes.io/service-name", "kube-dns").list().getItems().stream()
-                .flatMap(slice -> slice.getEndpoints().stream()).filter(e -> !Boolean.FALSE.equals(e.getConditions().getReady())).count();
+                .flatMap(slice -> slice.getEndpoints().stream())
+                .filter(e -> e.getConditions() == null || !Boolean.FALSE.equals(e.getConditions().getReady())).count();
         // another cluster's DNS may have another name
         if (ready == 0 && kube.cluster().isKind())
             throw Problem.failed("the service kube-dns has no ready endpoint: new pods resolve no names", hint);
@@ -138,7 +139,8 @@ final class PlatformChecks {
         for (Service service : services) {
             String name = service.getMetadata().getName();
             boolean gateway = Istio.isGateway(service) || name.equals(Istio.EAST_WEST);
-            if (gateway && "LoadBalancer".equals(service.getSpec().getType())) addresses.put(name, Kube.addresses(service));
+            if (gateway && "LoadBalancer".equals(service.getSpec().getType()))
+                addresses.put(name, Kube.addresses(service));
         }
         addresses.forEach((name, all) -> {
             if (all.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), hint);

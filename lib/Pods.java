@@ -4,7 +4,9 @@ import module java.base;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Event;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodTemplateSpec;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /** The pods of a namespace that are not ready, and what they say of themselves. */
@@ -24,8 +26,8 @@ record Pods(Kube kube, String namespace) {
     }
 
     /**
-     * Whether it has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted: such a pod is
-     * replaced, and its Deployment's count says whether one is missing.
+     * Whether it has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted: such a
+     * pod is replaced, and its Deployment's count says whether one is missing.
      * https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
      */
     static boolean live(Pod pod) {
@@ -36,6 +38,11 @@ record Pods(Kube kube, String namespace) {
     /** Its containers, and those that run before them or, as a native sidecar does, beside them. */
     static Stream<Container> containers(Pod pod) {
         return Stream.concat(pod.getSpec().getContainers().stream(), pod.getSpec().getInitContainers().stream());
+    }
+
+    /** The label that says what runs in such pods; empty when there is none. */
+    static String app(PodTemplateSpec template) {
+        return Optional.ofNullable(template.getMetadata()).map(ObjectMeta::getLabels).map(l -> l.get("app")).orElse("");
     }
 
     private List<Pod> notReady() {

@@ -18,8 +18,9 @@ final class TrafficChecks {
     }
 
     String appReady(Kube kube) {
-        for (String label : List.of(app.client(), app.service())) kube.readyPod(app.namespace(), label);
-        return new Deployments(kube, app.namespace()).ready();
+        List<String> meant = List.of(app.client(), app.service());
+        for (String label : meant) kube.readyPod(app.namespace(), label);
+        return new Deployments(kube, app.namespace()).ready(d -> meant.contains(Pods.app(d.getSpec().getTemplate())));
     }
 
     /**
@@ -34,14 +35,18 @@ final class TrafficChecks {
             String network = other.cluster().network();
             if (network.equals(kube.cluster().network()))
                 other.readyPods(app.namespace(), app.service()).forEach(pod -> own.add(pod.getStatus().getPodIP()));
-            else gateways.computeIfAbsent(network, _ -> new TreeSet<>()).addAll(new Istio(other).gatewayAddresses(network));
+            else gateways.computeIfAbsent(network, _ -> new TreeSet<>())
+                    .addAll(new Istio(other).gatewayAddresses(network));
         }
         long remote = endpoints.stream().filter(e -> !own.contains(address(e))).count();
-        String saw = "%d local, %d on 15443: %s".formatted(endpoints.size() - remote, remote, String.join(", ", endpoints));
+        String saw = "%d local, %d on 15443: %s".formatted(endpoints.size() - remote, remote,
+                String.join(", ", endpoints));
         List<String> wrong = wrong(endpoints, own, gateways);
-        if (!wrong.isEmpty()) throw Problem.failed("the client's proxy has for %s: %s; in all %s".formatted(app.service(),
-                String.join(", ", wrong), saw), "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
-                        kube.cluster().typedContext(), app.client(), app.namespace(), app.service()));
+        if (!wrong.isEmpty())
+            throw Problem.failed("the client's proxy has for %s: %s; in all %s".formatted(app.service(),
+                    String.join(", ", wrong), saw),
+                    "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
+                            kube.cluster().typedContext(), app.client(), app.namespace(), app.service()));
         return saw;
     }
 
@@ -59,8 +64,8 @@ final class TrafficChecks {
             missing.remove(address(endpoint));
         }
         missing.forEach(instance -> wrong.add("no endpoint for the instance " + instance));
-        Set<String> known = gateways.values().stream().flatMap(Set::stream).collect(Collectors.toCollection(HashSet::new));
-        known.addAll(own);
+        Set<String> known = new HashSet<>(own);
+        gateways.values().forEach(known::addAll);
         unknown.removeIf(e -> known.contains(address(e)));
         List<String> through = unknown.stream().filter(e -> e.contains(":15443 ")).toList();
         gateways.forEach((network, addresses) -> {

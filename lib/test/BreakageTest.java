@@ -5,19 +5,19 @@ import static org.junit.jupiter.api.Assertions.*;
 import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Breaks the real mesh, one thing at a time: Verify must name the right layer, check and cluster, and turn green when it is mended. */
 class BreakageTest {
     private static final String SO1 = "kubectl --context kind-so1 ", SO2 = "kubectl --context kind-so2 ",
             VERIFY = "jbang Verify.java --wait 2 --output json";
 
-    @BeforeAll static void up() { Shell.succeeds("jbang KindDemo.java"); }
+    @RegisterExtension static final OwnDemo DEMO = OwnDemo.inTheUsersKubeconfig();
 
-    @AfterAll static void down() { Shell.run("jbang Teardown.java"); }
+    @BeforeAll static void up() { DEMO.succeeds("jbang KindDemo.java"); }
 
     private static void named(String breakIt, String mendIt, String layer, String id, String where) throws IOException {
         finds("FAILED", breakIt, VERIFY, mendIt, layer, id, where);
@@ -28,7 +28,7 @@ class BreakageTest {
         finds("WARNING", breakIt, verify, mendIt, layer, id, where);
     }
 
-    /** Verify sees a breakage when it has taken effect, and the mending when the mesh has converged: both within a minute. */
+    /** Verify sees a breakage when it takes effect, and the mending when the mesh has converged: both within a minute. */
     private static void finds(String status, String breakIt, String verify, String mendIt, String layer, String id,
             String where) throws IOException {
         Shell.succeeds(breakIt);
@@ -37,11 +37,14 @@ class BreakageTest {
             for (Instant end = Instant.now().plusSeconds(60); found == null && Instant.now().isBefore(end); ) {
                 Shell.Result result = Shell.inTime(id, Duration.ofSeconds(30), () -> Shell.run(verify));
                 found = first(status, id, result);
-                assertEquals(found == null || status.equals("WARNING") ? 0 : Problem.FAILED, result.exitCode(), result.all());
+                int expected = found == null || status.equals("WARNING") ? 0 : Problem.FAILED;
+                assertEquals(expected, result.exitCode(), result.all());
             }
             assertNotNull(found, "Verify does not see it");
-            System.out.printf("%s/%s %s: %s%n", layer, id, where, found.path("saw").asText().lines().findFirst().orElse(""));
-            assertEquals(List.of(layer, id, where), Stream.of("layer", "id", "where").map(found::path).map(JsonNode::asText).toList());
+            String saw = found.path("saw").asText();
+            System.out.printf("%s/%s %s: %s%n", layer, id, where, saw.lines().findFirst().orElse(""));
+            assertEquals(List.of(layer, id, where), Stream.of("layer", "id", "where").map(found::path)
+                    .map(JsonNode::asText).toList(), saw);
             assertFalse(found.path("hint").asText().isBlank());
         } finally {
             Shell.succeeds(mendIt);
@@ -165,7 +168,8 @@ class BreakageTest {
         String exchange = """
                 set -e; cd %2$s
                 echo "data: $(%1$sget secret cacerts -n istio-system -o jsonpath='{.data}')" > saved.yaml
-                echo "data: {ca-cert.pem: $(base64 -w0 ca-cert.pem), cert-chain.pem: $(base64 -w0 cert-chain.pem)}" > new.yaml
+                encoded() { base64 -w0 $1; }
+                echo "data: {ca-cert.pem: $(encoded ca-cert.pem), cert-chain.pem: $(encoded cert-chain.pem)}" > new.yaml
                 %1$spatch secret cacerts -n istio-system --patch-file new.yaml
                 """;
         Path folder = otherAuthority();
@@ -192,7 +196,8 @@ class BreakageTest {
                 docker exec so2-control-plane ctr -n k8s.io images tag --force %2$s%3$s %2$s1.27.0
                 %1$sset image deployment/istio-egressgateway -n istio-system istio-proxy=%2$s1.27.0
                 """.formatted(SO2, image, Versions.ISTIO) + status, VERIFY, "set -e\n" + SO2
-                + "rollout undo deployment istio-egressgateway -n istio-system" + status, "control plane", "versions", "so2");
+                + "rollout undo deployment istio-egressgateway -n istio-system" + status,
+                "control plane", "versions", "so2");
     }
 
     @Tag("long") @Test void anEastWestPortThatLeadsNowhere() throws IOException {
@@ -202,7 +207,7 @@ class BreakageTest {
     }
 
     @Tag("long") @Test void anImageThatIsMissing() throws IOException {
-        named(SO2 + "set image deployment/helloworld-v1 -n sample helloworld=docker.io/istio/examples-helloworld-v1:none",
+        named(SO2 + "set image deployment/helloworld-v1 -n sample helloworld=example.com/helloworld:none",
                 SO2 + "rollout undo deployment helloworld-v1 -n sample", "endpoints", "app-ready", "so2");
     }
 
@@ -289,8 +294,10 @@ class BreakageTest {
     }
 
     @Tag("long") @Test void anOldKindAndNoNewOne() throws IOException {
-        warned("true", "XDG_CACHE_HOME=/nonexistent KIND_DEMO_MIRROR=http://127.0.0.1:1 "
-                + behind("kind", "echo 'kind v0.20.0 go1.20.4 linux/amd64'\n"), "true", "host", "tools", "");
+        Path empty = Files.createTempDirectory("cache");
+        String verify = "XDG_CACHE_HOME=%s KIND_DEMO_MIRROR=http://127.0.0.1:1 ".formatted(empty)
+                + behind("kind", "echo 'kind v0.20.0 go1.20.4 linux/amd64'\n");
+        warned("true", verify, "true", "host", "tools", "");
     }
 
     /** The limit is the machine's; only Verify, in a mount namespace of its own, sees another. */
@@ -302,7 +309,8 @@ class BreakageTest {
 
     /** What others run in the clusters is not the mesh's, and a gateway may have several addresses. */
     @Tag("long") @Test void ignoresWhatIsNotTheDemos() throws IOException {
-        String run = SO2 + "run %s --restart Never --image docker.io/curlimages/curl:8.16.0 --image-pull-policy IfNotPresent"
+        String image = Manifests.images(Files.readString(Shell.PROJECT.resolve("manifests/apps/sleep.yaml"))).iterator().next();
+        String run = SO2 + "run %s --restart Never --image " + image + " --image-pull-policy IfNotPresent"
                 + " --labels app=sleep,sidecar.istio.io/inject=false -n %s --command -- %s\n";
         String wait = SO2 + "wait pod %s -n %s --for jsonpath={.status.phase}=%s --timeout 60s\n";
         Shell.succeeds("set -e\n" + run.formatted("evicted", "kube-system", "false")
@@ -314,14 +322,17 @@ class BreakageTest {
                 metadata: {name: theirs, namespace: default}
                 spec: {type: LoadBalancer, loadBalancerClass: example.com/theirs, ports: [{port: 80}]}
                 END
+                for namespace in istio-system sample; do
+                  %1$screate deployment theirs --image example.com/none:1 -n $namespace
+                done
                 %1$spatch service theirs --subresource status -p \\
                   '{"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}}'
                 %1$spatch service istio-eastwestgateway -n istio-system -p \\
                   '{"spec": {"externalIPs": ["172.18.250.250"]}}'
                 """.formatted(SO2));
         try {
-            String endpoints = "istioctl --context kind-so1 proxy-config endpoints deploy/sleep -n sample | grep helloworld";
-            Shell.succeeds("for i in {1..20}; do [ $(%s | grep -c 15443) = 2 ] && exit; sleep 1; done; exit 1"
+            String endpoints = "istioctl --context kind-so1 proxy-config endpoints deploy/sleep -n sample";
+            Shell.succeeds("for i in {1..20}; do [ $(%s | grep helloworld | grep -c 15443) = 2 ] && exit; sleep 1; done; exit 1"
                     .formatted(endpoints));
             Shell.succeeds("jbang Verify.java --wait 20");
             Shell.Result again = Shell.succeeds("jbang KindDemo.java");
@@ -332,6 +343,9 @@ class BreakageTest {
                     %1$sdelete pod evicted -n kube-system
                     %1$sdelete pod another -n sample
                     %1$sdelete service theirs
+                    for namespace in istio-system sample; do
+                      %1$sdelete deployment theirs -n $namespace
+                    done
                     %1$spatch service istio-eastwestgateway -n istio-system -p '{"spec": {"externalIPs": null}}'
                     """.formatted(SO2));
         }
@@ -350,7 +364,7 @@ class BreakageTest {
                 %1$sdelete deployment istio-ingressgateway -n istio-system
                 """.formatted(SO1));
         try {
-            Shell.Result skipped = Shell.succeeds("jbang Verify.java --wait 20 --experiments ingress,egress --output json");
+            Shell.Result skipped = Shell.succeeds("jbang Verify.java --wait 20 --experiments ingress,egress -o json");
             JsonNode experiments = new ObjectMapper().readTree(skipped.out()).path("experiments");
             assertEquals(List.of("SKIPPED", "SKIPPED"), experiments.findValuesAsText("status"), skipped.all());
             assertTrue(experiments.get(0).path("saw").toString().contains("istio-ingressgateway"), skipped.all());

@@ -19,18 +19,20 @@ import org.junit.jupiter.api.Test;
 @Tag("unit")
 class ChecksTest {
     @Test void podsThatEndedForGoodAreNotLive() {
-        var pod = new PodBuilder().withNewMetadata().endMetadata().withNewStatus().withPhase("Running").endStatus().build();
+        var pod = new PodBuilder().withNewMetadata().endMetadata().withNewStatus().withPhase("Running").endStatus()
+                .build();
         for (String phase : List.of("Pending", "Running", "Unknown", "Succeeded", "Failed")) {
             boolean ended = phase.equals("Succeeded") || phase.equals("Failed");
-            assertEquals(!ended, Pods.live(new PodBuilder(pod).editStatus().withPhase(phase).endStatus().build()), phase);
+            assertEquals(!ended, Pods.live(new PodBuilder(pod).editStatus().withPhase(phase).endStatus().build()),
+                    phase);
         }
-        assertFalse(Pods.live(new PodBuilder(pod).editMetadata().withDeletionTimestamp("2026-11-27T00:00:00Z").endMetadata()
-                .build()));
+        assertFalse(Pods.live(new PodBuilder(pod).editMetadata().withDeletionTimestamp("2026-11-27T00:00:00Z")
+                .endMetadata().build()));
     }
 
     @Test void aDeploymentWithFewerPodsThanItShouldHaveIsReported() {
-        var complete = new DeploymentBuilder().withNewMetadata().withName("dns").endMetadata().withNewSpec().withReplicas(2)
-                .endSpec().withNewStatus().withReadyReplicas(2).endStatus().build();
+        var complete = new DeploymentBuilder().withNewMetadata().withName("dns").endMetadata().withNewSpec()
+                .withReplicas(2).endSpec().withNewStatus().withReadyReplicas(2).endStatus().build();
         var few = new DeploymentBuilder(complete).editStatus().withReadyReplicas(1).endStatus().build();
         var none = new DeploymentBuilder(complete).editSpec().withReplicas(0).endSpec().withNewStatus().endStatus()
                 .build();
@@ -44,8 +46,8 @@ class ChecksTest {
     }
 
     private static Service service(String name, String component, String ip, String hostname) {
-        return new ServiceBuilder().withNewMetadata().withName(name).addToLabels(Istio.COMPONENT, component).endMetadata()
-                .withNewSpec().withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer().addNewIngress()
+        return new ServiceBuilder().withNewMetadata().withName(name).addToLabels(Istio.COMPONENT, component)
+                .endMetadata().withNewSpec().withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer().addNewIngress()
                 .withIp(ip).withHostname(hostname).endIngress().endLoadBalancer().endStatus().build();
     }
 

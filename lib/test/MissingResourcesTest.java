@@ -77,10 +77,13 @@ class MissingResourcesTest {
         looks.put("whoAnswers", () -> traffic.whoAnswers(kube));
         looks.put("nodesReady", () -> platform.nodesReady(kube));
         looks.put("systemPods", () -> platform.systemPods(kube));
+        looks.put("dns", () -> platform.dns(kube));
         looks.put("remoteAddress", () -> platform.remoteAddress(kube));
         looks.put("metalLbReady", () -> platform.metalLbReady(kube));
         looks.put("addresses", () -> platform.addresses(kube));
         looks.put("network", () -> new Istio(kube).network());
+        looks.put("meshConfig", () -> new Istio(kube).meshConfig());
+        looks.put("gatewayAddresses", () -> new Istio(kube).gatewayAddresses("network1"));
         looks.put("clusterId", () -> new Istio(kube).clusterId());
         looks.put("noneButOurs", () -> new Istio(kube).noneButOurs(false));
         looks.put("ownServer", kube::ownServer);
