@@ -41,18 +41,19 @@ public class KindDemo extends Script {
     public static void main(String[] arguments) { main(new KindDemo(), arguments); }
 
     @Override protected String afterInterrupt() {
-        return bundle == null ? super.afterInterrupt() : "make it again: jbang KindDemo.java --bundle " + bundle;
+        return bundle == null ? super.afterInterrupt() : "make it again: " + settings.commands().bundle("" + bundle);
     }
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
         if (export != null) {
             Manifests.export(export, force);
-            console.result("The manifests are in %s. Change what you want, then: jbang KindDemo.java --manifests %s".formatted(export,
-                    Tool.quoted("" + export)));
+            console.result("The manifests are in %s. Change what you want, then: %s".formatted(export,
+                    settings.commands().kindDemo("--manifests", Tool.quoted("" + export))));
             return 0;
         }
-        Docker docker = new Docker(console);
+        settings.diagnostics().ifPresent(Diagnostics::check);
+        Docker docker = new Docker(console, settings.prefix());
         if (bundle != null) return new BundleMaker(bundle, settings, docker).make() ? 0 : Problem.FAILED;
         Optional<Bundle> given = settings.bundle();
         Kind kind = new Kind(settings, docker);
@@ -64,14 +65,15 @@ public class KindDemo extends Script {
         SampleApp app = new SampleApp(settings);
         settings.manifests().check();
 
-        Mesh mesh = dryRun ? settings.mesh() : settings.discover(docker).mesh();
+        Mesh mesh = dryRun ? settings.found(List.of()).mesh() : Istio.kept(settings.discover(docker).mesh(), console);
+        if (!dryRun && settings.ownIstio()) settings.istioctl().path(); // what it renders is checked before anything is made
         Images images = new Images(settings, docker, istioctl);
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         if (!dryRun) {
             kubes.stream().filter(kube -> settings.found().clusters().contains(kube.cluster())).forEach(Kube::connectEarly);
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
-            if (settings.keepsIstio()) console.say("Istio as before: %s; to go back: jbang KindDemo.java%s %s".formatted(settings.istio(),
-                    settings.asTyped(), IstioSettings.BACK));
+            if (settings.keepsIstio()) console.say("Istio as before: %s; to go back: %s".formatted(settings.istio(),
+                    settings.commands().kindDemo(IstioSettings.BACK)));
             new Preflight(settings, docker, istioctl, force).run(mesh, images);
             settings.home().lock("KindDemo");
             settings.remember(mesh);
@@ -120,10 +122,12 @@ public class KindDemo extends Script {
         boolean done = plan.run();
         if (timings) console.result(plan.timeline());
         if (!done) plan.report();
+        if (!done) console.hint("→ %s reports which layer fails".formatted(settings.commands().verify()));
         if (!done || settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect(plan.timeline());
+        kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.say(Kube.changes(kubes));
-        console.result(app.whatToTry(mesh, settings));
+        console.result(app.whatToTry(mesh, docker, settings));
         return 0;
     }
 }

@@ -31,9 +31,16 @@ public class Teardown extends Script {
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
-        Docker docker = new Docker(console);
+        Docker docker = new Docker(console, settings.prefix());
         List<Cluster> clusters = new ArrayList<>(settings.discover(docker).removable());
         if (force && !dryRun) for (Cluster foreign : settings.found().foreign()) if (agreed(foreign)) clusters.add(foreign);
+
+        // what nodes of other demos need stays, and what those demos have fetched
+        Predicate<Docker.Node> own = node -> clusters.stream().anyMatch(c -> c.name().equals(node.cluster()));
+        List<Docker.Node> others = !purge || settings.existing() ? List.of()
+                : docker.nodes().stream().filter(Docker.Node::ours).filter(own.negate()).toList();
+        List<String> needed = others.isEmpty() ? List.of() : Images.neededBy(others, docker);
+        Action files = settings.home().delete(purge && others.isEmpty());
 
         Kind kind = new Kind(settings, docker);
         Vault vault = new Vault(settings, docker);
@@ -43,7 +50,7 @@ public class Teardown extends Script {
                 : kind.delete(cluster));
         if (!servers.isEmpty()) plan.step("Vault removed", vault.remove());
         Plan.Step[] removed = plan.steps().toArray(Plan.Step[]::new);
-        plan.step("files removed", settings.home().delete(purge), removed);
+        plan.step("files removed", files, removed);
         if (!settings.existing()) plan.step("images removed", Images.remove(docker, purge), removed);
         if (dryRun) {
             if (settings.existing()) for (Cluster cluster : clusters) Footprint.of(new Kube(cluster, console)).forEach(r ->
@@ -51,8 +58,10 @@ public class Teardown extends Script {
             else console.result(clusters.isEmpty() ? "no clusters"
                     : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
             if (!servers.isEmpty()) console.result(vault.remove().byHand());
-            console.result(settings.home().delete(purge).byHand());
-            if (purge) console.result("images %s and volumes %s".formatted(docker.images(Images.REPOSITORY), docker.volumes()));
+            console.result(files.byHand());
+            if (purge && !settings.existing()) console.result("images and volumes " + Images.kept(docker).stream()
+                    .filter(n -> !needed.contains(n)).toList());
+            tellKept(others, needed);
             return 0;
         }
         settings.home().lock("Teardown");
@@ -63,7 +72,15 @@ public class Teardown extends Script {
         List<String> all = Stream.concat(clusters.stream().map(Cluster::name), servers.stream()).toList();
         if (settings.existing()) console.result("removed what the demo had put into " + clusters);
         else console.result(all.isEmpty() ? "nothing to remove" : "removed " + all);
+        tellKept(others, needed);
         return 0;
+    }
+
+    /** What --purge keeps for other demos. */
+    private void tellKept(List<Docker.Node> others, List<String> needed) {
+        if (others.isEmpty()) return;
+        settings.console().result("kept for clusters %s: fetched files in %s, images and volumes %s".formatted(
+                others.stream().map(Docker.Node::cluster).distinct().toList(), settings.home().cache(), needed));
     }
 
     /** Asks on the terminal; a {@link Problem} when there is none. */

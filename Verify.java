@@ -53,20 +53,25 @@ public class Verify extends Script {
 
     @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
     boolean preflight;
+    private volatile Experiments experimenting;
 
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
     @Override protected String afterInterrupt() {
-        return "what an experiment changed is put back; run again: jbang Verify.java" + settings.asTyped();
+        String again = "run again: " + settings.commands().verify();
+        if (experimenting == null) return again;
+        return experimenting.restore() ? "everything that the experiment changed is restored; " + again
+                : "not everything is restored; repair it: " + settings.commands().kindDemo();
     }
 
     @Override protected int run() throws Exception {
         Console console = settings.console();
-        Docker docker = new Docker(console);
+        Docker docker = new Docker(console, settings.prefix());
         Istioctl istioctl = new Istioctl(settings);
         App app = new App(namespace, service, client, path);
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
+        settings.diagnostics().ifPresent(Diagnostics::check);
         settings.bundle(); // what is in it is not fetched
 
         Mesh mesh = settings.discover(docker).mesh();
@@ -77,12 +82,12 @@ public class Verify extends Script {
         }
         if (settings.existing()) mesh = Istio.mesh(mesh, console);
         else if (settings.found().clusters().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
-                + mesh.clusters().getFirst(), "jbang KindDemo.java");
+                + mesh.clusters().getFirst(), settings.commands().kindDemo());
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
         kubes.forEach(Kube::connectEarly);
         settings.istioctl().path(); // fetched when there is none
-        if (!wanted.isEmpty() && (settings.existing() || mesh.clusters().size() < 2 || !app.equals(SampleApp.APP)))
-            throw Problem.usage("experiments break things for a while: they are for the demo's own mesh of two clusters or more",
+        if (!wanted.isEmpty() && (settings.existing() || !app.equals(SampleApp.APP)))
+            throw Problem.usage("experiments break things for a while: they are for the demo's own mesh",
                     "leave out --experiments");
 
         Checks checks = new Checks(kubes, app, docker, settings.kind(), istioctl, wait == null ? null : Duration.ofSeconds(wait));
@@ -91,8 +96,10 @@ public class Verify extends Script {
         List<Finding> findings = checks.run((layer, found) -> { if (text) Results.tell(console, layer, found); });
         boolean broken = findings.stream().anyMatch(f -> f.status() == Status.FAILED);
         if (broken && !wanted.isEmpty()) console.warn("no experiments on a mesh that does not work");
-        List<Outcome> outcomes = new Experiments(kubes, app, checks, docker, settings).run(broken ? List.of() : wanted,
-                outcome -> { if (text) Results.tell(console, outcome); });
+        Experiments experiments = new Experiments(kubes, app, checks, docker, settings);
+        if (!broken && !wanted.isEmpty()) experimenting = experiments;
+        List<Outcome> outcomes = experiments.run(broken ? List.of() : wanted, outcome -> { if (text) Results.tell(console, outcome); });
+        experimenting = null;
 
         Results results = Results.of(settings, kubes, findings, outcomes);
         String json = results.json();

@@ -30,6 +30,9 @@ public record AddressRange(long first, long last) {
         return new AddressRange(number, number);
     }
 
+    /** An address as a URL has it: an IPv6 one in brackets. */
+    static String inUrl(String address) { return address.contains(":") ? "[" + address + "]" : address; }
+
     /** As MetalLB writes it: 172.18.255.1-172.18.255.64. */
     public static AddressRange parse(String text) {
         if (text.contains("/")) return ofSubnet(text);
@@ -38,7 +41,7 @@ public record AddressRange(long first, long last) {
     }
 
     /**
-     * The LoadBalancer addresses of the cluster in place {@code index}. Docker hands out addresses from the low end of its
+     * The LoadBalancer addresses of the cluster in place {@code index} of all demos' clusters. Docker hands out addresses from the low end of its
      * subnet, so blocks are cut from the high end, each a 32nd of the subnet and at most 64 addresses. A block with addresses
      * that docker keeps for itself, or is told to give out (its ip-range), is passed over. What containers have taken is only
      * left out of the block, so that a cluster keeps its addresses whoever comes and goes.
@@ -61,9 +64,9 @@ public record AddressRange(long first, long last) {
                 AddressRange range = new AddressRange(last - size + 1, last);
                 if (kept.stream().noneMatch(range::overlaps) && ++found == index) return range.without(containers(network));
             }
-            throw Problem.unfit("the docker network %s (%s) has no room for the load balancer's addresses of cluster %d".formatted(name,
-                    cidr, index),
-                    "remove the network when nothing uses it (docker network rm %s): kind makes a larger one".formatted(name));
+            throw Problem.unfit("the docker network %s (%s) has room for %d ranges of load balancer addresses, not for %d".formatted(name,
+                    cidr, found, index), "remove another demo; or remove the network when nothing uses it (docker network rm %s): kind"
+                            .formatted(name) + " makes a larger one");
         }
         throw Problem.unfit("the docker network %s has no IPv4 subnet".formatted(name),
                 "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));

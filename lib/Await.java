@@ -24,13 +24,14 @@ public final class Await {
             String last = missing.now();
             if (last.isEmpty()) return;
             seen.accept(last);
-            if (System.nanoTime() > end) throw gaveUp(what, limit, last);
+            // parking returns at once in an interrupted thread
+            if (System.nanoTime() > end || Thread.currentThread().isInterrupted()) throw gaveUp(what, limit, last);
             LockSupport.parkNanos(interval.toNanos());
         }
     }
 
     static Problem gaveUp(String what, Duration limit, String last) {
         return Problem.failed("waited %d s for %s; last seen: %s".formatted(limit.toSeconds(), what, last),
-                "run the same command again to go on from here, or `jbang Verify.java` to see which layer is at fault");
+                "run the same command again: it resumes");
     }
 }

@@ -12,25 +12,27 @@ import com.github.luben.zstd.ZstdInputStream;
  */
 public final class Bundle {
     static final String INDEX = "index.json", IMAGES = "images.tar.zst";
+    /** The demo's own marker within the index, with the version of the format: nothing else may be replaced or used. */
+    static final String FORMAT = "kind-demo-bundle/1";
     static final Duration LIMIT = Duration.ofMinutes(20);
-    private static final String AGAIN = "copy it here again, or make it where there is a connection:"
-            + " jbang KindDemo.java --bundle demo.tar.zst";
 
     /**
      * What a bundle is made of.
      *
+     * @param format    {@link #FORMAT}
      * @param versions  those of the demo and of what it installs, which must be those of the scripts
      * @param platform  the machine that its programs run on
      * @param nodeImage the image of kind's nodes
      * @param images    every image and its ID
      * @param parts     every file and its SHA-256 in hex
      */
-    record Index(Map<String, String> versions, String platform, String nodeImage, SortedMap<String, String> images,
+    record Index(String format, Map<String, String> versions, String platform, String nodeImage, SortedMap<String, String> images,
             SortedMap<String, String> parts) {}
 
     private final Path path;
     private final Map<String, String> versions;
     private final Tool tar;
+    private final String again;
     private Index index;
 
     /**
@@ -41,7 +43,10 @@ public final class Bundle {
         this.path = path.toAbsolutePath().normalize();
         this.versions = Versions.all(istio);
         this.tar = new Tool("tar", "install tar", console);
+        this.again = console.commands().bundle("demo.tar.zst");
     }
+
+    private String copyOrMake() { return "copy it here again, or make it where there is a connection: " + again; }
 
     static boolean isArchive(Path path) { return path.toString().endsWith(".tar.zst"); }
 
@@ -57,7 +62,7 @@ public final class Bundle {
      * @throws Problem when it is none, is damaged, or does not fit this machine or these scripts
      */
     public Bundle open(Path cache, Program... programs) {
-        if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, AGAIN);
+        if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, copyOrMake());
         try {
             Files.createDirectories(cache);
             Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;
@@ -77,30 +82,46 @@ public final class Bundle {
         }
     }
 
+    /** What the index of an existing folder or archive says; empty when it has none with this demo's marker. Reads an archive whole. */
+    Optional<Index> marked() {
+        try {
+            Path folder = isArchive(path) ? Files.createTempDirectory("bundle") : path;
+            try {
+                if (isArchive(path)) unpack(folder, "./" + INDEX);
+                return Optional.of(read(folder.resolve(INDEX)));
+            } finally {
+                if (isArchive(path)) Home.remove(folder);
+            }
+        } catch (Problem | IOException e) {
+            return Optional.empty();
+        }
+    }
+
     private void unpack(Path folder, String... which) throws IOException {
         try (InputStream in = new ZstdInputStream(Files.newInputStream(path))) {
             tar.from(LIMIT, in, Stream.concat(Stream.of("-x", "-o", "-C", folder.toString()), Stream.of(which)).toArray(String[]::new));
         } catch (Problem | IOException e) {
+            if (e instanceof Problem p && p.exitCode() == Problem.UNFIT) throw p; // tar itself is missing
             throw Problem.unfit("%s is damaged, or is no archive: %s".formatted(path, Objects.toString(e.getMessage()).lines().findFirst()
-                    .orElse("")), AGAIN);
+                    .orElse("")), copyOrMake());
         }
     }
 
     private Index read(Path file) throws IOException {
         try {
             Index read = new ObjectMapper().readValue(Files.readString(file), Index.class);
-            if (read.versions != null && read.images != null && read.parts != null) return read;
+            if (FORMAT.equals(read.format) && read.versions != null && read.images != null && read.parts != null) return read;
         } catch (NoSuchFileException | JsonProcessingException e) {
             // told below
         }
-        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX), AGAIN);
+        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX), copyOrMake());
     }
 
     private void checkFits() {
         String here = "" + Platform.current();
         if (!index.platform.equals(here))
             throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here),
-                    "make one on a machine like this: jbang KindDemo.java --bundle demo.tar.zst");
+                    "make one on a machine like this: " + again);
         if (!index.versions.equals(versions))
             throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, versions),
                     "use the scripts that made it, or make it anew with these");
@@ -120,7 +141,7 @@ public final class Bundle {
         Path file = folder.resolve(part);
         String sum = Files.exists(file) ? Assets.sha256(file) : "none", expected = index.parts.get(part);
         if (!sum.equals(expected))
-            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum, expected), AGAIN);
+            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum, expected), copyOrMake());
     }
 
     /** Gives the engine the images that it does not have. */

@@ -21,13 +21,15 @@ public final class BundleMaker {
         this.docker = docker;
     }
 
-    /** The files that it is made of, until it is whole. */
+    /** The files that it is made of, until it is whole; an interrupted run leaves them. */
     private Path draft() { return path.resolveSibling(path.getFileName() + ".part"); }
+
+    private Bundle at(Path place) { return new Bundle(place, settings.istio().version(), settings.console()); }
 
     /** Makes it and says how it is used; false when a step failed, which is told. */
     public boolean make() throws IOException {
         docker.engine();
-        checkTarget(path);
+        checkTarget();
         Console console = settings.console();
         Images images = new Images(settings, docker, new Istioctl(settings));
         CertificateAuthority authority = CertificateAuthority.of(settings, docker);
@@ -39,33 +41,70 @@ public final class BundleMaker {
         Plan.Step pulled = plan.step("images pulled", images.pull(all));
         Plan.Step saved = plan.step("images", add(all, settings.nodeImage()), pulled);
         plan.step("bundle", seal(), kind, istioctl, files, saved);
+        begin();
         if (!plan.run()) {
             discard();
             plan.report();
             return false;
         }
         console.result("""
-                All that the demo needs is in %1$s. On a machine that can reach nothing:
-                  jbang --offline KindDemo.java --offline %1$s""".formatted(Tool.quoted("" + path)));
+                All that the demo needs is in %s. On a machine that can reach nothing:
+                  %s""".formatted(Tool.quoted("" + path), settings.commands().fromBundle("" + path)));
         return true;
     }
 
-    /** A {@link Problem} when no bundle can be made there. */
-    static void checkTarget(Path path) {
-        if (path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path))
-            throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "jbang KindDemo.java --bundle demo.tar.zst");
-        boolean other = Files.isDirectory(path) ? !Files.exists(path.resolve(Bundle.INDEX)) && path.toFile().list().length > 0
-                : Files.exists(path) && !Bundle.isArchive(path);
-        if (other || Bundle.isArchive(path) && Files.isDirectory(path))
-            throw Problem.usage("there is something else at " + path, "name another place, or remove it");
+    /** A {@link Problem} when no bundle can be made there: only an earlier bundle is ever replaced. */
+    void checkTarget() throws IOException {
         Path parent = path.getParent();
+        if (parent == null || path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path))
+            throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "give it the ending: --bundle demo.tar.zst");
         if (!Files.isDirectory(parent)) throw Problem.usage("there is no folder " + parent, "mkdir -p " + parent);
+        if (!Files.isWritable(parent)) throw Problem.unfit("cannot write into the folder " + parent, "name another place");
+        checkReplaceable();
+        if (there(draft()) && (!Files.isDirectory(draft(), LinkOption.NOFOLLOW_LINKS) || at(draft()).marked().isEmpty()))
+            throw Problem.usage("%s exists and is not an unfinished bundle of this demo; it stays untouched".formatted(draft()),
+                    "name another place, or move it away");
         Host.room(parent, ROOM);
+    }
+
+    private static boolean there(Path file) { return Files.exists(file, LinkOption.NOFOLLOW_LINKS); }
+
+    /** A {@link Problem} when something exists in the bundle's place that is not a bundle, or a folder that has other files too. */
+    private void checkReplaceable() throws IOException {
+        if (!there(path)) return;
+        boolean fits = Bundle.isArchive(path) ? Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)
+                : Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
+        String[] files = path.toFile().list();
+        if (fits && files != null && files.length == 0) return;
+        Optional<Bundle.Index> index = fits ? at(path).marked() : Optional.empty();
+        if (index.isEmpty()) throw Problem.usage("%s exists and is not a bundle of this demo; it stays untouched".formatted(path),
+                "name another place, or move it away");
+        if (Bundle.isArchive(path)) return;
+        try (Stream<Path> all = Files.walk(path)) {
+            all.filter(f -> !Files.isDirectory(f, LinkOption.NOFOLLOW_LINKS)).map(f -> path.relativize(f).toString())
+                    .filter(f -> !f.equals(Bundle.INDEX) && !index.get().parts().containsKey(f)).findFirst().ifPresent(other -> {
+                throw Problem.usage("the bundle %s has a file that is not part of it, which stays untouched: %s".formatted(path, other),
+                        "name another place, or move the file away");
+            });
+        }
+    }
+
+    /** Makes the draft's folder, with our marker from the first moment on: the next run may remove it. */
+    private void begin() throws IOException {
+        Home.remove(draft());
+        Files.createDirectory(draft());
+        index = new Bundle.Index(Bundle.FORMAT, Versions.all(settings.istio().version()), "" + Platform.current(), "", new TreeMap<>(),
+                new TreeMap<>());
+        writeIndex();
+    }
+
+    private void writeIndex() throws IOException {
+        write(Bundle.INDEX, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(index));
     }
 
     /** Puts a program's pinned release in, whatever is on PATH. */
     private Action add(Program program) {
-        return new Action("", seen -> Files.copy(program.pinned(seen), Files.createDirectories(draft()).resolve(program.name()),
+        return new Action("", seen -> Files.copy(program.pinned(seen), draft().resolve(program.name()),
                 StandardCopyOption.REPLACE_EXISTING));
     }
 
@@ -97,12 +136,11 @@ public final class BundleMaker {
             Set<String> names = new TreeSet<>(images);
             names.remove(nodeImage);
             names.add(node);
-            Files.createDirectories(draft());
             try (var out = compressed(Files.newOutputStream(draft().resolve(Bundle.IMAGES)))) {
                 docker.save(names, counting(out, seen));
             }
-            index = new Bundle.Index(Versions.all(settings.istio().version()), "" + Platform.current(), node,
-                    new TreeMap<>(docker.present(names)), new TreeMap<>());
+            index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.present(names)),
+                    index.parts());
         });
     }
 
@@ -118,11 +156,13 @@ public final class BundleMaker {
                     index.parts().put(draft().relativize(file).toString(), Assets.sha256(file));
                 }
             }
-            write(Bundle.INDEX, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(index));
+            writeIndex();
+            checkReplaceable(); // again: minutes have passed
             if (Bundle.isArchive(path)) {
-                Path archive = path.resolveSibling(path.getFileName() + ".new");
+                Path archive = draft().resolve("archive");
                 try (var out = compressed(Files.newOutputStream(archive))) {
-                    new Tool("tar", "install tar", settings.console()).into(Bundle.LIMIT, counting(out, seen), "-c", "-C", "" + draft(), ".");
+                    new Tool("tar", "install tar", settings.console()).into(Bundle.LIMIT, counting(out, seen), "-c", "-C", "" + draft(),
+                            "--exclude=./archive", ".");
                 }
                 Files.move(archive, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             } else {

@@ -156,8 +156,9 @@ final class Certificates {
      *
      * @param who   whose chain it is
      * @param chain the leaf first
+     * @param hint  what to type when it does not
      */
-    static void validate(String who, List<X509Certificate> chain, X509Certificate root) throws GeneralSecurityException {
+    static void validate(String who, List<X509Certificate> chain, X509Certificate root, String hint) throws GeneralSecurityException {
         var parameters = new PKIXParameters(Set.of(new TrustAnchor(root, null)));
         parameters.setRevocationEnabled(false);
         List<X509Certificate> below = chain.stream().filter(c -> !c.equals(root)).toList();
@@ -165,7 +166,7 @@ final class Certificates {
             CertPathValidator.getInstance("PKIX").validate(CertificateFactory.getInstance("X.509").generateCertPath(below), parameters);
         } catch (CertPathValidatorException e) {
             throw Problem.failed("%s does not chain to %s: %s".formatted(who, root.getSubjectX500Principal().getName(),
-                    e.getMessage()), "jbang Teardown.java, then jbang KindDemo.java");
+                    e.getMessage()), hint);
         }
     }
 

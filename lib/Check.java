@@ -42,7 +42,7 @@ public record Check(String id, String title, String where, Severity severity, Du
         while (true) {
             try {
                 return finding(layer, Status.PASSED, probe.look(), "", start);
-            } catch (Exception e) {
+            } catch (Throwable e) { // an Error too: the other findings must not be lost
                 if (System.nanoTime() > end || Thread.currentThread().isInterrupted())
                     return failed(layer, message(e), e instanceof Problem p ? p.hint() : "run again with --verbose", start);
                 LockSupport.parkNanos(Duration.ofMillis(500).toNanos());
@@ -67,7 +67,7 @@ public record Check(String id, String title, String where, Severity severity, Du
         return new Finding(layer, id, title, where, severity, status, saw, hint, (System.nanoTime() - start) / 1e9);
     }
 
-    private static String message(Exception e) {
+    static String message(Throwable e) {
         Throwable root = Problem.root(e);
         return e instanceof Problem ? e.getMessage() : root.getClass().getSimpleName() + ": " + root.getMessage();
     }

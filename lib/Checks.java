@@ -21,20 +21,21 @@ public final class Checks {
         this.wait = wait;
         this.traffic = new TrafficChecks(kubes, app);
         var host = new Host(docker);
-        var platform = new PlatformChecks(kubes, docker, kind, istioctl);
+        var platform = new PlatformChecks(kubes, app, docker, kind, istioctl);
         var trust = new TrustChecks(kubes, app);
         var mesh = new MeshChecks(kubes, app, istioctl);
         boolean ours = kubes.stream().allMatch(k -> k.cluster().isKind());
         if (ours) layer("host", one("engine", "the container engine answers", 0, Severity.FATAL, host::engine),
                 one("disk", "the disk has room", 0, Severity.WARNING, () -> host.disk(0)),
-                one("inotify", "inotify's limits suffice", 0, Severity.WARNING, () -> host.inotify(kubes.size())),
+                one("inotify", "inotify's limits suffice", 0, Severity.WARNING, () -> host.inotify(kubes.stream().map(Kube::cluster).toList(), 0)),
                 one("tools", "kind and istioctl fit", 0, Severity.WARNING, platform::tools));
         layer("clusters", each("reachable", "its node runs and its API server answers", 2, platform::reachable));
         layer("nodes", each("nodes-ready", "every node is Ready", 20, platform::nodesReady),
                 each("system-pods", "the pods of kube-system are ready", 20, platform::systemPods),
+                each("dns", "the cluster's own DNS answers", 10, platform::dns),
                 each("remote-address", "the others know where its API server is", 5, platform::remoteAddress));
         layer("load balancer", each("metallb-ready", "MetalLB's pods are ready", 20, platform::metalLbReady),
-                each("addresses", "every LoadBalancer service has an address of its own range", 20, platform::addresses));
+                each("addresses", "every gateway has an address of the cluster's own range", 20, platform::addresses));
         layer("trust", one("same-root", "workloads of all clusters trust one root", 5, Severity.FATAL, trust::sameRoot),
                 each("intermediate", "its intermediate chains to that root, and lives on for a day", 2, trust::intermediate),
                 each("identity", "the client's proxy has its SPIFFE identity under that root", 10, trust::identity));
@@ -100,7 +101,8 @@ public final class Checks {
     private static List<Finding> look(String layer, List<Check> checks) throws InterruptedException {
         long start = System.nanoTime();
         List<Finding> found = new ArrayList<>();
-        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        try {
             Map<Check, Future<Finding>> looks = new LinkedHashMap<>();
             checks.forEach(check -> looks.put(check, threads.submit(() -> check.find(layer))));
             for (var look : looks.entrySet()) {
@@ -114,6 +116,8 @@ public final class Checks {
                     throw new IllegalStateException(e.getCause());
                 }
             }
+        } finally {
+            threads.shutdownNow(); // close() would wait for a check that hangs
         }
         return found;
     }
@@ -124,7 +128,7 @@ public final class Checks {
                 endpoints() { istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld; }
                 all_clusters() { [ "$(endpoints | grep -c :15443)" -ge %d ]; }
                 retry all_clusters
-                endpoints""".formatted(Tool.quoted(kube.cluster().context()), kubes.size() - 1);
+                endpoints""".formatted(kube.cluster().typedContext(), kubes.size() - 1);
         return new Action(byHand, seen -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2), Duration.ofMillis(300), seen,
                 () -> {
             try {

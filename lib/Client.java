@@ -4,6 +4,7 @@ import module java.base;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.ServicePort;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
 /** The client in one cluster: what it sends through the mesh, what is sent beside its proxy, and what that proxy knows. */
@@ -23,24 +24,25 @@ record Client(Kube kube, App app) {
     }
 
     /** The service as the client calls it. */
-    String url() { return "http://%s.%s:%d%s".formatted(app.service(), app.namespace(), port(), app.path()); }
+    String url() { return "http://%s.%s:%d%s".formatted(app.service(), app.namespace(), port().getPort(), app.path()); }
 
-    private int port() { return service().getSpec().getPorts().getFirst().getPort(); }
-
-    Service service() {
+    /** The service's first port. */
+    ServicePort port() {
         Service service = kube.client().services().inNamespace(app.namespace()).withName(app.service()).get();
         if (service == null) throw Problem.failed("there is no service %s in %s".formatted(app.service(), app.namespace()),
                 "%s get services -n %s".formatted(kube.kubectl(), app.namespace()));
-        return service;
+        return service.getSpec().getPorts().stream().findFirst().orElseThrow(() -> Problem.failed("the service %s in %s has no port"
+                .formatted(app.service(), app.namespace()), "%s get services -n %s".formatted(kube.kubectl(), app.namespace())));
     }
 
     /**
-     * curl beside the proxy: what the proxy's own user sends is not redirected into the mesh. Empty when the image has no curl, as
-     * a distroless one. The certificates that were shown are printed too, https://curl.se/docs/manpage.html#-w
+     * curl beside the proxy: what the proxy's own user sends is not redirected into the mesh, nor are its DNS queries.
+     * A client without a proxy sends it itself. Empty when the image has no curl, as a distroless one. The certificates that
+     * were shown are printed too, https://curl.se/docs/manpage.html#-w
      */
     Optional<Tool.Result> besideTheProxy(String url) {
-        Tool.Result result = attempt(PROXY, "curl", "--silent", "--show-error", "--insecure", "--max-time", "5", "--write-out", "%{certs}",
-                url);
+        Tool.Result result = attempt(hasProxy() ? PROXY : app.client(), "curl", "--silent", "--show-error", "--insecure",
+                "--max-time", "5", "--write-out", "%{certs}", url);
         // the shell's exit codes for a command that is not there: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
         return result.exitCode() > 120 ? Optional.empty() : Optional.of(result);
     }
@@ -83,14 +85,16 @@ record Client(Kube kube, App app) {
 
     boolean hasProxy() {
         return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems().stream()
-                .filter(p -> p.getMetadata().getDeletionTimestamp() == null).flatMap(Pods::containers)
-                        .anyMatch(c -> c.getName().equals(PROXY));
+                .filter(Pods::live).flatMap(Pods::containers).anyMatch(c -> c.getName().equals(PROXY));
     }
 
     /** The service's endpoints as the client's proxy has them: address:port and health. */
     List<String> endpoints() throws IOException {
-        return parseEndpoints(envoy("clusters?format=json"), "outbound|%d||%s".formatted(port(), app.host()));
+        return parseEndpoints(envoy("clusters?format=json"), "outbound|%d||%s".formatted(port().getPort(), app.host()));
     }
+
+    /** Whether the proxy, as it is configured now, refuses requests to what the mesh does not know. */
+    boolean blocksUnknown() { return envoy("config_dump?resource=dynamic_route_configs").contains("\"block_all\""); }
 
     /** Whether the proxy, as it is configured now, may eject all instances of the service at once. */
     boolean ejectsAll() throws IOException {

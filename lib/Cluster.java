@@ -10,16 +10,51 @@ import module java.base;
  * @param context how the kubeconfig names it
  * @param id      its ID in the mesh, {@code values.global.multiCluster.clusterName}
  * @param network {@code topology.istio.io/network}: each cluster has its own
+ * @param slot    which block of ports and addresses its demo has, from 0: demos side by side have different ones
  */
-public record Cluster(int index, String name, String context, String id, String network) {
-    /** A kind cluster of ours: its place in the mesh (1 to 9) decides all that must differ from the other clusters. */
-    public Cluster(int index, String name) { this(index, name, "kind-" + name, "istio-" + name, "network" + index); }
+public record Cluster(int index, String name, String context, String id, String network, int slot) {
+    /** How many demos can run side by side: the ports of the last slot (3271i, 3272i, 3273i) are still NodePorts. */
+    static final int SLOTS = 8;
+    /** How the IDs begin that the demo gives. */
+    static final String ID = "istio-";
+
+    /** A kind cluster of the first demo: its place in the mesh (1 to 9) decides all that must differ from the other clusters. */
+    public Cluster(int index, String name) { this(index, name, 0); }
+
+    /** The same of any demo. */
+    Cluster(int index, String name, int slot) { this(index, name, "kind-" + name, ID + name, "network" + index, slot); }
+
+    /** A cluster whose ports and addresses are not the demo's. */
+    Cluster(int index, String name, String context, String id, String network) { this(index, name, context, id, network, 0); }
+
+    /** A cluster that exists already: its IDs come from its context's name alone, so that they are the same whatever is beside it. */
+    static Cluster existing(int index, String context, String plain) {
+        return new Cluster(index, context, context, ID + plain, "network-" + plain);
+    }
+
+    /** Whether it has the ID that its context's name gives. */
+    boolean hasOwnId() { return id.equals(ID + Mesh.plain(context)); }
+
+    /** The slot that a port belongs to; empty when it belongs to none. */
+    static OptionalInt slotOf(int port) {
+        int slot = (port - 32000) / 100, kind = port / 10 % 10, index = port % 10;
+        return port > 32000 && slot < SLOTS && kind >= 1 && kind <= 3 && index > 0 ? OptionalInt.of(slot) : OptionalInt.empty();
+    }
+
+    /** The place of its address range on the docker network among those of all demos' clusters, from 1. */
+    int place() { return Mesh.MOST_CLUSTERS * slot + index; }
 
     /** Whether its nodes are containers that kind made, and not a cluster that the user named by its context. */
     public boolean isKind() { return context.equals("kind-" + name); }
 
     /** How kubectl is typed for it. */
-    String kubectl() { return "kubectl --context " + context; }
+    String kubectl() { return "kubectl --context " + typedContext(); }
+
+    /** The context as a shell takes it: it may have any characters. */
+    String typedContext() { return Commands.quoted(context); }
+
+    /** How names of files begin that are made for it. */
+    String file() { return isKind() ? name : Mesh.plain(context); }
 
     public String region() { return "region" + index; }
 
@@ -28,22 +63,22 @@ public record Cluster(int index, String name, String context, String id, String 
     /** The node that runs the API server, and the container of that name. */
     public String controlPlane() { return name + "-control-plane"; }
 
-    /** The port on the host's loopback, and the NodePort, of the ingress gateway's HTTP. */
-    public int httpPort() { return 32010 + index; }
+    /** The NodePort of the ingress gateway's HTTP, and the port on the host's loopback unless the manifest names another. */
+    public int httpPort() { return 32010 + 100 * slot + index; }
 
     /** The same for HTTPS. */
-    public int httpsPort() { return 32020 + index; }
+    public int httpsPort() { return httpPort() + 10; }
 
     /** A third port, mapped and left free for a NodePort of the user's. */
-    public int freePort() { return 32030 + index; }
+    public int freePort() { return httpPort() + 20; }
 
     public List<Integer> ports() { return List.of(httpPort(), httpsPort(), freePort()); }
 
     /** What fills the placeholders of the manifests that differ from cluster to cluster. */
     public Map<String, String> placeholders() {
-        return Map.ofEntries(Map.entry("CLUSTER", name), Map.entry("CLUSTER_ID", id()), Map.entry("NETWORK", network()),
-                Map.entry("MESH_ID", Mesh.ID), Map.entry("REGION", region()), Map.entry("ZONE", zone()),
-                Map.entry("POD_SUBNET", "10.%d.0.0/16".formatted(100 + index)),
+        return Map.ofEntries(Map.entry("CLUSTER", file()), Map.entry("INDEX", "" + index), Map.entry("CLUSTER_ID", id()),
+                Map.entry("NETWORK", network()), Map.entry("MESH_ID", Mesh.ID), Map.entry("REGION", region()),
+                Map.entry("ZONE", zone()), Map.entry("POD_SUBNET", "10.%d.0.0/16".formatted(100 + index)),
                 Map.entry("SERVICE_SUBNET", "10.%d.0.0/16".formatted(200 + index)),
                 Map.entry("HTTP_PORT", "" + httpPort()), Map.entry("HTTPS_PORT", "" + httpsPort()),
                 Map.entry("FREE_PORT", "" + freePort()));

@@ -40,9 +40,13 @@ final class Compose {
         throw Problem.unfit("neither `docker compose` nor `docker-compose` answers, and Vault is started by it", INSTALL);
     }
 
-    /** Brings a project's containers up as the file says, and waits until they run; those that run so already stay. */
+    /**
+     * Brings a project's containers up as the file says, and waits until they run; those that run so already stay. A file .env in
+     * the user's current folder is not read.
+     */
     void up(String project, String file) {
         Way way = find().getKey();
-        way.tool.feed(LONG, file, way.words("--project-name", project, "--file", "-", "up", "--detach"));
+        way.tool.feed(LONG, file, way.words("--project-name", project, "--env-file", "/dev/null", "--file", "-", "up",
+                "--detach"));
     }
 }

@@ -14,30 +14,60 @@ public final class Console implements AutoCloseable {
     private final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
     private final PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
     private final boolean terminal = System.console() != null && System.console().isTerminal() && !"dumb".equals(System.getenv("TERM"))
-            && System.getenv("CI") == null && size().isPresent();
+            && Objects.requireNonNullElse(System.getenv("CI"), "").isEmpty() && size().isPresent();
     /** https://no-color.org */
     private final boolean colour = terminal && Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
     private final boolean verbose;
+    private final Commands commands;
     private final Set<Plan.Step> running = new LinkedHashSet<>();
     private final ScheduledExecutorService ticker;
     private OutputStream log = new ByteArrayOutputStream();
     private Path logFile;
     private Size size = new Size(24, 80);
+    private final AtomicBoolean resized = new AtomicBoolean(true);
     /** What was printed last, for a terminal that must be written anew. */
     private final List<String> recent = new LinkedList<>();
     /** The status lines as they are on the screen now. */
     private List<String> shown = List.of();
 
-    /** @param verbose whether outside commands and their output are shown too */
-    public Console(boolean verbose) {
+    /** The console of the default demo. */
+    Console(boolean verbose) { this(verbose, new Commands("", "")); }
+
+    /**
+     * @param verbose  whether outside commands and their output are shown too
+     * @param commands how the user types our commands for this demo
+     */
+    Console(boolean verbose, Commands commands) {
         this.verbose = verbose;
+        this.commands = commands;
         this.ticker = terminal ? Executors.newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().factory()) : null;
         if (ticker == null) return;
         ticker.scheduleWithFixedDelay(() -> {
-            size().ifPresent(this::resized);
+            if (resized.getAndSet(false)) size().ifPresent(this::resized);
             showStatus();
         }, 0, 400, TimeUnit.MILLISECONDS);
+        whenResized(() -> resized.set(true));
     }
+
+    /**
+     * Calls back on SIGWINCH, which a terminal of another size sends. sun.misc.Signal is in every JDK, yet javac warns of its use;
+     * a JVM that does not offer the signal keeps the first size.
+     */
+    private static void whenResized(Runnable told) {
+        try {
+            Class<?> signal = Class.forName("sun.misc.Signal"), handler = Class.forName("sun.misc.SignalHandler");
+            Object tells = java.lang.reflect.Proxy.newProxyInstance(Console.class.getClassLoader(), new Class<?>[] {handler}, (_, _, _) -> {
+                told.run();
+                return null;
+            });
+            signal.getMethod("handle", signal, handler).invoke(null, signal.getConstructor(String.class).newInstance("WINCH"), tells);
+        } catch (ReflectiveOperationException | RuntimeException e) {
+            // no such signal here
+        }
+    }
+
+    /** Our commands, for hints: of this demo and no other. */
+    Commands commands() { return commands; }
 
     /** From now on everything goes to this file, in place of what an earlier run left there; what was said so far too. */
     public synchronized void keepLog(Path file) {
@@ -88,7 +118,7 @@ public final class Console implements AutoCloseable {
             hint("→ " + p.hint());
         } else if (cause instanceof KubernetesClientException e) {
             bad(prefix + Kube.reason(e));
-            hint("→ jbang Verify.java tells which layer is at fault; then run this again");
+            hint("→ %s reports which layer fails; then run this again".formatted(commands.verify()));
         } else {
             bad(prefix + "unexpected " + cause.getClass().getSimpleName() + ": " + Objects.toString(cause.getMessage(), "").strip());
             hint("→ this is a defect: run again with --verbose and report what it prints");
@@ -196,9 +226,11 @@ public final class Console implements AutoCloseable {
     private static Optional<Size> size() {
         try {
             // stty looks at its standard input
-            Process stty = new ProcessBuilder("sh", "-c", "stty size <&2 2> /dev/null").redirectError(ProcessBuilder.Redirect.INHERIT)
-                    .start();
-            if (!stty.waitFor(1, TimeUnit.SECONDS) || stty.exitValue() != 0) return Optional.empty();
+            Process stty = new ProcessBuilder("sh", "-c", "exec stty size <&2 2> /dev/null")
+                    .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+            boolean ended = stty.waitFor(1, TimeUnit.SECONDS);
+            if (!ended) stty.destroyForcibly();
+            if (!ended || stty.exitValue() != 0) return Optional.empty();
             String[] said = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
             // a terminal that does not know its size says 0
             int rows = Integer.parseInt(said[0]), columns = Integer.parseInt(said[1]);

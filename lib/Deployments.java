@@ -2,6 +2,7 @@ package lib;
 
 import module java.base;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
@@ -29,11 +30,32 @@ record Deployments(Kube kube, String namespace) {
     String ready() {
         var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems();
         if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
-                "jbang KindDemo.java; see %s get all -n %s".formatted(kube.kubectl(), namespace));
+                "%s; see %s get all -n %s".formatted(kube.commands().kindDemo(), kube.kubectl(), namespace));
         List<String> not = all.stream().filter(d -> !available(d)).map(Deployments::name).toList();
         if (!not.isEmpty())
             throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not), symptoms()), lookAtPods());
         return all.stream().map(Deployments::name).collect(Collectors.joining(", "));
+    }
+
+    /** A line for each Deployment and DaemonSet with fewer ready pods than it should have: in a cluster of ours at least one. */
+    List<String> incomplete() {
+        var apps = kube.client().apps();
+        return incomplete(apps.deployments().inNamespace(namespace).list().getItems(),
+                apps.daemonSets().inNamespace(namespace).list().getItems(), kube.cluster().isKind() ? 1 : 0);
+    }
+
+    static List<String> incomplete(List<Deployment> deployments, List<DaemonSet> daemonSets, int least) {
+        List<String> lines = new ArrayList<>();
+        for (Deployment d : deployments)
+            count(lines, least, "deployment " + name(d), d.getStatus().getReadyReplicas(), d.getSpec().getReplicas());
+        for (DaemonSet d : daemonSets)
+            count(lines, least, "daemonset " + name(d), d.getStatus().getNumberReady(), d.getStatus().getDesiredNumberScheduled());
+        return lines;
+    }
+
+    private static void count(List<String> lines, int least, String what, Integer ready, Integer wanted) {
+        int some = Objects.requireNonNullElse(ready, 0), all = Objects.requireNonNullElse(wanted, 0);
+        if (some < Math.max(all, least)) lines.add("%s: %d of %d pods ready".formatted(what, some, all));
     }
 
     /** Whether all replicas are of the newest kind and available, and no older one is left: as `kubectl rollout status` sees it. */

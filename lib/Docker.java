@@ -8,56 +8,96 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 public final class Docker {
     /** The label of our node images, and so of every node made from one: the mark that a cluster is ours. */
     public static final String MARK = "kind-demo";
-    private static final String HELPER = MARK + "=helper";
     /** The label that names the node image that ours was made from. */
     private static final String BASE = MARK + ".base";
     private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster", ROLE_LABEL = "io.x-k8s.kind.role";
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
     private static final String START = "start Docker (Docker Desktop, or `sudo systemctl start docker`), then check with `docker info`";
-    /** How long a healthy engine may take to say what it is, and how long on a machine that has much to do. */
-    private static final Duration AT_ONCE = Duration.ofMillis(1500), BUSY = Duration.ofSeconds(10);
+    /** How long {@code docker info} may take: seconds on some machines. Where nothing listens docker itself says so at once. */
+    private static final Duration ANSWER = Duration.ofSeconds(10);
+    /** How long a registry may take until the daemon begins to pull an image from it. */
+    private static final Duration PULL_STARTS = Duration.ofSeconds(30);
 
     /**
      * A container that is a node of some kind cluster.
      *
      * @param image what it was made from
      * @param base  kind's node image that this image was made from; empty when it is not ours
+     * @param ports its published ports; of a stopped one those that it will publish
      */
     public record Node(String name, String cluster, boolean worker, String image, String base, boolean running, boolean paused,
-            boolean ours) {}
+            boolean ours, List<Port> ports) {}
 
-    /** What the engine says of itself. */
-    public record Engine(String version, long memoryBytes, String rootDir, String cgroupVersion) {}
+    /** A port of a container that is published at an address of the host. */
+    public record Port(int containerPort, String address, int hostPort) {
+        /** How the host reaches it, such as localhost:32011. */
+        String reached() {
+            String host = Set.of("", "0.0.0.0", "127.0.0.1", "::", "::1").contains(address) ? "localhost" : address;
+            return (host.contains(":") ? "[%s]:%d" : "%s:%d").formatted(host, hostPort);
+        }
+    }
+
+    /**
+     * What the engine says of itself.
+     *
+     * @param security the names of its security options, such as seccomp, rootless, userns
+     * @param limits   whether it can limit a container's memory, processes and CPU
+     */
+    public record Engine(String version, long memoryBytes, String rootDir, String cgroupVersion, Set<String> security, boolean limits) {}
 
     private final Tool docker;
     private final ObjectMapper json = new ObjectMapper();
+    /** The label of containers that are made for a while. A node image that is made of one has another value of it. */
+    private final String helper;
 
-    public Docker(Console console) { docker = new Tool("docker", "install Docker: https://docs.docker.com/get-docker/", console); }
+    public Docker(Console console) { this(console, "none"); }
 
-    /** The docker network that kind puts its nodes on; kind's own variable names another. */
-    public static String network() { return Objects.requireNonNullElse(System.getenv("KIND_EXPERIMENTAL_DOCKER_NETWORK"), "kind"); }
-
-    /** What the engine is; a {@link Problem} when it does not answer, told in under three seconds unless the machine is busy. */
-    public Engine engine() {
-        Tool.Result result = info(AT_ONCE);
-        JsonNode info = result.out().isBlank() ? json.createObjectNode() : parse(result.out());
-        // with no engine the client still exits 0 in some versions, and says so in the document
-        if (!result.ok() || info.path("ServerVersion").asText().isEmpty())
-            throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
-                    .orElse("`docker info` failed"), START);
-        return new Engine(info.path("ServerVersion").asText(), info.path("MemTotal").asLong(), info.path("DockerRootDir").asText(),
-                info.path("CgroupVersion").asText());
+    /** @param demo the name prefix of the demo that containers are made for */
+    public Docker(Console console, String demo) {
+        helper = MARK + "=helper-" + demo;
+        docker = new Tool("docker", "install Docker: https://docs.docker.com/get-docker/", console);
     }
 
-    private Tool.Result info(Duration patience) {
+    /** The docker network that kind puts its nodes on; kind's own variable names another, unless it is empty. */
+    public static String network() {
+        return Optional.ofNullable(System.getenv("KIND_EXPERIMENTAL_DOCKER_NETWORK")).filter(n -> !n.isBlank()).orElse("kind");
+    }
+
+    /** What the engine is; a {@link Problem} when none answers, or Podman does. */
+    public Engine engine() {
         try {
-            return docker.attempt(patience, "info", "--format", "{{json .}}");
+            return read(docker.attemptUnlogged(ANSWER, "info", "--format", "{{json .}}"));
         } catch (Problem p) {
             if (p.exitCode() == Problem.UNFIT) throw p;
-            if (patience.equals(AT_ONCE) && Host.isBusy()) return info(BUSY);
-            throw Problem.unfit("the container engine does not answer: `docker info` took over %.1f s".formatted(patience.toMillis() / 1e3),
-                    START);
+            throw Problem.unfit("the container engine does not answer: `docker info` took over %d s".formatted(ANSWER.toSeconds()), START);
         }
+    }
+
+    /** Reads {@code docker info}'s JSON, whose fields are those of https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System */
+    Engine read(Tool.Result result) {
+        JsonNode info = result.out().isBlank() ? json.createObjectNode() : parse(result.out());
+        // podman's command has a document of its own; its socket answers docker with one that has podman's folder and licence
+        if (info.has("host") || result.err().contains("odman") || info.path("DockerRootDir").asText().endsWith("/containers/storage")
+                || info.path("ProductLicense").asText().equals("Apache-2.0"))
+            throw Problem.unfit("`docker` is Podman here, and the demo needs Docker",
+                    "install Docker: https://docs.docker.com/get-docker/; then check with `docker info`, DOCKER_HOST and `docker context ls`");
+        String version = info.path("ServerVersion").asText();
+        // with no engine the client still exits 0 in some versions, and says so in the document
+        if (!result.ok() || version.isEmpty())
+            throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
+                    .orElse("`docker info` failed"), START);
+        Set<String> security = new TreeSet<>();
+        for (JsonNode option : info.path("SecurityOptions")) // such as name=seccomp,profile=default
+            for (String part : option.asText().split(",")) if (part.startsWith("name=")) security.add(part.substring("name=".length()));
+        boolean limits = !info.path("CgroupDriver").asText().equals("none")
+                && Stream.of("MemoryLimit", "PidsLimit", "CPUShares").allMatch(field -> info.path(field).asBoolean());
+        return new Engine(version, info.path("MemTotal").asLong(), info.path("DockerRootDir").asText(),
+                info.path("CgroupVersion").asText(), security, limits);
+    }
+
+    /** Where the docker command finds its engine, such as unix:///var/run/docker.sock, by DOCKER_HOST or the context in use. */
+    public String endpoint() {
+        return docker.attempt(SHORT, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").out().strip();
     }
 
     /** The nodes of all kind clusters, stopped ones too. */
@@ -65,14 +105,31 @@ public final class Docker {
         List<String> ids = docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + CLUSTER_LABEL).lines().toList();
         if (ids.isEmpty()) return List.of();
         List<Node> nodes = new ArrayList<>();
+        // other clusters' containers are described too, with their environment: kept out of the log
         // a container that went between the two calls only makes the exit code non-zero: the others are printed all the same
-        for (JsonNode c : parse(docker.attempt(SHORT, words(ids, "inspect")).out())) {
+        for (JsonNode c : parse(docker.attemptUnlogged(SHORT, words(ids, "inspect")).out())) {
             JsonNode labels = c.at("/Config/Labels");
             nodes.add(new Node(c.path("Name").asText().substring(1), labels.path(CLUSTER_LABEL).asText(),
                     labels.path(ROLE_LABEL).asText().equals("worker"), c.at("/Config/Image").asText(), labels.path(BASE).asText(),
-                    c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK)));
+                    c.at("/State/Running").asBoolean(), c.at("/State/Paused").asBoolean(), labels.has(MARK), ports(c)));
         }
         return nodes;
+    }
+
+    /** The published ports of a running container; those of a stopped one as it was created with. */
+    private static List<Port> ports(JsonNode container) {
+        JsonNode published = container.at("/NetworkSettings/Ports");
+        List<Port> ports = new ArrayList<>();
+        (published.isEmpty() ? container.at("/HostConfig/PortBindings") : published).properties().forEach(port ->
+                port.getValue().forEach(at -> ports.add(new Port(Integer.parseInt(port.getKey().split("/")[0]),
+                        at.path("HostIp").asText(), at.path("HostPort").asInt()))));
+        return ports;
+    }
+
+    /** How the host reaches a port of the cluster's nodes; empty when none of them publishes it. */
+    public Optional<String> published(Cluster cluster, int containerPort) {
+        return nodes(cluster).stream().flatMap(node -> node.ports().stream()).filter(p -> p.containerPort() == containerPort)
+                .map(Port::reached).findFirst();
     }
 
     /** The nodes of one cluster. */
@@ -88,7 +145,7 @@ public final class Docker {
 
     /** Docker's description of the network that the nodes are on, if there is one. */
     public Optional<JsonNode> findNetwork() {
-        Tool.Result result = docker.attempt(SHORT, "network", "inspect", network());
+        Tool.Result result = docker.attemptUnlogged(SHORT, "network", "inspect", network());
         return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
     }
 
@@ -114,9 +171,36 @@ public final class Docker {
         return ids;
     }
 
-    /** Whether a registry answers that it has the image. */
-    public boolean published(String image) {
-        return docker.attempt(SHORT, "manifest", "inspect", image).ok();
+    /**
+     * Why an image that is not there cannot be pulled, in docker's own words; empty when it can. The docker command asks the registry
+     * first. Where that fails the daemon begins to pull the image: it alone knows its mirrors, proxies and insecure registries.
+     */
+    public String whyNotPulled(String image) {
+        if (published(image)) return "";
+        var printed = new ByteArrayOutputStream() {
+            @Override public void write(byte[] bytes, int from, int count) {
+                super.write(bytes, from, count);
+                // the daemon has found the image: that is all there is to know, and the pull ends here
+                if (toString(StandardCharsets.UTF_8).contains("Pulling")) throw new CancellationException();
+            }
+        };
+        try {
+            docker.into(PULL_STARTS, printed, "pull", image);
+            return "";
+        } catch (CancellationException e) {
+            return "";
+        } catch (IOException | Problem e) {
+            String last = e.getMessage().lines().reduce((_, line) -> line).orElse("");
+            return last.endsWith(":") ? "`docker pull` did not begin within %d s".formatted(PULL_STARTS.toSeconds()) : last;
+        }
+    }
+
+    private boolean published(String image) {
+        try {
+            return docker.attempt(ANSWER, "manifest", "inspect", image).ok();
+        } catch (Problem p) {
+            return false; // no answer in time: the daemon may reach the registry by another way
+        }
     }
 
     /** Writes images as an archive; layers that several of them share go once. */
@@ -135,13 +219,13 @@ public final class Docker {
      * @param volume what is mounted, as docker run's --volume takes it
      */
     public String runTemplate(String image, String volume, Duration life) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", HELPER, "--volume", volume,
-                "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
+        return docker.run(SHORT, "run", "--detach", "--rm", "--privileged", "--network", "none", "--label", helper,
+                "--volume", volume, "--entrypoint", "sleep", image, "" + life.toSeconds()).strip();
     }
 
     /** Whether a folder of the engine's machine can be mounted into containers, and holds this file. */
     public boolean canMount(String folder, String file, String image) {
-        return docker.attempt(SHORT, "run", "--rm", "--network", "none", "--label", HELPER, "--volume",
+        return docker.attempt(SHORT, "run", "--rm", "--network", "none", "--label", helper, "--volume",
                 folder + ":/mounted:ro",
                 "--entrypoint", "test", image, "-e", "/mounted/" + file).ok();
     }
@@ -155,32 +239,35 @@ public final class Docker {
         return result.ok() ? Optional.of(result.out().strip()) : Optional.empty();
     }
 
-    /** The volumes that {@link #makeVolume} made. */
-    public List<String> volumes() { return docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + MARK).lines().toList(); }
+    /** The volumes that {@link #makeVolume} made, but for those that a container has mounted. */
+    public List<String> volumes() {
+        return docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + MARK, "--filter", "dangling=true").lines()
+                .toList();
+    }
 
     /** Removes volumes that no container uses; those that are gone already are no matter. */
     public void removeVolumes(List<String> names) { if (!names.isEmpty()) docker.run(LONG, words(names, "volume", "rm", "--force")); }
 
-    /** Starts a server beside the nodes, on their network; returns its container's ID. */
-    public String runServer(String image) {
-        return docker.run(SHORT, "run", "--detach", "--rm", "--network", network(), "--label", HELPER, image).strip();
+    /** Starts a server beside the nodes, on their network, in a container of this name. */
+    public void runServer(String name, String image) {
+        docker.run(SHORT, "run", "--detach", "--rm", "--name", name, "--network", network(), "--label", helper, image);
     }
 
     /** The IPv4 address of a container on the nodes' network; empty when it has none. */
     public String addressOf(String container) { return container(container).map(Docker::address).orElse(""); }
 
-    /** The same as a shell command. */
+    private static String address(JsonNode container) {
+        return container.at("/NetworkSettings/Networks").path(network()).path("IPAddress").asText();
+    }
+
+    /** The same as a shell command: the name of a network may have a hyphen, which a template's path cannot. */
     static String addressByHand(String container) {
         return "docker inspect --format '{{(index .NetworkSettings.Networks \"%s\").IPAddress}}' %s".formatted(network(), container);
     }
 
-    private static String address(JsonNode container) {
-        return container.at("/NetworkSettings/Networks/" + network() + "/IPAddress").asText();
-    }
-
     /** Docker's description of a container, running or not, if there is one of that name. */
     public Optional<JsonNode> container(String name) {
-        Tool.Result result = docker.attempt(SHORT, "container", "inspect", name);
+        Tool.Result result = docker.attemptUnlogged(SHORT, "container", "inspect", name);
         return result.ok() ? Optional.of(parse(result.out()).get(0)) : Optional.empty();
     }
 
@@ -190,20 +277,19 @@ public final class Docker {
         return (containers + docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + label)).lines().distinct().toList();
     }
 
-    /** Containers of {@link #runTemplate} and {@link #runServer} that are still there. */
+    /** This demo's containers of {@link #runTemplate} and {@link #runServer} that are still there. */
     public List<String> helpers() {
-        return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + HELPER).lines().toList();
+        return docker.run(SHORT, "ps", "--all", "--quiet", "--filter", "label=" + helper).lines().toList();
     }
 
-    /** The IDs of every image of a repository. */
+    /** The images of a repository, as repository:tag. */
     public List<String> images(String repository) {
-        return docker.run(SHORT, "image", "ls", "--quiet", repository).lines().distinct().toList();
+        return docker.run(SHORT, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).lines().toList();
     }
 
-    /** Removes every image of a repository that no container uses. */
-    public void removeImages(String repository) {
-        List<String> ids = images(repository);
-        if (!ids.isEmpty()) docker.run(LONG, words(ids, "image", "rm"));
+    /** Removes images; a {@link Problem} when a container uses one. */
+    public void removeImages(List<String> names) {
+        if (!names.isEmpty()) docker.run(LONG, words(names, "image", "rm"));
     }
 
     /** Makes an image, with our mark, of a container's files and the start-up of {@code like}. */

@@ -19,12 +19,21 @@ record Documents(List<String> definitions, List<GenericKubernetesResource> other
 
     private static boolean isDefinition(String document) { return document.lines().anyMatch("kind: CustomResourceDefinition"::equals); }
 
-    /** Every document as a resource. */
-    static List<GenericKubernetesResource> parse(String yaml) { return split(yaml).stream().map(Documents::parseOne).toList(); }
+    /** Every document as a resource; in place of a list its items, as kubectl applies them. */
+    static List<GenericKubernetesResource> parse(String yaml) {
+        return split(yaml).stream().map(Documents::parseOne).flatMap(Documents::items).toList();
+    }
 
-    /** Without those that are only comments. */
+    private static Stream<GenericKubernetesResource> items(GenericKubernetesResource document) {
+        if (document == null) return Stream.empty(); // the YAML word null
+        if (!(document.getAdditionalProperties().get("items") instanceof List<?> items)) return Stream.of(document);
+        return items.stream().map(Serialization::asYaml).map(Documents::parseOne).flatMap(Documents::items);
+    }
+
+    /** Without the byte order mark, which some editors write, and without documents that are only comments. */
     private static List<String> split(String yaml) {
-        return Arrays.stream(yaml.split("(?m)^---.*$")).filter(d -> d.lines().anyMatch(l -> !l.isBlank() && !l.startsWith("#"))).toList();
+        return Arrays.stream(yaml.replaceFirst("^\uFEFF", "").split("(?m)^---(?=\\s|$)"))
+                .filter(d -> d.lines().map(String::strip).anyMatch(l -> !l.isEmpty() && !l.startsWith("#"))).toList();
     }
 
     static GenericKubernetesResource parseOne(String document) {

@@ -1,11 +1,13 @@
 package lib;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
 
 /** What the mesh promises, tried on the running one: each experiment breaks or changes something, watches, and puts it back. */
 public final class Experiments {
     private static final String BROKEN_APP = "experiments/broken-app.yaml", QUICK_EJECTION = "experiments/quick-ejection.yaml",
             EGRESS = "experiments/egress.yaml", REGISTRY_ONLY = "experiments/registry-only.yaml";
+    private static final String INGRESS_GATEWAY = "istio-ingressgateway", EGRESS_GATEWAY = "istio-egressgateway";
     /** So many requests in a row tell that traffic is steady again: two seconds of them. */
     private static final int STEADY = 2 * Traffic.PER_SECOND;
     /** So many are watched to say that nothing was noticed: five seconds of them. */
@@ -38,6 +40,7 @@ public final class Experiments {
     private final Manifests manifests;
     private final Console console;
     private final Kube home, away;
+    private volatile Lab current;
     private final Set<String> atHome, elsewhere, everywhere;
 
     public Experiments(List<Kube> kubes, App app, Checks checks, Docker docker, Settings settings) {
@@ -169,8 +172,12 @@ public final class Experiments {
     }
 
     private void ingress(Lab lab) throws Exception {
+        int port = home.cluster().httpPort();
+        String gateway = docker.published(home.cluster(), port).orElseThrow(() -> Problem.failed(
+                "%s: no node publishes its port %d on this machine".formatted(home.cluster(), port),
+                "see extraPortMappings in manifests/kind/cluster.yaml"));
         lab.remove(SampleApp.LOCALITY);
-        Traffic traffic = lab.traffic(URI.create("http://localhost:%d%s".formatted(home.cluster().httpPort(), app.path())));
+        Traffic traffic = lab.traffic(URI.create("http://%s%s".formatted(gateway, app.path())));
         traffic.awaitFrom(everywhere, 0, UNDISTURBED);
         double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
         lab.saw("with it: " + Traffic.count(traffic.replies(0, gone)));
@@ -204,12 +211,39 @@ public final class Experiments {
     }
 
     private String gatewayLog() {
-        var pod = home.readyPod(Istio.NAMESPACE, "istio-egressgateway").getMetadata();
+        var pod = home.readyPod(Istio.NAMESPACE, EGRESS_GATEWAY).getMetadata();
         return home.client().pods().inNamespace(pod.getNamespace()).withName(pod.getName()).tailingLines(50).getLog();
     }
 
+    /** Why the mesh's settings rule an experiment out; empty when they do not. */
+    private String ruledOut(String experiment) {
+        boolean alone = kubes.size() == 1 && !Set.of("control-plane-down", "egress").contains(experiment);
+        if (alone) return "there is no other cluster";
+        return switch (experiment) {
+            case "egress" -> egressRuledOut(replicas(EGRESS_GATEWAY), new Client(home, app).blocksUnknown(),
+                    new Istio(home).meshConfig());
+            case "ingress" -> replicas(INGRESS_GATEWAY) == 0 ? "there is no " + INGRESS_GATEWAY : "";
+            default -> "";
+        };
+    }
+
+    static String egressRuledOut(int gateways, boolean blocksUnknown, JsonNode meshConfig) {
+        JsonNode dns = meshConfig.at("/defaultConfig/proxyMetadata/ISTIO_META_DNS_CAPTURE");
+        if (gateways == 0) return "there is no " + EGRESS_GATEWAY;
+        if (blocksUnknown) return "the mesh's outboundTrafficPolicy is REGISTRY_ONLY already";
+        if (!dns.asBoolean()) return "the proxies answer no DNS queries: ISTIO_META_DNS_CAPTURE is not true";
+        if (meshConfig.path("accessLogFile").asText().isEmpty()) return "gateways write no access log: accessLogFile is empty";
+        return "";
+    }
+
+    private int replicas(String gateway) {
+        return home.client().apps().deployments().inNamespace(Istio.NAMESPACE).withLabel("app", gateway).list().getItems()
+                .stream().mapToInt(d -> d.getSpec().getReplicas()).sum();
+    }
+
     /**
-     * Runs experiments one after the other. One that fails does not stop the next; what it changed is put back first.
+     * Runs experiments one after the other, and skips those that the mesh's settings rule out. One that fails does not stop
+     * the next; what it changed is put back first.
      *
      * @param told told of each when it has ended
      */
@@ -221,11 +255,17 @@ public final class Experiments {
                     .replace("SERVICE", app.service());
             console.say("\n%s: %s".formatted(experiment.name, title));
             Lab lab = new Lab(kubes, app, manifests, docker, console);
+            current = lab;
             try (lab) {
-                lab.need(SampleApp.LOCALITY); // which a demo made with --no-locality has not
-                experiment.script.run(this, lab);
-            } catch (Problem p) {
-                lab.expect(false, p.getMessage());
+                String reason = ruledOut(experiment.name);
+                if (reason.isEmpty()) {
+                    lab.need(SampleApp.LOCALITY); // which a demo made with --no-locality has not
+                    experiment.script.run(this, lab);
+                } else {
+                    lab.skip(reason);
+                }
+            } catch (Throwable e) { // it fails, and the next one runs
+                lab.expect(false, Check.message(e));
             }
             try {
                 for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
@@ -237,4 +277,7 @@ public final class Experiments {
         }
         return outcomes;
     }
+
+    /** On Ctrl-C: restores what the running experiment changed, and lets it change nothing more; whether everything is restored. */
+    public boolean restore() { return current == null || current.restore(); }
 }

@@ -1,7 +1,6 @@
 package lib;
 
 import module java.base;
-import java.lang.management.ManagementFactory;
 import com.fasterxml.jackson.databind.JsonNode;
 
 /** This machine and its container engine: what KindDemo looks at before it makes anything, and Verify before all else. */
@@ -11,6 +10,8 @@ final class Host {
             MEMORY_PER_CLUSTER = 3 * GB / 2;
     /** kind's known issues give these, https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files */
     private static final int INOTIFY_INSTANCES = 512;
+    /** How many inotify instances a node of kind uses, measured with Kubernetes 1.34. */
+    private static final int CONTROL_PLANE_INOTIFY = 26, WORKER_INOTIFY = 15;
     /** The oldest engine that the demo is tried with: the first with cgroup namespaces on cgroup v1 too. */
     private static final Version OLDEST_ENGINE = new Version(20, 10, 0);
     /** From this version on the kubelet refuses cgroup v1 unless told otherwise, https://kep.k8s.io/5573 */
@@ -32,7 +33,38 @@ final class Host {
         if (Version.first(engine.version()).compareTo(OLDEST_ENGINE) < 0)
             throw Problem.unfit("the container engine is too old: version %s, the demo needs %s".formatted(engine.version(), OLDEST_ENGINE),
                     "update Docker: https://docs.docker.com/engine/install/");
+        if (Objects.requireNonNullElse(System.getenv("DOCKER_CONTENT_TRUST"), "").matches("(?i)1|t|true"))
+            throw Problem.unfit("DOCKER_CONTENT_TRUST is set, and the demo's images are not signed by it",
+                    "export DOCKER_CONTENT_TRUST=0");
+        if (isRemote(docker.endpoint()))
+            throw Problem.unfit("Docker runs on another machine, %s, and so would the clusters' ports".formatted(docker.endpoint()),
+                    "run this on that machine, or use this one's Docker: unset DOCKER_HOST DOCKER_CONTEXT; docker context use default");
+        if (engine.security().contains("userns"))
+            throw Problem.unfit("Docker has userns-remap, with which no privileged container runs, such as the making of a node image",
+                    "remove userns-remap from the daemon's configuration: https://docs.docker.com/engine/security/userns-remap/");
+        if (engine.security().contains("rootless") && !(engine.cgroupVersion().equals("2") && engine.limits()))
+            throw Problem.unfit("Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v%s%s".formatted(
+                    engine.cgroupVersion(), engine.cgroupVersion().equals("2") ? " without delegation" : ""),
+                    "delegate cgroup v2 controllers to your user: https://kind.sigs.k8s.io/docs/user/rootless/");
         return "version %s, %.1f GB of memory".formatted(engine.version(), engine.memoryBytes() / 1e9);
+    }
+
+    /** Whether an address of the docker command's engine is on another machine: its containers' ports are there too. */
+    static boolean isRemote(String endpoint) {
+        URI address = URI.create(endpoint.replaceAll("[^\\w.:/@\\[\\]-]", "_"));
+        return address.getHost() != null && !Proxies.isLoopback(address.getHost())
+                && Set.of("tcp", "http", "https", "ssh").contains(address.getScheme());
+    }
+
+    /** What the engine and the environment have that the demo does not use, or is not tried with. */
+    String provider() {
+        String provider = Objects.requireNonNullElse(System.getenv("KIND_EXPERIMENTAL_PROVIDER"), "");
+        if (!provider.isEmpty() && !provider.equals("docker"))
+            throw Problem.unfit("KIND_EXPERIMENTAL_PROVIDER is %s; the demo uses Docker all the same".formatted(provider),
+                    "unset KIND_EXPERIMENTAL_PROVIDER");
+        if (asked().security().contains("rootless"))
+            throw Problem.unfit("Docker is rootless, which the demo is not tested with", "https://kind.sigs.k8s.io/docs/user/rootless/");
+        return "Docker";
     }
 
     String memory(int clusters) {
@@ -70,18 +102,70 @@ final class Host {
         }
     }
 
-    String inotify(int clusters) throws IOException {
+    /**
+     * Checks that the kernel's limit leaves enough inotify instances for the nodes that do not run yet. The limit holds per user,
+     * and all containers run as Docker's user.
+     *
+     * @param workers how many worker nodes each cluster has or will have
+     */
+    String inotify(List<Cluster> clusters, int workers) throws IOException {
         Path file = Path.of("/proc/sys/fs/inotify/max_user_instances");
         if (!Files.exists(file)) return "not a matter of this machine";
-        int instances;
+        int limit;
         // such a file gives all it has to the first read and nothing to a second: it takes a buffer that is large enough
         try (BufferedReader reader = Files.newBufferedReader(file)) {
-            instances = Integer.parseInt(reader.readLine());
+            limit = Integer.parseInt(reader.readLine());
         }
-        if (clusters > 2 && instances < INOTIFY_INSTANCES)
-            throw Problem.failed("fs.inotify.max_user_instances is %d: little for %d clusters".formatted(instances, clusters),
-                    "sudo sysctl fs.inotify.max_user_instances=%d fs.inotify.max_user_watches=524288".formatted(INOTIFY_INSTANCES));
-        return "max_user_instances %d".formatted(instances);
+        List<Docker.Node> running = docker.nodes().stream().filter(Docker.Node::running).toList();
+        List<Docker.Node> own = running.stream().filter(n -> clusters.stream().anyMatch(c -> c.name().equals(n.cluster()))).toList();
+        int wanted = clusters.size() * (CONTROL_PLANE_INOTIFY + workers * WORKER_INOTIFY), more = Math.max(0, wanted - inotify(own));
+        // without root the processes of other users are unreadable: then the running nodes' usual use is the estimate
+        int used = Math.max(inotify(running), inotify(Path.of("/proc"), user()));
+        return inotify(used, more, limit);
+    }
+
+    /** Reports the instances in use and needed; a {@link Problem} when they reach the limit. */
+    static String inotify(int used, int more, int limit) {
+        String figures = "%d inotify instances in use, %d more needed, fs.inotify.max_user_instances is %d".formatted(used, more, limit);
+        if (used + more >= limit) throw Problem.failed(figures, "sudo sysctl fs.inotify.max_user_instances=%d fs.inotify.max_user_watches=524288"
+                .formatted(Math.max(INOTIFY_INSTANCES, 2 * (used + more))));
+        return figures;
+    }
+
+    /** The user ID that Docker and its containers run as: root, or the owner of rootless Docker's folder. */
+    private int user() throws IOException {
+        Path root = Path.of(asked().rootDir());
+        return Files.exists(root) ? (int) Files.getAttribute(root, "unix:uid") : 0;
+    }
+
+    private static int inotify(List<Docker.Node> nodes) {
+        return nodes.stream().mapToInt(node -> node.worker() ? WORKER_INOTIFY : CONTROL_PLANE_INOTIFY).sum();
+    }
+
+    /** How many inotify instances a user's processes have open, as far as they are readable. Source: proc(5), /proc/PID/fd. */
+    static int inotify(Path proc, int user) throws IOException {
+        int count = 0;
+        try (DirectoryStream<Path> processes = Files.newDirectoryStream(proc, "[1-9]*")) {
+            for (Path process : processes) {
+                try {
+                    if (!Files.getAttribute(process, "unix:uid").equals(user)) continue;
+                    try (DirectoryStream<Path> open = Files.newDirectoryStream(process.resolve("fd"))) {
+                        for (Path file : open) if (isInotify(file)) count++;
+                    }
+                } catch (IOException | DirectoryIteratorException e) {
+                    // the process has ended or is unreadable
+                }
+            }
+        }
+        return count;
+    }
+
+    private static boolean isInotify(Path file) {
+        try {
+            return Files.readSymbolicLink(file).toString().equals("anon_inode:inotify");
+        } catch (IOException e) {
+            return false; // closed or unreadable
+        }
     }
 
     /**
@@ -99,32 +183,14 @@ final class Host {
         return "cgroup v%s, Kubernetes %s".formatted(version, kubernetes);
     }
 
-    /** The ports of clusters that are yet to be made. */
-    static String ports(List<Cluster> missing) {
-        List<String> taken = new ArrayList<>();
-        for (Cluster cluster : missing) {
-            for (int port : cluster.ports()) {
-                if (!free(port)) taken.add("%d (%s)".formatted(port, cluster));
-            }
-        }
-        if (!taken.isEmpty()) throw Problem.unfit("port%s %s on 127.0.0.1 %s taken".formatted(taken.size() > 1 ? "s" : "",
-                String.join(", ", taken), taken.size() > 1 ? "are" : "is"),
-                "see who listens (lsof -i :%s), end it, or change manifests/kind/cluster.yaml in a copy named by --manifests"
-                        .formatted(taken.getFirst().split(" ")[0]));
-        return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(3 * missing.size());
-    }
-
-    /** Whether more wants to run than this machine has cores for, by the average of the last minute; false where nobody keeps one. */
-    static boolean isBusy() {
-        var machine = ManagementFactory.getOperatingSystemMXBean();
-        return machine.getSystemLoadAverage() > machine.getAvailableProcessors();
-    }
-
     /** Whether nobody listens on a port of 127.0.0.1. */
-    static boolean free(int port) {
+    static boolean free(int port) { return free("127.0.0.1", port); }
+
+    /** Whether nobody listens on a TCP port of an address of this machine. */
+    static boolean free(String address, int port) {
         try (ServerSocket socket = new ServerSocket()) {
             socket.setReuseAddress(true);
-            socket.bind(new InetSocketAddress("127.0.0.1", port));
+            socket.bind(new InetSocketAddress(address, port));
             return true;
         } catch (IOException e) {
             return false;
@@ -135,7 +201,7 @@ final class Host {
     String network(Mesh mesh) {
         Optional<JsonNode> network = docker.findNetwork();
         if (network.isEmpty()) return "kind makes it";
-        return mesh.clusters().stream().map(c -> "%s %s".formatted(c, AddressRange.of(network.get(), c.index())))
+        return mesh.clusters().stream().map(c -> "%s %s".formatted(c, AddressRange.of(network.get(), c.place())))
                 .collect(Collectors.joining(", ", "load balancer addresses: ", ""));
     }
 
@@ -143,11 +209,11 @@ final class Host {
     String proxy() {
         var proxies = new Proxies(System.getenv());
         if (proxies.variable("HTTP_PROXY").isEmpty() && proxies.variable("HTTPS_PROXY").isEmpty()) return "none";
-        List<String> direct = List.of(proxies.variable("NO_PROXY").split("\\s*,\\s*")), wanted = new ArrayList<>(List.of("127.0.0.1",
-                "localhost"));
+        List<String> wanted = new ArrayList<>(List.of("127.0.0.1", "localhost"));
         docker.findNetwork().ifPresent(network -> network.at("/IPAM/Config").findValuesAsText("Subnet").stream()
                 .filter(s -> s.contains(".")).forEach(wanted::add));
-        List<String> lacking = wanted.stream().filter(w -> !direct.contains(w)).toList();
+        List<String> lacking = wanted.stream().filter(w -> !(w.contains("/") ? Arrays.stream(("" + AddressRange.ofSubnet(w)).split("-"))
+                : Stream.of(w)).allMatch(address -> proxies.listed(address, 80))).toList();
         if (!lacking.isEmpty()) throw Problem.unfit("a proxy is set, and NO_PROXY lacks " + String.join(", ", lacking),
                 "export NO_PROXY=\"$NO_PROXY,%s\"".formatted(String.join(",", lacking)));
         return "set, and not for this machine and the docker network";

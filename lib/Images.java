@@ -68,11 +68,13 @@ public final class Images {
                     "make the bundle with the same options");
         }
         if (bundle.isPresent()) return "%d, in the bundle or in the engine".formatted(names.size() + 1);
-        SortedSet<String> nowhere = new ConcurrentSkipListSet<>();
-        inParallel(missing, image -> { if (!docker.published(image)) nowhere.add(image); });
-        if (!nowhere.isEmpty())
-            throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + String.join(", ", nowhere),
-                    "check the name and your connection: docker pull " + nowhere.getFirst());
+        SortedMap<String, String> reasons = new ConcurrentSkipListMap<>();
+        inParallel(missing, image -> reasons.put(image, docker.whyNotPulled(image)));
+        reasons.values().removeIf(String::isEmpty);
+        if (!reasons.isEmpty())
+            throw Problem.unfit(reasons.entrySet().stream().map(e -> "image %s not found locally, and cannot be pulled: %s".formatted(
+                    e.getKey(), e.getValue())).collect(Collectors.joining("\n")),
+                    "check the name and your connection: docker pull " + reasons.firstKey());
         return "%d, of which the engine has %d".formatted(names.size() + 1, names.size() + 1 - missing.size());
     }
 
@@ -178,13 +180,29 @@ public final class Images {
         });
     }
 
-    /** Removes containers that an interrupted run left, such as a node image in the making; with {@code all} the node images too. */
+    /** Node images, and the volumes that nodes made from them read: all that there are. */
+    public static List<String> kept(Docker docker) {
+        return Stream.concat(docker.images(REPOSITORY).stream(), docker.volumes().stream()).toList();
+    }
+
+    /** Those that these nodes need. Docker does not know that a node reads a volume: its folder is what is mounted. */
+    public static List<String> neededBy(Collection<Docker.Node> nodes, Docker docker) {
+        Set<String> needed = nodes.stream().map(Docker.Node::image).flatMap(image ->
+                Stream.of(image, image.replace(REPOSITORY + ":", VOLUME))).collect(Collectors.toSet());
+        return kept(docker).stream().filter(needed::contains).toList();
+    }
+
+    /**
+     * Removes containers that an interrupted run of this demo left, such as a node image in the making; with {@code all} the
+     * node images and their volumes too, except those that nodes need.
+     */
     public static Action remove(Docker docker, boolean all) {
         return new Action("docker image rm $(docker image ls --quiet %s)".formatted(REPOSITORY), _ -> {
             docker.helpers().forEach(docker::remove);
             if (!all) return;
-            docker.removeImages(REPOSITORY);
-            docker.removeVolumes(docker.volumes());
+            List<String> needed = neededBy(docker.nodes(), docker);
+            docker.removeImages(docker.images(REPOSITORY).stream().filter(image -> !needed.contains(image)).toList());
+            docker.removeVolumes(docker.volumes().stream().filter(volume -> !needed.contains(volume)).toList());
         });
     }
 
@@ -195,7 +213,8 @@ public final class Images {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             for (Future<?> done : items.stream().map(i -> threads.submit(() -> work.accept(i))).toList()) done.get();
         } catch (ExecutionException e) {
-            throw e.getCause() instanceof Exception cause ? cause : e;
+            if (e.getCause() instanceof Error error) throw error;
+            throw (Exception) e.getCause();
         }
     }
 }

@@ -1,9 +1,12 @@
 package lib;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** The Istio that is in a cluster, whoever put it there. */
 public record Istio(Kube kube) {
@@ -19,6 +22,43 @@ public record Istio(Kube kube) {
                 return new Cluster(cluster.index(), cluster.name(), cluster.context(), istio.clusterId(), istio.network());
             }
         }).toList());
+    }
+
+    /**
+     * The mesh with the IDs that earlier runs gave to clusters of the user's: the other clusters know them by these. A cluster that
+     * does not answer keeps the one in {@code named}.
+     */
+    public static Mesh kept(Mesh named, Console console) {
+        return distinct(named.clusters().stream().map(cluster -> cluster.isKind() ? cluster
+                : kept(new Kube(cluster, console))).toList());
+    }
+
+    static Cluster kept(Kube kube) {
+        Cluster cluster = kube.cluster();
+        try (kube) {
+            boolean applied = istiods(kube).stream().flatMap(d -> d.getMetadata().getManagedFields().stream())
+                    .anyMatch(f -> Kube.MANAGER.equals(f.getManager()));
+            String id = applied ? new Istio(kube).clusterId() : "";
+            return id.startsWith(Cluster.ID) ? Cluster.existing(cluster.index(), cluster.context(), id.substring(Cluster.ID.length()))
+                    : cluster;
+        } catch (KubernetesClientException | Problem e) {
+            return cluster; // preflight reports what is wrong with it
+        }
+    }
+
+    /** Earlier versions could give one ID to two clusters, and one that another has now: the first keeps it. */
+    static Mesh distinct(List<Cluster> clusters) {
+        List<Cluster> oldestFirst = clusters.stream().sorted(Comparator.comparing(Cluster::hasOwnId).thenComparing(Cluster::index)).toList();
+        Map<Cluster, Cluster> distinct = new HashMap<>();
+        for (Cluster cluster : oldestFirst) {
+            boolean taken = distinct.values().stream().anyMatch(c -> c.id().equals(cluster.id()));
+            distinct.put(cluster, taken ? Cluster.existing(cluster.index(), cluster.context(), Mesh.hashed(cluster.context())) : cluster);
+        }
+        return new Mesh(clusters.stream().map(distinct::get).toList());
+    }
+
+    private static List<Deployment> istiods(Kube kube) {
+        return kube.client().apps().deployments().inNamespace(NAMESPACE).withLabel("app", "istiod").list().getItems();
     }
 
     /** Says whether the demo's Istio is in the cluster; a {@link Problem} when it is another one's, and that may not be touched. */
@@ -40,22 +80,40 @@ public record Istio(Kube kube) {
         return labels.getOrDefault(COMPONENT, "").endsWith("Gateways");
     }
 
+    /** What istiod was told of the mesh, https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/ */
+    JsonNode meshConfig() {
+        var config = kube.client().configMaps().inNamespace(NAMESPACE).withName("istio").get();
+        String mesh = config == null ? "" : config.getData().getOrDefault("mesh", "");
+        return Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class);
+    }
+
     /** The cluster's ID, as its istiod was told; a {@link Problem} when it has none. */
     String clusterId() {
         try {
-            var istiod = kube.client().apps().deployments().inNamespace(NAMESPACE).withLabel("app", "istiod").list().getItems();
-            return istiod.stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().getFirst().getEnv().stream())
-                    .filter(e -> e.getName().equals("CLUSTER_ID")).map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
+            return istiods(kube).stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().stream())
+                    .flatMap(c -> c.getEnv().stream()).filter(e -> e.getName().equals("CLUSTER_ID") && e.getValue() != null)
+                    .map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
                             "%s: there is no istiod in %s".formatted(kube.cluster(), NAMESPACE), "istioctl version --context "
-                            + kube.cluster().context()));
+                            + kube.cluster().typedContext()));
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }
     }
 
+    /**
+     * Where other networks reach a network: the addresses of the services that istiod takes for its gateways, by a label.
+     * https://istio.io/latest/docs/reference/config/labels/#TopologyNetwork
+     */
+    Set<String> gatewayAddresses(String network) {
+        return kube.client().services().inAnyNamespace().withLabel("topology.istio.io/network", network).list().getItems()
+                .stream().flatMap(s -> Stream.concat(Kube.addresses(s).stream(), s.getSpec().getExternalIPs().stream()))
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
     /** The network that istiod takes the cluster to be on; empty when it was not told. */
     String network() {
-        var labels = kube.client().namespaces().withName(NAMESPACE).get().getMetadata().getLabels();
+        var namespace = kube.client().namespaces().withName(NAMESPACE).get();
+        var labels = namespace == null ? null : namespace.getMetadata().getLabels();
         return labels == null ? "" : labels.getOrDefault("topology.istio.io/network", "");
     }
 }

@@ -86,6 +86,7 @@ public final class IstioCsr implements CertificateAuthority {
     private String istiodLacks(Kube kube) {
         var certificate = kube.client().genericKubernetesResources(CertManager.API, "Certificate").inNamespace(Istio.NAMESPACE)
                 .withName(CERTIFICATE).get();
+        if (certificate == null) return "the Certificate %s is absent".formatted(CERTIFICATE);
         // after a failure, as when Vault was sealed, cert-manager waits an hour or more; a new one is tried at once
         if (certificate.get("status", "lastFailureTime") != null) {
             kube.remove(certificate);

@@ -1,6 +1,8 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
  * What a user wants of Istio beyond manifests/istio. It is kept with the demo, so that a later run without these options means the same.
@@ -14,6 +16,10 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     /** The options that go back to what is pinned. */
     public static final String BACK = "--istio-version %s --istio-set= --istio-values=".formatted(Versions.ISTIO);
     private static final String VERSION = "version", SET = "set";
+    /** What differs from cluster to cluster, or is the same for every demo, by its place in an IstioOperator's spec. */
+    private static final Map<String, String> FIXED = Map.of("revision", "", "values.revision", "",
+            "namespace", Istio.NAMESPACE, "values.global.istioNamespace", Istio.NAMESPACE, "values.global.meshID", Mesh.ID,
+            "values.global.network", "one per cluster", "values.global.multiCluster.clusterName", "one per cluster");
 
     /** Whether istioctl is told anything beyond the manifest. */
     boolean custom() { return !set.isEmpty() || !values.isEmpty(); }
@@ -30,11 +36,41 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
         return Stream.concat(files, set.stream().flatMap(s -> Stream.of("--set", s))).toList();
     }
 
+    /**
+     * The first setting that the demo cannot work with, and why, as far as it can be told without istioctl; empty when there is none.
+     *
+     * @throws Problem when a file is no YAML
+     */
+    Optional<String> refused() {
+        Stream<String> typed = set.stream().map(s -> s.replaceFirst("^spec\\.", ""));
+        Stream<String> inFiles = values.stream().flatMap(file -> parsed(file).stream())
+                .flatMap(operator -> FIXED.keySet().stream().filter(key -> at(operator, key) != null).map(key -> key + "=" + at(operator, key)));
+        return Stream.concat(typed, inFiles).map(s -> s.split("=", 2))
+                .filter(s -> FIXED.containsKey(s[0]) && !FIXED.get(s[0]).equals(s[1].strip()))
+                .map(s -> "%s=%s is not supported: the demo needs %s".formatted(s[0], s[1],
+                        FIXED.get(s[0]).isEmpty() ? "one Istio per cluster, without a revision" : FIXED.get(s[0]))).findFirst();
+    }
+
+    private static List<GenericKubernetesResource> parsed(Path file) {
+        try {
+            return Documents.parse(read(file));
+        } catch (KubernetesClientException | IllegalArgumentException e) {
+            throw Problem.usage("the file %s of --istio-values is invalid YAML: %s".formatted(file, Problem.root(e).getMessage()),
+                    "correct it, or name another");
+        }
+    }
+
+    private static Object at(GenericKubernetesResource operator, String key) {
+        return operator.get(Stream.concat(Stream.of("spec"), Arrays.stream(key.split("\\."))).toArray());
+    }
+
     /** What is in the files; a {@link Problem} when one is gone. */
-    String valuesAsText() { return values.stream().map(file -> text(file) + "\n").collect(Collectors.joining()); }
+    String valuesAsText() {
+        return values.stream().map(file -> read(file) + "\n").collect(Collectors.joining());
+    }
 
     /** What is in one of them. */
-    static String text(Path file) {
+    static String read(Path file) {
         try {
             return Files.readString(file);
         } catch (IOException e) {

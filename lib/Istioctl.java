@@ -53,8 +53,7 @@ public final class Istioctl {
 
     /** The image that the injector gives to proxies, from the settings that it has. */
     private static String proxyImage(List<GenericKubernetesResource> manifest) {
-        String values = Manifests.find(manifest, "ConfigMap", "istio-sidecar-injector").orElseThrow().get("data", "values");
-        JsonNode global = Serialization.unmarshal(values, JsonNode.class).path("global");
+        JsonNode global = global(manifest);
         String image = global.at("/proxy/image").asText(), variant = global.path("variant").asText("");
         return image.contains("/") ? image : "%s/%s:%s%s".formatted(global.path("hub").asText(), image, global.path("tag").asText(),
                 variant.isEmpty() ? "" : "-" + variant);
@@ -70,11 +69,11 @@ public final class Istioctl {
         Version there = settings.remembered().istio().map(kept -> Version.first(kept.version())).orElse(next);
         if (!next.sameMinor(there) && !there.behind(next, 1))
             throw Problem.unfit("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
-                    .formatted(there, next), "keep it: leave --istio-version out; or start afresh: jbang Teardown.java%s, then this again"
-                    .formatted(settings.asTyped()));
+                    .formatted(there, next), "keep it: leave --istio-version out; or start from scratch: %s, then this again"
+                    .formatted(settings.commands().teardown()));
         if (!settings.ownIstio() || program.missing()) return found;
         try {
-            rendered(mesh.clusters().getFirst());
+            mesh.clusters().parallelStream().forEach(this::rendered);
         } catch (Problem p) {
             throw Problem.unfit(p.getMessage(),
                     ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; what there is to set:"
@@ -105,7 +104,37 @@ public final class Istioctl {
         if (kept.startsWith(heading)) return kept;
         String printed = istioctl.feedUnlogged(LIMIT, operator, words.toArray(String[]::new));
         // istioctl prints its warnings to stdout too, before the manifest
-        return heading + printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
+        String manifest = heading + printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
+        if (settings.ownIstio()) expectUsable(cluster, Documents.of(manifest).others());
+        return manifest;
+    }
+
+    /** A {@link Problem} when the user's settings or manifests render an Istio that the demo cannot work with. */
+    private static void expectUsable(Cluster cluster, List<GenericKubernetesResource> manifest) {
+        for (String needed : List.of("Deployment istiod", "ConfigMap istio", "ConfigMap istio-sidecar-injector", "Service " + Istio.EAST_WEST))
+            if (manifest.stream().noneMatch(r -> needed.equals(r.getKind() + " " + r.getMetadata().getName())
+                    && Istio.NAMESPACE.equals(r.getMetadata().getNamespace())))
+                throw unusable(cluster, "no %s in %s".formatted(needed, Istio.NAMESPACE));
+        JsonNode global = global(manifest);
+        Map<String, String> fixed = Map.of("/meshID", Mesh.ID, "/network", cluster.network(), "/multiCluster/clusterName", cluster.id());
+        fixed.forEach((path, value) -> {
+            if (!global.at(path).asText().equals(value)) throw unusable(cluster, "values.global%s '%s', not '%s'".formatted(
+                    path.replace('/', '.'), global.at(path).asText(), value));
+        });
+        GenericKubernetesResource eastWest = Manifests.find(manifest, "Service", Istio.EAST_WEST).orElseThrow();
+        if (!"LoadBalancer".equals(eastWest.get("spec", "type")))
+            throw unusable(cluster, "the Service %s of type %s, not LoadBalancer".formatted(Istio.EAST_WEST, eastWest.get("spec", "type")));
+    }
+
+    private static Problem unusable(Cluster cluster, String what) {
+        return Problem.unfit("%s: the manifest that istioctl renders has %s, and the demo cannot work with that".formatted(cluster, what),
+                "correct --istio-set, --istio-values or istio/istio.yaml in --manifests");
+    }
+
+    /** The values below global that the injector has. */
+    private static JsonNode global(List<GenericKubernetesResource> manifest) {
+        String values = Manifests.find(manifest, "ConfigMap", "istio-sidecar-injector").orElseThrow().get("data", "values");
+        return Serialization.unmarshal(values, JsonNode.class).path("global");
     }
 
     /** The cluster's manifest, kept for the next run; needs no cluster. */
@@ -130,14 +159,14 @@ public final class Istioctl {
         // the ports that kind maps may be taken in another cluster
         String operator = cluster.isKind() ? operator(cluster) : operator(cluster).replaceAll(",? *nodePort: *\\d+", "");
         StringBuilder text = new StringBuilder(), words = new StringBuilder();
-        List<String> files = Stream.concat(Stream.of(operator), wanted.values().stream().map(IstioSettings::text)).toList();
+        List<String> files = Stream.concat(Stream.of(operator), wanted.values().stream().map(IstioSettings::read)).toList();
         for (int i = 0; i < files.size(); i++) {
             String name = i == 0 ? cluster.id() + ".yaml" : "values-%d.yaml".formatted(i);
             text.append("cat > %s %s\n".formatted(name, Tool.hereDocument("EOF", files.get(i))));
             words.append(" -f ").append(name);
         }
         for (String set : wanted.set()) words.append(" --set ").append(Tool.quoted(set));
-        return text + "istioctl install --context %s --skip-confirmation%s".formatted(Tool.quoted(cluster.context()), words);
+        return text + "istioctl install --context %s --skip-confirmation%s".formatted(cluster.typedContext(), words);
     }
 
     /** A secret for other control planes, as YAML: it gives the right to read this cluster at that address. */

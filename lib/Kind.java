@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** kind: clusters whose nodes are containers. https://kind.sigs.k8s.io/docs/user/configuration/ */
@@ -25,6 +26,8 @@ public final class Kind {
     private final Docker docker;
     private final Manifests manifests;
     private final Settings settings;
+    /** Clusters that kind could not create: their nodes are kept for their logs. */
+    private final Set<Cluster> failed = ConcurrentHashMap.newKeySet();
 
     public Kind(Settings settings, Docker docker) {
         this.kind = new Tool(settings.kind(), settings.console());
@@ -40,7 +43,7 @@ public final class Kind {
 
     /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
     public String fits(Mesh mesh) {
-        String afresh = "start afresh: jbang Teardown.java%s, then this again".formatted(settings.asTyped());
+        String afresh = "start from scratch: %s, then this again".formatted(settings.commands().teardown());
         List<Cluster> extra = settings.found().clusters().stream().filter(c -> !mesh.clusters().contains(c)).toList();
         if (!extra.isEmpty())
             throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(
@@ -68,6 +71,60 @@ public final class Kind {
         return ids.size() == 2 && ids.get(one).equals(ids.get(other));
     }
 
+    /** A port that a cluster will publish on the host, or that a node already publishes. */
+    private record HostPort(int port, String address, String protocol, String owner) {
+        boolean clashesWith(HostPort other) {
+            return port == other.port && protocol.equals(other.protocol)
+                    && (address.equals(other.address) || isWildcard() || other.isWildcard());
+        }
+
+        private boolean isWildcard() { return Set.of("", "0.0.0.0", "::").contains(address); }
+
+        /** Says who uses it: one of these, or another listener; empty when it is free. */
+        Optional<String> taken(List<HostPort> known) {
+            String what = "port %d (%s) on %s is ".formatted(port, owner, address);
+            return known.stream().filter(this::clashesWith).findFirst().map(other -> what + "used by " + other.owner)
+                    .or(() -> protocol.equals("TCP") && !Host.free(address, port) ? Optional.of(what + "taken") : Optional.empty());
+        }
+    }
+
+    /**
+     * Checks the host ports that kind/cluster.yaml names for the clusters that do not exist yet.
+     *
+     * @param nodes those of all kind clusters
+     * @throws Problem that names every port in use, also by a stopped node or by another of these clusters
+     */
+    String ports(List<Cluster> missing, List<Docker.Node> nodes) {
+        List<HostPort> known = new ArrayList<>();
+        nodes.forEach(node -> node.ports().forEach(p -> known.add(new HostPort(p.hostPort(), p.address(), "TCP", node.name()))));
+        List<HostPort> wanted = missing.stream().flatMap(cluster -> hostPorts(cluster).stream()).toList();
+        Map<HostPort, String> taken = new LinkedHashMap<>();
+        for (HostPort port : wanted) {
+            port.taken(known).ifPresent(by -> taken.put(port, by));
+            known.add(port);
+        }
+        if (!taken.isEmpty()) {
+            int port = taken.keySet().iterator().next().port;
+            boolean differs = missing.stream().anyMatch(cluster -> cluster.ports().contains(port)); // from demo to demo
+            throw Problem.unfit(String.join("; ", taken.values()), ("see who listens (lsof -i :%d) and end it; or take other ports: %sanother "
+                    + "hostPort in a copy of manifests/kind/cluster.yaml, such as 3401${INDEX}, with --manifests").formatted(port,
+                    differs ? settings.anotherDemo() + ", or " : ""));
+        }
+        return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(wanted.size());
+    }
+
+    /** The host ports in kind's configuration; kind assigns a free one where hostPort is below 1. https://kind.sigs.k8s.io/docs/user/configuration/ */
+    private List<HostPort> hostPorts(Cluster cluster) {
+        JsonNode config = Serialization.unmarshal(config(cluster, Optional.empty()), JsonNode.class), server = config.path("networking");
+        List<HostPort> ports = new ArrayList<>(List.of(new HostPort(server.path("apiServerPort").asInt(),
+                server.path("apiServerAddress").asText("127.0.0.1"), "TCP", cluster.name())));
+        config.findValues("extraPortMappings").forEach(mappings -> mappings.forEach(mapping -> ports.add(new HostPort(
+                mapping.path("hostPort").asInt(), mapping.path("listenAddress").asText("0.0.0.0"),
+                mapping.path("protocol").asText("TCP").toUpperCase(Locale.ROOT), cluster.name()))));
+        ports.removeIf(port -> port.port < 1);
+        return ports;
+    }
+
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */
     public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
@@ -88,8 +145,11 @@ public final class Kind {
             if (!nodes.isEmpty()) delete(cluster).task().run(seen);
             Kubeconfig.ofUser().remove(cluster.context());
             seen.accept("kubeadm");
+            failed.add(cluster);
             withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, images.store()), "create", "cluster",
-                    "--name", cluster.name(), "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file));
+                    "--name", cluster.name(), "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file,
+                    "--retain"));
+            failed.remove(cluster);
             connect(kube);
             docker.expect(cluster.controlPlane(), "touch", WHOLE);
         });
@@ -130,8 +190,8 @@ public final class Kind {
             Await.until(cluster + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), seen,
                     () -> answers(kube) ? "" : "no answer");
         } catch (Problem p) {
-            throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start afresh: jbang Teardown.java%s"
-                    .formatted(cluster.controlPlane(), settings.asTyped()));
+            throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start from scratch: %s"
+                    .formatted(cluster.controlPlane(), settings.commands().fromScratch()));
         }
     }
 
@@ -142,6 +202,12 @@ public final class Kind {
         kube.close();
     }
 
+    private boolean answersNow(Cluster cluster) {
+        try (Kube kube = new Kube(cluster, settings.console())) {
+            return answers(kube);
+        }
+    }
+
     private static boolean answers(Kube kube) {
         try {
             return kube.client().getKubernetesVersion() != null;
@@ -150,28 +216,50 @@ public final class Kind {
         }
     }
 
-    /** Removes the cluster's nodes and its entries in the kubeconfig. */
+    /** Removes the nodes that a failed creation left, once their logs are collected. */
+    public void deleteFailed() throws Exception {
+        for (Cluster cluster : failed) {
+            delete(cluster).task().run(_ -> {});
+            settings.console().say("%s: kind could not create it; its nodes are removed".formatted(cluster));
+        }
+    }
+
+    /**
+     * Removes the cluster's nodes and then its entries in the kubeconfig. A {@link Problem} when nodes remain, here or where this
+     * Docker does not see them; then the entries remain too.
+     */
     public Action delete(Cluster cluster) {
         return new Action("kind delete cluster --name " + cluster, _ -> {
             endOrphans(cluster);
-            docker.nodes(cluster).stream().filter(node -> node.running() && !node.paused())
+            List<Docker.Node> nodes = docker.nodes(cluster);
+            if (nodes.isEmpty() && Kubeconfig.ofUser().has(cluster.context()) && answersNow(cluster))
+                throw Problem.failed("%s: its API server answers, but this Docker has no node of it".formatted(cluster),
+                        "use the Docker that has its nodes, by DOCKER_HOST or docker context use; see docker context ls");
+            nodes.stream().filter(node -> node.running() && !node.paused())
                     .forEach(node -> docker.exec(Duration.ofSeconds(20), node.name(), "bash", "-c", THAW));
             withOwnKubeconfig(file -> kind.run(Duration.ofMinutes(3), "delete", "cluster", "--name", cluster.name(), "--kubeconfig", file));
+            List<String> left = docker.nodes(cluster).stream().map(Docker.Node::name).toList();
+            if (!left.isEmpty()) throw Problem.failed("%s: its nodes are still there: %s".formatted(cluster, String.join(", ", left)),
+                    "docker rm --force --volumes " + String.join(" ", left));
             Kubeconfig.ofUser().remove(cluster.context());
         });
     }
 
     /**
      * Ends a kind that a killed run left at work on the cluster: it would remove the next one of that name when it fails. It is
-     * told by the kubeconfig that we gave it.
+     * told by the kubeconfig that we gave it. A {@link Problem} when it cannot be ended.
      */
-    private void endOrphans(Cluster cluster) {
+    void endOrphans(Cluster cluster) {
         Pattern pattern = Pattern.compile("(.*/)?kind create cluster --name %s .*--kubeconfig %s/.*".formatted(cluster,
                 Pattern.quote(settings.home().state().toString())));
         for (ProcessHandle process : ProcessHandle.allProcesses().filter(p -> p.info().commandLine().filter(pattern.asMatchPredicate())
                 .isPresent()).toList()) {
             process.destroy();
-            process.onExit().orTimeout(10, TimeUnit.SECONDS).join();
+            process.onExit().completeOnTimeout(null, 5, TimeUnit.SECONDS).join();
+            if (process.isAlive()) process.destroyForcibly();
+            process.onExit().completeOnTimeout(null, 5, TimeUnit.SECONDS).join();
+            if (process.isAlive()) throw Problem.failed("%s: `kind create cluster` of an earlier run, process %d, does not end".formatted(
+                    cluster, process.pid()), "kill -9 %d, then run this again".formatted(process.pid()));
         }
     }
 

@@ -6,21 +6,14 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
-import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.Informable;
-import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
-import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 
 /** One cluster's API server: what kubectl would do. */
 public final class Kube implements AutoCloseable {
     /** The field manager of everything that is applied, seen in {@code kubectl get --show-managed-fields}. */
     static final String MANAGER = "kind-demo";
-
-    /** One for all clusters: what it learns of a type it need not learn again. */
-    private static final KubernetesSerialization SERIALIZATION = new KubernetesSerialization();
 
     /** Resource versions are decimals, of any length. */
     private static final Comparator<String> NEWER = Comparator.comparingInt(String::length).thenComparing(Comparator.naturalOrder());
@@ -36,9 +29,17 @@ public final class Kube implements AutoCloseable {
         this.console = console;
     }
 
+    /** One that is connected already. */
+    Kube(Cluster cluster, Console console, KubernetesClient client) {
+        this(cluster, console);
+        this.client = client;
+    }
+
     public Cluster cluster() { return cluster; }
 
     Console console() { return console; }
+
+    Commands commands() { return console.commands(); }
 
     /** How the same is typed: kubectl, and the cluster's context. */
     String kubectl() { return cluster.kubectl(); }
@@ -48,18 +49,8 @@ public final class Kube implements AutoCloseable {
         if (client == null) {
             if (!Kubeconfig.ofUser().has(cluster.context()))
                 throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()),
-                        "jbang KindDemo.java (or: kind export kubeconfig --name %s)".formatted(cluster));
-            Config config = Config.autoConfigure(cluster.context());
-            config.setConnectionTimeout(5_000);
-            config.setRequestTimeout(20_000);
-            config.setRequestRetryBackoffLimit(4);
-            // Go's clients never send loopback traffic to a proxy; this one must be told
-            if (Proxies.isLoopback(URI.create(config.getMasterUrl()).getHost())) {
-                config.setHttpProxy(null);
-                config.setHttpsProxy(null);
-            }
-            client = new KubernetesClientBuilder().withConfig(config).withKubernetesSerialization(SERIALIZATION)
-                    .withHttpClientFactory(new JdkHttpClientFactory()).build();
+                        "%s (or: kind export kubeconfig --name %s)".formatted(commands().kindDemo(), cluster));
+            client = ClientConfig.connect(cluster.context(), Kubeconfig.ofUser(), System.getenv(), console);
         }
         return client;
     }
@@ -73,22 +64,44 @@ public final class Kube implements AutoCloseable {
         Thread.ofPlatform().daemon().start(() -> {
             try {
                 client().getKubernetesVersion();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 console.detail("%s does not answer yet: %s".formatted(cluster, e.getMessage()));
             }
         });
     }
 
-    /** The API server as other clusters can reach it: as the kubeconfig has it, unless that is a loopback address. */
+    /** The API server as other clusters can reach it: as the kubeconfig has it, unless only this machine reaches that. */
     String reachableServer() {
         URI known = URI.create(client().getMasterUrl().toString());
-        return Proxies.isLoopback(known.getHost()) ? ownServer() : known.toString();
+        return onlyFromHere(known.getHost()) ? ownServer() : known.toString();
     }
 
-    /** The API server as the cluster itself knows it. */
+    /**
+     * Whether a host means this machine, and so another one in a container: a loopback address in any spelling, the address of all
+     * interfaces (https://k3d.io gives that), names that Docker and its like have for the host, or a name that resolves to such an address.
+     */
+    static boolean onlyFromHere(String host) {
+        if (host.matches("(?i).*\\.(docker|containers)\\.internal|host\\.[^.]+\\.internal|(.*\\.)?localhost\\.?")) return true;
+        try {
+            Optional<InetAddress> literal = Proxies.literal(host);
+            List<InetAddress> addresses = literal.isPresent() ? List.of(literal.get()) : List.of(InetAddress.getAllByName(host));
+            return addresses.stream().anyMatch(address -> address.isLoopbackAddress() || address.isAnyLocalAddress());
+        } catch (UnknownHostException e) {
+            return false; // a proxy may know it
+        }
+    }
+
+    /** The API server as the cluster itself knows it; a {@link Problem} when it does not. */
     String ownServer() {
-        var subset = client().endpoints().inNamespace("default").withName("kubernetes").get().getSubsets().getFirst();
-        return "https://%s:%d".formatted(subset.getAddresses().getFirst().getIp(), subset.getPorts().getFirst().getPort());
+        var endpoints = client().endpoints().inNamespace("default").withName("kubernetes").get();
+        String command = "%s get endpoints kubernetes -n default".formatted(kubectl());
+        var subset = Stream.ofNullable(endpoints).flatMap(e -> e.getSubsets().stream())
+                .filter(s -> !s.getAddresses().isEmpty() && !s.getPorts().isEmpty()).findFirst().orElseThrow(() ->
+                        Problem.failed("%s: the Service kubernetes in default has no endpoint".formatted(cluster), command));
+        String ip = subset.getAddresses().getFirst().getIp();
+        if (onlyFromHere(ip)) throw Problem.failed("%s: its API server is at %s, which other clusters cannot reach".formatted(cluster, ip),
+                "name an address that they can reach: kubectl config set clusters.NAME.server https://ADDRESS:PORT");
+        return "https://%s:%d".formatted(AddressRange.inUrl(ip), subset.getPorts().getFirst().getPort());
     }
 
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
@@ -105,7 +118,8 @@ public final class Kube implements AutoCloseable {
 
     static boolean namesNodePorts(HasMetadata resource) {
         return resource.getKind().equals("Service") && resource instanceof GenericKubernetesResource service
-                && service.<List<Map<String, Object>>>get("spec", "ports").stream().anyMatch(port -> port.containsKey("nodePort"));
+                && service.get("spec", "ports") instanceof List<?> ports // a Service may have none
+                && ports.stream().anyMatch(port -> port instanceof Map<?, ?> map && map.containsKey("nodePort"));
     }
 
     /** The same for what a webhook may refuse because it has just started: again and again, until it takes it. */
@@ -207,18 +221,22 @@ public final class Kube implements AutoCloseable {
         }
     }
 
-    /** The address that the load balancer gave a service; empty when it has none. */
-    static String address(Service service) {
+    /** The first address that the load balancer gave a service; empty when it has none. */
+    static String address(Service service) { return addresses(service).stream().findFirst().orElse(""); }
+
+    /** All addresses that the load balancer gave a service; some give host names. */
+    static List<String> addresses(Service service) {
         var status = service.getStatus();
-        return status == null || status.getLoadBalancer() == null ? ""
-                : status.getLoadBalancer().getIngress().stream().map(i ->
-                        Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), ""))).findFirst().orElse("");
+        if (status == null || status.getLoadBalancer() == null) return List.of();
+        return status.getLoadBalancer().getIngress().stream()
+                .map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), "")))
+                .filter(address -> !address.isEmpty()).toList();
     }
 
     /** The ready pods with the label {@code app}. */
     public List<Pod> readyPods(String namespace, String app) {
         return client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .filter(p -> Pods.ready(p) && p.getMetadata().getDeletionTimestamp() == null).toList();
+                .filter(p -> Pods.live(p) && Pods.ready(p)).toList();
     }
 
     /** One of them; a {@link Problem} when there is none. */

@@ -13,6 +13,8 @@ public record Kubeconfig(List<Path> files) {
     private static final List<String> LISTS = List.of("clusters", "contexts", "users");
     /** One change at a time within this process; other processes are kept off by the lock file. */
     private static final Object ONE_AT_A_TIME = new Object();
+    /** What is relative to the folder of the file that it is in. */
+    private static final Set<String> PATHS = Set.of("certificate-authority", "client-certificate", "client-key", "tokenFile");
     private static final String OWNER = "kind-demo-process-";
 
     /** The files of KUBECONFIG, or ~/.kube/config. */
@@ -30,14 +32,50 @@ public record Kubeconfig(List<Path> files) {
         files.forEach(Kubeconfig::read);
         Path file = target().toAbsolutePath(), folder = file.getParent();
         while (!Files.exists(folder)) folder = folder.getParent();
-        if (!Files.isWritable(folder) || Files.exists(file) && !Files.isWritable(file))
-            throw Problem.unfit("the kubeconfig %s cannot be written".formatted(file), "check its owner and mode, and those of its folder, "
-                    + "or set KUBECONFIG to another file");
+        try {
+            Path written = Files.exists(file) ? file : Files.isSymbolicLink(file)
+                    ? file.resolveSibling(Files.readSymbolicLink(file)).getParent() : folder;
+            if (!Files.isWritable(folder) || !Files.isWritable(written))
+                throw Problem.unfit("the kubeconfig %s cannot be written".formatted(file), "check its owner and mode, and those of its "
+                        + "folder, or set KUBECONFIG to another file");
+            // while another program writes it a copy is as it should be
+            if (!Files.exists(lock(file), LinkOption.NOFOLLOW_LINKS)) Home.refuseCut(file);
+        } catch (IOException e) {
+            throw cannotWrite(file, e);
+        }
         return file.toString();
     }
 
     /** Whether some file names the context. */
     public boolean has(String context) { return files.stream().anyMatch(f -> names(read(f), "contexts").contains(context)); }
+
+    /**
+     * An entry of one of the lists, from the first file that has it, as kubectl reads it: paths in it are absolute. A {@link Problem} when
+     * there is none.
+     */
+    Map<String, Object> find(String list, String name) {
+        String key = list.replaceFirst("s$", "");
+        for (Path file : files) for (Object entry : entries(read(file), list)) {
+            if (!name(entry).equals(name) || !(((Map<?, ?>) entry).get(key) instanceof Map<?, ?> found)) continue;
+            Map<String, Object> copy = new LinkedHashMap<>();
+            found.forEach((k, v) -> copy.put("" + k, PATHS.contains("" + k) && !text(found, "" + k).isEmpty() ? beside(file, v) : v));
+            if (copy.get("exec") instanceof Map<?, ?> exec && text(exec, "command").contains("/")) {
+                Map<Object, Object> plugin = new LinkedHashMap<>(exec);
+                plugin.put("command", beside(file, exec.get("command")));
+                copy.put("exec", plugin);
+            }
+            return copy;
+        }
+        throw Problem.failed("the kubeconfig has no %s %s".formatted(key, name.isEmpty() ? "where one is needed" : name),
+                "kubectl config view");
+    }
+
+    private static String beside(Path file, Object path) {
+        return file.toAbsolutePath().resolveSibling("" + path).normalize().toString();
+    }
+
+    /** A value as text; empty where there is none. */
+    static String text(Map<?, ?> map, String key) { return Objects.toString(map.get(key), ""); }
 
     /** Puts the contexts of {@code yaml} in, in place of those of the same name. */
     public void merge(String yaml) {
@@ -79,10 +117,12 @@ public record Kubeconfig(List<Path> files) {
     @SuppressWarnings("unchecked")
     private static Map<String, Object> parse(String yaml, String source) {
         try {
-            return yaml.isBlank() ? new LinkedHashMap<>() : Serialization.unmarshal(yaml, LinkedHashMap.class);
+            // null is what a file with nothing but comments holds
+            return Objects.requireNonNullElseGet(yaml.isBlank() ? null : Serialization.unmarshal(yaml, LinkedHashMap.class),
+                    LinkedHashMap::new);
         } catch (RuntimeException e) {
             throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
-                    "mend it, or set KUBECONFIG to another file");
+                    "correct it, or set KUBECONFIG to another file");
         }
     }
 
@@ -93,9 +133,8 @@ public record Kubeconfig(List<Path> files) {
 
     private static void editLocked(Path named, Consumer<Map<String, Object>> change) {
         try {
-            Path file = Files.exists(named) ? named.toRealPath() : named;
-            Files.createDirectories(file.toAbsolutePath().getParent());
-            Path lock = file.resolveSibling(file.getFileName() + ".lock");
+            Path file = named.toAbsolutePath(), lock = lock(file);
+            Files.createDirectories(file.getParent());
             Await.until("the lock " + lock, Duration.ofSeconds(10), Duration.ofMillis(50), _ -> {}, () -> {
                 try {
                     take(lock);
@@ -108,15 +147,23 @@ public record Kubeconfig(List<Path> files) {
             try {
                 Map<String, Object> whole = read(file), before = read(file);
                 change.accept(whole);
-                if (!whole.equals(before)) Home.writePrivate(file, Serialization.asYaml(whole).getBytes(StandardCharsets.UTF_8));
+                if (!whole.equals(before)) Home.overwrite(file, Serialization.asYaml(whole).getBytes(StandardCharsets.UTF_8),
+                        "rw-------");
             } finally {
                 Files.deleteIfExists(lock);
             }
         } catch (IOException e) {
-            throw Problem.unfit("cannot write the kubeconfig " + named + ": " + e.getMessage(),
-                    "check its owner and mode, or set KUBECONFIG to another file");
+            throw cannotWrite(named, e);
         }
     }
+
+    private static Problem cannotWrite(Path file, IOException e) {
+        return Problem.unfit("cannot write the kubeconfig " + file + ": " + e.getMessage(),
+                "check its owner and mode, or set KUBECONFIG to another file");
+    }
+
+    /** kubectl's and kind's: beside the name that they know the file by, be it a link or not. */
+    private static Path lock(Path file) { return file.resolveSibling(file.getFileName() + ".lock"); }
 
     /** A link that names our process, made in one call: so a lock that a killed run left behind is known from one that is held. */
     private static void take(Path lock) throws IOException {

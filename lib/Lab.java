@@ -7,27 +7,38 @@ import io.fabric8.kubernetes.api.model.apps.Deployment;
 
 /**
  * What one experiment works with. Every change is noted with its way back before it is made, and all are put back, last first,
- * when the experiment ends: also when it fails, and on Ctrl-C.
+ * when the experiment ends: also when it fails, and on Ctrl-C ({@link #restore}).
  */
 final class Lab implements AutoCloseable {
-    private interface Change {
+    interface Change {
         void make() throws Exception;
     }
 
-    private record Made(String key, Change back) {}
+    /**
+     * A change that was made, or is about to be.
+     *
+     * @param back    undoes it; may be called twice
+     * @param settled waits until the mesh is as it was before
+     */
+    private record Made(String key, Change back, Change settled) {}
+
+    /** How long a request that is on its way may keep its undo waiting on Ctrl-C. */
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private final List<Kube> kubes;
     private final Client home;
     private final Manifests manifests;
     private final Docker docker;
     private final Console console;
-    private final Deque<Made> changes = new ArrayDeque<>();
-    private final List<Traffic> traffics = new ArrayList<>();
-    private final List<String> saw = new ArrayList<>(), wrong = new ArrayList<>();
+    private final Deque<Made> changes = new ConcurrentLinkedDeque<>();
+    private final List<Traffic> traffics = new CopyOnWriteArrayList<>();
+    private final List<String> saw = new ArrayList<>(), wrong = new CopyOnWriteArrayList<>();
     private final Map<String, Number> figures = new LinkedHashMap<>();
     private final long start = System.nanoTime();
-    private final Thread atInterrupt = new Thread(this::close);
-    private boolean closed;
+    /** Held for one change, or for undoing it, never while something is waited for. */
+    private final ReentrantLock changing = new ReentrantLock();
+    private volatile boolean closed;
+    private boolean skipped;
 
     /** @param kubes the clusters; the first one is where the experiment's requests come from */
     Lab(List<Kube> kubes, App app, Manifests manifests, Docker docker, Console console) {
@@ -36,7 +47,6 @@ final class Lab implements AutoCloseable {
         this.manifests = manifests;
         this.docker = docker;
         this.console = console;
-        Runtime.getRuntime().addShutdownHook(atInterrupt);
     }
 
     Client home() { return home; }
@@ -59,10 +69,8 @@ final class Lab implements AutoCloseable {
         for (Deployment deployment : kube.client().apps().deployments().inNamespace(namespace).withLabel("app", label).list().getItems()) {
             var resource = kube.client().resource(deployment);
             int replicas = deployment.getSpec().getReplicas();
-            change(key(kube, label), () -> resource.scale(0), () -> {
-                resource.scale(replicas);
-                if (!closed) new Deployments(kube, namespace).await(List.of(deployment), Duration.ofMinutes(2), _ -> {});
-            });
+            change(key(kube, label), () -> resource.scale(0), () -> resource.scale(replicas),
+                    () -> new Deployments(kube, namespace).await(List.of(deployment), Duration.ofMinutes(2), _ -> {}));
         }
         kube.await(label + " to go", Duration.ofMinutes(1), kube.client().pods().inNamespace(namespace).withLabel("app", label),
                 pods -> pods.stream().allMatch(p -> p.getMetadata().getDeletionTimestamp() != null) ? "" : pods.size() + " pods", _ -> {});
@@ -109,18 +117,34 @@ final class Lab implements AutoCloseable {
 
     /** Starts a server outside the mesh, beside the nodes; returns its address. */
     String serverOutside(String image) throws Exception {
-        var container = new AtomicReference<String>();
-        change("outside", () -> container.set(docker.runServer(image)),
-                () -> Optional.ofNullable(container.get()).ifPresent(docker::remove));
-        return docker.addressOf(container.get());
+        String name = "kind-demo-outside-" + UUID.randomUUID(); // known before: Ctrl-C may end `docker run` before it prints the ID
+        change("outside", () -> docker.runServer(name, image), () -> {
+            docker.remove(name);
+            Await.until("Docker to remove the container " + name, Duration.ofSeconds(10), Duration.ofMillis(200), _ -> {},
+                    () -> docker.container(name).isEmpty() ? "" : "the container is still there");
+        });
+        return docker.addressOf(name);
     }
 
     private static String key(Kube kube, String what) { return kube.cluster() + " " + what; }
 
-    private synchronized void change(String key, Change change, Change back) throws Exception {
-        if (closed) throw Problem.failed("interrupted", "run again");
-        changes.push(new Made(key, back));
-        change.make();
+    private void change(String key, Change change, Change back) throws Exception { change(key, change, back, () -> {}); }
+
+    void change(String key, Change change, Change back, Change settled) throws Exception {
+        alone(() -> {
+            changes.push(new Made(key, back, settled));
+            change.make();
+        });
+    }
+
+    private void alone(Change change) throws Exception {
+        changing.lock();
+        try {
+            if (closed) throw Problem.failed("interrupted", "run again");
+            change.make();
+        } finally {
+            changing.unlock();
+        }
     }
 
     /** Puts a manifest of the first cluster back as it was before. */
@@ -128,12 +152,9 @@ final class Lab implements AutoCloseable {
 
     /** Puts back what was scaled in a cluster, or applied there, and waits until it is. */
     void putBack(Kube kube, String what) throws Exception {
-        List<Made> own;
-        synchronized (this) {
-            own = changes.stream().filter(c -> c.key.equals(key(kube, what))).toList();
-            for (Made made : own) made.back.make();
-            changes.removeAll(own);
-        }
+        List<Made> own = changes.stream().filter(c -> c.key.equals(key(kube, what))).toList();
+        for (Made made : own) alone(() -> undo(made));
+        for (Made made : own) made.settled.make();
     }
 
     /** Tells what happens, while it happens. */
@@ -145,35 +166,70 @@ final class Lab implements AutoCloseable {
         saw.add(text);
     }
 
+    /** Notes why the experiment is not run. */
+    void skip(String reason) {
+        skipped = true;
+        saw("skipped: " + reason);
+    }
+
     void figure(String name, Number value) { figures.put(name, value); }
 
     /** Notes what should hold; the experiment goes on either way. */
     void expect(boolean holds, String otherwise) { if (!holds) wrong.add(otherwise); }
 
+    private void undo(Made made) throws Exception {
+        made.back.make();
+        changes.remove(made);
+    }
+
+    /** Undoes every change that is left, last first; one that cannot be undone does not keep the others. */
+    private void undoAll() {
+        for (Made made : changes) {
+            try {
+                undo(made);
+            } catch (Throwable e) {
+                wrong.add("not restored: " + Check.message(e));
+                console.problem("restoring " + made.key, e);
+            }
+        }
+    }
+
     /** Puts everything back. */
     @Override public void close() {
         traffics.forEach(Traffic::close);
-        synchronized (this) {
+        changing.lock();
+        try {
             closed = true;
-            while (!changes.isEmpty()) {
-                try {
-                    changes.pop().back.make();
-                } catch (Exception e) {
-                    wrong.add("not put back: " + e.getMessage());
-                    console.problem("putting back", e);
-                }
-            }
+            undoAll();
+        } finally {
+            changing.unlock();
         }
-        if (Thread.currentThread() != atInterrupt) try {
-            Runtime.getRuntime().removeShutdownHook(atInterrupt);
-        } catch (IllegalStateException e) {
-            // Ctrl-C was first
+    }
+
+    /**
+     * The same on Ctrl-C, from another thread: does not wait for what the experiment waits for. No change is made after it.
+     *
+     * @return whether everything is restored
+     */
+    boolean restore() {
+        closed = true;
+        boolean alone = false;
+        try {
+            alone = changing.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+            undoAll();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            if (alone) changing.unlock();
+            traffics.forEach(Traffic::close);
         }
+        return changes.isEmpty();
     }
 
     /** What came of it; call it when everything is back. */
     Outcome outcome(String name, String title) {
-        return new Outcome(name, title, wrong.isEmpty() ? Check.Status.PASSED : Check.Status.FAILED, List.copyOf(saw), List.copyOf(wrong),
+        Check.Status held = skipped ? Check.Status.SKIPPED : Check.Status.PASSED;
+        return new Outcome(name, title, wrong.isEmpty() ? held : Check.Status.FAILED, List.copyOf(saw), List.copyOf(wrong),
                 figures, traffics.stream().map(Traffic::run).toList(), (System.nanoTime() - start) / 1e9);
     }
 }

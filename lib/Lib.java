@@ -16,7 +16,8 @@ package lib;
 //DEPS io.fabric8:kubernetes-client:7.9.0
 //DEPS io.fabric8:kubernetes-httpclient-jdk:7.9.0
 //DEPS org.zeroturnaround:zt-exec:1.13.0
-//DEPS com.fasterxml.jackson.core:jackson-databind:2.21.4
+//DEPS com.fasterxml.jackson:jackson-bom:2.23.0@pom
+//DEPS com.fasterxml.jackson.core:jackson-databind
 //DEPS org.bouncycastle:bcpkix-jdk18on:1.87
 //DEPS org.bouncycastle:bcprov-jdk18on:1.87
 //DEPS com.github.luben:zstd-jni:1.5.7-28
@@ -31,6 +32,7 @@ package lib;
 //SOURCES Await.java
 //SOURCES Check.java
 //SOURCES Cluster.java
+//SOURCES Commands.java
 //SOURCES Mesh.java
 //SOURCES Platform.java
 //SOURCES Problem.java
@@ -42,8 +44,10 @@ package lib;
 // tools: outside programs, the API server, files; they know nothing of what the demo is
 //SOURCES Assets.java
 //SOURCES Certificates.java
+//SOURCES ClientConfig.java
 //SOURCES Compose.java
 //SOURCES Console.java
+//SOURCES CredentialPlugin.java
 //SOURCES Definitions.java
 //SOURCES Deployments.java
 //SOURCES Docker.java

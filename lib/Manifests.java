@@ -31,12 +31,25 @@ public final class Manifests {
             try {
                 resources = Documents.parse(whole);
             } catch (RuntimeException e) {
-                throw Problem.usage("the manifest %s in %s is no YAML: %s".formatted(path, folder, Problem.root(e).getMessage()), hint);
+                throw Problem.usage("the manifest %s in %s is invalid YAML, or no Kubernetes resource: %s".formatted(path, folder,
+                        Problem.root(e).getMessage()), hint);
             }
-            if (!path.equals(Compose.FILE) && resources.stream().anyMatch(r -> r.getKind() == null || r.getApiVersion() == null))
-                throw Problem.usage("the manifest %s in %s has a document without a kind or an apiVersion".formatted(path, folder), hint);
+            String lacks = path.equals(Compose.FILE) ? "" : resources.stream().map(r -> lacks(path, r)).filter(l -> !l.isEmpty())
+                    .findFirst().orElse(resources.isEmpty() ? "no document" : "");
+            if (!lacks.isEmpty()) throw Problem.usage("the manifest %s in %s has %s".formatted(path, folder, lacks), hint);
         }
     }
+
+    /** What a document must have before anything is made from it, and has not; empty when it has all. */
+    private static String lacks(String path, GenericKubernetesResource resource) {
+        if (isBlank(resource.getKind()) || isBlank(resource.getApiVersion())) return "a document without a kind or an apiVersion";
+        if (path.equals("kind/cluster.yaml")) return resource.getAdditionalProperties().get("nodes") instanceof List<?> nodes && !nodes.isEmpty()
+                && nodes.stream().allMatch(Map.class::isInstance) ? "" : "no list of nodes";
+        return resource.getMetadata() == null || isBlank(resource.getMetadata().getName())
+                ? "a %s without a metadata.name".formatted(resource.getKind()) : "";
+    }
+
+    private static boolean isBlank(String text) { return text == null || text.isBlank(); }
 
     /**
      * Writes every manifest that came with the scripts into a folder.
@@ -57,7 +70,7 @@ public final class Manifests {
                     String.join(", ", changed)), "choose another folder, or overwrite them with --force");
             for (String path : ALL) {
                 Files.createDirectories(target.resolve(path).getParent());
-                Files.writeString(target.resolve(path), own.read(path));
+                Home.overwrite(target.resolve(path), own.read(path).getBytes(StandardCharsets.UTF_8), "rw-rw-rw-");
             }
         } catch (IOException e) {
             throw Problem.usage("cannot write the manifests: %s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()),
@@ -118,7 +131,8 @@ public final class Manifests {
             Object there = target.get(key);
             if (there instanceof Map && value instanceof Map) {
                 merge((Map<String, Object>) there, (Map<String, Object>) value);
-            } else if (there instanceof List && value instanceof List) {
+            } else if (there instanceof List<?> old && value instanceof List<?> items
+                    && Stream.concat(old.stream(), items.stream()).allMatch(i -> i instanceof Map<?, ?> map && map.get("name") != null)) {
                 for (var item : (List<Map<String, Object>>) value) {
                     ((List<Map<String, Object>>) there).stream().filter(t -> item.get("name").equals(t.get("name")))
                             .forEach(t -> merge(t, item));

@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import io.fabric8.kubernetes.api.model.Service;
 
 /** The control planes and what connects them: webhooks, remote clusters, proxies, east-west gateways. */
 final class MeshChecks {
@@ -49,14 +50,14 @@ final class MeshChecks {
         List<String> wrong = kubes.stream().map(k -> k.cluster().id()).filter(id -> !"synced".equals(states.get(id)))
                 .map(id -> id + " " + states.getOrDefault(id, "absent")).toList();
         if (!wrong.isEmpty()) throw Problem.failed("istiod does not see every cluster: " + String.join(", ", wrong),
-                "jbang KindDemo.java (it makes the remote secrets anew); see istioctl remote-clusters --context " + kube.cluster()
-                .context());
+                "%s (it recreates the remote secrets); see istioctl remote-clusters --context %s".formatted(
+                        kube.commands().kindDemo(), kube.cluster().typedContext()));
         return "synced: " + String.join(", ", states.keySet());
     }
 
     /** The client has a proxy, istiod knows it, and no proxy's configuration is stale. */
     String proxies(Kube kube) throws IOException {
-        String kubectl = kube.kubectl(), status = "istioctl --context %s proxy-status".formatted(kube.cluster().context());
+        String kubectl = kube.kubectl(), status = "istioctl --context %s proxy-status".formatted(kube.cluster().typedContext());
         if (!new Client(kube, app).hasProxy())
             throw Problem.failed("the pods of %s have no proxy".formatted(app.client()),
                     "%1$s label namespace %2$s istio-injection=enabled --overwrite && %1$s rollout restart deployment -n %2$s"
@@ -85,14 +86,15 @@ final class MeshChecks {
                 istioctlVersion);
         boolean fit = kubelets.stream().allMatch(k -> k.behind(kubernetes, 3))
                 && istiods.stream().allMatch(i -> i.sameMinor(istioctlVersion) && proxies.stream().allMatch(p -> p.behind(i, 2)));
-        if (!fit) throw Problem.failed("versions are too far apart: " + saw, "istioctl version --context " + kube.cluster().context());
+        if (!fit) throw Problem.failed("versions are too far apart: " + saw, "istioctl version --context " + kube.cluster().typedContext());
         return saw;
     }
 
     /** The versions that the images of running containers of this name are tagged with. */
     private static Set<Version> imageVersions(Kube kube, String namespace, String container) {
-        return kube.client().pods().inNamespace(namespace).list().getItems().stream().flatMap(Pods::containers)
-                .filter(c -> c.getName().equals(container)).map(c -> Version.first(c.getImage())).filter(v -> v.major() > 0)
+        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(Pods::live)
+                .flatMap(Pods::containers).filter(c -> c.getName().equals(container)).map(c -> Version.first(c.getImage()))
+                .filter(v -> v.major() > 0)
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 
@@ -104,7 +106,13 @@ final class MeshChecks {
     }
 
     private static String eastWestAddress(Kube kube) {
-        return Kube.address(kube.client().services().inNamespace(Istio.NAMESPACE).withName(Istio.EAST_WEST).get());
+        Service service = kube.client().services().inNamespace(Istio.NAMESPACE).withName(Istio.EAST_WEST).get();
+        String address = service == null ? "" : Kube.address(service);
+        if (address.isEmpty()) throw Problem.failed(service == null
+                ? "there is no service %s in %s: other networks cannot come in".formatted(Istio.EAST_WEST, Istio.NAMESPACE)
+                : "the service %s in %s has no address".formatted(Istio.EAST_WEST, Istio.NAMESPACE),
+                "%s get services -n %s".formatted(kube.kubectl(), Istio.NAMESPACE));
+        return address;
     }
 
     /**
@@ -112,7 +120,7 @@ final class MeshChecks {
      * proxies alone.
      */
     String eastWestReachable(Kube kube) {
-        String url = "https://%s:15443/".formatted(eastWestAddress(kube));
+        String url = "https://%s:15443/".formatted(AddressRange.inUrl(eastWestAddress(kube)));
         for (Kube other : kubes) {
             if (other == kube) continue;
             Optional<Tool.Result> result = new Client(other, app).besideTheProxy(url);

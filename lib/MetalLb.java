@@ -42,14 +42,14 @@ public final class MetalLb {
                 address() { echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 255))"; }
                 ADDRESS_RANGE=$(address $((last - block + 1)))-$(address $last)
                 # MetalLB's webhook may refuse the pool for some seconds more
-                %6$s""".formatted(kubectl, assets.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.index(),
+                %6$s""".formatted(kubectl, assets.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.place(),
                 Manifests.retriedByHand(kubectl, manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE")),
                         "$ADDRESS_RANGE"));
         return new Action(byHand, seen -> {
             Documents documents = Documents.of(assets.read(Versions.METALLB_MANIFEST));
             List<GenericKubernetesResource> upstream = documents.others();
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
-            List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.index());
+            List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.place());
             new Definitions(kube).apply("metallb", documents.definitions());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
@@ -66,7 +66,7 @@ public final class MetalLb {
             return List.of();
         return kube.client().genericKubernetesResources("metallb.io/v1beta1", "IPAddressPool").inNamespace(NAMESPACE).list().getItems()
                 .stream()
-                .flatMap(pool -> pool.<List<String>>get("spec", "addresses").stream()).filter(range -> range.contains("."))
+                .flatMap(pool -> Objects.requireNonNullElse(pool.<List<String>>get("spec", "addresses"), List.<String>of()).stream()).filter(range -> range.contains("."))
                         .map(AddressRange::parse).toList();
     }
 

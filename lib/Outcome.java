@@ -5,7 +5,8 @@ import module java.base;
 /**
  * What an experiment showed.
  *
- * @param saw     what was seen, a line each
+ * @param status  SKIPPED when the mesh's settings rule it out
+ * @param saw     what was seen, a line each; the reason when it was skipped
  * @param wrong   what should have been otherwise; empty when all held
  * @param figures what was measured, by name; the unit is in the name
  * @param runs    the traffic that was watched

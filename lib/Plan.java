@@ -42,7 +42,7 @@ public final class Plan {
     public static final Step NOTHING = new Step("", "", null, List.of());
 
     /** One failed step and why. */
-    public record Failure(Step step, Exception cause) {}
+    public record Failure(Step step, Throwable cause) {}
 
     private final List<Step> steps = new ArrayList<>();
     private final List<Failure> failures = new CopyOnWriteArrayList<>();
@@ -98,19 +98,22 @@ public final class Plan {
         boolean ready = ready(step);
         step.started = System.nanoTime();
         step.state = ready ? State.RUNNING : State.SKIPPED;
-        if (ready) {
-            console.started(step);
-            try {
+        try {
+            if (ready) {
+                console.started(step);
                 step.action.task().run(seen -> step.seen = seen);
                 step.state = State.DONE;
-            } catch (Exception cause) {
-                failures.add(new Failure(step, cause));
-                step.state = State.FAILED;
             }
+        } catch (Throwable cause) { // an Error too: the steps that need this one would wait forever
+            failures.add(new Failure(step, cause));
+            step.state = State.FAILED;
         }
         step.finished = System.nanoTime();
-        console.ended(step);
-        step.ended.complete(step.state);
+        try {
+            console.ended(step);
+        } finally {
+            step.ended.complete(step.state);
+        }
     }
 
     /** Tells each failure, and where the log is. */

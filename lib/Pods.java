@@ -20,8 +20,17 @@ record Pods(Kube kube, String namespace) {
     private static final Pattern CRASHED_OFTEN = Pattern.compile("back-off \\d+m.*");
 
     static boolean ready(Pod pod) {
-        return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"))
-                || "Succeeded".equals(pod.getStatus().getPhase());
+        return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"));
+    }
+
+    /**
+     * Whether it has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted: such a pod is
+     * replaced, and its Deployment's count says whether one is missing.
+     * https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
+     */
+    static boolean live(Pod pod) {
+        return !"Succeeded".equals(pod.getStatus().getPhase()) && !"Failed".equals(pod.getStatus().getPhase())
+                && pod.getMetadata().getDeletionTimestamp() == null;
     }
 
     /** Its containers, and those that run before them or, as a native sidecar does, beside them. */
@@ -30,7 +39,8 @@ record Pods(Kube kube, String namespace) {
     }
 
     private List<Pod> notReady() {
-        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> !ready(p)).toList();
+        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> live(p) && !ready(p))
+                .toList();
     }
 
     /** A line for each: its phase, and the reasons that its containers wait for. */

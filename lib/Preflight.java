@@ -45,13 +45,14 @@ public final class Preflight {
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
         return List.of(
                 check("engine", "the container engine answers, and is not too old", Severity.FATAL, host::engine),
+                check("provider", "kind's provider is Docker", Severity.WARNING, host::provider),
                 check("cgroups", "Kubernetes starts on this cgroup version", Severity.FATAL, () -> host.cgroups(settings.nodeImage(),
                         settings.manifests().read("kind/cluster.yaml").contains("failCgroupV1"))),
                 check("memory", "the engine has memory for all clusters", Severity.WARNING, () -> host.memory(count)),
                 check("disk", "the disk has room", disk, () -> host.disk(missing.size())),
                 check("cache", "there is room for files", disk, () -> Host.room(settings.home().cache())),
-                check("inotify", "inotify's limits suffice", Severity.WARNING, () -> host.inotify(count)),
-                check("ports", "the clusters' ports are free", Severity.FATAL, () -> Host.ports(missing)),
+                check("inotify", "inotify's limits suffice", Severity.WARNING, () -> host.inotify(mesh.clusters(), settings.workers())),
+                check("ports", "the clusters' ports are free", Severity.FATAL, () -> kind.ports(missing, docker.nodes())),
                 check("docker-network", "the docker network has room for load balancers", Severity.FATAL, () -> host.network(mesh)),
                 check("proxy", "a proxy is not for this machine", Severity.WARNING, host::proxy),
                 check("names", "no other cluster has the names", Severity.FATAL, () -> names(mesh)),
@@ -99,9 +100,9 @@ public final class Preflight {
 
     private String authority() {
         settings.remembered().authority().filter(inPlace -> inPlace != settings.ca()).ifPresent(inPlace -> {
-            String hint = "leave --ca %1$s out, or start afresh: jbang Teardown.java%2$s, then jbang KindDemo.java%2$s --ca %1$s";
             throw Problem.unfit("the demo was made with --ca %s, and a running mesh cannot change its root".formatted(inPlace),
-                    hint.formatted(settings.ca(), settings.asTyped()));
+                    "leave --ca %s out, or start from scratch: %s".formatted(settings.ca(),
+                            settings.commands().fromScratch("--ca", "" + settings.ca())));
         });
         return CertificateAuthority.of(settings, docker).check();
     }
@@ -109,7 +110,7 @@ public final class Preflight {
     private String names(Mesh mesh) {
         settings.found().foreign().stream().filter(mesh.clusters()::contains).findFirst().ifPresent(taken -> {
             throw Problem.unfit("a kind cluster named %s exists and was not made by this demo; it stays untouched".formatted(taken),
-                    "choose other names (--name-prefix demo), or remove it: kind delete cluster --name " + taken);
+                    "choose other names (%s), or remove it: kind delete cluster --name %s".formatted(settings.anotherDemo(), taken));
         });
         List<Cluster> ours = settings.found().clusters();
         return "%s, of which %s".formatted(mesh.clusters(), ours.isEmpty() ? "none is there" : ours + " are there");

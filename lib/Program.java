@@ -60,8 +60,14 @@ public final class Program {
     /** Whether it must be fetched. */
     public synchronized boolean missing() {
         if (path != null) return false;
-        String onPath = said(known.name), no = onPath == null ? known.name + " was not found on PATH, or cannot be run"
-                : known.objection.apply(onPath);
+        String onPath = "", no;
+        try {
+            onPath = said(known.name);
+            no = known.objection.apply(onPath);
+        } catch (Problem p) {
+            if (p.exitCode() != Problem.UNFIT) throw p;
+            no = p.getMessage();
+        }
         if (no.isEmpty()) {
             path = known.name;
             said = onPath;
@@ -137,20 +143,15 @@ public final class Program {
     }
 
     private void take() {
-        said = Objects.requireNonNullElse(said(installed.toString()), "");
+        said = said(installed.toString());
         if (!known.objection.apply(said).isEmpty())
             throw Problem.unfit("%s does not run here, or is another version: it says '%s'".formatted(installed, said.strip()),
                     "remove it, and run this again: rm " + installed);
         path = installed.toString();
     }
 
-    /** What a program says of its version; null when there is none. */
+    /** What a program says of its version; a {@link Problem} when it does not start, or does not answer. */
     private String said(String program) {
-        try {
-            return new Tool(program, known.install, console).attempt(SHORT, known.ask.toArray(String[]::new)).out();
-        } catch (Problem p) {
-            if (p.exitCode() == Problem.UNFIT) return null;
-            throw p;
-        }
+        return new Tool(program, known.install, console).attempt(SHORT, known.ask.toArray(String[]::new)).out();
     }
 }

@@ -8,19 +8,37 @@ import module java.base;
  * @param clusters  how many the demo has, so that one that is gone is missed; 0 when there is no demo
  * @param authority who signs for it, which cannot be changed; empty when there is no demo
  * @param istio     what was asked for of Istio; empty when there is no demo
+ * @param slot      its block of ports and addresses, which its clusters keep; empty when there is no demo, or none on kind
  */
-public record Remembered(int clusters, Optional<CertificateAuthority.Choice> authority, Optional<IstioSettings> istio) {
-    private static final String CLUSTERS = "clusters", AUTHORITY = "ca", ISTIO = "istio";
+public record Remembered(int clusters, Optional<CertificateAuthority.Choice> authority, Optional<IstioSettings> istio,
+        OptionalInt slot) {
+    private static final String CLUSTERS = "clusters", AUTHORITY = "ca", ISTIO = "istio", SLOT = "slot";
 
     static Remembered of(Home home) {
-        String clusters = read(home, CLUSTERS), authority = read(home, AUTHORITY);
+        String clusters = read(home.state(), CLUSTERS), authority = read(home.state(), AUTHORITY);
         return new Remembered(clusters.matches("\\d") ? Integer.parseInt(clusters) : 0, Arrays.stream(CertificateAuthority.Choice.values())
-                .filter(choice -> choice.toString().equals(authority)).findFirst(), IstioSettings.kept(home.state().resolve(ISTIO)));
+                .filter(choice -> choice.toString().equals(authority)).findFirst(), IstioSettings.kept(home.state().resolve(ISTIO)),
+                slot(home.state()));
     }
 
-    private static String read(Home home, String name) {
+    private static OptionalInt slot(Path state) {
+        String slot = read(state, SLOT);
+        return slot.matches("\\d") ? OptionalInt.of(Integer.parseInt(slot)) : OptionalInt.empty();
+    }
+
+    /** The slots of the other demos, also of those whose nodes are yet to be made. */
+    static Set<Integer> slotsOfOthers(Home home) {
+        try (Stream<Path> states = Files.list(home.state().getParent())) {
+            return states.filter(state -> !state.equals(home.state())).flatMapToInt(state -> slot(state).stream()).boxed()
+                    .collect(Collectors.toSet());
+        } catch (IOException e) {
+            return Set.of(); // no demo has any state
+        }
+    }
+
+    private static String read(Path state, String name) {
         try {
-            return Files.readString(home.state().resolve(name));
+            return Files.readString(state.resolve(name));
         } catch (IOException e) {
             return "";
         }
@@ -32,5 +50,6 @@ public record Remembered(int clusters, Optional<CertificateAuthority.Choice> aut
         Files.writeString(state.resolve(CLUSTERS), "" + clusters);
         Files.writeString(state.resolve(AUTHORITY), "" + authority.orElseThrow());
         istio.orElseThrow().keep(state.resolve(ISTIO));
+        if (slot.isPresent()) Files.writeString(state.resolve(SLOT), "" + slot.getAsInt());
     }
 }

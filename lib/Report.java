@@ -17,19 +17,13 @@ public final class Report {
                 "the report %s cannot be written: permission denied".formatted(file), "name another file with --report");
     }
 
-    /** Writes the page, whole or not at all. */
+    /** Writes the page, in place of what was in the file. */
     public static void write(Path file, String json) {
         check(file);
         try (InputStream template = Report.class.getResourceAsStream("/report.html")) {
             // the data must not end its own element
             String page = new String(template.readAllBytes(), StandardCharsets.UTF_8).replace("${REPORT}", json.replace("<", "\\u003c"));
-            Path target = Files.exists(file) ? file.toRealPath() : file, draft = target.resolveSibling(target.getFileName() + ".new");
-            try {
-                Files.write(draft, page.getBytes(StandardCharsets.UTF_8));
-                Files.move(draft, target, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(draft);
-            }
+            Home.overwrite(file, page.getBytes(StandardCharsets.UTF_8), "rw-rw-rw-");
         } catch (IOException e) {
             throw Problem.unfit("the report %s cannot be written: %s".formatted(file, e), "name another file with --report");
         }

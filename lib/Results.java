@@ -13,7 +13,7 @@ import lib.Check.Status;
 /**
  * All that Verify has to tell: to people while it looks, and whole to machines; README documents the fields of its JSON.
  *
- * @param works    whether no fatal check failed and every experiment held
+ * @param works    whether no fatal check failed, and no experiment
  * @param made     when, ISO 8601
  * @param versions what this program is pinned to
  */
@@ -39,11 +39,15 @@ public record Results(boolean works, String made, Map<String, String> versions, 
     }
 
     public static Results of(Settings settings, List<Kube> kubes, List<Finding> findings, List<Outcome> experiments) {
-        boolean works = findings.stream().noneMatch(f -> f.status() == Status.FAILED)
-                && experiments.stream().allMatch(o -> o.status() == Status.PASSED);
-        return new Results(works, Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(), Versions.all(settings.istio().version()),
+        return new Results(works(findings, experiments), Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+                Versions.all(settings.istio().version()),
                 kubes.stream().map(kube -> Facts.of(kube, findings.stream().noneMatch(f -> f.layer().equals("clusters")
                         && f.where().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), findings, experiments);
+    }
+
+    static boolean works(List<Finding> findings, List<Outcome> experiments) {
+        return Stream.concat(findings.stream().map(Finding::status), experiments.stream().map(Outcome::status))
+                .noneMatch(Status.FAILED::equals);
     }
 
     /** Tells what was found in a layer, and what helps. */
@@ -61,7 +65,7 @@ public record Results(boolean works, String made, Map<String, String> versions, 
 
     /** Tells what an experiment showed. */
     public static void tell(Console console, Outcome outcome) {
-        String text = String.join("\n", outcome.status() == Status.PASSED ? outcome.saw() : outcome.wrong());
+        String text = String.join("\n", outcome.status() == Status.FAILED ? outcome.wrong() : outcome.saw());
         console.mark(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.seconds(), text));
     }
 
@@ -80,7 +84,8 @@ public record Results(boolean works, String made, Map<String, String> versions, 
             xml.writeAttribute("tests", "" + (findings.size() + experiments.size()));
             long failed = findings.stream().filter(f -> f.status() == Status.FAILED).count();
             xml.writeAttribute("failures", "" + (failed + experiments.stream().filter(o -> o.status() == Status.FAILED).count()));
-            xml.writeAttribute("skipped", "" + findings.stream().filter(f -> f.status() == Status.SKIPPED).count());
+            long skipped = findings.stream().filter(f -> f.status() == Status.SKIPPED).count();
+            xml.writeAttribute("skipped", "" + (skipped + experiments.stream().filter(o -> o.status() == Status.SKIPPED).count()));
             for (Finding f : findings) testcase(xml, f.layer(), f.name(), f.seconds(), f.status(), f.saw(), f.hint());
             for (Outcome o : experiments) testcase(xml, "experiments", o.name(), o.seconds(), o.status(),
                     String.join("\n", o.wrong().isEmpty() ? o.saw() : o.wrong()), o.title());
@@ -99,7 +104,10 @@ public record Results(boolean works, String made, Map<String, String> versions, 
         xml.writeAttribute("name", name);
         xml.writeAttribute("time", "%.3f".formatted(seconds));
         switch (status) {
-            case SKIPPED -> xml.writeEmptyElement("skipped");
+            case SKIPPED -> {
+                xml.writeEmptyElement("skipped");
+                xml.writeAttribute("message", saw);
+            }
             case FAILED -> {
                 xml.writeStartElement("failure");
                 xml.writeAttribute("message", saw);

@@ -38,18 +38,18 @@ public final class SampleApp {
     }
 
     /** What to type next, and what can be opened where. */
-    public String whatToTry(Mesh mesh, Settings settings) {
+    public String whatToTry(Mesh mesh, Docker docker, Settings settings) {
         StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
         Cluster first = mesh.clusters().getFirst();
-        text.append("  jbang Verify.java%s\n".formatted(settings.asTyped()));
+        text.append("  %s\n".formatted(settings.commands().verify()));
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
                 APP.client()));
-        text.append(settings.existing() ? "Open http://localhost:8080/hello, answered through a cluster's ingress gateway, while this runs:\n"
-                : "Open from this machine, answered through each cluster's ingress gateway:\n");
-        for (Cluster cluster : mesh.clusters()) text.append(cluster.isKind()
-                ? "  %s: http://localhost:%d/hello\n".formatted(cluster, cluster.httpPort())
-                : "  %s -n %s port-forward service/istio-ingressgateway 8080:80\n".formatted(cluster.kubectl(), Istio.NAMESPACE));
-        text.append("Remove it all:\n  jbang Teardown.java%s".formatted(settings.asTyped()));
+        text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
+        for (Cluster cluster : mesh.clusters()) text.append((cluster.isKind() ? docker.published(cluster, cluster.httpPort())
+                : Optional.<String>empty()).map(at -> "  %s: http://%s/hello\n".formatted(cluster, at)).orElseGet(() ->
+                        "  %s: http://localhost:8080/hello, while this runs:\n    %s -n %s port-forward service/istio-ingressgateway 8080:80\n"
+                                .formatted(cluster, cluster.kubectl(), Istio.NAMESPACE)));
+        text.append("Remove it all:\n  " + settings.commands().teardown());
         return text.toString();
     }
 }

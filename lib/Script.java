@@ -1,16 +1,19 @@
 package lib;
 
 import module java.base;
+import java.lang.reflect.AnnotatedElement;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** What the three scripts have in common: their options, their --help, and how they end. */
@@ -33,6 +36,9 @@ public abstract class Script implements Callable<Integer> {
                 "--diagnostics", "--report"));
         GROUPS.put("Output", List.of("--output", "--timings", "--verbose", "--completion", "--help", "--version"));
     }
+
+    /** How an option names its variable, and the value where that is not set. */
+    private static final Pattern VARIABLE = Pattern.compile("\\$\\{(\\w+)(?::-(.*))?}");
 
     private static final String ENVIRONMENT = """
 
@@ -68,12 +74,21 @@ public abstract class Script implements Callable<Integer> {
         spec.usageMessage().customSynopsis("jbang %s.java [OPTION]...".formatted(spec.name()));
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, Script::grouped);
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_EXIT_CODE_LIST_HEADING, help -> ENVIRONMENT + help.exitCodeListHeading());
+        line.setDefaultValueProvider(Script::forEmptyVariable);
         return line.setParameterExceptionHandler((wrong, _) -> {
             // the whole usage would push what is wrong off the screen
             wrong.getCommandLine().getErr().printf("%s%n    → jbang %s.java --help%n", wrong.getMessage(), wrong.getCommandLine()
                     .getCommandName());
             return Problem.USAGE;
         });
+    }
+
+    /** An option whose variable is empty has the value that it has when the variable is not set; null leaves it to picocli. */
+    private static String forEmptyVariable(ArgSpec option) {
+        AnnotatedElement field = (AnnotatedElement) option.userObject();
+        Matcher variable = VARIABLE.matcher(field.getAnnotation(Option.class).defaultValue());
+        boolean empty = variable.matches() && Objects.requireNonNullElse(System.getenv(variable.group(1)), "-").isBlank();
+        return empty ? Objects.requireNonNullElse(variable.group(2), Option.NULL_VALUE) : null;
     }
 
     /** The options under the headings of their groups, the script's own first. */
@@ -102,18 +117,18 @@ public abstract class Script implements Callable<Integer> {
         }
     }
 
-    @Override public final Integer call() throws IOException {
-        settings.check();
+    @Override public final Integer call() {
         try (Console console = settings.console()) {
-            if (completion != null) {
-                console.result(completion());
-                return 0;
-            }
             Thread interrupted = Thread.ofPlatform().unstarted(() -> interrupted(console));
             Runtime.getRuntime().addShutdownHook(interrupted);
             try {
-                return run();
-            } catch (Exception e) {
+                settings.check();
+                if (completion == null) return run();
+                console.result(completion());
+                return 0;
+            } catch (ParameterException e) {
+                throw e;
+            } catch (Throwable e) { // an Error too: picocli would let it pass
                 if (ending) return Problem.INTERRUPTED; // what was cut short is no news
                 console.problem("", e);
                 return e instanceof Problem p ? p.exitCode() : Problem.FAILED;
@@ -123,19 +138,25 @@ public abstract class Script implements Callable<Integer> {
         }
     }
 
-    /** Ctrl-C, or SIGTERM: what is half-done is told, and both ways on; the outside commands that run are ended with us. */
+    /**
+     * Ctrl-C, or SIGTERM: ends the outside commands, then reports what is half-done and what to type next. It is the only shutdown
+     * hook, since hooks run side by side: what restores something must not be among the commands that are ended.
+     */
     private void interrupted(Console console) {
         ending = true;
         String running = console.running();
         Tool.endAll();
         console.bad("interrupted" + (running.isEmpty() ? "" : "; half-done: " + running));
-        console.hint("→ " + afterInterrupt());
+        try {
+            console.hint("→ " + afterInterrupt());
+        } catch (Throwable e) {
+            console.problem("", e);
+        }
     }
 
-    /** What to type next after Ctrl-C. */
+    /** What to type next after Ctrl-C; called when all outside commands have ended, so it may restore something first. */
     protected String afterInterrupt() {
-        return "go on from here: jbang KindDemo.java%s%s; or remove it: jbang Teardown.java%1$s".formatted(settings.asTyped(),
-                settings.offlineAsTyped());
+        return "resume: %s; or remove it: %s".formatted(settings.commands().kindDemo(), settings.commands().teardown());
     }
 
     static String version() {

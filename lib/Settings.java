@@ -8,7 +8,7 @@ import picocli.CommandLine.Spec;
 
 /** The options that the three scripts share, and what follows from them. Each can come from the environment too. */
 public final class Settings {
-    private static final String THREE_NUMBERS = "v?\\d+\\.\\d+\\.\\d+";
+    private static final String DEFAULT_PREFIX = "so", THREE_NUMBERS = "v?\\d+\\.\\d+\\.\\d+";
 
     @Option(names = "--clusters", paramLabel = "N", defaultValue = "${KIND_DEMO_CLUSTERS}",
             description = "Number of clusters, 1 to 9. Default: those that are there, else 2. [KIND_DEMO_CLUSTERS]")
@@ -24,7 +24,7 @@ public final class Settings {
                     + "[KIND_DEMO_WORKERS]")
     private Integer workers;
 
-    @Option(names = "--name-prefix", paramLabel = "NAME", defaultValue = "${KIND_DEMO_NAME_PREFIX:-so}",
+    @Option(names = "--name-prefix", paramLabel = "NAME", defaultValue = "${KIND_DEMO_NAME_PREFIX:-" + DEFAULT_PREFIX + "}",
             description = "Clusters are named NAME1, NAME2, … Default: ${DEFAULT-VALUE}. [KIND_DEMO_NAME_PREFIX]")
     private String namePrefix;
 
@@ -94,7 +94,8 @@ public final class Settings {
     private Program kind, istioctl;
     private Bundle bundle;
     private Remembered remembered;
-    private Inventory found = Inventory.of("", List.of());
+    private Inventory found = Inventory.of("", 0, List.of());
+    private List<Docker.Node> nodes = List.of();
 
     /** A {@link ParameterException} when a value cannot be meant. */
     void check() {
@@ -105,7 +106,7 @@ public final class Settings {
             throw wrong("--ca %s is for clusters that the demo makes: Vault joins their network; with --contexts the root is local"
                     .formatted(ca));
         if (existing() && clusters != null) throw wrong("--contexts names the clusters; --clusters is for those that the demo makes");
-        if (existing() && contexts.stream().anyMatch(String::isBlank) || existing() && Set.copyOf(contexts).size() < contexts.size())
+        if (existing() && contexts.stream().anyMatch(c -> c.isBlank() || !c.matches("\\P{Cntrl}+")) || existing() && Set.copyOf(contexts).size() < contexts.size())
             throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'"
@@ -123,6 +124,7 @@ public final class Settings {
             throw wrong("--istio-set takes KEY=VALUE, such as meshConfig.enableTracing=true, not '%s'".formatted(set));
         for (Path file : istio().values()) if (!Files.isReadable(file) || Files.isDirectory(file))
             throw wrong("--istio-values takes a file; none can be read at " + file);
+        istio().refused().ifPresent(why -> { throw wrong("--istio-set, --istio-values: " + why); });
         if (vaultPort != null && (vaultPort < 1 || vaultPort > 65535)) throw wrong("--vault-port takes 1 to 65535, not " + vaultPort);
         if (manifests != null && !Files.isDirectory(manifests)) throw wrong("--manifests takes a folder; there is none at " + manifests);
         if (assets != null && !Files.isDirectory(assets)) throw wrong("--assets takes a folder; there is none at " + assets);
@@ -146,8 +148,27 @@ public final class Settings {
             return this;
         }
         docker.engine();
-        found = Inventory.of(namePrefix, docker.nodes());
+        return found(docker.nodes());
+    }
+
+    /** Uses these as the nodes of all kind clusters; {@code --dry-run} asks for none. */
+    public Settings found(List<Docker.Node> all) {
+        nodes = all;
+        if (!existing()) found = Inventory.of(namePrefix, Inventory.slot(namePrefix, all, remembered().slot(),
+                Remembered.slotsOfOthers(home()), this::free), all);
         return this;
+    }
+
+    /** Whether a new demo can use the slot. The default demo keeps the ports that README names: preflight refuses them when in use. */
+    private boolean free(int slot) {
+        return slot == 0 && namePrefix.equals(DEFAULT_PREFIX) || Mesh.of(namePrefix, clusters != null ? clusters : 2, slot).clusters()
+                .stream().flatMap(cluster -> cluster.ports().stream()).allMatch(Host::free);
+    }
+
+    /** The option for another demo, whose cluster names no kind cluster has. */
+    String anotherDemo() {
+        return "--name-prefix " + IntStream.iterate(1, i -> i + 1).mapToObj(i -> i == 1 ? "demo" : "demo" + i).filter(prefix ->
+                !prefix.equals(namePrefix) && nodes.stream().noneMatch(node -> node.cluster().startsWith(prefix))).findFirst().orElseThrow();
     }
 
     /** What {@link #discover} found. */
@@ -157,7 +178,7 @@ public final class Settings {
     public List<Cluster> removable() {
         if (existing()) return mesh().clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
-        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS).clusters().stream().filter(c -> found.clusters().contains(c)
+        return Mesh.of(namePrefix, Mesh.MOST_CLUSTERS, found.slot()).clusters().stream().filter(c -> found.clusters().contains(c)
                 || c.index() <= remembered().clusters() && !found.foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }
 
@@ -169,7 +190,7 @@ public final class Settings {
         if (existing()) return Mesh.of(contexts);
         List<Cluster> ours = found.clusters();
         int there = ours.isEmpty() ? 2 : Math.max(ours.getLast().index(), remembered().clusters());
-        return Mesh.of(namePrefix, clusters != null ? clusters : there);
+        return Mesh.of(namePrefix, clusters != null ? clusters : there, found.slot());
     }
 
     /** What --workers says. */
@@ -206,7 +227,7 @@ public final class Settings {
     }
 
     /** Whether what is given to istioctl is not what came with the scripts. */
-    boolean ownIstio() { return manifests != null || istio().custom(); }
+    public boolean ownIstio() { return manifests != null || istio().custom(); }
 
     /** Who signs: --ca, else the one that is in place, else local. */
     public CertificateAuthority.Choice ca() { return ca != null ? ca : remembered().authority().orElse(CertificateAuthority.Choice.local); }
@@ -217,7 +238,7 @@ public final class Settings {
     public Manifests manifests() { return new Manifests(manifests); }
 
     /** What the names of all that is made begin with. */
-    String prefix() { return namePrefix; }
+    public String prefix() { return namePrefix; }
 
     /** What earlier runs kept of this demo. */
     synchronized Remembered remembered() {
@@ -227,11 +248,15 @@ public final class Settings {
 
     /** Keeps what this run is asked for, so that later ones without these options mean the same. */
     public synchronized void remember(Mesh mesh) throws IOException {
-        remembered = new Remembered(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio()));
+        if (!existing() && found.ours().isEmpty() && remembered().slot().isEmpty()
+                && Remembered.slotsOfOthers(home()).contains(found.slot()))
+            throw Problem.unfit("another demo has just started with the same ports", "run this command again: it chooses other ports");
+        remembered = new Remembered(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio()),
+                existing() ? OptionalInt.empty() : OptionalInt.of(found.slot()));
         remembered.keep(home());
     }
 
-    public Home home() { return Home.of(existing() ? String.join("+", contexts).replaceAll("[^\\w.@+-]", "_") : namePrefix); }
+    public Home home() { return existing() ? Home.of(contexts) : Home.of(namePrefix); }
 
     public Assets assets() { return new Assets(assets, home().cache(), mirror, offline != null, console()); }
 
@@ -241,9 +266,6 @@ public final class Settings {
             bundle = new Bundle(offline, istio().version(), console()).open(home().cache(), kind(), istioctl());
         return Optional.ofNullable(bundle);
     }
-
-    /** The option that must be repeated where nothing can be fetched. */
-    String offlineAsTyped() { return offline == null ? "" : " --offline " + Tool.quoted("" + offline); }
 
     /** Where --diagnostics wants them. */
     public Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }
@@ -262,13 +284,14 @@ public final class Settings {
 
     /** The console, opened when first asked for: --verbose must have been read by then. */
     public synchronized Console console() {
-        if (console == null) console = new Console(verbose);
+        if (console == null) console = new Console(verbose, commands());
         return console;
     }
 
-    /** The options that a user must repeat to mean the same demo. */
-    public String asTyped() {
-        if (existing()) return " --contexts " + Tool.quoted(String.join(",", contexts));
-        return namePrefix.equals("so") ? "" : " --name-prefix " + namePrefix;
+    /** Our commands for this demo: with the options that a user must repeat to mean the same one. */
+    public Commands commands() {
+        return new Commands(existing() ? " --contexts " + Tool.quoted(String.join(",", contexts))
+                : namePrefix.equals(DEFAULT_PREFIX) ? "" : " --name-prefix " + namePrefix, offline == null ? "" : " --offline "
+                + Tool.quoted("" + offline));
     }
 }

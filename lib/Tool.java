@@ -3,6 +3,7 @@ package lib;
 import module java.base;
 import org.zeroturnaround.exec.ProcessExecutor;
 import org.zeroturnaround.exec.ProcessResult;
+import org.zeroturnaround.exec.listener.ProcessListener;
 
 /**
  * An outside command: no shell in between, a time limit, its output kept and shown when it fails, its children ended with us.
@@ -21,6 +22,9 @@ public final class Tool {
 
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
+
+    /** Variables that would make a command use other files, names or clusters than those it is given. */
+    private static final Pattern UNWANTED = Pattern.compile("(COMPOSE|ISTIOCTL)_.*|ISTIOCONFIG|TAR_OPTIONS|DOCKER_DEFAULT_PLATFORM");
 
     private final Supplier<String> program;
     private final String howToInstall;
@@ -65,10 +69,13 @@ public final class Tool {
         String command = program.get(), typed = typed(arguments);
         var err = new ByteArrayOutputStream();
         long start = System.nanoTime();
+        var running = new AtomicBoolean();
         try {
             var executor = new ProcessExecutor().command(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
-                    .redirectErrorStream(false).redirectError(err).readOutput(true)
-                    .timeout(limit.toMillis(), TimeUnit.MILLISECONDS);
+                    .environment(environment(System.getenv())).redirectErrorStream(false).redirectError(err).readOutput(true)
+                    .timeout(limit.toMillis(), TimeUnit.MILLISECONDS).addListener(new ProcessListener() {
+                        @Override public void afterStart(Process process, ProcessExecutor executor) { running.set(true); }
+                    });
             if (!input.isEmpty()) executor.redirectInput(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
             ProcessResult ended = executor.execute();
             var result = new Result(ended.getExitValue(), ended.outputUTF8(), err.toString(StandardCharsets.UTF_8));
@@ -79,10 +86,32 @@ public final class Tool {
             throw Problem.failed("`%s` did not end within %d s; it last said:\n%s".formatted(typed, limit.toSeconds(),
                     err.toString(StandardCharsets.UTF_8).strip()), "run it by hand to see where it hangs");
         } catch (IOException e) {
-            throw Problem.unfit(command + " was not found on PATH, or cannot be run", howToInstall);
+            if (!running.get()) throw cannotStart(command, e);
+            throw Problem.failed("`%s`: its input or output broke off: %s".formatted(typed, words(e)), howToGoOn());
         } catch (InterruptedException e) {
             throw Problem.failed("interrupted: " + typed, "run again");
         }
+    }
+
+    /**
+     * Why a program did not start. execvp(3) reports the same error for a program that is nowhere on PATH and for a script whose
+     * interpreter is missing, so the files are looked at.
+     */
+    private Problem cannotStart(String command, IOException failure) {
+        Stream<String> places = command.contains("/") ? Stream.of("")
+                : Arrays.stream(Objects.requireNonNullElse(System.getenv("PATH"), "").split(File.pathSeparator)).map(folder -> folder + "/");
+        List<String> files = places.map(place -> place + command).filter(file -> new File(file).isFile()).toList();
+        if (files.isEmpty() && words(failure).equals("No such file or directory"))
+            return Problem.unfit(command + (command.contains("/") ? " does not exist" : " was not found on PATH"), howToInstall);
+        String file = files.isEmpty() ? command : files.getFirst();
+        return Problem.unfit("%s cannot be run: %s".formatted(file, words(failure)), "ls -l %s; or %s".formatted(quoted(file), howToInstall));
+    }
+
+    /** The system's own words for a failure, without the JDK's around them. */
+    private static String words(IOException failure) {
+        String all = String.valueOf(Problem.root(failure).getMessage()).strip();
+        Matcher own = Pattern.compile("error[:=] ?\\d+,? \\(?([^)]+)").matcher(all);
+        return own.find() ? own.group(1) : all;
     }
 
     /** Runs the command twice, what the first prints being the input of the second; a {@link Problem} when either fails. */
@@ -92,11 +121,14 @@ public final class Tool {
         try {
             Path said = Files.createTempFile("pipe", ".txt");
             try {
-                var sides = Stream.of(from, into).map(words -> new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(words))
-                        .toList())
+                var sides = Stream.of(from, into).map(words -> builder(command, words)
                         .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()))).toList();
                 sides.getLast().redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
-                both = ProcessBuilder.startPipeline(sides);
+                try {
+                    both = ProcessBuilder.startPipeline(sides);
+                } catch (IOException e) {
+                    throw cannotStart(command, e);
+                }
                 boolean ended = both.getLast().waitFor(limit.toMillis(), TimeUnit.MILLISECONDS) && both.getFirst()
                         .waitFor(10, TimeUnit.SECONDS);
                 console.detail("$ %s\n%s".formatted(typed, Files.readString(said)));
@@ -110,7 +142,7 @@ public final class Tool {
                 Files.delete(said);
             }
         } catch (IOException e) {
-            throw Problem.unfit("cannot run " + typed + ": " + e.getMessage(), howToInstall);
+            throw Problem.failed("`%s`: its input or output broke off: %s".formatted(typed, words(e)), howToGoOn());
         } catch (InterruptedException e) {
             throw Problem.failed("interrupted: " + typed, "run again");
         }
@@ -139,13 +171,13 @@ public final class Tool {
         Path said = Files.createTempFile("said", ".txt");
         Process process = null;
         try {
-            var builder = new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
+            var builder = builder(command, arguments)
                     .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()));
             if (in) builder.redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
             try {
                 process = builder.start();
             } catch (IOException e) {
-                throw Problem.unfit(command + " was not found on PATH, or cannot be run", howToInstall);
+                throw cannotStart(command, e);
             }
             Process started = process;
             started.onExit().orTimeout(limit.toMillis(), TimeUnit.MILLISECONDS).exceptionally(_ -> started.destroyForcibly());
@@ -166,6 +198,31 @@ public final class Tool {
             if (process != null) process.destroy();
             Files.delete(said);
         }
+    }
+
+    /**
+     * What differs between a command's environment and this program's: every command uses Docker, its own platform, the network of
+     * the demo and Istio's own namespace, whatever is exported or in ~/.istioctl/config.yaml, which variables override.
+     *
+     * @param own this program's environment
+     * @return the variables to set; those with the value null are removed
+     */
+    static Map<String, String> environment(Map<String, String> own) {
+        Map<String, String> changes = new HashMap<>();
+        own.keySet().stream().filter(UNWANTED.asMatchPredicate()).forEach(name -> changes.put(name, null));
+        changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker", "KIND_EXPERIMENTAL_DOCKER_NETWORK", Docker.network(),
+                "DOCKER_CLI_HINTS", "false", "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
+                "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));
+        return changes;
+    }
+
+    private static ProcessBuilder builder(String command, String... arguments) {
+        var builder = new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList());
+        environment(System.getenv()).forEach((name, value) -> {
+            if (value == null) builder.environment().remove(name);
+            else builder.environment().put(name, value);
+        });
+        return builder;
     }
 
     private String expectGood(Result result, String... arguments) {
@@ -205,6 +262,6 @@ public final class Tool {
         return "<<'%s'\n%s\n%1$s".formatted(last, text.stripTrailing());
     }
 
-    /** A word as a shell takes it: with anything but plain characters it is quoted; zsh looks for the program behind a leading "=". */
-    public static String quoted(String word) { return word.matches("[\\w@%+:,./-][\\w@%+=:,./-]*") ? word : "'" + word.replace("'", "'\\''") + "'"; }
+    /** A word as a shell takes it: with anything but plain characters it is quoted. */
+    public static String quoted(String word) { return Commands.quoted(word); }
 }

@@ -2,7 +2,6 @@ package lib;
 
 import module java.base;
 import module java.net.http;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
 /**
@@ -83,7 +82,13 @@ public final class Traffic implements AutoCloseable {
                 .redirectingInput().redirectingOutput()
                 .exec("sh", "-c", LOOP, "traffic", "" + most, "" + PATIENCE, "" + 1.0 / PER_SECOND, client.url());
         traffic.source = loop;
-        Thread.ofVirtual().start(() -> traffic.read(loop.getOutput()));
+        Thread.ofVirtual().start(() -> {
+            try {
+                traffic.read(loop.getOutput());
+            } catch (UncheckedIOException e) {
+                // the connection is gone: the requests that were answered count
+            }
+        });
         return traffic;
     }
 
@@ -131,7 +136,7 @@ public final class Traffic implements AutoCloseable {
         Thread.ofVirtual().start(() -> {
             try {
                 known.putAll(clusterOfInstance.get());
-            } catch (KubernetesClientException e) {
+            } catch (RuntimeException e) {
                 // a cluster that does not answer just now is asked again with the next reply
             } finally {
                 learning.set(false);

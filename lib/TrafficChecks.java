@@ -22,19 +22,59 @@ final class TrafficChecks {
         return new Deployments(kube, app.namespace()).ready();
     }
 
-    /** README's proof: the client's proxy has this cluster's instances and one gateway of each other network, on 15443. */
+    /**
+     * README's proof: the client's proxy has the instances on its own network, and at least one address of every other
+     * network's gateway; all are healthy, and there is nothing else.
+     */
     String endpoints(Kube kube) throws IOException {
         List<String> endpoints = new Client(kube, app).endpoints();
-        int instances = kube.readyPods(app.namespace(), app.service()).size();
-        long remote = endpoints.stream().filter(e -> e.contains(":15443 ")).count(), local = endpoints.size() - remote;
-        String saw = "%d local, %d on 15443: %s".formatted(local, remote, String.join(", ", endpoints));
-        if (local != instances || remote != kubes.size() - 1 || !endpoints.stream().allMatch(e -> e.endsWith(" HEALTHY")))
-            throw Problem.failed("the client's proxy should have %d local endpoints of %s and %d on 15443; it has %s".formatted(instances,
-                    app.service(), kubes.size() - 1, saw),
-                            "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
-                    kube.cluster().context(), app.client(), app.namespace(), app.service()));
+        Set<String> own = new TreeSet<>();
+        Map<String, Set<String>> gateways = new TreeMap<>();
+        for (Kube other : kubes) {
+            String network = other.cluster().network();
+            if (network.equals(kube.cluster().network()))
+                other.readyPods(app.namespace(), app.service()).forEach(pod -> own.add(pod.getStatus().getPodIP()));
+            else gateways.computeIfAbsent(network, _ -> new TreeSet<>()).addAll(new Istio(other).gatewayAddresses(network));
+        }
+        long remote = endpoints.stream().filter(e -> !own.contains(address(e))).count();
+        String saw = "%d local, %d on 15443: %s".formatted(endpoints.size() - remote, remote, String.join(", ", endpoints));
+        List<String> wrong = wrong(endpoints, own, gateways);
+        if (!wrong.isEmpty()) throw Problem.failed("the client's proxy has for %s: %s; in all %s".formatted(app.service(),
+                String.join(", ", wrong), saw), "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
+                        kube.cluster().typedContext(), app.client(), app.namespace(), app.service()));
         return saw;
     }
+
+    /**
+     * What is wrong with a proxy's endpoints.
+     *
+     * @param own      the addresses of the instances on its own network
+     * @param gateways the addresses of each other network's gateways, or host names, which istiod resolves by itself
+     */
+    static List<String> wrong(List<String> endpoints, Set<String> own, Map<String, Set<String>> gateways) {
+        List<String> wrong = new ArrayList<>(), unknown = new ArrayList<>(endpoints);
+        Set<String> missing = new TreeSet<>(own);
+        for (String endpoint : endpoints) {
+            if (!endpoint.endsWith(" HEALTHY")) wrong.add(endpoint);
+            missing.remove(address(endpoint));
+        }
+        missing.forEach(instance -> wrong.add("no endpoint for the instance " + instance));
+        Set<String> known = gateways.values().stream().flatMap(Set::stream).collect(Collectors.toCollection(HashSet::new));
+        known.addAll(own);
+        unknown.removeIf(e -> known.contains(address(e)));
+        List<String> through = unknown.stream().filter(e -> e.contains(":15443 ")).toList();
+        gateways.forEach((network, addresses) -> {
+            if (endpoints.stream().anyMatch(e -> addresses.contains(address(e)))) return;
+            // a gateway that istiod knows by a host name, or from meshNetworks, has addresses that are not known here
+            boolean elsewhere = addresses.isEmpty() || addresses.stream().anyMatch(a -> !a.matches("[0-9.]+|.*:.*"));
+            if (elsewhere && !through.isEmpty()) unknown.removeAll(through);
+            else wrong.add("no gateway of %s %s".formatted(network, addresses));
+        });
+        unknown.forEach(e -> wrong.add("unknown endpoint " + e));
+        return wrong;
+    }
+
+    private static String address(String endpoint) { return endpoint.substring(0, endpoint.lastIndexOf(':')); }
 
     /** Live requests: with the locality rule only this cluster's instances answer, without it those of every cluster. */
     String whoAnswers(Kube kube) {

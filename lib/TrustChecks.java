@@ -5,13 +5,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.ContainerPort;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.client.utils.Serialization;
 import java.security.cert.X509Certificate;
 
 /** Who trusts whom: as it is written down, as the proxies hold it, and as it is seen on the wire. */
 final class TrustChecks {
-    private static final String NEW_ROOT = "jbang Teardown.java, then jbang KindDemo.java";
-
     private final List<Kube> kubes;
     private final App app;
 
@@ -22,9 +19,11 @@ final class TrustChecks {
 
     private String rootOf(Kube kube) {
         var trusted = kube.client().configMaps().inNamespace(app.namespace()).withName("istio-ca-root-cert").get();
-        if (trusted == null) throw Problem.failed("workloads of %s have no root to trust: the configmap istio-ca-root-cert is missing"
-                .formatted(app.namespace()), "%s get configmaps -n %s".formatted(kube.kubectl(), app.namespace()));
-        return trusted.getData().get("root-cert.pem").strip();
+        String root = trusted == null ? null : trusted.getData().get("root-cert.pem");
+        if (root == null || root.isBlank())
+            throw Problem.failed("workloads of %s have no root to trust: the configmap istio-ca-root-cert is %s".formatted(app.namespace(),
+                    trusted == null ? "missing" : "empty"), "%s get configmaps -n %s".formatted(kube.kubectl(), app.namespace()));
+        return root.strip();
     }
 
     /** The root that workloads trust, and the one that the control plane signs under, are the same everywhere. */
@@ -36,12 +35,13 @@ final class TrustChecks {
             Set<String> own = roots.computeIfAbsent(kube.cluster().name(), _ -> new TreeSet<>());
             own.add(fingerprint(rootOf(kube)));
             var secret = kube.client().secrets().inNamespace(Istio.NAMESPACE).withName(Cacerts.SECRET).get();
-            if (secret != null) own.add(fingerprint(Certificates.decode(secret.getData().get("root-cert.pem"))));
+            // istiod takes a secret of other keys too: https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/
+            if (secret != null && secret.getData().containsKey("root-cert.pem")) own.add(fingerprint(Certificates.decode(secret.getData().get("root-cert.pem"))));
         }
         Set<String> all = roots.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
         if (all.size() > 1)
             throw Problem.failed("the clusters have different roots (SHA-256): " + roots,
-                    NEW_ROOT + ": a running mesh cannot change its root");
+                    kubes.getFirst().commands().fromScratch() + ": a running mesh cannot change its root");
         return "%s, SHA-256 %s… in every cluster".formatted(subject, all.iterator().next());
     }
 
@@ -59,12 +59,12 @@ final class TrustChecks {
         else if (own.isEmpty() && !kube.cluster().isKind())
             return "there is no secret %s: another authority signs".formatted(Cacerts.SECRET);
         else if (own.isEmpty()) throw Problem.failed("there is no secret %s: istiod signs with a root of its own".formatted(Cacerts.SECRET),
-                NEW_ROOT);
-        else Certificates.validate("the secret " + Cacerts.SECRET, own, root);
+                kube.commands().fromScratch());
+        else Certificates.validate("the secret " + Cacerts.SECRET, own, root, kube.commands().fromScratch());
         List<X509Certificate> authorities = Stream.concat(own.stream(), Stream.of(root)).distinct().toList();
         Date tomorrow = Date.from(Instant.now().plus(Duration.ofDays(1)));
         for (X509Certificate certificate : authorities) if (certificate.getNotAfter().before(tomorrow))
-            throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()), NEW_ROOT);
+            throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()), kube.commands().fromScratch());
         X509Certificate lowest = authorities.getFirst();
         return "%s, signed by %s, until %tF".formatted(lowest.getSubjectX500Principal().getName(),
                 lowest.getIssuerX500Principal().getName(), lowest.getNotAfter());
@@ -82,9 +82,9 @@ final class TrustChecks {
         if (kube.cluster().isKind()) new Deployments(kube, CertManager.NAMESPACE).ready();
         Date end = istiods.getFirst().getNotAfter();
         if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT and was not renewed".formatted(end),
-                "jbang KindDemo.java (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
-                        .formatted(kube.kubectl(), Istio.NAMESPACE));
-        Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root);
+                "%s (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
+                        .formatted(kube.commands().kindDemo(), kube.kubectl(), Istio.NAMESPACE));
+        Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root, kube.commands().fromScratch());
     }
 
     /** The running proxy's own certificate: its identity, and the root that it checks others by. */
@@ -100,7 +100,7 @@ final class TrustChecks {
         if (!identities.contains(expected) || !roots.contains(root))
             throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s".formatted(identities,
                     roots.stream().map(serial -> serial.toString(16)).toList(), expected, root.toString(16)),
-                            "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(),
+                            "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().typedContext(),
                     app.client(), app.namespace()));
         return expected;
     }
@@ -112,11 +112,8 @@ final class TrustChecks {
     }
 
     /** Who the pods with this label {@code app} should be, by their service account and the mesh's trust domain. */
-    private String identityOf(Kube kube, String label) throws IOException {
-        var config = kube.client().configMaps().inNamespace(Istio.NAMESPACE).withName("istio").get();
-        String mesh = config == null ? "" : config.getData().getOrDefault("mesh", "");
-        String trustDomain = Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class).path("trustDomain")
-                .asText("cluster.local");
+    private String identityOf(Kube kube, String label) {
+        String trustDomain = new Istio(kube).meshConfig().path("trustDomain").asText("cluster.local");
         return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), kube.readyPod(app.namespace(), label).getSpec()
                 .getServiceAccountName());
     }
@@ -146,13 +143,13 @@ final class TrustChecks {
         Optional<Tool.Result> tls = client.besideTheProxy(url);
         if (tls.isEmpty()) return "the proxy's image has no curl to look with";
         List<X509Certificate> chain = Certificates.readChain(tls.get().out());
-        String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().context(), app.client(),
+        String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().typedContext(), app.client(),
                 app.namespace());
         if (tls.get().ok()) throw Problem.failed(url + " answered a caller without a certificate", hint);
         if (chain.isEmpty()) throw Problem.failed("%s showed no certificate: %s".formatted(url, tls.get().lastLines()), hint);
         Set<String> identities = Certificates.uris(chain.getFirst());
         if (!identities.equals(Set.of(expected))) throw Problem.failed("%s is %s; expected %s".formatted(url, identities, expected), hint);
-        Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)));
+        Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)), kube.commands().fromScratch());
         return "%s is %s by the word of %s, and wants to know who calls".formatted(url, expected,
                 chain.getFirst().getIssuerX500Principal().getName());
     }
@@ -160,10 +157,13 @@ final class TrustChecks {
     /** An instance's own address, which no proxy of the caller's is asked for. */
     private String pastTheProxy(Client client, String scheme) {
         Pod pod = client.kube().readyPod(app.namespace(), app.service());
-        var target = client.service().getSpec().getPorts().getFirst().getTargetPort();
+        var target = client.port().getTargetPort();
         int port = target.getIntVal() != null ? target.getIntVal() : pod.getSpec().getContainers().stream()
-                .flatMap(c -> c.getPorts().stream()).filter(p -> target.getStrVal().equals(p.getName())).findFirst()
-                .map(ContainerPort::getContainerPort).orElseThrow();
-        return "%s://%s:%d%s".formatted(scheme, pod.getStatus().getPodIP(), port, app.path());
+                .flatMap(c -> c.getPorts().stream()).filter(p -> p.getName() != null && p.getName().equals(target.getStrVal())).findFirst()
+                .map(ContainerPort::getContainerPort).orElseThrow(() -> Problem.failed(
+                        "no container of the pod %s has the port %s of the service %s".formatted(pod.getMetadata().getName(),
+                        target.getStrVal(), app.service()), "%s describe service %s -n %s".formatted(client.kube().kubectl(), app.service(),
+                        app.namespace())));
+        return "%s://%s:%d%s".formatted(scheme, AddressRange.inUrl(pod.getStatus().getPodIP()), port, app.path());
     }
 }

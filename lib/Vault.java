@@ -42,22 +42,25 @@ public final class Vault implements CertificateAuthority {
         Optional<JsonNode> there = docker.container(name);
         if (there.isPresent() && !there.get().at("/Config/Labels").has(LABEL))
             throw Problem.unfit("a container named %s exists and was not made by this demo; it stays untouched".formatted(name),
-                    "choose other names (--name-prefix demo), or remove it: docker rm " + name);
+                    "choose other names (%s), or remove it: docker rm %s".formatted(settings.anotherDemo(), name));
         int port = port(there);
         if (publishedPort(there).filter(p -> p == port).isEmpty() && !Host.free(port))
             throw Problem.unfit("port %d (Vault) on 127.0.0.1 is taken".formatted(port),
                     "see who listens (lsof -i :%d), or take another: --vault-port N".formatted(port));
         String version = compose.version();
-        if (docker.present(List.of(IMAGE)).isEmpty() && !settings.bundle().map(b -> b.images().contains(IMAGE))
-                .orElseGet(() -> docker.published(IMAGE)))
-            throw Problem.unfit("not to be had, neither from the engine nor from a registry: " + IMAGE,
-                    "check your connection: docker pull " + IMAGE);
+        String reason = docker.present(List.of(IMAGE)).isEmpty() ? settings.bundle().map(b -> b.images().contains(IMAGE) ? ""
+                : "it is not in the bundle").orElseGet(() -> docker.whyNotPulled(IMAGE)) : "";
+        if (!reason.isEmpty()) throw Problem.unfit("image %s not found locally, and cannot be pulled: %s".formatted(IMAGE, reason),
+                "check your connection: docker pull " + IMAGE);
         return "Vault %s on port %d, by %s".formatted(Versions.VAULT, port, version);
     }
 
     private int port(Optional<JsonNode> container) {
-        return settings.askedVaultPort().or(() -> publishedPort(container)).orElse(PORT);
+        return settings.askedVaultPort().or(() -> publishedPort(container)).orElseGet(this::defaultPort);
     }
+
+    /** Another one for each demo. */
+    private int defaultPort() { return PORT + settings.found().slot(); }
 
     private static Optional<Integer> publishedPort(Optional<JsonNode> container) {
         return container.map(c -> c.at("/HostConfig/PortBindings/8200~1tcp/0/HostPort").asInt());
@@ -69,7 +72,7 @@ public final class Vault implements CertificateAuthority {
     }
 
     @Override public Action root() {
-        int port = settings.askedVaultPort().orElse(PORT);
+        int port = settings.askedVaultPort().orElseGet(this::defaultPort);
         return new Action(Cacerts.FILES_BY_HAND + """
                 docker network inspect %1$s > /dev/null 2>&1 || docker network create %1$s
                 docker compose --project-name %2$s --file - up --detach %3$s
@@ -148,9 +151,7 @@ public final class Vault implements CertificateAuthority {
     String nodesAddress() { return docker.addressOf(name); }
 
     /** The same as a shell command. */
-    String nodesAddressByHand() {
-        return Docker.addressByHand(name);
-    }
+    String nodesAddressByHand() { return Docker.addressByHand(name); }
 
     @Override public List<String> imagesBeside() { return List.of(IMAGE); }
 
@@ -166,7 +167,7 @@ public final class Vault implements CertificateAuthority {
         boolean made = api.health() != VaultApi.NOT_INITIALIZED;
         if (made != Files.exists(unsealKey)) throw Problem.failed(made ? "%s is sealed, and its key is gone: %s".formatted(name, unsealKey)
                 : "%s is empty: the mesh's root went with its volume".formatted(name),
-                "jbang Teardown.java%1$s, then jbang KindDemo.java%1$s --ca %2$s".formatted(settings.asTyped(), settings.ca()));
+                settings.commands().fromScratch("--ca", "" + settings.ca()));
         if (!made) {
             JsonNode keys = api.call("PUT", "sys/init", Map.of("secret_shares", 1, "secret_threshold", 1));
             Files.createDirectories(secrets);
@@ -245,6 +246,7 @@ public final class Vault implements CertificateAuthority {
             if (found().isEmpty()) return;
             docker.remove(name);
             docker.removeVolumes(List.of(name));
+            if (!found().isEmpty()) throw Problem.failed("Vault is still there: " + found(), "docker rm --force " + name);
         });
     }
 }

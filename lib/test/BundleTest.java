@@ -28,7 +28,7 @@ class BundleTest {
     }
 
     private void index(Map<String, String> versions, String platform, SortedMap<String, String> parts) throws IOException {
-        new ObjectMapper().writeValue(bundle.resolve("index.json").toFile(), new Bundle.Index(versions, platform, "kindest/node:v1.2.3",
+        new ObjectMapper().writeValue(bundle.resolve("index.json").toFile(), new Bundle.Index(Bundle.FORMAT, versions, platform, "kindest/node:v1.2.3",
                 new TreeMap<>(Map.of("an/image:1", "sha256:1")), parts));
     }
 
@@ -111,13 +111,75 @@ class BundleTest {
             refused(Files.write(folder.resolve("cut.tar.zst"), Arrays.copyOf(whole, length)), "cut.tar.zst is");
     }
 
+    private static void checkTarget(Path path) throws IOException {
+        new BundleMaker(path, Probe.settings(), new Docker(new Console(false))).checkTarget();
+    }
+
+    /** The names and contents of all files below the test's folder. */
+    private Map<String, String> everything() throws IOException {
+        Map<String, String> all = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) all.put("" + folder.relativize(file), Assets.sha256(file));
+        }
+        return all;
+    }
+
     @Test void itIsMadeWhereNothingElseIs() throws IOException {
-        BundleMaker.checkTarget(folder.resolve("new.tar.zst"));
-        BundleMaker.checkTarget(bundle); // an earlier one is replaced
+        checkTarget(folder.resolve("new.tar.zst"));
+        checkTarget(bundle); // an earlier one is replaced
+        checkTarget(archive());
+        checkTarget(Files.createDirectory(folder.resolve("empty")));
         Files.createDirectory(folder.resolve("dir.tar.zst"));
         Files.writeString(Files.createDirectory(folder.resolve("mine")).resolve("file"), "");
         for (String wrong : List.of("demo.zip", "demo.tar", "dir.tar.zst", "mine", "no/such/folder"))
-            assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> BundleMaker.checkTarget(folder.resolve(wrong)),
-                    wrong).exitCode());
+            assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> checkTarget(folder.resolve(wrong)), wrong).exitCode());
+        assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> checkTarget(Path.of("/"))).exitCode());
+    }
+
+    /** A website, an OCI layout, a bundle without the marker, any other archive or link: refused, and untouched. */
+    @Test void replacesNothingWithoutTheMarker() throws IOException {
+        Files.writeString(Files.createDirectory(folder.resolve("website")).resolve("index.json"), "{\"posts\": [1, 2]}");
+        Files.writeString(Files.createDirectory(folder.resolve("oci")).resolve("index.json"),
+                "{\"schemaVersion\": 2, \"manifests\": [{\"digest\": \"sha256:1\"}]}");
+        Files.writeString(Files.createDirectory(folder.resolve("alike")).resolve("index.json"),
+                Files.readString(bundle.resolve("index.json")).replace(Bundle.FORMAT, "somebody's/1"));
+        Files.writeString(Files.createDirectory(folder.resolve("later")).resolve("index.json"),
+                Files.readString(bundle.resolve("index.json")).replace(Bundle.FORMAT, "kind-demo-bundle/2"));
+        Files.createSymbolicLink(folder.resolve("link"), bundle);
+        Files.createSymbolicLink(folder.resolve("dangling"), folder.resolve("nowhere"));
+        Files.writeString(folder.resolve("text.tar.zst"), "just text");
+        Files.writeString(folder.resolve("empty.tar.zst"), "");
+        Files.write(folder.resolve("cut.tar.zst"), Arrays.copyOf(Files.readAllBytes(archive()), 100));
+        Files.move(bundle.resolve("index.json"), folder.resolve("index.json"));
+        Files.move(archive(), folder.resolve("other.tar.zst"));
+        Map<String, String> before = everything();
+        for (String wrong : List.of("website", "oci", "alike", "later", "link", "dangling", "text.tar.zst", "empty.tar.zst",
+                "cut.tar.zst", "other.tar.zst")) {
+            Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve(wrong)), wrong);
+            assertEquals(Problem.USAGE, problem.exitCode());
+            assertTrue(problem.getMessage().contains(wrong + " exists and is not a bundle of this demo"), problem.getMessage());
+        }
+        assertEquals(before, everything());
+    }
+
+    @Test void aBundleWithAFileOfTheUsersIsNotReplaced() throws IOException {
+        Files.writeString(bundle.resolve("notes.txt"), "mine");
+        Problem problem = assertThrows(Problem.class, () -> checkTarget(bundle));
+        assertTrue(problem.getMessage().endsWith("notes.txt"), problem.getMessage());
+        assertTrue(Files.exists(bundle.resolve("notes.txt")));
+    }
+
+    @Test void anotherPartFolderIsNotTouched() throws IOException {
+        Path part = Files.createDirectory(folder.resolve("new.tar.zst.part"));
+        for (String of : List.of("", "file", "index.json")) {
+            if (!of.isEmpty()) Files.writeString(part.resolve(of), "mine");
+            Map<String, String> before = everything();
+            Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve("new.tar.zst")));
+            assertTrue(problem.getMessage().contains("new.tar.zst.part exists and is not an unfinished bundle"), problem.getMessage());
+            assertEquals(before, everything());
+        }
+        // what an interrupted run left is ours
+        Files.copy(bundle.resolve("index.json"), part.resolve("index.json"), StandardCopyOption.REPLACE_EXISTING);
+        checkTarget(folder.resolve("new.tar.zst"));
     }
 }

@@ -16,8 +16,8 @@ class CertificatesTest {
 
     @Test void aChainIsValidUnderItsOwnRootAlone() throws GeneralSecurityException {
         X509Certificate own = first.certificate(), top = root.certificate();
-        Certificates.validate("so1", List.of(own), top);
-        Certificates.validate("so1", List.of(own, top), top);
+        Certificates.validate("so1", List.of(own), top, "");
+        Certificates.validate("so1", List.of(own, top), top, "");
         refused("so1", List.of(own), Certificates.makeRoot().certificate());
         Certificates.Authority below = Certificates.makeIntermediate(first, new Cluster(2, "so2"));
         X509Certificate last = Certificates.makeIntermediate(below, new Cluster(3, "so3")).certificate();
@@ -26,7 +26,7 @@ class CertificatesTest {
     }
 
     private static void refused(String who, List<X509Certificate> chain, X509Certificate root) {
-        Problem problem = assertThrows(Problem.class, () -> Certificates.validate(who, chain, root), who);
+        Problem problem = assertThrows(Problem.class, () -> Certificates.validate(who, chain, root, "hint"), who);
         assertTrue(problem.getMessage().startsWith(who + " does not chain to "), problem.getMessage());
     }
 
@@ -40,7 +40,7 @@ class CertificatesTest {
     @Test void aServersCertificateIsForItsNameAndNoAuthority() throws Exception {
         Map<String, String> data = Certificates.forServer("cert", "webhook.metallb-system.svc");
         X509Certificate server = Certificates.readCertificate(Certificates.decode(data.get("tls.crt")));
-        Certificates.validate("webhook", List.of(server), Certificates.readCertificate(Certificates.decode(data.get("ca.crt"))));
+        Certificates.validate("webhook", List.of(server), Certificates.readCertificate(Certificates.decode(data.get("ca.crt"))), "");
         assertEquals(List.of(List.of(2, "webhook.metallb-system.svc")), List.copyOf(server.getSubjectAlternativeNames()));
         assertEquals(-1, server.getBasicConstraints());
         assertTrue(Certificates.decode(data.get("ca.key")).startsWith("-----BEGIN RSA PRIVATE KEY-----"), "cert-controller reads PKCS #1");

@@ -26,8 +26,7 @@ class ExistingClustersTest {
         Manifests manifests = new Manifests(null);
         for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));
         String start = Shell.subnet().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
-        Path assets = Path.of(Objects.requireNonNullElse(System.getenv("KIND_DEMO_ASSETS"),
-                Home.of("so").cache().toString())).resolve(Versions.METALLB_MANIFEST.file());
+        Path assets = Path.of(Shell.variable("KIND_DEMO_ASSETS", Home.of("so").cache().toString())).resolve(Versions.METALLB_MANIFEST.file());
         for (String cluster : CLUSTERS) {
             String kubectl = "kubectl --context kind-" + cluster, range = "%s.%d.10-%1$s.%2$d.30".formatted(start, 240
                     + CLUSTERS.indexOf(cluster));
@@ -73,7 +72,7 @@ class ExistingClustersTest {
         assertEquals(east, all("east"));
         assertEquals(west, all("west"));
         assertEquals(current, succeeds("kubectl config current-context").out());
-        assertFalse(Files.exists(DEMO.folder().resolve("kind-demo/kind-east+kind-west")));
+        assertFalse(Files.exists(DEMO.folder().resolve("kind-demo/contexts+kind-east+kind-west")));
         succeeds("jbang Teardown.java" + BOTH);
     }
 }

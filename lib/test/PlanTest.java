@@ -38,6 +38,24 @@ class PlanTest {
         assertEquals(List.of(bad), plan.failures().stream().map(Plan.Failure::step).toList());
     }
 
+    @Test void anErrorFailsItsStepAndSkipsWhatNeedsIt() {
+        Error cause = new StackOverflowError();
+        Step bad = plan.step("bad", action(_ -> { throw cause; }));
+        Step needsBad = plan.step("needs bad", action(_ -> {}), bad);
+        Step free = plan.step("free", action(_ -> {}));
+        assertFalse(plan.run());
+        assertEquals(List.of(State.FAILED, State.SKIPPED, State.DONE), Stream.of(bad, needsBad, free).map(Step::state).toList());
+        assertEquals(List.of(new Plan.Failure(bad, cause)), plan.failures());
+        plan.report();
+    }
+
+    @Test void anErrorFailsItsCheck() {
+        Check.Probe broken = () -> { throw new NoClassDefFoundError("lib/Missing"); };
+        Check check = new Check("a", "a check", "", Check.Severity.FATAL, Duration.ZERO, broken);
+        assertEquals(Check.Status.FAILED, check.find("layer").status());
+        assertTrue(check.find("layer").saw().contains("lib/Missing"));
+    }
+
     @Test void interruptingEndsRunningStepsAndSkipsTheOthers() throws InterruptedException {
         CountDownLatch running = new CountDownLatch(1);
         Step endless = plan.step("endless", action(_ -> {

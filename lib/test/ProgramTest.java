@@ -82,7 +82,7 @@ class ProgramTest {
         Program program = program("no-such-program", "99.0.0", "no-such-program");
         for (var use : List.<org.junit.jupiter.api.function.Executable>of(program::look, program::path)) {
             Problem problem = assertThrows(Problem.class, use);
-            assertTrue(problem.getMessage().startsWith("no-such-program was not found on PATH, or cannot be run; cannot get "),
+            assertTrue(problem.getMessage().startsWith("no-such-program was not found on PATH; cannot get "),
                     problem.getMessage());
             assertTrue(problem.hint().startsWith("install it; or ") && problem.hint().contains("--mirror"), problem.hint());
             assertEquals(Problem.UNFIT, problem.exitCode());

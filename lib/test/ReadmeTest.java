@@ -74,10 +74,10 @@ class ReadmeTest {
     }
 
     @Test void whatKindDemoSaysToTryIsTakenByZsh() throws IOException {
-        for (String options : List.of("", "--name-prefix demo", "--contexts east,west")) {
-            Settings settings = Probe.settings(options.isEmpty() ? new String[0] : options.split(" "));
-            areTakenByZsh(commands(new SampleApp(settings).whatToTry(settings.mesh(), settings)));
-        }
+        Settings settings = Probe.settings("--contexts", "east,my prod (eu)");
+        List<String> commands = commands(new SampleApp(settings).whatToTry(settings.mesh(), new Docker(settings.console()), settings));
+        assertEquals(5, commands.size(), "" + commands);
+        areTakenByZsh(commands);
     }
 
     /** The lines that begin with a program, without their indentation. */

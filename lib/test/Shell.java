@@ -15,12 +15,17 @@ final class Shell {
     private static final Duration START = Duration.ofSeconds(1);
 
     /** The node image that the scripts take here. */
-    static final String NODE_IMAGE = System.getenv().getOrDefault("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
+    static final String NODE_IMAGE = variable("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
 
     /** Lets JBang keep what it has built and fetched where a test gives it another home or another cache folder. */
     static final Map<String, String> SAME_JBANG = Map.of("JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
 
     private Shell() {}
+
+    /** What a variable says; {@code otherwise} where it is empty or not set. */
+    static String variable(String name, String otherwise) {
+        return Optional.ofNullable(System.getenv(name)).filter(value -> !value.isBlank()).orElse(otherwise);
+    }
 
     /** The IPv4 subnet of the docker network that nodes are on. */
     static String subnet() {

@@ -16,8 +16,8 @@ class SoakTest {
     @BeforeAll static void up() { DEMO.succeeds("jbang KindDemo.java"); }
 
     @Test void theMeshOutlivesItsParts() throws IOException {
-        long minutes = Long.parseLong(System.getenv().getOrDefault("SOAK_MINUTES", "30"));
-        long seed = Long.parseLong(System.getenv().getOrDefault("SOAK_SEED", "" + System.nanoTime() % 100_000));
+        long minutes = Long.parseLong(Shell.variable("SOAK_MINUTES", "30"));
+        long seed = Long.parseLong(Shell.variable("SOAK_SEED", "" + System.nanoTime() % 100_000));
         assertTrue(Soak.run(Duration.ofMinutes(minutes), seed) < 0.01, "requests were lost for want of an istiod");
         Shell.succeeds("jbang Verify.java --wait 60");
     }

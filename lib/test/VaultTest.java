@@ -106,7 +106,7 @@ class VaultTest {
         assertEquals("CN=sample.mesh", root.getSubjectX500Principal().getName());
         assertNotEquals(first.getPublicKey(), second.getPublicKey());
         for (X509Certificate intermediate : List.of(first, second)) {
-            Certificates.validate("", List.of(intermediate), root);
+            Certificates.validate("", List.of(intermediate), root, "");
             assertEquals(1, intermediate.getBasicConstraints());
         }
     }
@@ -147,7 +147,7 @@ class VaultTest {
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
         List<X509Certificate> chain = Certificates.readChain(data.path("certificate").asText() + "\n" + data.path("ca_chain").toString()
                 .replace("\\n", "\n"));
-        Certificates.validate(URI_SAN, chain, vault.rootCertificate());
+        Certificates.validate(URI_SAN, chain, vault.rootCertificate(), "");
         assertEquals(Set.of(URI_SAN), Certificates.uris(chain.getFirst()));
         assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(), chain.getFirst().getIssuerX500Principal().getName());
 
