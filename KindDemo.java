@@ -127,7 +127,7 @@ public class KindDemo extends Script {
         kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.say(Kube.changes(kubes));
-        console.result(app.whatToTry(mesh, docker, settings));
+        console.result(app.whatToTry(mesh, cluster -> own ? docker.published(cluster, cluster.httpPort()) : Optional.empty(), settings));
         return 0;
     }
 }

@@ -29,6 +29,6 @@ public record Commands(String demo, String offline) {
 
     private static String afterSpaces(String... words) { return Arrays.stream(words).map(word -> " " + word).collect(Collectors.joining()); }
 
-    /** A word as a shell takes it: with anything but plain characters it is quoted; zsh looks for a program behind a leading "=". */
+    /** A word as a shell takes it: with anything but plain characters it is quoted; zsh looks for the program behind a leading "=". */
     static String quoted(String word) { return word.matches("[\\w@%+:,./-][\\w@%+=:,./-]*") ? word : "'" + word.replace("'", "'\\''") + "'"; }
 }

@@ -53,7 +53,7 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
 
     private static List<GenericKubernetesResource> parsed(Path file) {
         try {
-            return Documents.parse(read(file));
+            return Documents.parse(text(file));
         } catch (KubernetesClientException | IllegalArgumentException e) {
             throw Problem.usage("the file %s of --istio-values is invalid YAML: %s".formatted(file, Problem.root(e).getMessage()),
                     "correct it, or name another");
@@ -65,12 +65,10 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     }
 
     /** What is in the files; a {@link Problem} when one is gone. */
-    String valuesAsText() {
-        return values.stream().map(file -> read(file) + "\n").collect(Collectors.joining());
-    }
+    String valuesAsText() { return values.stream().map(file -> text(file) + "\n").collect(Collectors.joining()); }
 
     /** What is in one of them. */
-    static String read(Path file) {
+    static String text(Path file) {
         try {
             return Files.readString(file);
         } catch (IOException e) {

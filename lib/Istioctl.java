@@ -159,7 +159,7 @@ public final class Istioctl {
         // the ports that kind maps may be taken in another cluster
         String operator = cluster.isKind() ? operator(cluster) : operator(cluster).replaceAll(",? *nodePort: *\\d+", "");
         StringBuilder text = new StringBuilder(), words = new StringBuilder();
-        List<String> files = Stream.concat(Stream.of(operator), wanted.values().stream().map(IstioSettings::read)).toList();
+        List<String> files = Stream.concat(Stream.of(operator), wanted.values().stream().map(IstioSettings::text)).toList();
         for (int i = 0; i < files.size(); i++) {
             String name = i == 0 ? cluster.id() + ".yaml" : "values-%d.yaml".formatted(i);
             text.append("cat > %s %s\n".formatted(name, Tool.hereDocument("EOF", files.get(i))));

@@ -37,18 +37,21 @@ public final class SampleApp {
         });
     }
 
-    /** What to type next, and what can be opened where. */
-    public String whatToTry(Mesh mesh, Docker docker, Settings settings) {
+    /**
+     * What to type next, and what can be opened where.
+     *
+     * @param ingress how this machine reaches a cluster's ingress gateway, where a port is mapped
+     */
+    public String whatToTry(Mesh mesh, Function<Cluster, Optional<String>> ingress, Settings settings) {
         StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
         Cluster first = mesh.clusters().getFirst();
         text.append("  %s\n".formatted(settings.commands().verify()));
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
                 APP.client()));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
-        for (Cluster cluster : mesh.clusters()) text.append((cluster.isKind() ? docker.published(cluster, cluster.httpPort())
-                : Optional.<String>empty()).map(at -> "  %s: http://%s/hello\n".formatted(cluster, at)).orElseGet(() ->
-                        "  %s: http://localhost:8080/hello, while this runs:\n    %s -n %s port-forward service/istio-ingressgateway 8080:80\n"
-                                .formatted(cluster, cluster.kubectl(), Istio.NAMESPACE)));
+        for (Cluster cluster : mesh.clusters()) text.append(ingress.apply(cluster).map("  %s: http://%%s/hello\n".formatted(cluster)::formatted)
+                .orElseGet(() -> "  %s: http://localhost:8080/hello, while this runs:\n".formatted(cluster)
+                        + "    %s -n %s port-forward service/istio-ingressgateway 8080:80\n".formatted(cluster.kubectl(), Istio.NAMESPACE)));
         text.append("Remove it all:\n  " + settings.commands().teardown());
         return text.toString();
     }

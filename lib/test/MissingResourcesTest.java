@@ -60,7 +60,7 @@ class MissingResourcesTest {
         var mesh = new MeshChecks(List.of(kube), app, null);
         var trust = new TrustChecks(List.of(kube), app);
         var traffic = new TrafficChecks(List.of(kube), app);
-        var platform = new PlatformChecks(List.of(kube), null, null, null, null);
+        var platform = new PlatformChecks(List.of(kube), app, null, null, null);
         Map<String, Look> looks = new LinkedHashMap<>();
         looks.put("istiodReady", () -> mesh.istiodReady(kube));
         looks.put("webhooks", () -> mesh.webhooks(kube));

@@ -74,10 +74,12 @@ class ReadmeTest {
     }
 
     @Test void whatKindDemoSaysToTryIsTakenByZsh() throws IOException {
-        Settings settings = Probe.settings("--contexts", "east,my prod (eu)");
-        List<String> commands = commands(new SampleApp(settings).whatToTry(settings.mesh(), new Docker(settings.console()), settings));
-        assertEquals(5, commands.size(), "" + commands);
-        areTakenByZsh(commands);
+        for (List<String> options : List.of(List.<String>of(), List.of("--name-prefix", "demo"), List.of("--contexts", "east,my prod (eu)"))) {
+            Settings settings = Probe.settings(options.toArray(String[]::new));
+            List<String> commands = commands(new SampleApp(settings).whatToTry(settings.mesh(), _ -> Optional.empty(), settings));
+            assertEquals(5, commands.size(), "" + commands);
+            areTakenByZsh(commands);
+        }
     }
 
     /** The lines that begin with a program, without their indentation. */
