@@ -42,12 +42,12 @@ final class LocalAuthority implements CertificateAuthority {
         Cluster cluster = kube.cluster();
         String byHand = """
                 openssl ecparam -name prime256v1 -genkey -noout -out %1$s-key.pem
-                openssl req -new -key %1$s-key.pem -subj '/O=Istio/CN=Intermediate CA/L=%1$s' -out %1$s.csr
+                openssl req -new -key %1$s-key.pem -subj '/O=Istio/CN=Intermediate CA/L=%2$s' -out %1$s.csr
                 openssl x509 -req -in %1$s.csr -out %1$s-cert.pem -days 730 -CA root-cert.pem -CAkey root-key.pem -CAcreateserial \\
                   -extfile <(printf '%%s\\n' basicConstraints=critical,CA:true,pathlen:0 \\
                     keyUsage=critical,digitalSignature,keyCertSign,cRLSign subjectKeyIdentifier=hash authorityKeyIdentifier=keyid)
                 cat %1$s-cert.pem root-cert.pem > %1$s-chain.pem
-                """.formatted(cluster.id());
+                """.formatted(cluster.file(), cluster.id());
         return new Action(byHand + Cacerts.byHand(cluster, manifests), _ -> Cacerts.install(kube, manifests, root.certificate(), () -> {
             Authority own = Certificates.makeIntermediate(root, cluster);
             return new Cacerts(own.key(), List.of(own.certificate(), root.certificate()));

@@ -44,8 +44,12 @@ public final class RemoteSecrets {
     private static String byHand(Cluster cluster, List<Kube> others) {
         String server = cluster.isKind() ? "server=https://$(%s):6443".formatted(Docker.addressByHand(cluster.controlPlane())) : """
                 server=$(%1$s config view --minify -o jsonpath='{.clusters[0].cluster.server}')
-                own=$(%1$s -n default get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}:{.subsets[0].ports[0].port}')
-                case $server in *//127.*|*//localhost*|*//0.0.0.0*|*//'[::1]'*) server=https://$own;; esac""".formatted(cluster.kubectl());
+                case $server in *//127.*|*//0.0.0.0*|*//'[::'*|*localhost*|*//host.*.internal*|*.docker.internal*|*.containers.internal*)
+                  ip=$(%1$s -n default get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}')
+                  port=$(%1$s -n default get endpoints kubernetes -o jsonpath='{.subsets[0].ports[0].port}')
+                  case $ip in *:*) ip="[$ip]";; esac
+                  server=https://$ip:$port;;
+                esac""".formatted(cluster.kubectl());
         String applied = others.stream().map(o -> "\n%s apply -f - <<< \"$secret\"".formatted(o.kubectl())).collect(Collectors.joining());
         return "%s\nsecret=$(retry istioctl create-remote-secret --context %s --name %s --server \"$server\")%s".formatted(server,
                 cluster.typedContext(), cluster.id(), applied);

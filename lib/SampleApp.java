@@ -48,12 +48,12 @@ public final class SampleApp {
         text.append("  %s\n".formatted(settings.commands().verify()));
         text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
                 APP.client()));
-        text.append(settings.existing() ? "Open http://localhost:8080/hello, answered through a cluster's ingress gateway, while this runs:\n"
-                : "Open from this machine, answered through each cluster's ingress gateway:\n");
-        for (Cluster cluster : mesh.clusters())
-            text.append(ingress.apply(cluster).map(at -> "  %s: http://%s/hello\n".formatted(cluster, at))
-                    .orElseGet(() -> "  %s -n %s port-forward service/istio-ingressgateway 8080:80\n"
-                            .formatted(cluster.kubectl(), Istio.NAMESPACE)));
+        text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
+        for (Cluster cluster : mesh.clusters()) {
+            String forwarded = "localhost:8080/hello, while this runs:\n    %s -n %s port-forward service/istio-ingressgateway 8080:80"
+                    .formatted(cluster.kubectl(), Istio.NAMESPACE);
+            text.append("  %s: http://%s\n".formatted(cluster, ingress.apply(cluster).map(at -> at + "/hello").orElse(forwarded)));
+        }
         text.append("Remove it all:\n  " + settings.commands().teardown());
         return text.toString();
     }

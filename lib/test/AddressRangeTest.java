@@ -63,12 +63,12 @@ class AddressRangeTest {
     /** The commands that --dry-run prints, with a docker that has such a network, and a kubectl that shows what it is given. */
     @Test void theShellCommandsComputeTheSameRange() throws IOException {
         MetalLb metalLb = new MetalLb(Probe.settings(), null);
-        for (String subnet : List.of("172.18.0.0/16", "192.168.228.0/20", "10.5.7.0/24", "10.5.0.128/25", "10.0.0.0/8"))
-            for (int i : List.of(1, 2, 9)) {
-                String commands = metalLb.install(new Kube(new Cluster(i, "so" + i), null)).byHand();
+        for (String subnet : List.of("172.18.0.0/16", "192.168.224.0/20", "10.5.7.0/24", "10.5.0.128/25", "10.0.0.0/8"))
+            for (Cluster cluster : List.of(new Cluster(1, "so1"), new Cluster(9, "so9"), new Cluster(1, "demo21", 1))) {
+                String commands = metalLb.install(new Kube(cluster, null)).byHand();
                 String stubs = "retry() { \"$@\"; }; kubectl() { cat; }; docker() { printf 'fc00:1::/64\\n%s\\n\\n'; }\n".formatted(subnet);
                 String pool = Shell.succeeds("set -euo pipefail\n" + stubs + commands).out();
-                String range = AddressRange.of(network("{\"Subnet\": \"%s\"}".formatted(subnet), ""), i).getFirst().toString();
+                String range = AddressRange.of(network("{\"Subnet\": \"%s\"}".formatted(subnet), ""), cluster.place()).getFirst().toString();
                 assertTrue(pool.contains("addresses: [%s]\n".formatted(range)), range + " is not in\n" + pool);
             }
     }

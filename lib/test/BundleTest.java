@@ -9,7 +9,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine.Command;
 
 /** What is looked at before a bundle is used; how one is made and used is {@link OfflineTest}'s. */
 @Tag("unit")
@@ -112,15 +111,8 @@ class BundleTest {
             refused(Files.write(folder.resolve("cut.tar.zst"), Arrays.copyOf(whole, length)), "cut.tar.zst is");
     }
 
-    @Command(name = "Probe")
-    private static final class Probe extends Script {
-        @Override protected int run() { return 0; }
-    }
-
     private static void checkTarget(Path path) throws IOException {
-        Probe probe = new Probe();
-        Script.commandLine(probe).parseArgs();
-        new BundleMaker(path, probe.settings, new Docker(new Console(false))).checkTarget();
+        new BundleMaker(path, Probe.settings(), new Docker(new Console(false))).checkTarget();
     }
 
     /** The names and contents of all files below the test's folder. */

@@ -19,13 +19,14 @@ class CertificatesTest {
         Certificates.validate("so1", List.of(own), top, "");
         Certificates.validate("so1", List.of(own, top), top, "");
         refused("so1", List.of(own), Certificates.makeRoot().certificate());
-        X509Certificate below = Certificates.makeIntermediate(first, new Cluster(2, "so2")).certificate();
-        refused("an authority that its own authority may not sign", List.of(below, own), top);
-        refused("a chain with a gap", List.of(below), top);
+        Certificates.Authority below = Certificates.makeIntermediate(first, new Cluster(2, "so2"));
+        X509Certificate last = Certificates.makeIntermediate(below, new Cluster(3, "so3")).certificate();
+        refused("a chain with an authority below an intermediate", List.of(last, below.certificate(), own), top);
+        refused("a chain with a gap", List.of(below.certificate()), top);
     }
 
     private static void refused(String who, List<X509Certificate> chain, X509Certificate root) {
-        Problem problem = assertThrows(Problem.class, () -> Certificates.validate(who, chain, root, "ask"), who);
+        Problem problem = assertThrows(Problem.class, () -> Certificates.validate(who, chain, root, "hint"), who);
         assertTrue(problem.getMessage().startsWith(who + " does not chain to "), problem.getMessage());
     }
 

@@ -74,8 +74,8 @@ class DryRunTest {
 
     @Test void opensslMakesAuthoritiesWhoseKeysArePrivate() throws IOException {
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(""));
-        Shell.succeeds(withStubs() + "bash %s && cd kind-demo-files && openssl verify -x509_strict -CAfile root-cert.pem istio-so1-cert.pem "
-                .formatted(script) + "istio-so2-cert.pem && [ -z \"$(find . -type f -perm /077)\" ]");
+        Shell.succeeds(withStubs() + "bash %s && cd kind-demo-files && openssl verify -x509_strict -CAfile root-cert.pem so1-cert.pem "
+                .formatted(script) + "so2-cert.pem && [ -z \"$(find . -type f -perm /077)\" ]");
     }
 
     /** Pasted, as somebody would, into shells that take no comments (zsh), and that a failed command must not end. */

@@ -74,9 +74,11 @@ class ReadmeTest {
     }
 
     @Test void whatKindDemoSaysToTryIsTakenByZsh() throws IOException {
-        for (String options : List.of("", "--name-prefix demo", "--contexts east,west")) {
-            Settings settings = Probe.settings(options.isEmpty() ? new String[0] : options.split(" "));
-            areTakenByZsh(commands(new SampleApp(settings).whatToTry(settings.mesh(), _ -> Optional.empty(), settings)));
+        for (List<String> options : List.of(List.<String>of(), List.of("--name-prefix", "demo"), List.of("--contexts", "east,my prod (eu)"))) {
+            Settings settings = Probe.settings(options.toArray(String[]::new));
+            List<String> commands = commands(new SampleApp(settings).whatToTry(settings.mesh(), _ -> Optional.empty(), settings));
+            assertEquals(5, commands.size(), "" + commands);
+            areTakenByZsh(commands);
         }
     }
 

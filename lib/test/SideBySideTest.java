@@ -7,25 +7,23 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Two demos of one cluster each: both answer at ports and addresses of their own, and one outlives the other. */
 @Tag("long")
 class SideBySideTest {
-    private static final Map<String, String> OWN = Shell.ownFolders();
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
     private static final String SECOND = " --name-prefix demo2";
     @TempDir static Path folder;
 
-    private static Shell.Result succeeds(String command) { return Shell.succeeds(command, OWN); }
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
     @BeforeAll static void nothingOfTheseNames() {
         assertEquals("", nodes(), "remove them first");
     }
 
-    @AfterAll static void down() {
-        Shell.run("jbang Teardown.java", OWN);
-        Shell.run("jbang Teardown.java" + SECOND, OWN);
-    }
+    @AfterAll static void down() { DEMO.run("jbang Teardown.java" + SECOND); }
 
     /** Both demos' nodes. */
     private static String nodes() {
@@ -73,7 +71,7 @@ class SideBySideTest {
 
         assertTrue(succeeds("jbang KindDemo.java" + SECOND).out().contains("http://localhost:32111/hello"), "it keeps its ports");
         Shell.run("docker stop so1-control-plane");
-        Shell.Result third = Shell.run("jbang Verify.java --preflight --name-prefix demo3", OWN);
+        Shell.Result third = DEMO.run("jbang Verify.java --preflight --name-prefix demo3");
         assertTrue(third.out().contains("√ ports: 6 free"), third.all());
         succeeds("jbang Teardown.java");
         assertTrue(answers("localhost:32111"));
