@@ -110,6 +110,23 @@ class OptionsTest {
         assertEquals(set, probe.settings.nodeImage());
     }
 
+    /** For every option that has one, and for the folders. */
+    @Test void anEmptyVariableCountsAsOneThatIsNotSet() throws IOException {
+        String sources = Files.readString(Shell.PROJECT.resolve("lib/Settings.java")) + Files.readString(Shell.PROJECT.resolve("Verify.java"));
+        Set<String> variables = Pattern.compile("\\$\\{(KIND_DEMO_\\w+)").matcher(sources).results().map(m -> m.group(1))
+                .collect(Collectors.toCollection(TreeSet::new));
+        assertTrue(variables.containsAll(Set.of("KIND_DEMO_CLUSTERS", "KIND_DEMO_NAME_PREFIX", "KIND_DEMO_WAIT")), "" + variables);
+        variables.addAll(Set.of("XDG_STATE_HOME", "XDG_CACHE_HOME", "KUBECONFIG"));
+        Map<String, String> empty = variables.stream().collect(Collectors.toMap(v -> v, _ -> "")), blank = new HashMap<>(empty);
+        blank.replaceAll((variable, _) -> variable.startsWith("KIND_DEMO_") ? " " : "");
+        String unset = "env -u " + String.join(" -u ", variables), dryRun = " jbang KindDemo.java --dry-run";
+        String printed = Shell.succeeds(unset + dryRun).out();
+        assertTrue(printed.contains("kind create cluster --name so2"), printed);
+        assertEquals(printed, Shell.succeeds(dryRun, empty).out());
+        assertEquals(printed, Shell.succeeds(dryRun, blank).out());
+        Shell.succeeds("jbang Verify.java --completion bash", empty);
+    }
+
     @Test void imagesOfOlderReleasesAreElsewhere() {
         assertEquals(Set.of("docker.io/istio/pilot:1.29.4", "docker.io/istio/proxyv2:1.29.4"),
                 IstioSettings.PINNED.with("1.29.4", null, null).images());

@@ -8,12 +8,15 @@
 //SOURCES BreakageTest.java
 //SOURCES BundleTest.java
 //SOURCES CertificatesTest.java
+//SOURCES CommandsTest.java
 //SOURCES ComposeTest.java
+//SOURCES ContextsTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
 //SOURCES DownloadTest.java
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
+//SOURCES FakeApiServer.java
 //SOURCES FetchTest.java
 //SOURCES HelpTest.java
 //SOURCES InterruptionTest.java
