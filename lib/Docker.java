@@ -54,8 +54,12 @@ public final class Docker {
 
     /** @param demo the name prefix of the demo that containers are made for */
     public Docker(Console console, String demo) {
-        helper = MARK + "=helper-" + demo;
-        docker = new Tool("docker", "install Docker: https://docs.docker.com/get-docker/", console);
+        this(new Tool("docker", "install Docker: https://docs.docker.com/get-docker/", console), demo);
+    }
+
+    Docker(Tool docker, String demo) {
+        this.docker = docker;
+        this.helper = MARK + "=helper-" + demo;
     }
 
     /** The docker network that kind puts its nodes on; kind's own variable names another, unless it is empty. */

@@ -14,7 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("long")
 class ExistingClustersTest {
     private static final List<String> CLUSTERS = List.of("east", "west");
-    private static final String BOTH = " --contexts kind-east,kind-west";
+    /** The second context's name needs quotes, and is no name of Kubernetes'. */
+    private static final String BOTH = " --contexts 'kind-east,West (EU)'", SWAPPED = " --contexts 'West (EU),kind-east'";
     @TempDir private static Path folder;
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
 
@@ -40,6 +41,7 @@ class ExistingClustersTest {
             succeeds("for try in $(seq 60); do %s apply -f %s && break; sleep 2; done".formatted(kubectl, pool));
             succeeds(kubectl + " create configmap mine -n default --from-literal=a=b");
         }
+        succeeds("kubectl config set-context 'West (EU)' --cluster kind-west --user kind-west");
     }
 
     @AfterAll static void down() { CLUSTERS.forEach(c -> DEMO.run("kind delete cluster --name " + c)); }
@@ -51,20 +53,25 @@ class ExistingClustersTest {
                 .formatted(cluster)).out();
     }
 
-    @Test void theMeshIsPutInAndTakenOutAgain() {
+    @Test void theMeshIsPutInAndTakenOutAgain() throws IOException {
         String east = all("east"), west = all("west"), current = succeeds("kubectl config current-context").out();
 
         succeeds("kubectl --context kind-west create namespace other && kubectl --context kind-west -n other create deployment istiod --image none "
                 + "--replicas 0");
         Shell.Result refused = DEMO.run("jbang KindDemo.java" + BOTH);
         assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
-        assertTrue(refused.err().contains("kind-west has an Istio that the demo did not install, in [other]"), refused.err());
+        assertTrue(refused.err().contains("West (EU) has an Istio that the demo did not install, in [other]"), refused.err());
         succeeds("kubectl --context kind-west delete namespace other");
 
         Shell.Result demo = succeeds("jbang KindDemo.java" + BOTH);
         System.out.println("KindDemo on clusters that are there: %d s%n%s".formatted(demo.took().toSeconds(), demo.out()));
-        assertTrue(succeeds("jbang Verify.java" + BOTH).out().contains("kind-west: endpoints: 2 local, 1 on 15443"));
-        succeeds("jbang KindDemo.java" + BOTH);
+        assertTrue(succeeds("jbang Verify.java" + BOTH).out().contains("West (EU): endpoints: 2 local, 1 on 15443"));
+        String secrets = "kubectl --context kind-west get secrets -n istio-system -o custom-columns=:.metadata.name,:.metadata.uid";
+        String before = succeeds(secrets).out();
+        assertTrue(before.contains("istio-remote-secret-istio-kind-east"), before);
+        succeeds("jbang KindDemo.java" + SWAPPED);
+        assertEquals(before, succeeds(secrets).out());
+        assertTrue(succeeds("jbang Verify.java" + SWAPPED).out().contains("The mesh works."));
         assertTrue(succeeds("jbang Teardown.java --dry-run" + BOTH).out().contains("kind-east: Deployment istiod"));
         Shell.Result teardown = succeeds("jbang Teardown.java" + BOTH);
         System.out.println("Teardown: %d s%n%s".formatted(teardown.took().toSeconds(), teardown.out()));
@@ -72,7 +79,9 @@ class ExistingClustersTest {
         assertEquals(east, all("east"));
         assertEquals(west, all("west"));
         assertEquals(current, succeeds("kubectl config current-context").out());
-        assertFalse(Files.exists(DEMO.folder().resolve("kind-demo/contexts+kind-east+kind-west")));
+        try (Stream<Path> states = Files.list(DEMO.folder().resolve("kind-demo"))) {
+            assertEquals(List.of(), states.toList());
+        }
         succeeds("jbang Teardown.java" + BOTH);
     }
 }

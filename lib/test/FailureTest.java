@@ -56,18 +56,17 @@ class FailureTest {
 
     /** kubeadm refuses so old a Kubernetes at once: the node's log is in the diagnostics, and the node is gone. */
     @Test void aClusterThatKindCannotCreate() throws IOException {
-        fails(Shell.run("jbang KindDemo.java --clusters 1" + manifests("kind/cluster.yaml", "networking:\n", """
+        fails(demo.run("jbang KindDemo.java --clusters 1" + manifests("kind/cluster.yaml", "networking:\n", """
                 kubeadmConfigPatches:
                 - |
                   kind: ClusterConfiguration
                   kubernetesVersion: v1.9.0
                 networking:
-                """), own), "so1: kind cluster", "kind could not create it; its nodes are removed");
-        String log = Files.readString(Path.of(own.get("XDG_STATE_HOME")).resolve(
-                "kind-demo/so/diagnostics/so1/node-so1-control-plane.txt"));
+                """)), "so1: kind cluster", "kind could not create it; its nodes are removed");
+        String log = Files.readString(demo.state().resolve("diagnostics/so1/node-so1-control-plane.txt"));
         assertTrue(log.contains("containerd"), log);
         assertEquals("", Shell.run("docker ps --all --quiet --filter name=so1-control-plane").out());
-        succeeds("jbang KindDemo.java --clusters 1");
+        demo.succeeds("jbang KindDemo.java --clusters 1");
     }
 
     @Test void anIstiodThatCrashes() throws IOException {

@@ -228,7 +228,7 @@ class GeneratedInputTest {
             System.setProperty(variable, value); // picocli asks the properties before the environment
             acceptedOrRefused(variable + "=" + value, () -> {
                 Settings settings = settings();
-                assertNotNull(settings.mesh() + settings.nodeImage() + settings.istio() + settings.home() + settings.asTyped());
+                assertNotNull(settings.mesh() + settings.nodeImage() + settings.istio() + settings.home() + settings.commands());
             });
             System.clearProperty(variable);
             Map<String, String> proxies = Map.of("HTTPS_PROXY", any(values).toString(), "http_proxy", any(values).toString(), "NO_PROXY",

@@ -98,8 +98,25 @@ class OptionsTest {
                 IstioSettings.PINNED.with(null, null, List.of(file)).refused());
         assertEquals(Optional.empty(), IstioSettings.PINNED.with(null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
                 .refused());
-        assertEquals(Problem.USAGE, exitCode(new Probe(), "--istio-values", "" + file));
-        assertEquals(Problem.USAGE, exitCode(new Probe(), "--istio-values", "" + Files.writeString(file, "a: [")));
+        assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + file));
+        assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + Files.writeString(file, "a: [")));
+    }
+
+    /** For every option that has one, and for the folders. */
+    @Test void anEmptyVariableCountsAsOneThatIsNotSet() throws IOException {
+        String sources = Files.readString(Shell.PROJECT.resolve("lib/Settings.java")) + Files.readString(Shell.PROJECT.resolve("Verify.java"));
+        Set<String> variables = Pattern.compile("\\$\\{(KIND_DEMO_\\w+)").matcher(sources).results().map(m -> m.group(1))
+                .collect(Collectors.toCollection(TreeSet::new));
+        assertTrue(variables.containsAll(Set.of("KIND_DEMO_CLUSTERS", "KIND_DEMO_NAME_PREFIX", "KIND_DEMO_WAIT")), "" + variables);
+        variables.addAll(Set.of("XDG_STATE_HOME", "XDG_CACHE_HOME", "KUBECONFIG"));
+        Map<String, String> empty = variables.stream().collect(Collectors.toMap(v -> v, _ -> "")), blank = new HashMap<>(empty);
+        blank.replaceAll((variable, _) -> variable.startsWith("KIND_DEMO_") ? " " : "");
+        String unset = "env -u " + String.join(" -u ", variables), dryRun = " jbang KindDemo.java --dry-run";
+        String printed = Shell.succeeds(unset + dryRun).out();
+        assertTrue(printed.contains("kind create cluster --name so2"), printed);
+        assertEquals(printed, Shell.succeeds(dryRun, empty).out());
+        assertEquals(printed, Shell.succeeds(dryRun, blank).out());
+        Shell.succeeds("jbang Verify.java --completion bash", empty);
     }
 
     @Test void imagesOfOlderReleasesAreElsewhere() {

@@ -10,8 +10,10 @@
 //SOURCES CertificatesTest.java
 //SOURCES ChecksTest.java
 //SOURCES ClientConfigTest.java
+//SOURCES CommandsTest.java
 //SOURCES ComposeTest.java
 //SOURCES ConsoleTest.java
+//SOURCES ContextsTest.java
 //SOURCES DemoTest.java
 //SOURCES DiagnosticsTest.java
 //SOURCES DockerTest.java
@@ -20,6 +22,7 @@
 //SOURCES DryRunTest.java
 //SOURCES ExistingClustersTest.java
 //SOURCES FailureTest.java
+//SOURCES FakeApiServer.java
 //SOURCES FetchTest.java
 //SOURCES GeneratedInputTest.java
 //SOURCES HelpTest.java

@@ -1,0 +1,192 @@
+package lib;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** Hints that name one of our commands: each is about the demo that its user has, and no other. */
+@Tag("unit")
+class CommandsTest {
+    private static final String MINE = " --name-prefix mine", ISTIOD = "/api/v1/namespaces/istio-system/";
+    private static final String CONFIGMAP = "/api/v1/namespaces/sample/configmaps/istio-ca-root-cert";
+
+    @CommandLine.Command(name = "Probe")
+    private static final class Probe extends Script {
+        @Override protected int run() { return 0; }
+    }
+
+    private final Console console = new Console(false, new Commands(MINE, ""));
+    private final Cluster first = new Cluster(1, "mine1"), second = new Cluster(2, "mine2");
+    private final List<FakeApiServer> servers = new ArrayList<>();
+    @TempDir Path folder;
+    private Docker docker;
+
+    /** A docker that knows one node, mine1's, in the state that the file says. */
+    @BeforeEach void fakeDocker() throws IOException {
+        node("true", "false");
+        docker = new Docker(new Tool(script("docker", """
+                case "$1" in
+                  ps) cat nodes > /dev/null && echo 1;;
+                  inspect | container) cat nodes;;
+                esac
+                """), "", console), "mine");
+    }
+
+    private void node(String running, String paused) throws IOException {
+        Files.writeString(folder.resolve("nodes"), """
+                [{"Name": "/mine1-control-plane", "Config": {"Labels": {"io.x-k8s.kind.cluster": "mine1", "kind-demo": "node"}},
+                "State": {"Running": %s, "Paused": %s}, "NetworkSettings": {"Networks": {"%s": {"IPAddress": "172.18.0.2"}}}}]"""
+                .formatted(running, paused, Docker.network()));
+    }
+
+    private String script(String name, String body) throws IOException {
+        Path script = Files.writeString(folder.resolve(name), "#!/bin/bash\ncd '%s'\n%s".formatted(folder, body));
+        script.toFile().setExecutable(true);
+        return script.toString();
+    }
+
+    @AfterEach void stop() { servers.forEach(FakeApiServer::close); }
+
+    private Kube kube(Cluster cluster, Map<String, String> objects) throws IOException {
+        servers.add(new FakeApiServer(objects));
+        return servers.getLast().kube(cluster, console);
+    }
+
+    /** Settings of the demo with that prefix, with an istioctl that prints this and a state of which an earlier run kept this. */
+    private Settings settings(Remembered kept, String... options) throws Exception {
+        Probe probe = new Probe();
+        Script.commandLine(probe).parseArgs(Stream.concat(Stream.of("--name-prefix", "mine"), Arrays.stream(options)).toArray(String[]::new));
+        String said = script("istioctl", "[[ $1 == version ]] && echo %s || echo 'NAME  SECRET  STATUS  ISTIOD'".formatted(Versions.ISTIO));
+        set(probe.settings, "istioctl", new Program(new Program.Known(said, Versions.ISTIO, null, "", List.of("version"), _ -> ""), null,
+                folder, console));
+        set(probe.settings, "remembered", kept);
+        return probe.settings;
+    }
+
+    private static void set(Settings settings, String field, Object value) throws ReflectiveOperationException {
+        Field declared = Settings.class.getDeclaredField(field);
+        declared.setAccessible(true);
+        declared.set(settings, value);
+    }
+
+    private static String json(Map<String, String> data) {
+        String entries = data.entrySet().stream().map(e -> "\"%s\": \"%s\"".formatted(e.getKey(), e.getValue()))
+                .collect(Collectors.joining(", "));
+        return "{\"metadata\": {\"name\": \"x\"}, \"data\": {%s}}".formatted(entries);
+    }
+
+    private static String pem(Certificates.Authority authority) throws Exception { return Certificates.pem(authority.certificate()); }
+
+    private static String inJson(String pem) { return pem.replace("\n", "\\n").replace("\r", ""); }
+
+    private interface Failing {
+        void run() throws Exception;
+    }
+
+    private static String hint(Failing failing) { return assertThrows(Problem.class, failing::run).hint(); }
+
+    /** Each of our commands in the text has the demo's options, and there is one. */
+    private static void isOfThisDemo(String text) {
+        List<String> commands = Pattern.compile("jbang (--offline )?\\w+\\.java.{0,%d}".formatted(MINE.length())).matcher(text).results()
+                .map(MatchResult::group).toList();
+        assertFalse(commands.isEmpty(), text);
+        for (String command : commands) assertTrue(command.endsWith(MINE), text);
+    }
+
+    @Test void hintsOfTheChecks() throws Exception {
+        var root = Certificates.makeRoot();
+        var other = Certificates.makeRoot();
+        String trusted = json(Map.of("root-cert.pem", inJson(pem(root)))), foreign = json(Map.of("root-cert.pem", inJson(pem(other))));
+        Kube empty = kube(first, Map.of()), one = kube(first, Map.of(CONFIGMAP, trusted)), two = kube(second, Map.of(CONFIGMAP, foreign));
+        PlatformChecks platform = new PlatformChecks(List.of(empty, kube(second, Map.of(ISTIOD + "secrets/istio-remote-secret-istio-mine1",
+                json(Map.of("istio-mine1", Certificates.encode("clusters: [{cluster: {server: \"https://172.18.0.9:6443\"}}]")))))),
+                SampleApp.APP, docker, null, null);
+        isOfThisDemo(hint(() -> platform.remoteAddress(empty)));
+        isOfThisDemo(hint(() -> platform.addresses(empty)));
+        Map<String, String> pool = Map.of("/apis/metallb.io/v1beta1", """
+                {"kind": "APIResourceList", "groupVersion": "metallb.io/v1beta1", "resources": [{"name": "ipaddresspools",
+                "kind": "IPAddressPool", "namespaced": true, "verbs": ["list"]}]}""", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/ipaddresspools.metallb.io",
+                "{\"metadata\": {\"name\": \"x\"}}", "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools",
+                "{\"metadata\": {\"name\": \"x\"}, \"spec\": {\"addresses\": [\"172.18.255.1-172.18.255.9\"]}}");
+        Kube pooled = kube(first, pool);
+        isOfThisDemo(hint(() -> new PlatformChecks(List.of(pooled, kube(second, pool)), SampleApp.APP, docker, null, null).addresses(pooled)));
+        node("false", "false");
+        isOfThisDemo(hint(() -> platform.reachable(empty)));
+        Files.writeString(folder.resolve("nodes"), "[]");
+        isOfThisDemo(hint(() -> platform.reachable(empty)));
+
+        TrustChecks trust = new TrustChecks(List.of(one, two), SampleApp.APP);
+        isOfThisDemo(hint(trust::sameRoot));
+        isOfThisDemo(hint(() -> trust.intermediate(one)));
+        Kube wrong = kube(first, Map.of(CONFIGMAP, trusted, ISTIOD + "secrets/cacerts", json(Map.of("ca-cert.pem", Certificates.encode(pem(
+                Certificates.makeIntermediate(other, first))), "cert-chain.pem", Certificates.encode(pem(other))))));
+        isOfThisDemo(hint(() -> trust.intermediate(wrong)));
+        isOfThisDemo(hint(() -> Cacerts.install(wrong, new Manifests(null), root.certificate(), null)));
+        isOfThisDemo(hint(new Deployments(empty, "sample")::ready));
+        isOfThisDemo(hint(() -> new MeshChecks(List.of(empty), SampleApp.APP, new Istioctl(settings(null))).remoteClusters(empty)));
+        isOfThisDemo(hint(() -> new Kube(new Cluster(1, "no-such-cluster"), console).client()));
+    }
+
+    @Test void hintsBeforeAnythingIsMade() throws Exception {
+        Remembered old = new Remembered(1, Optional.of(CertificateAuthority.Choice.vault), Optional.of(IstioSettings.PINNED.with("1.20.0",
+                null, null)), OptionalInt.empty());
+        Settings settings = settings(old, "--workers", "1", "--ca", "local", "--istio-version", Versions.ISTIO);
+        set(settings, "found", Inventory.of("mine", 0, docker.nodes()));
+        isOfThisDemo(hint(() -> new Istioctl(settings).check(settings.mesh())));
+        isOfThisDemo(hint(() -> new Kind(settings, docker).fits(Mesh.of("mine", 1))));
+        var preflight = new Preflight(settings, docker, new Istioctl(settings), false);
+        var checks = preflight.checks(settings.mesh(), new Images(settings, docker, new Istioctl(settings)));
+        String ca = hint(() -> checks.stream().filter(c -> c.id().equals("ca")).findFirst().orElseThrow().probe().look());
+        assertTrue(ca.endsWith(MINE + " --ca local"), ca);
+        isOfThisDemo(ca);
+        isOfThisDemo(hint(() -> new Bundle(folder.resolve("none"), Versions.ISTIO, console).open(folder)));
+    }
+
+    @Test void whatIsSaidAtTheEnd() throws Exception {
+        Settings settings = settings(null, "--offline", "my bundle.tar.zst");
+        isOfThisDemo(new SampleApp(settings).whatToTry(Mesh.of("mine", 2), _ -> Optional.empty(), settings));
+        Probe probe = new Probe();
+        probe.settings = settings;
+        isOfThisDemo(probe.afterInterrupt());
+        assertTrue(probe.afterInterrupt().contains("KindDemo.java%s --offline 'my bundle.tar.zst'".formatted(MINE)), probe.afterInterrupt());
+        assertEquals("jbang --offline KindDemo.java%s --offline 'a b'".formatted(MINE), settings.commands().fromBundle("a b"));
+        assertEquals("jbang KindDemo.java%s --bundle 'a b'".formatted(MINE), settings.commands().bundle("a b"));
+
+        Path log = folder.resolve("log");
+        console.keepLog(log);
+        console.problem("", new io.fabric8.kubernetes.client.KubernetesClientException("gone"));
+        isOfThisDemo(Files.readString(log));
+        assertTrue(Shell.succeeds("jbang KindDemo.java --name-prefix mine --export-manifests " + folder.resolve("copy")).out().contains(
+                "jbang KindDemo.java%s --manifests %s".formatted(MINE, folder.resolve("copy"))));
+    }
+
+    @Test void contextsAreRepeatedAsOneWord() {
+        Probe probe = new Probe();
+        Script.commandLine(probe).parseArgs("--contexts", "prod (eu),it's");
+        assertEquals("jbang Teardown.java --contexts 'prod (eu),it'\\''s'", probe.settings.commands().teardown());
+    }
+
+    /** No source writes one of our commands itself: it could forget the options. Examples in --help are about no demo. */
+    @Test void nothingElseWritesOurCommands() throws IOException {
+        List<Path> sources;
+        try (Stream<Path> all = Stream.concat(Files.list(Shell.PROJECT), Files.list(Shell.PROJECT.resolve("lib")))) {
+            sources = all.filter(f -> f.toString().endsWith(".java") && !f.endsWith("Commands.java")).toList();
+        }
+        assertTrue(sources.size() > 60, "" + sources);
+        List<String> found = new ArrayList<>();
+        for (Path source : sources) {
+            String code = Files.readString(source).replaceAll("(?s)/\\*.*?\\*/|footer = \\{.*?}\\)|(?m)^\\s*//.*$", "")
+                    .replace("\"jbang %s.java [OPTION]...\"", "").replace("%n    → jbang %s.java --help%n", "");
+            code.lines().filter(line -> line.matches(".*(jbang [^\"]*\\.java|(KindDemo|Verify|Teardown)\\.java).*")
+                    || line.contains("new Console(") && !source.endsWith("Settings.java"))
+                    .forEach(line -> found.add(source.getFileName() + ": " + line.strip()));
+        }
+        assertEquals(List.of(), found);
+    }
+}
