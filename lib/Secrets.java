@@ -31,7 +31,7 @@ final class Secrets {
             "(?<![\\w.-])[a-z0-9]{6}\\.[a-z0-9]{16}(?![\\w.-])"), // kubeadm's bootstrap token
             Pattern.DOTALL);
 
-    private static final String KEY = "(?:pass(?:word|wd|phrase|code)?|pwd|secret|token|credentials?|cookie|signature|\\bsig|\\bauth"
+    private static final String KEY = "(?:pass(?:word|wd|phrase|code)?|pwd|(?<!remote )secret|token|credentials?|cookie|signature|\\bsig|\\bauth"
             + "|(?:account|api|access|auth|client|encryption|master|private|secret|shared|signing|ssh|unseal)[_-]?key"
             + "|client-key-data)(?:[_-]?(?:base|base64|b64|data|id|value))?\\d*";
     /** To the end of its quotes, of its line, or of its word: rather too much than too little. */

@@ -245,8 +245,11 @@ class BadInputTest {
         server.start();
         try {
             Path kubeconfig = Files.writeString(folder.resolve("config"), """
-                    {apiVersion: v1, kind: Config, contexts: [{name: east, context: {cluster: east, user: east}}],
-                     clusters: [{name: east, cluster: {server: "http://127.0.0.1:%d"}}], users: [{name: east, user: {token: x}}]}
+                    apiVersion: v1
+                    kind: Config
+                    contexts: [{name: east, context: {cluster: east, user: east}}]
+                    clusters: [{name: east, cluster: {server: "http://127.0.0.1:%d"}}]
+                    users: [{name: east, user: {token: x}}]
                     """.formatted(server.getAddress().getPort()));
             Shell.Result failed = Shell.run("jbang KindDemo.java --contexts east", Map.of("KUBECONFIG", kubeconfig.toString(),
                     "XDG_STATE_HOME", folder.resolve("state").toString(), "DOCKER_HOST", "unix://" + folder.resolve("no.sock"), "PATH",

@@ -35,7 +35,7 @@ class DiagnosticsTest {
     }
 
     @Test void whatOnlySpeaksOfTokensStays() {
-        String text = "--service-account-token-path=/var/run/token, tokenreviews, name: kube-api-access-x";
+        String text = "--service-account-token-path=/var/run/token, tokenreviews, name: kube-api-access-x, so1: remote secret: skipped";
         assertEquals(text, Secrets.leftOut(text));
     }
 
