@@ -88,7 +88,8 @@ public final class Kube implements AutoCloseable {
     /** The API server as the cluster itself knows it. */
     String ownServer() {
         var subset = client().endpoints().inNamespace("default").withName("kubernetes").get().getSubsets().getFirst();
-        return "https://%s:%d".formatted(AddressRange.inUrl(subset.getAddresses().getFirst().getIp()), subset.getPorts().getFirst().getPort());
+        return "https://%s:%d".formatted(AddressRange.inUrl(subset.getAddresses().getFirst().getIp()),
+                subset.getPorts().getFirst().getPort());
     }
 
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
