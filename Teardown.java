@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
             "    jbang Teardown.java --dry-run"})
 public class Teardown extends Script {
     @Option(names = "--purge", description = "Remove node images, unpacked images and fetched files too, which are kept to make the next "
-            + "demo quick.")
+            + "demo quick. What another demo needs stays.")
     boolean purge;
     @Option(names = "--dry-run", description = "Only list what would be removed.")
     boolean dryRun;

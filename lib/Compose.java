@@ -41,8 +41,8 @@ final class Compose {
     }
 
     /**
-     * Brings a project's containers up as the file says, and waits until they run; those that run so already stay. A file .env in
-     * the user's current folder is not read.
+     * Brings a project's containers up as the file says, and waits until they run; those that run so already stay. A file
+     * .env in the user's current folder is not read.
      */
     void up(String project, String file) {
         Way way = find().getKey();

@@ -13,7 +13,7 @@ public final class Docker {
     private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster", ROLE_LABEL = "io.x-k8s.kind.role";
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
     private static final String START = "start Docker (Docker Desktop, or `sudo systemctl start docker`), then check with `docker info`";
-    /** How long {@code docker info} may take: seconds on some machines. Where nothing listens docker itself says so at once. */
+    /** How long {@code docker info} may take: seconds on some machines. Where nothing listens docker says so at once. */
     private static final Duration ANSWER = Duration.ofSeconds(10);
     /** How long a registry may take until the daemon begins to pull an image from it. */
     private static final Duration PULL_STARTS = Duration.ofSeconds(30);
@@ -43,7 +43,8 @@ public final class Docker {
      * @param security the names of its security options, such as seccomp, rootless, userns
      * @param limits   whether it can limit a container's memory, processes and CPU
      */
-    public record Engine(String version, long memoryBytes, String rootDir, String cgroupVersion, Set<String> security, boolean limits) {}
+    public record Engine(String version, long memoryBytes, String rootDir, String cgroupVersion, Set<String> security,
+            boolean limits) {}
 
     private final Tool docker;
     private final ObjectMapper json = new ObjectMapper();
@@ -64,7 +65,8 @@ public final class Docker {
 
     /** The docker network that kind puts its nodes on; kind's own variable names another, unless it is empty. */
     public static String network() {
-        return Optional.ofNullable(System.getenv("KIND_EXPERIMENTAL_DOCKER_NETWORK")).filter(n -> !n.isBlank()).orElse("kind");
+        String named = System.getenv("KIND_EXPERIMENTAL_DOCKER_NETWORK");
+        return named == null || named.isBlank() ? "kind" : named;
     }
 
     /** What the engine is; a {@link Problem} when none answers, or Podman does. */
@@ -73,33 +75,35 @@ public final class Docker {
             return read(docker.attemptUnlogged(ANSWER, "info", "--format", "{{json .}}"));
         } catch (Problem p) {
             if (p.exitCode() == Problem.UNFIT) throw p;
-            throw Problem.unfit("the container engine does not answer: `docker info` took over %d s".formatted(ANSWER.toSeconds()), START);
+            throw Problem.unfit("the container engine does not answer: `docker info` took over %d s".formatted(
+                    ANSWER.toSeconds()), START);
         }
     }
 
-    /** Reads {@code docker info}'s JSON, whose fields are those of https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System */
+    /** Reads {@code docker info}'s JSON, https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System */
     Engine read(Tool.Result result) {
         JsonNode info = result.out().isBlank() ? json.createObjectNode() : parse(result.out());
+        String version = info.path("ServerVersion").asText();
         // podman's command has a document of its own; its socket answers docker with one that has podman's folder and licence
-        if (info.has("host") || result.err().contains("odman") || info.path("DockerRootDir").asText().endsWith("/containers/storage")
+        if (info.has("host") || version.isEmpty() && result.err().contains("odman")
+                || info.path("DockerRootDir").asText().endsWith("/containers/storage")
                 || info.path("ProductLicense").asText().equals("Apache-2.0"))
             throw Problem.unfit("`docker` is Podman here, and the demo needs Docker",
-                    "install Docker: https://docs.docker.com/get-docker/; then check with `docker info`, DOCKER_HOST and `docker context ls`");
-        String version = info.path("ServerVersion").asText();
+                    "install Docker: https://docs.docker.com/get-docker/; check DOCKER_HOST and `docker context ls` too");
         // with no engine the client still exits 0 in some versions, and says so in the document
         if (!result.ok() || version.isEmpty())
             throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
                     .orElse("`docker info` failed"), START);
         Set<String> security = new TreeSet<>();
         for (JsonNode option : info.path("SecurityOptions")) // such as name=seccomp,profile=default
-            for (String part : option.asText().split(",")) if (part.startsWith("name=")) security.add(part.substring("name=".length()));
+            security.add(option.asText().replaceFirst("(^|.*,)name=", "").replaceFirst(",.*", ""));
         boolean limits = !info.path("CgroupDriver").asText().equals("none")
                 && Stream.of("MemoryLimit", "PidsLimit", "CPUShares").allMatch(field -> info.path(field).asBoolean());
         return new Engine(version, info.path("MemTotal").asLong(), info.path("DockerRootDir").asText(),
                 info.path("CgroupVersion").asText(), security, limits);
     }
 
-    /** Where the docker command finds its engine, such as unix:///var/run/docker.sock, by DOCKER_HOST or the context in use. */
+    /** Where the docker command finds Docker, such as unix:///var/run/docker.sock, by DOCKER_HOST or the context in use. */
     public String endpoint() {
         return docker.attempt(SHORT, "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").out().strip();
     }
@@ -176,8 +180,9 @@ public final class Docker {
     }
 
     /**
-     * Why an image that is not there cannot be pulled, in docker's own words; empty when it can. The docker command asks the registry
-     * first. Where that fails the daemon begins to pull the image: it alone knows its mirrors, proxies and insecure registries.
+     * Why an image that is not there cannot be pulled, in docker's own words; empty when it can. The docker command asks the
+     * registry first. Where that fails the daemon begins to pull the image: it alone knows its mirrors, proxies and insecure
+     * registries.
      */
     public String whyNotPulled(String image) {
         if (published(image)) return "";
@@ -195,7 +200,8 @@ public final class Docker {
             return "";
         } catch (IOException | Problem e) {
             String last = e.getMessage().lines().reduce((_, line) -> line).orElse("");
-            return last.endsWith(":") ? "`docker pull` did not begin within %d s".formatted(PULL_STARTS.toSeconds()) : last;
+            boolean ended = last.endsWith(":"); // by us, before docker said anything
+            return ended ? "`docker pull` did not begin within %d s".formatted(PULL_STARTS.toSeconds()) : last;
         }
     }
 
@@ -245,8 +251,8 @@ public final class Docker {
 
     /** The volumes that {@link #makeVolume} made, but for those that a container has mounted. */
     public List<String> volumes() {
-        return docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + MARK, "--filter", "dangling=true").lines()
-                .toList();
+        return docker.run(SHORT, "volume", "ls", "--quiet", "--filter", "label=" + MARK, "--filter", "dangling=true")
+                .lines().toList();
     }
 
     /** Removes volumes that no container uses; those that are gone already are no matter. */
@@ -264,9 +270,17 @@ public final class Docker {
         return container.at("/NetworkSettings/Networks").path(network()).path("IPAddress").asText();
     }
 
-    /** The same as a shell command: the name of a network may have a hyphen, which a template's path cannot. */
+    /** The networks that a container is on. */
+    Set<String> networks(String container) {
+        Set<String> names = new TreeSet<>();
+        container(container).ifPresent(c -> c.at("/NetworkSettings/Networks").fieldNames().forEachRemaining(names::add));
+        return names;
+    }
+
+    /** {@link #addressOf} as a shell command: the name of a network may have a hyphen, which a template's path cannot. */
     static String addressByHand(String container) {
-        return "docker inspect --format '{{(index .NetworkSettings.Networks \"%s\").IPAddress}}' %s".formatted(network(), container);
+        return "docker inspect --format '{{(index .NetworkSettings.Networks \"%s\").IPAddress}}' %s".formatted(
+                network(), container);
     }
 
     /** Docker's description of a container, running or not, if there is one of that name. */

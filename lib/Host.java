@@ -37,14 +37,15 @@ final class Host {
             throw Problem.unfit("DOCKER_CONTENT_TRUST is set, and the demo's images are not signed by it",
                     "export DOCKER_CONTENT_TRUST=0");
         if (isRemote(docker.endpoint()))
-            throw Problem.unfit("Docker runs on another machine, %s, and so would the clusters' ports".formatted(docker.endpoint()),
-                    "run this on that machine, or use this one's Docker: unset DOCKER_HOST DOCKER_CONTEXT; docker context use default");
+            throw Problem.unfit("Docker runs on another machine, %s, and so would the clusters' ports".formatted(
+                    docker.endpoint()), "run this there, or use the Docker here: unset DOCKER_HOST DOCKER_CONTEXT;"
+                    + " docker context use default");
         if (engine.security().contains("userns"))
-            throw Problem.unfit("Docker has userns-remap, with which no privileged container runs, such as the making of a node image",
-                    "remove userns-remap from the daemon's configuration: https://docs.docker.com/engine/security/userns-remap/");
+            throw Problem.unfit("Docker has userns-remap, and refuses the privileged container that makes a node image",
+                    "remove userns-remap from its configuration: https://docs.docker.com/engine/security/userns-remap/");
         if (engine.security().contains("rootless") && !(engine.cgroupVersion().equals("2") && engine.limits()))
-            throw Problem.unfit("Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v%s%s".formatted(
-                    engine.cgroupVersion(), engine.cgroupVersion().equals("2") ? " without delegation" : ""),
+            throw Problem.unfit("Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v%s%s"
+                    .formatted(engine.cgroupVersion(), engine.cgroupVersion().equals("2") ? " without delegation" : ""),
                     "delegate cgroup v2 controllers to your user: https://kind.sigs.k8s.io/docs/user/rootless/");
         return "version %s, %.1f GB of memory".formatted(engine.version(), engine.memoryBytes() / 1e9);
     }
@@ -56,14 +57,15 @@ final class Host {
                 && Set.of("tcp", "http", "https", "ssh").contains(address.getScheme());
     }
 
-    /** What the engine and the environment have that the demo does not use, or is not tried with. */
+    /** A {@link Problem} when the environment names another provider, or the demo is not tested with this one. */
     String provider() {
         String provider = Objects.requireNonNullElse(System.getenv("KIND_EXPERIMENTAL_PROVIDER"), "");
         if (!provider.isEmpty() && !provider.equals("docker"))
-            throw Problem.unfit("KIND_EXPERIMENTAL_PROVIDER is %s; the demo uses Docker all the same".formatted(provider),
+            throw Problem.unfit("KIND_EXPERIMENTAL_PROVIDER is %s; the demo uses Docker".formatted(provider),
                     "unset KIND_EXPERIMENTAL_PROVIDER");
         if (asked().security().contains("rootless"))
-            throw Problem.unfit("Docker is rootless, which the demo is not tested with", "https://kind.sigs.k8s.io/docs/user/rootless/");
+            throw Problem.unfit("Docker is rootless, and the demo is not tested with it",
+                    "https://kind.sigs.k8s.io/docs/user/rootless/");
         return "Docker";
     }
 

@@ -11,6 +11,8 @@ import module java.base;
 public final class Images {
     /** The repository of our node images; Teardown --purge removes them. */
     public static final String REPOSITORY = "kind-demo/node";
+    /** An image, and docker's reason. */
+    static final String NOT_PULLED = "image %s not found locally, and cannot be pulled: %s";
     private static final String VOLUME = "kind-demo-images-";
     /** Where a node has the shared volume, and where containerd looks for its images. */
     static final String SHARED = "/kind-demo";
@@ -72,8 +74,8 @@ public final class Images {
         inParallel(missing, image -> reasons.put(image, docker.whyNotPulled(image)));
         reasons.values().removeIf(String::isEmpty);
         if (!reasons.isEmpty())
-            throw Problem.unfit(reasons.entrySet().stream().map(e -> "image %s not found locally, and cannot be pulled: %s".formatted(
-                    e.getKey(), e.getValue())).collect(Collectors.joining("\n")),
+            throw Problem.unfit(reasons.entrySet().stream().map(e -> NOT_PULLED.formatted(e.getKey(), e.getValue()))
+                    .collect(Collectors.joining("\n")),
                     "check the name and your connection: docker pull " + reasons.firstKey());
         return "%d, of which the engine has %d".formatted(names.size() + 1, names.size() + 1 - missing.size());
     }

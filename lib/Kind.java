@@ -57,6 +57,10 @@ public final class Kind {
             if (settings.askedWorkers().orElse(workers) != workers)
                 throw Problem.unfit("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers,
                         settings.workers()), "keep them: leave --workers out; or " + afresh);
+            Set<String> networks = docker.networks(cluster.controlPlane());
+            if (!networks.contains(Docker.network()))
+                throw Problem.unfit("%s is on the Docker network %s, not on %s".formatted(cluster, String.join(", ", networks),
+                        Docker.network()), "export KIND_EXPERIMENTAL_DOCKER_NETWORK=" + String.join(" or ", networks));
             String base = nodes.getFirst().base();
             if (!base.isEmpty() && !sameImage(base, settings.askedNodeImage().orElse(base)))
                 throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
@@ -227,8 +231,8 @@ public final class Kind {
     }
 
     /**
-     * Removes the cluster's nodes and then its entries in the kubeconfig. A {@link Problem} when nodes remain, here or where this
-     * Docker does not see them; then the entries remain too.
+     * Removes the cluster's nodes and then its entries in the kubeconfig. A {@link Problem} when nodes remain, here or where
+     * this Docker does not see them; then the entries remain too.
      */
     public Action delete(Cluster cluster) {
         return new Action("kind delete cluster --name " + cluster, _ -> {
@@ -241,7 +245,8 @@ public final class Kind {
                     .forEach(node -> docker.exec(Duration.ofSeconds(20), node.name(), "bash", "-c", THAW));
             withOwnKubeconfig(file -> kind.run(Duration.ofMinutes(3), "delete", "cluster", "--name", cluster.name(), "--kubeconfig", file));
             List<String> left = docker.nodes(cluster).stream().map(Docker.Node::name).toList();
-            if (!left.isEmpty()) throw Problem.failed("%s: its nodes are still there: %s".formatted(cluster, String.join(", ", left)),
+            if (!left.isEmpty())
+                throw Problem.failed("%s: its nodes are still there: %s".formatted(cluster, String.join(", ", left)),
                     "docker rm --force --volumes " + String.join(" ", left));
             Kubeconfig.ofUser().remove(cluster.context());
         });

@@ -24,7 +24,8 @@ public final class Tool {
     private static final int TERMINATED = 143;
 
     /** Variables that would make a command use other files, names or clusters than those it is given. */
-    private static final Pattern UNWANTED = Pattern.compile("(COMPOSE|ISTIOCTL)_.*|ISTIOCONFIG|TAR_OPTIONS|DOCKER_DEFAULT_PLATFORM");
+    private static final Pattern UNWANTED =
+            Pattern.compile("(COMPOSE|ISTIOCTL)_.*|ISTIOCONFIG|TAR_OPTIONS|DOCKER_DEFAULT_PLATFORM");
 
     private final Supplier<String> program;
     private final String howToInstall;
@@ -201,8 +202,8 @@ public final class Tool {
     }
 
     /**
-     * What differs between a command's environment and this program's: every command uses Docker, its own platform, the network of
-     * the demo and Istio's own namespace, whatever is exported or in ~/.istioctl/config.yaml, which variables override.
+     * What differs between a command's environment and this program's: every command uses Docker, its own platform, the
+     * demo's network and Istio's own namespace, whatever is exported or in ~/.istioctl/config.yaml, which variables override.
      *
      * @param own this program's environment
      * @return the variables to set; those with the value null are removed
@@ -210,8 +211,9 @@ public final class Tool {
     static Map<String, String> environment(Map<String, String> own) {
         Map<String, String> changes = new HashMap<>();
         own.keySet().stream().filter(UNWANTED.asMatchPredicate()).forEach(name -> changes.put(name, null));
-        changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker", "KIND_EXPERIMENTAL_DOCKER_NETWORK", Docker.network(),
-                "DOCKER_CLI_HINTS", "false", "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
+        changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker",
+                "KIND_EXPERIMENTAL_DOCKER_NETWORK", Docker.network(), "DOCKER_CLI_HINTS", "false",
+                "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
                 "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));
         return changes;
     }

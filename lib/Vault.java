@@ -48,9 +48,9 @@ public final class Vault implements CertificateAuthority {
             throw Problem.unfit("port %d (Vault) on 127.0.0.1 is taken".formatted(port),
                     "see who listens (lsof -i :%d), or take another: --vault-port N".formatted(port));
         String version = compose.version();
-        String reason = docker.present(List.of(IMAGE)).isEmpty() ? settings.bundle().map(b -> b.images().contains(IMAGE) ? ""
-                : "it is not in the bundle").orElseGet(() -> docker.whyNotPulled(IMAGE)) : "";
-        if (!reason.isEmpty()) throw Problem.unfit("image %s not found locally, and cannot be pulled: %s".formatted(IMAGE, reason),
+        String reason = !docker.present(List.of(IMAGE)).isEmpty() ? "" : settings.bundle().map(b ->
+                b.images().contains(IMAGE) ? "" : "it is not in the bundle").orElseGet(() -> docker.whyNotPulled(IMAGE));
+        if (!reason.isEmpty()) throw Problem.unfit(Images.NOT_PULLED.formatted(IMAGE, reason),
                 "check your connection: docker pull " + IMAGE);
         return "Vault %s on port %d, by %s".formatted(Versions.VAULT, port, version);
     }
@@ -246,7 +246,8 @@ public final class Vault implements CertificateAuthority {
             if (found().isEmpty()) return;
             docker.remove(name);
             docker.removeVolumes(List.of(name));
-            if (!found().isEmpty()) throw Problem.failed("Vault is still there: " + found(), "docker rm --force " + name);
+            if (!found().isEmpty())
+                throw Problem.failed("Vault is still there: " + found(), "docker rm --force " + name);
         });
     }
 }
