@@ -53,7 +53,8 @@ public final class BundleMaker {
     /** A {@link Problem} when no bundle can be made there. */
     static void checkTarget(Path path) {
         if (path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path))
-            throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "give it the ending: --bundle demo.tar.zst");
+            throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path,
+                    "give it the ending: --bundle demo.tar.zst");
         boolean other = Files.isDirectory(path) ? !Files.exists(path.resolve(Bundle.INDEX)) && path.toFile().list().length > 0
                 : Files.exists(path) && !Bundle.isArchive(path);
         if (other || Bundle.isArchive(path) && Files.isDirectory(path))

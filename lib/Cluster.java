@@ -18,7 +18,10 @@ public record Cluster(int index, String name, String context, String id, String 
     /** A kind cluster of ours: its place in the mesh (1 to 9) decides all that must differ from the other clusters. */
     public Cluster(int index, String name) { this(index, name, "kind-" + name, ID + name, "network" + index); }
 
-    /** A cluster that exists already: its IDs come from its context's name alone, so that they are the same whatever is beside it. */
+    /**
+     * A cluster that exists already: its IDs come from its context's name alone, and are the same whatever other clusters
+     * there are.
+     */
     static Cluster existing(int index, String context, String plain) {
         return new Cluster(index, context, context, ID + plain, "network-" + plain);
     }

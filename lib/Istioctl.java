@@ -70,8 +70,9 @@ public final class Istioctl {
         Version there = settings.remembered().istio().map(kept -> Version.first(kept.version())).orElse(next);
         if (!next.sameMinor(there) && !there.behind(next, 1))
             throw Problem.unfit("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
-                    .formatted(there, next), "keep it: leave --istio-version out; or start from scratch: %s, then this again"
-                    .formatted(settings.commands().teardown()));
+                    .formatted(there, next),
+                    "keep it: leave --istio-version out; or start from scratch: %s, then this again".formatted(
+                            settings.commands().teardown()));
         if (!settings.ownIstio() || program.missing()) return found;
         try {
             rendered(mesh.clusters().getFirst());
@@ -128,8 +129,8 @@ public final class Istioctl {
     /** How the whole of it is typed. */
     String install(Cluster cluster) {
         String more = wanted.arguments().stream().map(word -> " " + Tool.quoted(word)).collect(Collectors.joining());
-        return "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF".formatted(cluster.typedContext(), more,
-                operator(cluster).strip());
+        return "istioctl install --context %s --skip-confirmation -f /dev/stdin%s <<EOF\n%s\nEOF".formatted(
+                cluster.typedContext(), more, operator(cluster).strip());
     }
 
     /** A secret for other control planes, as YAML: it gives the right to read this cluster at that address. */

@@ -22,7 +22,8 @@ public final class RemoteSecrets {
     public Action give(Kube kube, List<Kube> all) {
         Cluster cluster = kube.cluster();
         List<Kube> others = all.stream().filter(k -> k != kube).toList();
-        String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(cluster.typedContext(), cluster.id());
+        String create = "istioctl create-remote-secret --context %s --name %s --server".formatted(
+                cluster.typedContext(), cluster.id());
         String address = cluster.isKind() ? "docker inspect --format '{{.NetworkSettings.Networks.%s.IPAddress}}' %s".formatted(
                 Docker.network(), cluster.controlPlane())
                 : cluster.kubectl() + " get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}'";
