@@ -62,7 +62,8 @@ public final class Bundle {
      * @throws Problem when it is none, is damaged, or does not fit this machine or these scripts
      */
     public Bundle open(Path cache, Program... programs) {
-        if (!Files.exists(path)) throw Problem.usage("--offline takes a bundle; there is none at " + path, copyOrMake());
+        if (!Files.exists(path))
+            throw Problem.usage("--offline takes a bundle; there is none at " + path, copyOrMake());
         try {
             Files.createDirectories(cache);
             Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;
@@ -114,7 +115,8 @@ public final class Bundle {
         } catch (NoSuchFileException | JsonProcessingException e) {
             // told below
         }
-        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX), copyOrMake());
+        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX),
+                copyOrMake());
     }
 
     private void checkFits() {
@@ -141,7 +143,8 @@ public final class Bundle {
         Path file = folder.resolve(part);
         String sum = Files.exists(file) ? Assets.sha256(file) : "none", expected = index.parts.get(part);
         if (!sum.equals(expected))
-            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum, expected), copyOrMake());
+            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum,
+                    expected), copyOrMake());
     }
 
     /** Gives the engine the images that it does not have. */

@@ -158,7 +158,8 @@ final class Certificates {
      * @param chain the leaf first
      * @param hint  what to type when it does not
      */
-    static void validate(String who, List<X509Certificate> chain, X509Certificate root, String hint) throws GeneralSecurityException {
+    static void validate(String who, List<X509Certificate> chain, X509Certificate root, String hint)
+            throws GeneralSecurityException {
         var parameters = new PKIXParameters(Set.of(new TrustAnchor(root, null)));
         parameters.setRevocationEnabled(false);
         List<X509Certificate> below = chain.stream().filter(c -> !c.equals(root)).toList();

@@ -31,7 +31,10 @@ public record Cluster(int index, String name, String context, String id, String 
         this(index, name, context, id, network, 0);
     }
 
-    /** A cluster that exists already: its IDs come from its context's name alone, so that they are the same whatever is beside it. */
+    /**
+     * A cluster that exists already: its IDs come from its context's name alone, and are the same whatever other clusters
+     * there are.
+     */
     static Cluster existing(int index, String context, String plain) {
         return new Cluster(index, context, context, ID + plain, "network-" + plain);
     }

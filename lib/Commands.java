@@ -3,14 +3,17 @@ package lib;
 import module java.base;
 
 /**
- * The demo's own commands as its user types them. Each names this demo, so that no hint acts on another one; nothing else writes
- * such a command.
+ * The demo's own commands as its user types them. Each names this demo, so that no hint acts on another one; nothing
+ * else writes such a command.
  *
  * @param demo    the options that name the demo, each after a space; empty for the default demo
  * @param offline the option without which KindDemo downloads, after a space; empty when it may
  */
 public record Commands(String demo, String offline) {
-    public String kindDemo(String... options) { return "jbang KindDemo.java%s%s%s".formatted(demo, offline, afterSpaces(options)); }
+    public String kindDemo(String... options) {
+        return Stream.concat(Stream.of("jbang KindDemo.java" + demo + offline), Arrays.stream(options))
+                .collect(Collectors.joining(" "));
+    }
 
     public String verify() { return "jbang Verify.java" + demo; }
 
@@ -27,8 +30,8 @@ public record Commands(String demo, String offline) {
         return new Commands(demo, " --offline " + quoted(file)).kindDemo().replaceFirst("^jbang ", "jbang --offline ");
     }
 
-    private static String afterSpaces(String... words) { return Arrays.stream(words).map(word -> " " + word).collect(Collectors.joining()); }
-
     /** A word as a shell takes it: with anything but plain characters it is quoted; zsh looks for the program behind a leading "=". */
-    static String quoted(String word) { return word.matches("[\\w@%+:,./-][\\w@%+=:,./-]*") ? word : "'" + word.replace("'", "'\\''") + "'"; }
+    static String quoted(String word) {
+        return word.matches("[\\w@%+:,./-][\\w@%+=:,./-]*") ? word : "'" + word.replace("'", "'\\''") + "'";
+    }
 }

@@ -22,7 +22,7 @@ public record Home(Path cache, Path state) {
                 .resolve(namePrefix));
     }
 
-    /** The folders of the mesh in these contexts' clusters, whatever their order; no name prefix can mean the same ones. */
+    /** The folders of the mesh in these contexts' clusters, in any order; no name prefix has the same ones. */
     public static Home of(List<String> contexts) {
         String all = contexts.stream().map(Mesh::plain).sorted().collect(Collectors.joining("+", "contexts+", ""));
         Home home = of(all.length() <= LONGEST ? all : all.substring(0, LONGEST - 9) + "-" + Mesh.hash(all));
@@ -30,19 +30,21 @@ public record Home(Path cache, Path state) {
         return home;
     }
 
-    /** Earlier versions named the state by the contexts in the order in which they were typed: it is renamed where there is one. */
+    /** Earlier versions named the state by the contexts in the order in which they were typed: renames such a folder. */
     static void adopt(List<String> contexts, Path state) {
         if (Files.exists(state) || !Files.isDirectory(state.getParent())) return;
         String typed = String.join("+", contexts).replaceAll("[^\\w.@+-]", "_");
         // a context may have the name of another demo's prefix, whose state has other manifests
-        String manifest = "istio-%s.yaml".formatted(contexts.getFirst().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"));
+        String manifest = "istio-%s.yaml".formatted(contexts.getFirst().toLowerCase(Locale.ROOT)
+                .replaceAll("[^a-z0-9]+", "-"));
         try (Stream<Path> all = Files.list(state.getParent())) {
             Optional<Path> old = all.filter(f -> parts(f.getFileName().toString()).equals(parts(typed)))
                     .filter(f -> contexts.size() > 1 || Files.exists(f.resolve(manifest)))
                     .min(Comparator.comparing(f -> !f.endsWith(typed)));
             if (old.isPresent()) Files.move(old.get(), state);
         } catch (IOException e) {
-            throw Problem.unfit("cannot rename the state of an earlier version: " + e, "make %s writable".formatted(state.getParent()));
+            throw Problem.unfit("cannot rename the state of an earlier version: " + e,
+                    "make %s writable".formatted(state.getParent()));
         }
     }
 

@@ -25,8 +25,8 @@ public record Istio(Kube kube) {
     }
 
     /**
-     * The mesh with the IDs that earlier runs gave to clusters of the user's: the other clusters know them by these. A cluster that
-     * does not answer keeps the one in {@code named}.
+     * The mesh with the IDs that earlier runs gave to clusters of the user's: the other clusters know them by these. A
+     * cluster that does not answer keeps the one in {@code named}.
      */
     public static Mesh kept(Mesh named, Console console) {
         return distinct(named.clusters().stream().map(cluster -> cluster.isKind() ? cluster
@@ -39,8 +39,8 @@ public record Istio(Kube kube) {
             boolean applied = istiods(kube).stream().flatMap(d -> d.getMetadata().getManagedFields().stream())
                     .anyMatch(f -> Kube.MANAGER.equals(f.getManager()));
             String id = applied ? new Istio(kube).clusterId() : "";
-            return id.startsWith(Cluster.ID) ? Cluster.existing(cluster.index(), cluster.context(), id.substring(Cluster.ID.length()))
-                    : cluster;
+            return !id.startsWith(Cluster.ID) ? cluster
+                    : Cluster.existing(cluster.index(), cluster.context(), id.substring(Cluster.ID.length()));
         } catch (KubernetesClientException | Problem e) {
             return cluster; // preflight reports what is wrong with it
         }
@@ -48,11 +48,13 @@ public record Istio(Kube kube) {
 
     /** Earlier versions could give one ID to two clusters, and one that another has now: the first keeps it. */
     static Mesh distinct(List<Cluster> clusters) {
-        List<Cluster> oldestFirst = clusters.stream().sorted(Comparator.comparing(Cluster::hasOwnId).thenComparing(Cluster::index)).toList();
+        List<Cluster> oldestFirst = clusters.stream()
+                .sorted(Comparator.comparing(Cluster::hasOwnId).thenComparing(Cluster::index)).toList();
         Map<Cluster, Cluster> distinct = new HashMap<>();
         for (Cluster cluster : oldestFirst) {
             boolean taken = distinct.values().stream().anyMatch(c -> c.id().equals(cluster.id()));
-            distinct.put(cluster, taken ? Cluster.existing(cluster.index(), cluster.context(), Mesh.hashed(cluster.context())) : cluster);
+            distinct.put(cluster, !taken ? cluster
+                    : Cluster.existing(cluster.index(), cluster.context(), Mesh.hashed(cluster.context())));
         }
         return new Mesh(clusters.stream().map(distinct::get).toList());
     }

@@ -69,8 +69,9 @@ public final class Istioctl {
         Version there = settings.remembered().istio().map(kept -> Version.first(kept.version())).orElse(next);
         if (!next.sameMinor(there) && !there.behind(next, 1))
             throw Problem.unfit("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
-                    .formatted(there, next), "keep it: leave --istio-version out; or start from scratch: %s, then this again"
-                    .formatted(settings.commands().teardown()));
+                    .formatted(there, next),
+                    "keep it: leave --istio-version out; or start from scratch: %s, then this again".formatted(
+                            settings.commands().teardown()));
         if (!settings.ownIstio() || program.missing()) return found;
         try {
             mesh.clusters().parallelStream().forEach(this::rendered);

@@ -21,26 +21,28 @@ public record Mesh(List<Cluster> clusters) {
         return new Mesh(IntStream.rangeClosed(1, count).mapToObj(i -> new Cluster(i, prefix + i, slot)).toList());
     }
 
-    /** A mesh in existing clusters, in the order of their contexts; what differs between them does not depend on that order. */
+    /** A mesh in existing clusters, in the order of their contexts; their IDs do not depend on that order. */
     public static Mesh of(List<String> contexts) {
         List<String> sorted = contexts.stream().sorted().toList();
         return new Mesh(contexts.stream().map(c -> Cluster.existing(sorted.indexOf(c) + 1, c, plain(c))).toList());
     }
 
     /**
-     * A context's name as part of names and labels: lower-case letters, digits and hyphens, at most 50 characters. A name that has to be
-     * changed for that gets a hash, so that two never become one; one that ends like a hash gets one too.
+     * A context's name as part of names and labels: lower-case letters, digits and hyphens, at most 50 characters. A name
+     * that has to be changed for that gets a hash, so that two never become one; one that ends like a hash gets one too.
      * https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
      */
     static String plain(String name) {
         String plain = lowerCase(name);
-        return plain.equals(name) && plain.length() <= LONGEST && !plain.matches("(.*-)?[0-9a-f]{8}") ? plain : hashed(name);
+        boolean fits = plain.equals(name) && plain.length() <= LONGEST && !plain.matches("(.*-)?[0-9a-f]{8}");
+        return fits ? plain : hashed(name);
     }
 
     /** The same with a hash in any case. */
     static String hashed(String name) {
         // the end of a cloud's name says most
-        String plain = lowerCase(name), end = plain.substring(Math.max(0, plain.length() - LONGEST + 9)).replaceFirst("^-", "");
+        String plain = lowerCase(name);
+        String end = plain.substring(Math.max(0, plain.length() - LONGEST + 9)).replaceFirst("^-", "");
         return end.isEmpty() ? hash(name) : end + "-" + hash(name);
     }
 
@@ -49,5 +51,7 @@ public record Mesh(List<Cluster> clusters) {
     }
 
     /** Eight hex digits that tell names apart. */
-    static String hash(String name) { return UUID.nameUUIDFromBytes(name.getBytes(StandardCharsets.UTF_8)).toString().substring(0, 8); }
+    static String hash(String name) {
+        return UUID.nameUUIDFromBytes(name.getBytes(StandardCharsets.UTF_8)).toString().substring(0, 8);
+    }
 }

@@ -58,7 +58,8 @@ final class MeshChecks {
 
     /** The client has a proxy, istiod knows it, and no proxy's configuration is stale. */
     String proxies(Kube kube) throws IOException {
-        String kubectl = kube.kubectl(), status = "istioctl --context %s proxy-status".formatted(kube.cluster().typedContext());
+        String kubectl = kube.kubectl();
+        String status = "istioctl --context %s proxy-status".formatted(kube.cluster().typedContext());
         if (!new Client(kube, app).hasProxy())
             throw Problem.failed("the pods of %s have no proxy".formatted(app.client()),
                     "%1$s label namespace %2$s istio-injection=enabled --overwrite && %1$s rollout restart deployment -n %2$s"
@@ -89,7 +90,8 @@ final class MeshChecks {
                 istioctlVersion);
         boolean fit = kubelets.stream().allMatch(k -> k.behind(kubernetes, 3))
                 && istiods.stream().allMatch(i -> i.sameMinor(istioctlVersion) && proxies.stream().allMatch(p -> p.behind(i, 2)));
-        if (!fit) throw Problem.failed("versions are too far apart: " + saw, "istioctl version --context " + kube.cluster().typedContext());
+        if (!fit) throw Problem.failed("versions are too far apart: " + saw,
+                "istioctl version --context " + kube.cluster().typedContext());
         return saw;
     }
 

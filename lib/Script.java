@@ -83,12 +83,12 @@ public abstract class Script implements Callable<Integer> {
         });
     }
 
-    /** An option whose variable is empty has the value that it has when the variable is not set; null leaves it to picocli. */
+    /** An empty variable counts as one that is not set: the option's value then; null leaves it to picocli. */
     private static String forEmptyVariable(ArgSpec option) {
         AnnotatedElement field = (AnnotatedElement) option.userObject();
         Matcher variable = VARIABLE.matcher(field.getAnnotation(Option.class).defaultValue());
-        boolean empty = variable.matches() && Objects.requireNonNullElse(System.getenv(variable.group(1)), "-").isBlank();
-        return empty ? Objects.requireNonNullElse(variable.group(2), Option.NULL_VALUE) : null;
+        String value = variable.matches() ? System.getenv(variable.group(1)) : null;
+        return value != null && value.isBlank() ? Objects.requireNonNullElse(variable.group(2), Option.NULL_VALUE) : null;
     }
 
     /** The options under the headings of their groups, the script's own first. */

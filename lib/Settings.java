@@ -106,7 +106,8 @@ public final class Settings {
             throw wrong("--ca %s is for clusters that the demo makes: Vault joins their network; with --contexts the root is local"
                     .formatted(ca));
         if (existing() && clusters != null) throw wrong("--contexts names the clusters; --clusters is for those that the demo makes");
-        if (existing() && contexts.stream().anyMatch(c -> c.isBlank() || !c.matches("\\P{Cntrl}+")) || existing() && Set.copyOf(contexts).size() < contexts.size())
+        if (existing() && (contexts.stream().anyMatch(c -> c.isBlank() || !c.matches("\\P{Cntrl}+"))
+                || Set.copyOf(contexts).size() < contexts.size()))
             throw wrong("--contexts takes different names, with commas between them, not '%s'".formatted(String.join(",", contexts)));
         if (!namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"))
             throw wrong("--name-prefix takes lower-case letters, digits and hyphens, at most 30 and a letter first, not '%s'"

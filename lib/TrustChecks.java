@@ -64,7 +64,8 @@ final class TrustChecks {
         List<X509Certificate> authorities = Stream.concat(own.stream(), Stream.of(root)).distinct().toList();
         Date tomorrow = Date.from(Instant.now().plus(Duration.ofDays(1)));
         for (X509Certificate certificate : authorities) if (certificate.getNotAfter().before(tomorrow))
-            throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()), kube.commands().fromScratch());
+            throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()),
+                    kube.commands().fromScratch());
         X509Certificate lowest = authorities.getFirst();
         return "%s, signed by %s, until %tF".formatted(lowest.getSubjectX500Principal().getName(),
                 lowest.getIssuerX500Principal().getName(), lowest.getNotAfter());
@@ -149,7 +150,8 @@ final class TrustChecks {
         if (chain.isEmpty()) throw Problem.failed("%s showed no certificate: %s".formatted(url, tls.get().lastLines()), hint);
         Set<String> identities = Certificates.uris(chain.getFirst());
         if (!identities.equals(Set.of(expected))) throw Problem.failed("%s is %s; expected %s".formatted(url, identities, expected), hint);
-        Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)), kube.commands().fromScratch());
+        Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)),
+                kube.commands().fromScratch());
         return "%s is %s by the word of %s, and wants to know who calls".formatted(url, expected,
                 chain.getFirst().getIssuerX500Principal().getName());
     }

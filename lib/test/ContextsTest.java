@@ -10,17 +10,17 @@ import org.junit.jupiter.api.io.TempDir;
 /** --contexts: what is derived from the contexts' names, which may have any characters and any length. */
 @Tag("unit")
 class ContextsTest {
-    private static final List<String> PRINTED = List.of("arn:aws:eks:eu-west-1:123456789012:cluster/prod", "prod (eu)", "team.prod",
-            "team-prod", "it's $HOME; `true`");
+    private static final List<String> PRINTED = List.of("arn:aws:eks:eu-west-1:123456789012:cluster/prod", "prod (eu)",
+            "team.prod", "team-prod", "it's $HOME; `true`", "=x");
     /** Names that have been, or could be, taken for one another. */
-    private static final List<String> ALL = Stream.concat(PRINTED.stream(), Stream.of("team_prod", "Team-Prod", "team--prod", "-team-prod",
-            "生产", "測試", "@", "-", "a".repeat(63), "a".repeat(64), "a".repeat(300), "b" + "a".repeat(300), "a".repeat(300) + "b",
-            Mesh.plain("team.prod"), Mesh.hashed("team-prod"), "deadbeef", "gke_my-project_europe-west3-b_prod", "so", "..")).toList();
+    private static final List<String> ALL = Stream.concat(PRINTED.stream(), Stream.of("team_prod", "Team-Prod",
+            "team--prod", "-team-prod", "生产", "測試", "@", "-", "a".repeat(63), "a".repeat(64), "a".repeat(300),
+            "b" + "a".repeat(300), "a".repeat(300) + "b", Mesh.plain("team.prod"), Mesh.hashed("team-prod"), "deadbeef",
+            "gke_my-project_europe-west3-b_prod", "so", "..")).toList();
 
     @Test void idsAndNetworksAreUniqueAndValid() {
         List<Cluster> clusters = Mesh.of(ALL).clusters();
-        for (Function<Cluster, String> name : List.<Function<Cluster, String>>of(Cluster::id, Cluster::network, Cluster::file,
-                Cluster::region)) {
+        for (var name : List.<Function<Cluster, String>>of(Cluster::id, Cluster::network, Cluster::file, Cluster::region)) {
             assertEquals(ALL.size(), clusters.stream().map(name).distinct().count());
             // a DNS label, which is also a label's value, a file's name and a secret's key
             clusters.stream().map(name).forEach(n -> assertTrue(n.matches("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), n));
@@ -29,8 +29,8 @@ class ContextsTest {
     }
 
     @Test void namesThatFitStayAsTheyAre() {
-        assertEquals(List.of("istio-kind-east", "istio-prod-eu-1"), Mesh.of(List.of("kind-east", "prod-eu-1")).clusters().stream()
-                .map(Cluster::id).toList());
+        List<Cluster> clusters = Mesh.of(List.of("kind-east", "prod-eu-1")).clusters();
+        assertEquals(List.of("istio-kind-east", "istio-prod-eu-1"), clusters.stream().map(Cluster::id).toList());
         assertTrue(Mesh.plain(ALL.getFirst()).contains("-cluster-prod-"), Mesh.plain(ALL.getFirst()));
     }
 
@@ -39,7 +39,9 @@ class ContextsTest {
         List<String> shuffled = new ArrayList<>(ALL);
         Collections.shuffle(shuffled, new Random(1));
         assertEquals(clusters, Set.copyOf(Mesh.of(shuffled).clusters()));
-        for (Cluster cluster : clusters) assertEquals(cluster.id(), Mesh.of(List.of(cluster.context())).clusters().getFirst().id());
+        for (Cluster cluster : clusters) {
+            assertEquals(cluster.id(), Mesh.of(List.of(cluster.context())).clusters().getFirst().id());
+        }
     }
 
     @Test void oneStateInAnyOrder() {
@@ -74,15 +76,16 @@ class ContextsTest {
         assertTrue(Files.exists(states.resolve("contexts+east/istio-east.yaml")));
     }
 
-    /** Earlier versions gave team.prod the ID that team-prod has: what is installed keeps it, and who comes later gets another. */
+    /** Earlier versions gave team.prod the ID of team-prod: an installed cluster keeps it, and a new one gets another. */
     @Test void whatIsInstalledKeepsItsId() throws IOException {
         String istiod = """
-                {"metadata": {"name": "istiod", "managedFields": [{"manager": "%s"}]}, "spec": {"template": {"spec": {"containers": [
+                {"metadata": {"name": "istiod", "managedFields": [{"manager": "%s"}]},
+                "spec": {"template": {"spec": {"containers": [
                 {"name": "discovery", "env": [{"name": "CLUSTER_ID", "value": "%s"}]}]}}}}""";
         Cluster dotted = Mesh.of(List.of("team.prod")).clusters().getFirst();
         String path = "/apis/apps/v1/namespaces/istio-system/deployments";
         try (FakeApiServer ours = new FakeApiServer(Map.of(path, istiod.formatted("kind-demo", "istio-team-prod")));
-                FakeApiServer others = new FakeApiServer(Map.of(path, istiod.formatted("istio-operator", "Kubernetes")));
+                FakeApiServer others = new FakeApiServer(Map.of(path, istiod.formatted("helm", "istio-other")));
                 FakeApiServer none = new FakeApiServer(Map.of())) {
             Console console = new Console(false);
             Cluster kept = Istio.kept(ours.kube(dotted, console));
@@ -101,10 +104,14 @@ class ContextsTest {
 
     /** Every command that --dry-run prints takes the context as one word, in whatever shell it is pasted into. */
     @Test void printedCommandsQuoteTheContext(@TempDir Path folder) throws IOException {
-        Shell.Result printed = Shell.succeeds("jbang KindDemo.java --dry-run --contexts " + Tool.quoted(String.join(",", PRINTED)),
+        String contexts = Tool.quoted(String.join(",", PRINTED));
+        Shell.Result printed = Shell.succeeds("jbang KindDemo.java --dry-run --contexts " + contexts,
                 Map.of("XDG_STATE_HOME", "" + folder));
         Path script = Files.writeString(folder.resolve("script"), """
-                contexts() { local last=; for word; do [[ $last != --context ]] || printf '%s\\n' "$word" >> contexts; last=$word; done; }
+                contexts() {
+                  local last=
+                  for word; do [[ $last != --context ]] || printf '%s\\n' "$word" >> contexts; last=$word; done
+                }
                 for command in kubectl istioctl; do eval "$command() { contexts \\"\\$@\\"; }"; done
                 openssl() { :; }
                 cat() { :; }

@@ -15,7 +15,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ExistingClustersTest {
     private static final List<String> CLUSTERS = List.of("east", "west");
     /** The second context's name needs quotes, and is no name of Kubernetes'. */
-    private static final String BOTH = " --contexts 'kind-east,West (EU)'", SWAPPED = " --contexts 'West (EU),kind-east'";
+    private static final String BOTH = " --contexts 'kind-east,West (EU)'";
+    private static final String SWAPPED = " --contexts 'West (EU),kind-east'";
     @TempDir private static Path folder;
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
 
@@ -27,7 +28,8 @@ class ExistingClustersTest {
         Manifests manifests = new Manifests(null);
         for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));
         String start = Shell.subnet().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
-        Path assets = Path.of(Shell.variable("KIND_DEMO_ASSETS", Home.of("so").cache().toString())).resolve(Versions.METALLB_MANIFEST.file());
+        Path assets = Path.of(Shell.variable("KIND_DEMO_ASSETS", Home.of("so").cache().toString()))
+                .resolve(Versions.METALLB_MANIFEST.file());
         for (String cluster : CLUSTERS) {
             String kubectl = "kubectl --context kind-" + cluster, range = "%s.%d.10-%1$s.%2$d.30".formatted(start, 240
                     + CLUSTERS.indexOf(cluster));
@@ -60,13 +62,15 @@ class ExistingClustersTest {
                 + "--replicas 0");
         Shell.Result refused = DEMO.run("jbang KindDemo.java" + BOTH);
         assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
-        assertTrue(refused.err().contains("West (EU) has an Istio that the demo did not install, in [other]"), refused.err());
+        String words = "West (EU) has an Istio that the demo did not install, in [other]";
+        assertTrue(refused.err().contains(words), refused.err());
         succeeds("kubectl --context kind-west delete namespace other");
 
         Shell.Result demo = succeeds("jbang KindDemo.java" + BOTH);
         System.out.println("KindDemo on clusters that are there: %d s%n%s".formatted(demo.took().toSeconds(), demo.out()));
         assertTrue(succeeds("jbang Verify.java" + BOTH).out().contains("West (EU): endpoints: 2 local, 1 on 15443"));
-        String secrets = "kubectl --context kind-west get secrets -n istio-system -o custom-columns=:.metadata.name,:.metadata.uid";
+        String secrets = "kubectl --context kind-west get secrets -n istio-system"
+                + " -o custom-columns=:.metadata.name,:.metadata.uid";
         String before = succeeds(secrets).out();
         assertTrue(before.contains("istio-remote-secret-istio-kind-east"), before);
         succeeds("jbang KindDemo.java" + SWAPPED);

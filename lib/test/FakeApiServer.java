@@ -7,12 +7,12 @@ import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
 
-/** An API server on loopback that has some objects and takes everything: for what is said of clusters in states that are hard to make. */
+/** An API server on loopback with some objects, which accepts every change: for states of clusters that are hard to make. */
 final class FakeApiServer implements AutoCloseable {
     private final HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     private final Map<String, String> objects;
 
-    /** @param objects each object's JSON, by its path; a list's only item by the path of the list. Other lists are empty. */
+    /** @param objects each object's JSON by its path; a list's only item by the list's path: other lists are empty */
     FakeApiServer(Map<String, String> objects) throws IOException {
         this.objects = objects;
         server.createContext("/", this::answer);
@@ -20,13 +20,14 @@ final class FakeApiServer implements AutoCloseable {
     }
 
     private void answer(HttpExchange exchange) throws IOException {
-        String path = exchange.getRequestURI().getPath(), last = path.substring(path.lastIndexOf('/') + 1), body = objects.get(path);
-        boolean list = last.endsWith("s") && !path.matches(".*(configmaps|secrets)/.*"), get = exchange.getRequestMethod().equals("GET");
-        if (!get) body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8)
+        String path = exchange.getRequestURI().getPath(), body = objects.get(path);
+        boolean list = path.endsWith("s") && !path.matches(".*(configmaps|secrets)/.*");
+        if (!exchange.getRequestMethod().equals("GET")) body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8)
                 .replaceFirst("\"metadata\" *: *\\{", "$0\"resourceVersion\": \"2\", ");
-        else if (list) body = "{\"kind\": \"List\", \"metadata\": {\"resourceVersion\": \"1\"}, \"items\": [%s]}".formatted(
-                Objects.requireNonNullElse(body, ""));
-        byte[] bytes = Objects.requireNonNullElse(body, "{\"kind\": \"Status\", \"code\": 404}").getBytes(StandardCharsets.UTF_8);
+        else if (list) body = "{\"kind\": \"List\", \"metadata\": {\"resourceVersion\": \"1\"}, \"items\": [%s]}"
+                .formatted(Objects.requireNonNullElse(body, ""));
+        byte[] bytes = Objects.requireNonNullElse(body, "{\"kind\": \"Status\", \"code\": 404}")
+                .getBytes(StandardCharsets.UTF_8);
         exchange.getResponseHeaders().add("Content-Type", "application/json");
         exchange.sendResponseHeaders(body == null ? 404 : 200, bytes.length);
         exchange.getResponseBody().write(bytes);
@@ -34,8 +35,8 @@ final class FakeApiServer implements AutoCloseable {
     }
 
     Kube kube(Cluster cluster, Console console) {
-        var config = new ConfigBuilder().withMasterUrl("http://127.0.0.1:" + server.getAddress().getPort()).withRequestRetryBackoffLimit(0)
-                .build();
+        var config = new ConfigBuilder().withMasterUrl("http://127.0.0.1:" + server.getAddress().getPort())
+                .withRequestRetryBackoffLimit(0).build();
         return new Kube(cluster, console, new KubernetesClientBuilder().withConfig(config)
                 .withHttpClientFactory(new JdkHttpClientFactory()).build());
     }

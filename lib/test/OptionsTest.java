@@ -104,12 +104,14 @@ class OptionsTest {
 
     /** For every option that has one, and for the folders. */
     @Test void anEmptyVariableCountsAsOneThatIsNotSet() throws IOException {
-        String sources = Files.readString(Shell.PROJECT.resolve("lib/Settings.java")) + Files.readString(Shell.PROJECT.resolve("Verify.java"));
+        String sources = Files.readString(Shell.PROJECT.resolve("lib/Settings.java"))
+                + Files.readString(Shell.PROJECT.resolve("Verify.java"));
         Set<String> variables = Pattern.compile("\\$\\{(KIND_DEMO_\\w+)").matcher(sources).results().map(m -> m.group(1))
                 .collect(Collectors.toCollection(TreeSet::new));
-        assertTrue(variables.containsAll(Set.of("KIND_DEMO_CLUSTERS", "KIND_DEMO_NAME_PREFIX", "KIND_DEMO_WAIT")), "" + variables);
+        assertTrue(variables.containsAll(Set.of("KIND_DEMO_CLUSTERS", "KIND_DEMO_NAME_PREFIX", "KIND_DEMO_WAIT")));
         variables.addAll(Set.of("XDG_STATE_HOME", "XDG_CACHE_HOME", "KUBECONFIG"));
-        Map<String, String> empty = variables.stream().collect(Collectors.toMap(v -> v, _ -> "")), blank = new HashMap<>(empty);
+        Map<String, String> empty = variables.stream().collect(Collectors.toMap(v -> v, _ -> ""));
+        Map<String, String> blank = new HashMap<>(empty);
         blank.replaceAll((variable, _) -> variable.startsWith("KIND_DEMO_") ? " " : "");
         String unset = "env -u " + String.join(" -u ", variables), dryRun = " jbang KindDemo.java --dry-run";
         String printed = Shell.succeeds(unset + dryRun).out();

@@ -189,11 +189,11 @@ class VaultTest {
         Path key = settings.home().state().resolve("vault/unseal-key"), away = folder.resolve("key");
         Files.move(key, away);
         Problem problem = assertThrows(Problem.class, VaultTest::fresh);
-        assertTrue(problem.getMessage().contains("its key is gone") && problem.hint().contains("Teardown"), problem.getMessage());
+        assertTrue(problem.getMessage().contains("its key is gone") && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
         Files.move(away, key);
         vault.remove().task().run(_ -> {});
         problem = assertThrows(Problem.class, VaultTest::fresh);
-        assertTrue(problem.getMessage().contains("is empty") && problem.hint().contains("Teardown"), problem.getMessage());
+        assertTrue(problem.getMessage().contains("is empty") && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
     }
 
     @Test @Order(7) void removedItLeavesNothing() throws Exception {
