@@ -39,6 +39,7 @@ final class Terminal {
                     row++;
                     if (row == rows.size()) rows.add(new StringBuilder());
                 }
+                case 'H' -> row = column = 0;
                 case 'A' -> row -= Integer.parseInt(control.group(1));
                 case 'K' -> line.setLength(Math.min(line.length(), column));
                 case 'J' -> {
