@@ -44,7 +44,7 @@ public final class Settings {
     private CertificateAuthority.Choice ca;
 
     @Option(names = "--vault-port", paramLabel = "N", defaultValue = "${KIND_DEMO_VAULT_PORT}",
-            description = "Port of Vault's API and web page on 127.0.0.1. Default: the one that it has, else 8200. "
+            description = "Port of Vault's API and web page on 127.0.0.1. Default: its current port, else 8200. "
                     + "[KIND_DEMO_VAULT_PORT]")
     private Integer vaultPort;
 
