@@ -48,7 +48,7 @@ public final class Diagnostics {
 
     /**
      * Writes the folder that --diagnostics names, else one in the demo's state, its files for their owner alone; says where it is. What
-     * cannot be had is told in its place. A failure to write it is a warning: it must not replace the one that is looked into.
+     * cannot be read is reported in its place. A failure to write it is a warning: it must not replace the one that is looked into.
      *
      * @param timings where the time went, or empty
      */
@@ -101,7 +101,7 @@ public final class Diagnostics {
         }
     }
 
-    /** The nodes of this demo's clusters; none when Docker does not answer, which is told in versions.txt. */
+    /** The nodes of this demo's clusters; none when Docker does not answer, versions.txt then says so. */
     private List<Docker.Node> nodes() {
         Set<String> names = kubes.stream().map(kube -> kube.cluster().name()).collect(Collectors.toSet());
         try {

@@ -43,7 +43,7 @@ public final class Kind {
 
     /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
     public String fits(Mesh mesh) {
-        String afresh = "start from scratch: %s, then this again".formatted(settings.commands().teardown());
+        String fromScratch = "start from scratch: %s, then this again".formatted(settings.commands().teardown());
         List<Cluster> extra = settings.found().clusters().stream().filter(c -> !mesh.clusters().contains(c)).toList();
         if (!extra.isEmpty())
             throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(
@@ -56,7 +56,7 @@ public final class Kind {
             int workers = (int) nodes.stream().filter(Docker.Node::worker).count();
             if (settings.askedWorkers().orElse(workers) != workers)
                 throw Problem.unfit("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers,
-                        settings.workers()), "keep them: leave --workers out; or " + afresh);
+                        settings.workers()), "keep them: leave --workers out; or " + fromScratch);
             Set<String> networks = docker.networks(cluster.controlPlane());
             if (!networks.contains(Docker.network()))
                 throw Problem.unfit("%s is on the Docker network %s, not on %s".formatted(cluster, String.join(", ", networks),
@@ -64,7 +64,7 @@ public final class Kind {
             String base = nodes.getFirst().base();
             if (!base.isEmpty() && !sameImage(base, settings.askedNodeImage().orElse(base)))
                 throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
-                        settings.nodeImage()), "keep it: leave --node-image and --kubernetes-version out; or " + afresh);
+                        settings.nodeImage()), "keep it: leave --node-image and --kubernetes-version out; or " + fromScratch);
         }
         return "%d workers per cluster, %s".formatted(settings.workers(), settings.nodeImage());
     }

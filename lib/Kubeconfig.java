@@ -120,8 +120,10 @@ public record Kubeconfig(List<Path> files) {
     @SuppressWarnings("unchecked")
     private static Map<String, Object> parse(String yaml, String source, String hint) {
         try {
+            // the library takes a text that begins with a brace for JSON, which YAML's own flow style is not
+            String text = yaml.stripLeading().startsWith("{") ? Documents.YAML + yaml : yaml;
             // null is what a file with nothing but comments holds
-            return Objects.requireNonNullElseGet(Serialization.unmarshal(yaml, LinkedHashMap.class), LinkedHashMap::new);
+            return Objects.requireNonNullElseGet(Serialization.unmarshal(text, LinkedHashMap.class), LinkedHashMap::new);
         } catch (RuntimeException | StackOverflowError e) { // the latter when an alias contains itself
             throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), hint);
         }

@@ -33,7 +33,7 @@ public final class Report {
             byte[] head = in.readNBytes(1 << 16);
             return head.length == 0 || new String(head, StandardCharsets.UTF_8).contains(MARKER);
         } catch (IOException e) {
-            return true; // what cannot be read is told below
+            return true; // what cannot be read is reported below
         }
     }
 

@@ -188,7 +188,7 @@ class KubeconfigTest {
     @Test void legalFilesAreReadAndOthersRefused() throws IOException {
         Path file = folder.resolve("config");
         for (String legal : List.of("", "# nothing yet\n", "---\n", "--- # nothing\n...\n", "{}", "null", "contexts:\nusers: null\n", "contexts: [null]",
-                "\ufeffapiVersion: v1\n", "{\"contexts\": []}")) {
+                "\ufeffapiVersion: v1\n", "{\"contexts\": []}", "{contexts: [], users: [] } # flow style")) {
             Files.writeString(file, legal);
             Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
             kubeconfig.check();
