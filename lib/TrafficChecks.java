@@ -38,9 +38,9 @@ final class TrafficChecks {
             else gateways.computeIfAbsent(network, _ -> new TreeSet<>())
                     .addAll(new Istio(other).gatewayAddresses(network));
         }
-        long remote = endpoints.stream().filter(e -> !own.contains(address(e))).count();
-        String saw = "%d local, %d on 15443: %s".formatted(endpoints.size() - remote, remote,
-                String.join(", ", endpoints));
+        long local = endpoints.stream().filter(e -> own.contains(address(e))).count();
+        long remote = endpoints.stream().filter(e -> e.contains(":15443 ")).count();
+        String saw = "%d local, %d on 15443: %s".formatted(local, remote, String.join(", ", endpoints));
         List<String> wrong = wrong(endpoints, own, gateways);
         if (!wrong.isEmpty())
             throw Problem.failed("the client's proxy has for %s: %s; in all %s".formatted(app.service(),

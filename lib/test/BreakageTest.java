@@ -200,10 +200,10 @@ class BreakageTest {
                 "control plane", "versions", "so2");
     }
 
-    @Tag("long") @Test void anEastWestPortThatLeadsNowhere() throws IOException {
-        String patch = SO2 + "patch service istio-eastwestgateway -n istio-system -p "
-                + "'{\"spec\": {\"ports\": [{\"port\": 15443, \"targetPort\": %d}]}}'";
-        named(patch.formatted(15499), patch.formatted(15443), "east-west", "gateway-reachable", "so2");
+    /** The gateway's pod runs, but does not listen for other networks. */
+    @Tag("long") @Test void aDeletedCrossNetworkGateway() throws IOException {
+        named(SO2 + "delete gateways.networking.istio.io cross-network-gateway -n istio-system", "jbang KindDemo.java",
+                "east-west", "gateway-reachable", "so2");
     }
 
     @Tag("long") @Test void anImageThatIsMissing() throws IOException {
