@@ -68,7 +68,7 @@ final class PlatformChecks {
         String hint = kube.kubectl() + " get services,endpointslices,pods -n kube-system -l k8s-app=kube-dns";
         long ready = kube.client().discovery().v1().endpointSlices().inNamespace(KUBE_SYSTEM)
                 .withLabel("kubernetes.io/service-name", "kube-dns").list().getItems().stream()
-                .flatMap(slice -> slice.getEndpoints().stream())
+                .flatMap(slice -> Stream.ofNullable(slice.getEndpoints()).flatMap(List::stream))
                 .filter(e -> e.getConditions() == null || !Boolean.FALSE.equals(e.getConditions().getReady())).count();
         // another cluster's DNS may have another name
         if (ready == 0 && kube.cluster().isKind())

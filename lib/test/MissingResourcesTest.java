@@ -113,7 +113,8 @@ class MissingResourcesTest {
     @Test void everyCheckSaysWhatIsMissing() { assertEquals(Map.of(), defects()); }
 
     /** As somebody else may have made them: all that the API server does not require is absent. */
-    @ParameterizedTest @ValueSource(strings = {"", ", \"data\": {\"mesh\": \"\"}, \"webhooks\": [{}], \"subsets\": [{}]"})
+    @ParameterizedTest @ValueSource(strings = {"", ", \"data\": {\"mesh\": \"\"}, \"webhooks\": [{}], \"subsets\": [{}]",
+            ", \"endpoints\": null"})
     void everyCheckCopesWithWhatHasNoContent(String rest) {
         resource = """
                 {"metadata": {"name": "x", "creationTimestamp": "2026-01-01T00:00:00Z"},
