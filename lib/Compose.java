@@ -44,9 +44,14 @@ final class Compose {
      * Brings a project's containers up as the file says, and waits until they run; those that run so already stay. A file
      * .env in the user's current folder is not read.
      */
-    void up(String project, String file) {
+    void up(String project, String file) throws IOException {
         Way way = find().getKey();
-        way.tool.feed(LONG, file, way.words("--project-name", project, "--env-file", "/dev/null", "--file", "-", "up",
-                "--detach"));
+        Path empty = Files.createTempFile("compose", ".env"); // the older command takes no /dev/null
+        try {
+            way.tool.feed(LONG, file, way.words("--project-name", project, "--env-file", "" + empty, "--file", "-", "up",
+                    "--detach"));
+        } finally {
+            Files.delete(empty);
+        }
     }
 }

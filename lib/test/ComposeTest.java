@@ -33,7 +33,8 @@ class ComposeTest {
         Compose compose = compose(program("docker", PLUGIN, 0), program("docker-compose", STANDALONE, 0));
         assertEquals(PLUGIN, compose.version());
         compose.up("so-vault", "services: {}");
-        assertTrue(calls("docker").endsWith("compose --project-name so-vault --env-file /dev/null --file - up --detach\nservices: {}"), calls("docker"));
+        assertTrue(calls("docker").matches("(?s).*compose --project-name so-vault --env-file \\S+\\.env --file - up --detach\nservices: \\{}"),
+                calls("docker"));
         assertFalse(Files.exists(folder.resolve("docker-compose.calls")));
     }
 
@@ -41,7 +42,8 @@ class ComposeTest {
         Compose compose = compose(program("docker", "unknown command", 1), program("docker-compose", STANDALONE, 0));
         assertEquals(STANDALONE, compose.version());
         compose.up("so-vault", "services: {}");
-        assertTrue(calls("docker-compose").endsWith("--project-name so-vault --env-file /dev/null --file - up --detach\nservices: {}"), calls("docker-compose"));
+        assertTrue(calls("docker-compose").matches("(?s).*--project-name so-vault --env-file \\S+\\.env --file - up --detach\nservices: \\{}"),
+                calls("docker-compose"));
     }
 
     @Test void anEngineThatShowsItsHelpHasNone() throws IOException {

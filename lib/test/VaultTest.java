@@ -73,13 +73,16 @@ class VaultTest {
             }
         });
         long start = System.nanoTime();
-        vault.start(_ -> {});
-        System.out.printf("Vault is open after %.1f s%n", (System.nanoTime() - start) / 1e9);
-        vault.rootCertificate();
-        for (Cluster cluster : List.of(FIRST, SECOND)) vault.intermediate(cluster);
-        System.out.printf("root and two intermediates after %.1f s%n", (System.nanoTime() - start) / 1e9);
-        watch.interrupt();
-        watch.join();
+        try {
+            vault.start(_ -> {});
+            System.out.printf("Vault is open after %.1f s%n", (System.nanoTime() - start) / 1e9);
+            vault.rootCertificate();
+            for (Cluster cluster : List.of(FIRST, SECOND)) vault.intermediate(cluster);
+            System.out.printf("root and two intermediates after %.1f s%n", (System.nanoTime() - start) / 1e9);
+        } finally {
+            watch.interrupt();
+            watch.join();
+        }
 
         assertTrue(processes.stream().anyMatch(p -> p.contains("compose")), "compose was not seen among the processes");
         String docker = Shell.run("docker inspect %1$s; docker logs %1$s; docker volume inspect %1$s".formatted(NAME)).all();
