@@ -61,7 +61,7 @@ class CertificatesTest {
         Files.writeString(folder.resolve("root.pem"), Certificates.pem(root.certificate()));
         Files.writeString(folder.resolve("ca.pem"), Certificates.pem(first.certificate()));
         Files.writeString(folder.resolve("key.pem"), Certificates.pem(first.key()));
-        org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("command -v openssl").exitCode() == 0, "openssl is not installed");
+        Shell.needs("openssl");
         Shell.succeeds("cd '%s' && openssl verify -x509_strict -CAfile root.pem ca.pem".formatted(folder)
                 + " && diff <(openssl pkey -in key.pem -pubout) <(openssl x509 -in ca.pem -noout -pubkey)");
     }

@@ -34,6 +34,7 @@ class ClientConfigTest {
     private ServerSocket proxy;
 
     @BeforeAll void serve() throws Exception {
+        Shell.needs("kubectl", "keytool", "openssl");
         for (String name : List.of("server", "client", "rsa")) Shell.succeeds("""
                 cd %1$s; keytool -genkeypair -keystore %2$s.p12 -storepass secret -keyalg %3$s -alias x -dname CN=%2$s -ext bc:c \
                 -ext san=ip:127.0.0.1,dns:api.example.org 2>&1 && openssl pkcs12 -in %2$s.p12 -passin pass:secret -nokeys -out %2$s.pem \
@@ -67,6 +68,7 @@ class ClientConfigTest {
     }
 
     @AfterAll void end() throws IOException {
+        if (proxy == null) return; // a program was missing
         server.stop(0);
         plain.stop(0);
         proxy.close();

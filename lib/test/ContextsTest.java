@@ -104,6 +104,7 @@ class ContextsTest {
 
     /** Every command that --dry-run prints takes the context as one word, in whatever shell it is pasted into. */
     @Test void printedCommandsQuoteTheContext(@TempDir Path folder) throws IOException {
+        Shell.needs("openssl");
         String contexts = Tool.quoted(String.join(",", PRINTED));
         Shell.Result printed = Shell.succeeds("jbang KindDemo.java --dry-run --contexts " + contexts,
                 Map.of("XDG_STATE_HOME", "" + folder));

@@ -1,7 +1,6 @@
 package lib;
 
 import static org.junit.jupiter.api.Assertions.*;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import module java.base;
 import org.junit.jupiter.api.Tag;
@@ -56,6 +55,7 @@ class DryRunTest {
     @ValueSource(strings = {"", "--clusters 1", "--clusters 3 --workers 2", "--ca vault", "--ca istio-csr", "--contexts east,west",
             "--istio-set meshConfig.enableTracing=true --istio-set 'a=b \"c\" $d'"})
     void needsNoFileAndTakesNoneOfItsOwnTextForInput(String options) throws IOException {
+        Shell.needs("openssl");
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(options));
         Shell.Result run = Shell.succeeds(withStubs() + "bash " + script);
         String kubectl = calls("kubectl"), istioctl = calls("istioctl");
@@ -73,6 +73,7 @@ class DryRunTest {
     }
 
     @Test void opensslMakesAuthoritiesWhoseKeysArePrivate() throws IOException {
+        Shell.needs("openssl");
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(""));
         Shell.succeeds(withStubs() + "bash %s && cd kind-demo-files && openssl verify -x509_strict -CAfile root-cert.pem so1-cert.pem "
                 .formatted(script) + "so2-cert.pem && [ -z \"$(find . -type f -perm /077)\" ]");
@@ -81,7 +82,7 @@ class DryRunTest {
     /** Pasted, as somebody would, into shells that take no comments (zsh), and that a failed command must not end. */
     @ParameterizedTest @ValueSource(strings = {"zsh -i", "bash -i"})
     void aFailureLeavesTheShellThatItIsPastedInto(String shell) throws IOException {
-        assumeTrue(Shell.run("command -v " + shell.split(" ")[0]).exitCode() == 0, shell + " is not installed");
+        Shell.needs(shell.split(" ")[0]);
         String stubs = withStubs();
         Files.writeString(folder.resolve("bin/kind"), "#!/bin/sh\necho no kind today >&2\nexit 7\n");
         Path typed = Files.writeString(folder.resolve("typed"), printed("") + "\necho survived: $?\nexit\n");

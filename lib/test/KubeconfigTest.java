@@ -99,6 +99,7 @@ class KubeconfigTest {
     }
 
     @Test void aFileKeepsItsOwnerItsModeAndItsPlace() throws IOException {
+        Shell.needsRoot();
         Path file = Files.writeString(folder.resolve("config"), MINE);
         Shell.succeeds("chown 1000:1000 '%1$s' && chmod 640 '%1$s'".formatted(file));
         String before = Shell.succeeds("stat -c '%i %u:%g %a' " + file).out();
@@ -136,6 +137,7 @@ class KubeconfigTest {
 
     /** kubectl's lock is beside the name that it knows the file by. */
     @Test void theLockIsKubectls() throws Exception {
+        Shell.needs("kubectl");
         Path real = Files.writeString(Files.createDirectory(folder.resolve("elsewhere")).resolve("real"), MINE);
         Path link = Files.createSymbolicLink(folder.resolve("config"), real), lock = Files.createFile(folder.resolve("config.lock"));
         CompletableFuture<Void> merged = CompletableFuture.runAsync(() -> new Kubeconfig(List.of(link)).merge(ADDED));

@@ -1,7 +1,6 @@
 package lib;
 
 import static org.junit.jupiter.api.Assertions.*;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import module java.base;
 import org.junit.jupiter.api.BeforeEach;
@@ -25,7 +24,7 @@ class ReadmeTest {
     @TempDir Path folder;
 
     @BeforeEach void stubs() throws IOException {
-        assumeTrue(Shell.run("command -v zsh").exitCode() == 0, "zsh is not installed");
+        Shell.needs("zsh");
         Path bin = Files.createDirectory(folder.resolve("bin")), token = folder.resolve("home/.local/state/kind-demo/so/vault/root-token");
         for (String program : List.of("jbang", "kubectl", "istioctl", "curl", "docker", "vault", "openssl", "bash", "grep"))
             assertTrue(Files.writeString(bin.resolve(program), STUB).toFile().setExecutable(true));

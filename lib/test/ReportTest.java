@@ -36,6 +36,7 @@ class ReportTest {
     }
 
     @Tag("unit") @Test void itIsWrittenInPlace() throws IOException {
+        Shell.needsRoot();
         Path real = Files.writeString(folder.resolve("page"), ""), file = folder.resolve("report.html");
         Path near = Files.writeString(folder.resolve("report.html.new"), "the user's");
         Files.createSymbolicLink(file, real);

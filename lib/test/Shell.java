@@ -1,6 +1,7 @@
 package lib;
 
 import module java.base;
+import org.junit.jupiter.api.Assumptions;
 
 /** Runs commands as a user would, for the tests. */
 final class Shell {
@@ -102,6 +103,15 @@ final class Shell {
         }
         throw new AssertionError("%s: not over in %s, three times".formatted(what, bound));
     }
+
+    /** Skips the test where one of these programs is missing. */
+    static void needs(String... programs) {
+        for (String program : programs)
+            Assumptions.assumeTrue(run("command -v " + program).exitCode() == 0, program + " is not installed");
+    }
+
+    /** Skips the test where it is not root that runs it. */
+    static void needsRoot() { Assumptions.assumeTrue(run("id -u").out().strip().equals("0"), "needs to be root"); }
 
     static Result run(String command) { return run(command, Map.of()); }
 
