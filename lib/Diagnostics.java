@@ -162,7 +162,8 @@ public final class Diagnostics {
     /** What the pods with this label {@code app} last said. */
     private static String logs(Kube kube, String namespace, String app) {
         return kube.client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .map(p -> kube.client().pods().resource(p).tailingLines(LOG_LINES).getLog()).collect(Collectors.joining("\n"));
+                .map(p -> Secrets.lastLines(LOG_LINES, kube.client().pods().resource(p).tailingLines(LOG_LINES + Secrets.SPAN).getLog()))
+                .collect(Collectors.joining("\n"));
     }
 
     private static String text(Fact fact) {

@@ -65,8 +65,9 @@ record Pods(Kube kube, String namespace) {
             for (ContainerStatus status : pod.getStatus().getContainerStatuses()) {
                 if (status.getRestartCount() == 0) continue;
                 lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), status.getRestartCount()));
-                String log = kube.client().pods().resource(pod).inContainer(status.getName()).terminated().tailingLines(LOG_LINES).getLog();
-                Secrets.leftOut(log).lines().forEach(l -> lines.add("    " + l));
+                String log = kube.client().pods().resource(pod).inContainer(status.getName()).terminated()
+                        .tailingLines(LOG_LINES + Secrets.SPAN).getLog();
+                Secrets.lastLines(LOG_LINES, log).lines().forEach(l -> lines.add("    " + l));
             }
         }
         return String.join("\n", lines);

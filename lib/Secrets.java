@@ -44,7 +44,16 @@ final class Secrets {
             Pattern.compile("(?i)(\\bname\\\\*\"?[ \\t]*[:=][ \\t]*\\\\*\"?[\\w.-]{0,60}" + KEY + "\\\\*\"?,?\\s*\\\\*\"?value\\\\*\"?[ \\t]*[:=]"
                     + "[ \\t]*)" + VALUE));
 
+    /** How many lines a secret may span: so many more are read than are shown, so that none is cut and no longer recognized. */
+    static final int SPAN = 100;
+
     private Secrets() {}
+
+    /** The last lines of a log without what looks like a secret; the log has {@link #SPAN} lines more, where it is that long. */
+    static String lastLines(int count, String log) {
+        List<String> lines = leftOut(log).lines().toList();
+        return String.join("\n", lines.subList(Math.max(0, lines.size() - count), lines.size()));
+    }
 
     /** The text without what looks like a secret. */
     static String leftOut(String text) {

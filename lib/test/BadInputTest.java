@@ -391,7 +391,7 @@ class BadInputTest {
     }
 
     @Test void aFolderThatAShellWouldTakeApart() throws IOException {
-        String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\n");
+        String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\nmetadata: {name: a}\n");
         Shell.Result plan = Shell.succeeds("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
         String stubs = "for name in kubectl istioctl kind docker openssl sleep; do eval \"$name() { echo 1; }\"; export -f $name; done";
         Shell.Result run = Shell.run("cd '%s' && %s && %s".formatted(folder, stubs, plan.out().replace("set -euo pipefail", "")));

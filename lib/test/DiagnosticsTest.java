@@ -39,6 +39,11 @@ class DiagnosticsTest {
         assertEquals(text, Secrets.leftOut(text));
     }
 
+    /** The name that tells that a value is a secret may be above the lines that are shown. */
+    @Test void aSecretThatIsCutIsLeftOut() {
+        assertEquals("  value: (left out)\nlast", Secrets.lastLines(2, "first\n- name: API_TOKEN\n  value: SECRET25\nlast"));
+    }
+
     /** Twenty shapes of secrets, as programs print them; each has one of the marks SECRET1 to SECRET20 where the secret is. */
     static final List<String> SHAPES = List.of("DB_PASSWORD=SECRET1xx", "level=info msg=\"login\" token=SECRET2",
             "run --token SECRET3 --verbose", "aws_secret_access_key = SECRET4/abc+def", "key AKIASECRET5ABCDEFGHI used",
