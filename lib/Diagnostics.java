@@ -17,9 +17,12 @@ public final class Diagnostics {
     private static final int LOG_LINES = 500;
     /** The file by which a folder is known to be ours. */
     static final String MARKER = "kind-demo-diagnostics.txt";
-    /** The namespace that a line of a node's log is about, as the kubelet and containerd write it. */
+    /**
+     * The namespace that a line of a log is about, as the kubelet and containerd write it, and as istiod does: KIND/NAMESPACE/NAME,
+     * NAME.NAMESPACE.svc, and POD.NAMESPACE with a number behind it.
+     */
     private static final Pattern NAMESPACE = Pattern.compile("(?:\\bpods?=\\[?\\\\*\"|object-\\\\*\"|\\b[Nn]amespace[:=]\\\\*\"?"
-            + "|\\w_(?=[a-z0-9-]+\\())([a-z0-9-]+)");
+            + "|\\w_(?=[a-z0-9-]+\\()|\\b[A-Z]\\w+/(?=[a-z0-9-]+/)|\\w\\.(?=[a-z0-9-]+\\.svc\\b)|-[a-z0-9]{5}\\.)([a-z0-9-]+?)(?:-\\d+)?(?![a-z0-9-])");
 
     /** One file's text. */
     private interface Fact {
@@ -77,7 +80,7 @@ public final class Diagnostics {
         List<Docker.Node> nodes = own ? nodes() : List.of();
         if (own) facts.put("network.json", () -> network(docker.describeNetwork(), nodes).toPrettyString());
         for (Docker.Node node : nodes) facts.put("%s/node-%s.txt".formatted(node.cluster(), node.name()), () ->
-                node + "\n" + ofTheDemo(docker.logs(node.name(), LOG_LINES)));
+                node + "\n" + ofTheDemo(docker.logs(node.name(), LOG_LINES), namespaces(false)));
         if (own) facts.put("vault.txt", () -> {
             StringBuilder text = new StringBuilder();
             for (String server : new Vault(settings, docker).found()) text.append(docker.logs(server, LOG_LINES));
@@ -126,9 +129,9 @@ public final class Diagnostics {
         return made;
     }
 
-    /** A node's log without the lines about other namespaces, and without the containers that the kubelet prints whole. */
-    static String ofTheDemo(String log) {
-        return log.lines().filter(line -> NAMESPACE.matcher(line).results().allMatch(m -> namespaces(false).contains(m.group(1))))
+    /** A log without the lines about other namespaces than these, and without the containers that the kubelet prints whole. */
+    static String ofTheDemo(String log, Set<String> namespaces) {
+        return log.lines().filter(line -> NAMESPACE.matcher(line).results().allMatch(m -> namespaces.contains(m.group(1))))
                 .map(line -> line.replaceFirst("(?s)\\bContainer\\{.*", "(left out)")).collect(Collectors.joining("\n"));
     }
 
@@ -145,7 +148,7 @@ public final class Diagnostics {
                 .sorted(Comparator.comparing(Pods::time)).map(e -> "%s %s/%s %s".formatted(Pods.time(e), e.getMetadata().getNamespace(),
                         e.getInvolvedObject().getName(), Pods.line(e))).collect(Collectors.joining("\n")));
         facts.put("not-ready.txt", () -> namespaces.stream().map(n -> new Pods(kube, n).symptoms()).collect(Collectors.joining("\n")));
-        facts.put("istiod.txt", () -> logs(kube, Istio.NAMESPACE, "istiod"));
+        facts.put("istiod.txt", () -> ofTheDemo(logs(kube, Istio.NAMESPACE, "istiod"), namespaces));
         if (settings.ca() == CertificateAuthority.Choice.istioCsr) {
             facts.put("istio-csr.txt", () -> logs(kube, Istio.NAMESPACE, IstioCsr.NAME));
             facts.put("cert-manager.txt", () -> logs(kube, CertManager.NAMESPACE, "cert-manager"));

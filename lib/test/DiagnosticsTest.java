@@ -102,6 +102,20 @@ class DiagnosticsTest {
         assertTrue(pod.getSpec().getContainers().getFirst().getEnv().getFirst().getValue().equals("SECRET5"), "a copy is changed");
     }
 
+    @Test void istiodsLogHasNothingOfOtherNamespaces() {
+        String own = """
+                info ads Push debounce stable[40] 1 for config Endpoints/istio-system/istiod.istio-system.svc.cluster.local: 100ms
+                info delta CDS: PUSH for node:sleep-5c8d7f6b4-x7k2p.sample-12 resources:40
+                info ads ADS: new delta connection for node:istio-ingressgateway-bd4f-vfksz.istio-system-3
+                """;
+        String other = """
+                info ads Push debounce stable[41] 1 for config Secret/users-own/planted: 100.193199ms since last change
+                info ads Incremental push, service web.users-own.svc.cluster.local at shard
+                info delta LDS: PUSH for node:web-5c8d7f6b4-abcde.users-own-7 resources:4
+                """;
+        assertEquals(own.strip(), Diagnostics.ofTheDemo(own + other, Set.of("istio-system", "sample")));
+    }
+
     @Test void aNodesLogHasNothingOfOtherNamespaces() {
         String own = "kubelet[1]: I1 \"Pod ready\" pod=\"istio-system/istiod-1\"\ncontainerd[2]: RunPodSandbox for "
                 + "&PodSandboxMetadata{Name:coredns,Uid:1,Namespace:kube-system,Attempt:0,}\nsystemd[1]: started\n";
@@ -109,7 +123,7 @@ class DiagnosticsTest {
                 + "&PodSandboxMetadata{Name:SECRET2,Uid:1,Namespace:shop,Attempt:0,}\nkubelet[1]: \"SyncLoop ADD\" pods=[\"shop/SECRET3\"]\n";
         String whole = "kubelet[1]: E1 kuberuntime_manager.go: \"Unhandled Error\" err=\"init container &Container{Name:x,Args:[SECRET4],"
                 + "Env:[]EnvVar{EnvVar{Name:PIN,Value:SECRET5,},},} start failed in pod sleep-1_sample(1): CreateContainerError\"\n";
-        String left = Diagnostics.ofTheDemo(own + other + whole);
+        String left = Diagnostics.ofTheDemo(own + other + whole, Set.of("istio-system", "kube-system", "sample"));
         assertNone(left);
         assertTrue(left.startsWith(own) && left.contains("init container &(left out)"), left);
     }
