@@ -5,8 +5,6 @@
 
 import module java.base;
 import lib.*;
-import lib.Plan.Step;
-import static lib.Plan.NOTHING;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -87,33 +85,34 @@ public class KindDemo extends Script {
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
 
         Step unpacked = own && given.isPresent() ? plan.step("images of the bundle", given.get().load(docker, settings.home().cache()))
-                : NOTHING;
-        Step kindFetched = own ? settings.kind().fetched(plan) : NOTHING;
+                : Step.NONE;
+        Step kindFetched = own ? settings.kind().fetched(plan) : Step.NONE;
         Step istioctlFetched = settings.istioctl().fetched(plan);
-        Step node = own ? plan.step("node image", images.node(), unpacked) : NOTHING;
-        Step pulled = own ? plan.step("images", images.pull(), unpacked) : NOTHING;
+        Step node = own ? plan.step("node image", images.node(), unpacked) : Step.NONE;
+        Step pulled = own ? plan.step("images", images.pull(), unpacked) : Step.NONE;
         Step root = plan.step("root of trust", authority.root(), node);
         for (Kube kube : kubes) {
             Cluster cluster = kube.cluster();
-            Step there = own ? plan.step(cluster, "kind cluster", kind.create(kube, images), kindFetched, node) : NOTHING;
-            Step loaded = own ? plan.step(cluster, "images", images.load(cluster), there, pulled) : NOTHING;
-            Step balanced = own ? plan.step(cluster, "load balancer", metalLb.install(kube), loaded) : NOTHING;
+            String name = cluster.name();
+            Step there = own ? plan.step(name, "kind cluster", kind.create(kube, images), kindFetched, node) : Step.NONE;
+            Step loaded = own ? plan.step(name, "images", images.load(cluster), there, pulled) : Step.NONE;
+            Step balanced = own ? plan.step(name, "load balancer", metalLb.install(kube), loaded) : Step.NONE;
             // its definitions go before Istio's, which istiod can start without
-            Step able = authority instanceof IstioCsr csr ? plan.step(cluster, "cert-manager", csr.certManager(kube), loaded) : there;
-            Step signer = plan.step(cluster, authority.installs(), authority.install(kube), able, root);
-            Step manifest = plan.step(cluster, "istio manifest", istio.render(kube), istioctlFetched);
-            Step definitions = plan.step(cluster, "istio definitions", istio.definitions(kube), able, manifest);
-            Step started = plan.step(cluster, "istiod started", istio.start(kube), loaded, signer, manifest);
-            Step istiod = plan.step(cluster, "istiod", istio.istiod(kube), started);
-            Step gateways = plan.step(cluster, "gateways", istio.gateways(kube), istiod);
-            Step addresses = plan.step(cluster, "gateway addresses", istio.addresses(kube), balanced, gateways);
-            Step exposed = plan.step(cluster, "expose services", istio.expose(kube), istiod, definitions);
-            Step sample = plan.step(cluster, "sample app", app.install(kube, !noLocality, istio), istiod, definitions);
+            Step able = authority instanceof IstioCsr csr ? plan.step(name, "cert-manager", csr.certManager(kube), loaded) : there;
+            Step signer = plan.step(name, authority.installs(), authority.install(kube), able, root);
+            Step manifest = plan.step(name, "istio manifest", istio.render(kube), istioctlFetched);
+            Step definitions = plan.step(name, "istio definitions", istio.definitions(kube), able, manifest);
+            Step started = plan.step(name, "istiod started", istio.start(kube), loaded, signer, manifest);
+            Step istiod = plan.step(name, "istiod", istio.istiod(kube), started);
+            Step gateways = plan.step(name, "gateways", istio.gateways(kube), istiod);
+            Step addresses = plan.step(name, "gateway addresses", istio.addresses(kube), balanced, gateways);
+            Step exposed = plan.step(name, "expose services", istio.expose(kube), istiod, definitions);
+            Step sample = plan.step(name, "sample app", app.install(kube, !noLocality, istio), istiod, definitions);
             accounts.add(started);
             parts.addAll(List.of(addresses, exposed, sample));
         }
-        for (Kube kube : kubes) parts.add(plan.step(kube.cluster(), "remote secret", secrets.give(kube, kubes), accounts));
-        for (Kube kube : kubes) plan.step(kube.cluster(), "endpoints of all clusters", checks.awaitEndpoints(kube), parts);
+        for (Kube kube : kubes) parts.add(plan.step(kube.cluster().name(), "remote secret", secrets.give(kube, kubes), accounts));
+        for (Kube kube : kubes) plan.step(kube.cluster().name(), "endpoints of all clusters", checks.awaitEndpoints(kube), parts);
 
         if (dryRun) {
             console.result(plan.byHand());

@@ -46,13 +46,13 @@ public class Teardown extends Script {
         Vault vault = new Vault(settings, docker);
         List<String> servers = vault.found();
         Plan plan = new Plan(console);
-        for (Cluster cluster : clusters) plan.step(cluster, "removed", settings.existing() ? Footprint.remove(new Kube(cluster, console))
+        for (Cluster cluster : clusters) plan.step(cluster.name(), "removed", settings.existing() ? Footprint.remove(new Kube(cluster, console))
                 : kind.delete(cluster));
         if (!servers.isEmpty()) plan.step("Vault removed", vault.remove());
-        Plan.Step[] removed = plan.steps().toArray(Plan.Step[]::new);
+        Step[] removed = plan.steps().toArray(Step[]::new);
         if (!settings.existing()) plan.step("images removed", Images.remove(docker, purge), removed);
         // last, as the log is among them: it is there when anything before has failed
-        plan.step("files removed", files, plan.steps().toArray(Plan.Step[]::new));
+        plan.step("files removed", files, plan.steps().toArray(Step[]::new));
         if (dryRun) {
             if (settings.existing()) for (Cluster cluster : clusters) Footprint.of(new Kube(cluster, console)).forEach(r ->
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));

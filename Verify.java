@@ -5,8 +5,6 @@
 
 import module java.base;
 import lib.*;
-import lib.Check.Finding;
-import lib.Check.Status;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 

@@ -35,20 +35,20 @@ public final class Assets {
     }
 
     /** The file's path if it need not be fetched. */
-    public Optional<Path> local(Versions.Asset asset) {
+    public Optional<Path> local(Asset asset) {
         return Stream.of(Optional.ofNullable(folder), Optional.of(cache)).flatMap(Optional::stream).map(f -> f.resolve(asset.file()))
                 .filter(Files::exists).findFirst();
     }
 
     /** How a command names the file: by its address, which every machine can read. */
-    String typed(Versions.Asset asset) { return Tool.quoted("" + address(asset.url())); }
+    String typed(Asset asset) { return Tool.quoted("" + address(asset.url())); }
 
     /**
      * The file's text. The caller's own copy of one that is not pinned is taken as it is.
      *
      * @throws Problem when it cannot be had, or is not what was pinned
      */
-    public String read(Versions.Asset asset) {
+    public String read(Asset asset) {
         try {
             Path file = local(asset).orElseGet(() -> fetch(asset, cache.resolve(asset.file()), _ -> {}, fetched -> fetched));
             String sum = sha256(file);
@@ -62,7 +62,7 @@ public final class Assets {
     }
 
     /** Looks whether the file is here, and the right one, or could be fetched, and says so; a {@link Problem} when neither is. */
-    String look(Versions.Asset asset) {
+    String look(Asset asset) {
         if (local(asset).isEmpty()) return "%s is fetched from %s".formatted(asset.file(), published(asset));
         read(asset);
         return asset.file();
@@ -73,7 +73,7 @@ public final class Assets {
      *
      * @throws Problem when it cannot be had
      */
-    String published(Versions.Asset asset) {
+    String published(Asset asset) {
         URI address = address(asset.sums() == null ? asset.url() : asset.sums());
         if (offline) throw cannotGet(asset, "--offline fetches nothing");
         try (Download download = new Download(GLANCE, LOOK, PAUSE, System.getenv())) {
@@ -99,7 +99,7 @@ public final class Assets {
      * @param seen   told how much has arrived
      * @throws Problem when it cannot be had, or is not what was published
      */
-    Path fetch(Versions.Asset asset, Path target, Consumer<String> seen, Unpack unpack) {
+    Path fetch(Asset asset, Path target, Consumer<String> seen, Unpack unpack) {
         if (offline) throw cannotGet(asset, "--offline fetches nothing");
         ReentrantLock mine = FETCHING.computeIfAbsent(target, _ -> new ReentrantLock());
         mine.lock();
@@ -126,7 +126,7 @@ public final class Assets {
         }
     }
 
-    private void fetchLocked(Versions.Asset asset, Path target, Consumer<String> seen, Unpack unpack)
+    private void fetchLocked(Asset asset, Path target, Consumer<String> seen, Unpack unpack)
             throws IOException, InterruptedException {
         URI address = address(asset.url());
         Path part = cache.resolve(asset.file() + ".part"), unpacked = part;
@@ -148,14 +148,14 @@ public final class Assets {
     }
 
     /** The checksum in a file such as sha256sum writes, or in GitHub's description of a release. */
-    private static String published(Versions.Asset asset, String said) throws IOException {
+    private static String published(Asset asset, String said) throws IOException {
         String sum = (said.startsWith("{") ? digest(asset, said) : said).strip().split("\\s+")[0].toLowerCase(Locale.ROOT);
         if (!sum.matches("[0-9a-f]{64}")) throw new IOException(asset.sums() + " has no SHA-256 of it");
         return sum;
     }
 
     /** As GitHub computed it; empty when the release has no such file. https://docs.github.com/en/rest/releases/assets */
-    private static String digest(Versions.Asset asset, String release) throws IOException {
+    private static String digest(Asset asset, String release) throws IOException {
         for (JsonNode file : new ObjectMapper().readTree(release).path("assets")) {
             String digest = file.path("digest").asText();
             if (file.path("browser_download_url").asText().equals(asset.url()) && digest.startsWith("sha256:"))
@@ -169,7 +169,7 @@ public final class Assets {
         return URI.create(mirror.map(m -> m.toString().replaceFirst("/+$", "") + url.substring("https:/".length())).orElse(url));
     }
 
-    private Problem cannotGet(Versions.Asset asset, String why) {
+    private Problem cannotGet(Asset asset, String why) {
         String other = !asset.file().endsWith(".yaml") ? "" : ", or put the file into a folder and name it with --assets";
         return Problem.unfit("cannot get %s: %s".formatted(asset.file(), why),
                 "check your connection to %s, or name a mirror with --mirror%s".formatted(address(asset.url()).getHost(), other));

@@ -72,7 +72,7 @@ public final class Bundle {
                 index = read(folder.resolve(INDEX));
                 checkFits();
                 for (Program program : programs) put(folder, program.name(), program.installed());
-                for (Versions.Asset asset : Versions.ASSETS)
+                for (Asset asset : Versions.ASSETS)
                     if (index.parts.containsKey(asset.file())) put(folder, asset.file(), cache.resolve(asset.file()));
             } finally {
                 if (isArchive(path)) Home.remove(folder);

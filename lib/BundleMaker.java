@@ -36,10 +36,10 @@ public final class BundleMaker {
         Set<String> all = images.all();
         all.addAll(authority.imagesBeside());
         Plan plan = new Plan(console);
-        Plan.Step kind = plan.step("kind", add(settings.kind())), istioctl = plan.step("istioctl", add(settings.istioctl()));
-        Plan.Step files = plan.step("upstream's files and manifests", add(authority, settings.assets(), settings.manifests()));
-        Plan.Step pulled = plan.step("images pulled", images.pull(all));
-        Plan.Step saved = plan.step("images", add(all, settings.nodeImage()), pulled);
+        Step kind = plan.step("kind", add(settings.kind())), istioctl = plan.step("istioctl", add(settings.istioctl()));
+        Step files = plan.step("upstream's files and manifests", add(authority, settings.assets(), settings.manifests()));
+        Step pulled = plan.step("images pulled", images.pull(all));
+        Step saved = plan.step("images", add(all, settings.nodeImage()), pulled);
         plan.step("bundle", seal(), kind, istioctl, files, saved);
         begin();
         if (!plan.run()) {
@@ -112,7 +112,7 @@ public final class BundleMaker {
     private Action add(CertificateAuthority authority, Assets assets, Manifests manifests) {
         return new Action("", _ -> {
             write(Versions.METALLB_MANIFEST.file(), assets.read(Versions.METALLB_MANIFEST));
-            for (Versions.Asset asset : authority.upstream()) write(asset.file(), assets.read(asset));
+            for (Asset asset : authority.upstream()) write(asset.file(), assets.read(asset));
             for (String manifest : Manifests.ALL) write("manifests/" + manifest, manifests.read(manifest));
         });
     }

@@ -36,7 +36,7 @@ public interface CertificateAuthority {
     default List<String> imagesBeside() { return List.of(); }
 
     /** The files of upstream's that it reads. */
-    default List<Versions.Asset> upstream() { return List.of(); }
+    default List<Asset> upstream() { return List.of(); }
 
     /** Makes the root, or takes the one that an earlier run made. */
     Action root();

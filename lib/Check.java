@@ -17,25 +17,6 @@ public record Check(String id, String title, String where, Severity severity, Du
         String look() throws Exception;
     }
 
-    /** What it means when the check does not hold: the mesh cannot work, or could be better. */
-    public enum Severity { FATAL, WARNING }
-
-    /** How a check ended. */
-    public enum Status { PASSED, WARNING, FAILED, SKIPPED }
-
-    /**
-     * What a check found.
-     *
-     * @param saw     what it saw, or what is wrong
-     * @param hint    what to type next; empty when all is well
-     * @param seconds how long it looked
-     */
-    public record Finding(String layer, String id, String title, String where, Severity severity, Status status, String saw, String hint,
-            double seconds) {
-        /** The check, and the cluster that it looked at. */
-        public String name() { return where.isEmpty() ? id : where + ": " + id; }
-    }
-
     /** Looks until what must hold does, or the deadline is over. */
     Finding find(String layer) {
         long start = System.nanoTime(), end = start + deadline.toNanos();

@@ -1,9 +1,6 @@
 package lib;
 
 import module java.base;
-import lib.Check.Finding;
-import lib.Check.Severity;
-import lib.Check.Status;
 
 /** The checks of a mesh, layer by layer: each layer stands on those before it. */
 public final class Checks {

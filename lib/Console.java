@@ -19,7 +19,7 @@ public final class Console implements AutoCloseable {
     private final boolean colour = terminal && Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
     private final boolean verbose;
     private final Commands commands;
-    private final Set<Plan.Step> running = new LinkedHashSet<>();
+    private final Set<Step> running = new LinkedHashSet<>();
     private final ScheduledExecutorService ticker;
     private OutputStream log = new ByteArrayOutputStream();
     private Path logFile;
@@ -96,7 +96,7 @@ public final class Console implements AutoCloseable {
     public void bad(String text) { say(paint("31", "×") + " " + text); }
 
     /** What a check found, as a result: √ holds, ‼ could be better, × does not, - was not looked at. */
-    public void mark(Check.Status status, String text) {
+    public void mark(Status status, String text) {
         result(switch (status) {
             case PASSED -> paint("32", "√");
             case WARNING -> paint("33", "‼");
@@ -134,12 +134,12 @@ public final class Console implements AutoCloseable {
         else synchronized (this) { record(text.stripTrailing()); }
     }
 
-    synchronized void started(Plan.Step step) {
+    synchronized void started(Step step) {
         running.add(step);
         record("… " + step.title());
     }
 
-    synchronized void ended(Plan.Step step) {
+    synchronized void ended(Step step) {
         running.remove(step);
         String time = "  " + paint("2", "%.1fs".formatted(step.seconds()));
         switch (step.state()) {
@@ -150,7 +150,7 @@ public final class Console implements AutoCloseable {
     }
 
     /** The steps that run now. */
-    synchronized String running() { return String.join(", ", running.stream().map(Plan.Step::title).toList()); }
+    synchronized String running() { return String.join(", ", running.stream().map(Step::title).toList()); }
 
     /** Where everything is kept; empty before {@link #keepLog}, and when it was removed with the demo's files. */
     public synchronized Optional<Path> logFile() { return Optional.ofNullable(logFile).filter(Files::exists); }
@@ -179,7 +179,7 @@ public final class Console implements AutoCloseable {
         int most = Math.max(1, Math.min(size.rows / 2, running.size()));
         int widest = running.stream().mapToInt(s -> s.title().length()).max().orElse(0);
         List<String> lines = new ArrayList<>();
-        for (Plan.Step step : running) {
+        for (Step step : running) {
             if (lines.size() == most - 1 && running.size() > most) {
                 lines.add("… %d more".formatted(running.size() - lines.size()));
                 break;

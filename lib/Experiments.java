@@ -15,12 +15,12 @@ public final class Experiments {
     /** Seconds within which requests must have moved to another cluster, from the first error. */
     private static final int MOVED = 3;
 
-    private interface Script {
+    private interface Scenario {
         void run(Experiments on, Lab lab) throws Exception;
     }
 
     /** @param title what is to be seen; HOME and AWAY stand for the first cluster and the last, SERVICE for the app's */
-    private record Experiment(String name, String title, Script script) {}
+    private record Experiment(String name, String title, Scenario scenario) {}
 
     private static final List<Experiment> ALL = List.of(
             new Experiment("failover", "HOME loses its SERVICE, the others answer, requests come home again", Experiments::failover),
@@ -260,7 +260,7 @@ public final class Experiments {
                 String reason = ruledOut(experiment.name);
                 if (reason.isEmpty()) {
                     lab.need(SampleApp.LOCALITY); // which a demo made with --no-locality has not
-                    experiment.script.run(this, lab);
+                    experiment.scenario.run(this, lab);
                 } else {
                     lab.skip(reason);
                 }

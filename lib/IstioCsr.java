@@ -36,7 +36,7 @@ public final class IstioCsr implements CertificateAuthority {
 
     @Override public List<String> imagesBeside() { return vault.imagesBeside(); }
 
-    @Override public List<Versions.Asset> upstream() { return List.of(Versions.CERT_MANAGER_MANIFEST); }
+    @Override public List<Asset> upstream() { return List.of(Versions.CERT_MANAGER_MANIFEST); }
 
     @Override public Action root() { return vault.root(); }
 

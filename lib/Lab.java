@@ -228,8 +228,8 @@ final class Lab implements AutoCloseable {
 
     /** What came of it; call it when everything is back. */
     Outcome outcome(String name, String title) {
-        Check.Status held = skipped ? Check.Status.SKIPPED : Check.Status.PASSED;
-        return new Outcome(name, title, wrong.isEmpty() ? held : Check.Status.FAILED, List.copyOf(saw),
+        Status held = skipped ? Status.SKIPPED : Status.PASSED;
+        return new Outcome(name, title, wrong.isEmpty() ? held : Status.FAILED, List.copyOf(saw),
                 List.copyOf(wrong), figures, traffics.stream().map(Traffic::run).toList(), (System.nanoTime() - start) / 1e9);
     }
 }

@@ -12,5 +12,5 @@ import module java.base;
  * @param runs    the traffic that was watched
  * @param seconds how long it took, with putting everything back
  */
-public record Outcome(String name, String title, Check.Status status, List<String> saw, List<String> wrong, Map<String, Number> figures,
+public record Outcome(String name, String title, Status status, List<String> saw, List<String> wrong, Map<String, Number> figures,
         List<Traffic.Run> runs, double seconds) {}

@@ -7,40 +7,6 @@ import module java.base;
  * stops those that need it; the others finish, so that nothing is left half-done that could have been whole.
  */
 public final class Plan {
-    /** A step's life. */
-    public enum State { WAITING, RUNNING, DONE, FAILED, SKIPPED }
-
-    /** One step: where it acts (a cluster's name, or empty), what it does, and, once it ran, how it went. */
-    public static final class Step {
-        public final String where, what;
-        public final Action action;
-        public final List<Step> after;
-        private final CompletableFuture<State> ended = new CompletableFuture<>();
-        private volatile State state = State.WAITING;
-        private volatile String seen = "";
-        private volatile long started, finished;
-
-        private Step(String where, String what, Action action, List<Step> after) {
-            this.where = where;
-            this.what = what;
-            this.action = action;
-            this.after = after;
-        }
-
-        public String title() { return where.isEmpty() ? what : where + ": " + what; }
-
-        public State state() { return state; }
-
-        /** What the step said last of what it waits for; empty when it said nothing. */
-        public String seen() { return seen; }
-
-        /** Seconds the step took, or has taken until now. */
-        public double seconds() { return (finished > 0 ? finished - started : System.nanoTime() - started) / 1e9; }
-    }
-
-    /** A step that is not taken: nobody waits for it. */
-    public static final Step NOTHING = new Step("", "", null, List.of());
-
     /** One failed step and why. */
     public record Failure(Step step, Throwable cause) {}
 
@@ -51,19 +17,17 @@ public final class Plan {
 
     public Plan(Console console) { this.console = console; }
 
-    /** Adds a step in a cluster that starts when all of {@code after} are done. */
-    public Step step(Cluster where, String what, Action action, Step... after) { return step(where, what, action, List.of(after)); }
+    /** Adds a step in a cluster, named {@code where}, that starts when all of {@code after} are done. */
+    public Step step(String where, String what, Action action, Step... after) { return step(where, what, action, List.of(after)); }
 
-    public Step step(Cluster where, String what, Action action, List<Step> after) { return add(where.name(), what, action, after); }
-
-    /** Adds a step that belongs to no single cluster. */
-    public Step step(String what, Action action, Step... after) { return add("", what, action, List.of(after)); }
-
-    private Step add(String where, String what, Action action, List<Step> after) {
-        Step step = new Step(where, what, action, after.stream().filter(s -> s != NOTHING).toList());
+    public Step step(String where, String what, Action action, List<Step> after) {
+        Step step = new Step(where, what, action, after);
         steps.add(step);
         return step;
     }
+
+    /** Adds a step that belongs to no single cluster. */
+    public Step step(String what, Action action, Step... after) { return step("", what, action, List.of(after)); }
 
     public List<Step> steps() { return List.copyOf(steps); }
 
@@ -79,41 +43,9 @@ public final class Plan {
     public boolean run() {
         began = System.nanoTime();
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            for (Step step : steps) threads.submit(() -> run(step));
+            for (Step step : steps) threads.submit(() -> step.run(console).ifPresent(cause -> failures.add(new Failure(step, cause))));
         }
-        return steps.stream().allMatch(s -> s.state == State.DONE);
-    }
-
-    /** Whether all that the step waits for is done; false too when the plan is interrupted before. */
-    private static boolean ready(Step step) {
-        try {
-            for (Step needed : step.after) if (needed.ended.get() != State.DONE) return false;
-            return !Thread.currentThread().isInterrupted();
-        } catch (InterruptedException | ExecutionException e) {
-            return false;
-        }
-    }
-
-    private void run(Step step) {
-        boolean ready = ready(step);
-        step.started = System.nanoTime();
-        step.state = ready ? State.RUNNING : State.SKIPPED;
-        try {
-            if (ready) {
-                console.started(step);
-                step.action.task().run(seen -> step.seen = seen);
-                step.state = State.DONE;
-            }
-        } catch (Throwable cause) { // an Error too: the steps that need this one would wait forever
-            failures.add(new Failure(step, cause));
-            step.state = State.FAILED;
-        }
-        step.finished = System.nanoTime();
-        try {
-            console.ended(step);
-        } finally {
-            step.ended.complete(step.state);
-        }
+        return steps.stream().allMatch(step -> step.state() == Step.State.DONE);
     }
 
     /** Tells each failure, and where the log is. */
@@ -147,21 +79,21 @@ public final class Plan {
                 """);
         for (Step step : steps) {
             text.append("\n# ").append(step.title());
-            if (!step.after.isEmpty()) text.append("   (after ").append(String.join("; ", step.after.stream().map(Step::title).toList()))
+            if (!step.after().isEmpty()) text.append("   (after ").append(String.join("; ", step.after().stream().map(Step::title).toList()))
                     .append(")");
-            text.append('\n').append(step.action.byHand().strip()).append('\n');
+            text.append('\n').append(step.action().byHand().strip()).append('\n');
         }
         return "bash -s " + Tool.hereDocument("DEMO", text + "}\ndemo < /dev/null");
     }
 
     /** Where the time went: a bar per step, from the start of the run, longest waits last. */
     public String timeline() {
-        double total = steps.stream().mapToDouble(s -> (s.finished - began) / 1e9).max().orElse(0);
+        double total = steps.stream().mapToDouble(step -> step.finishedAfter(began)).max().orElse(0);
         int width = 50;
         StringBuilder text = new StringBuilder();
         for (Step step : steps) {
-            if (step.state == State.SKIPPED) continue;
-            double from = (step.started - began) / 1e9, to = (step.finished - began) / 1e9;
+            if (step.state() == Step.State.SKIPPED) continue;
+            double from = step.startedAfter(began), to = step.finishedAfter(began);
             int left = (int) (from / total * width), bar = Math.max(1, (int) Math.round((to - from) / total * width));
             text.append("%-28s %6.1f → %6.1f  %s%s%n".formatted(step.title(), from, to, " ".repeat(left),
                     "█".repeat(Math.min(bar, width - left + 1))));

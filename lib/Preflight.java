@@ -1,9 +1,6 @@
 package lib;
 
 import module java.base;
-import lib.Check.Finding;
-import lib.Check.Severity;
-import lib.Check.Status;
 
 /**
  * What is looked at before anything is made, side by side. Changes nothing. It takes as long as its slowest outside call may, such as 20

@@ -19,7 +19,7 @@ public final class Program {
      * @param ask       the words that make it tell its version
      * @param objection tells why one that says this does not fit; empty when it does
      */
-    record Known(String name, String version, Function<Platform, Versions.Asset> release, String install, List<String> ask,
+    record Known(String name, String version, Function<Platform, Asset> release, String install, List<String> ask,
             UnaryOperator<String> objection) {
         /** Where the pinned release is kept. */
         Path installed(Path cache) { return cache.resolve("%s-%s".formatted(name, version)).resolve(name); }
@@ -93,11 +93,11 @@ public final class Program {
     }
 
     /** The step that fetches it, when none that fits is there. */
-    public Plan.Step fetched(Plan plan) { return missing() ? plan.step(name(), fetch()) : Plan.NOTHING; }
+    public Step fetched(Plan plan) { return missing() ? plan.step(name(), fetch()) : Step.NONE; }
 
     /** Fetches the pinned release, and runs it from now on. */
     private Action fetch() {
-        Versions.Asset release = release();
+        Asset release = release();
         Path folder = installed.getParent();
         String put = release.file().endsWith(".tar.gz") ? "| tar -x -z -C %s %s".formatted(Tool.quoted("" + folder), name())
                 : "> %1$s\nchmod +x %1$s".formatted(Tool.quoted("" + installed));
@@ -122,7 +122,7 @@ public final class Program {
         return Files.isExecutable(installed) ? installed : assets.get().fetch(release(), installed, seen, this::unpack);
     }
 
-    private Versions.Asset release() { return known.release.apply(Platform.current()); }
+    private Asset release() { return known.release.apply(Platform.current()); }
 
     private Path unpack(Path fetched) throws IOException {
         Path program = fetched;

@@ -7,8 +7,6 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import javax.xml.stream.XMLOutputFactory;
 import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamWriter;
-import lib.Check.Finding;
-import lib.Check.Status;
 
 /**
  * All that Verify has to tell: to people while it looks, and whole to machines; README documents the fields of its JSON.

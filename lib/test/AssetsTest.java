@@ -29,17 +29,17 @@ class AssetsTest {
 
     private Assets assets() { return assets(null, false); }
 
-    private static Versions.Asset pinned(String content) throws NoSuchAlgorithmException {
-        return new Versions.Asset("file.yaml", URL, sha256(content));
+    private static Asset pinned(String content) throws NoSuchAlgorithmException {
+        return new Asset("file.yaml", URL, sha256(content));
     }
 
-    private static final Versions.Asset PUBLISHED = new Versions.Asset("file.yaml", URL, null, SUMS);
+    private static final Asset PUBLISHED = new Asset("file.yaml", URL, null, SUMS);
 
     private static String sha256(String text) throws NoSuchAlgorithmException {
         return Mirror.sha256(text.getBytes(StandardCharsets.UTF_8));
     }
 
-    private Path fetch(Versions.Asset asset) { return assets().fetch(asset, cache.resolve("there/file"), _ -> {}, fetched -> fetched); }
+    private Path fetch(Asset asset) { return assets().fetch(asset, cache.resolve("there/file"), _ -> {}, fetched -> fetched); }
 
     /** What is in the cache beside locks. */
     private List<String> kept() throws IOException {
@@ -109,7 +109,7 @@ class AssetsTest {
         try {
             assertEquals("locked", other.inputReader().readLine());
             var seen = new CompletableFuture<String>();
-            Versions.Asset asset = pinned(CONTENT);
+            Asset asset = pinned(CONTENT);
             var fetching = CompletableFuture.supplyAsync(() -> assets().fetch(asset, cache.resolve("file.yaml"), seen::complete, f -> f));
             assertEquals("another run fetches it", seen.get(5, TimeUnit.SECONDS));
             assertEquals(List.of(), mirror.asked);
@@ -123,16 +123,16 @@ class AssetsTest {
     }
 
     /** GitHub's description of a release, of which the file is one. */
-    private Versions.Asset released(String digest) {
+    private Asset released(String digest) {
         String release = "https://example.org/release";
         mirror.publish(release, """
                 {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"}, {"browser_download_url": "%1$s", "digest": %3$s}]}"""
                 .formatted(URL, "0".repeat(64), digest));
-        return new Versions.Asset("file.yaml", URL, null, release);
+        return new Asset("file.yaml", URL, null, release);
     }
 
     @Test void whatIsNotPinnedIsCheckedAgainstItsRelease(@TempDir Path folder) throws Exception {
-        Versions.Asset good = released("\"sha256:%s\"".formatted(sha256(CONTENT)));
+        Asset good = released("\"sha256:%s\"".formatted(sha256(CONTENT)));
         assertEquals(CONTENT, assets().read(good));
         assertEquals(CONTENT, assets().read(good));
         assertEquals(2, mirror.asked.size(), "the release, and the file once: " + mirror.asked);
@@ -170,7 +170,7 @@ class AssetsTest {
     }
 
     @Test void aServerThatIsNotThereIsNamed() throws Exception {
-        Versions.Asset asset = pinned(CONTENT);
+        Asset asset = pinned(CONTENT);
         Assets assets = assets();
         mirror.close();
         Problem problem = assertThrows(Problem.class, () -> assets.published(asset));

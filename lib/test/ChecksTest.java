@@ -10,8 +10,6 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceBuilder;
 import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
-import lib.Check.Severity;
-import lib.Check.Status;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -121,7 +119,7 @@ class ChecksTest {
     }
 
     @Test void aSkippedExperimentIsNoFailure() {
-        var finding = new Check.Finding("nodes", "dns", "title", "so1", Severity.FATAL, Status.PASSED, "saw", "", 0);
+        var finding = new Finding("nodes", "dns", "title", "so1", Severity.FATAL, Status.PASSED, "saw", "", 0);
         Outcome skipped = outcome(Status.SKIPPED, "no gateway");
         assertTrue(Results.works(List.of(finding), List.of(outcome(Status.PASSED, ""), skipped)));
         assertFalse(Results.works(List.of(finding), List.of(outcome(Status.FAILED, ""), skipped)));

@@ -216,7 +216,7 @@ class DownloadTest {
                 head(out, "200 OK", "Content-Length: " + promised);
                 out.write(CONTENT);
             }));
-            var asset = new Versions.Asset("file", "https://example.org/file", sum);
+            var asset = new Asset("file", "https://example.org/file", sum);
             var assets = new Assets(null, folder, mirror, false, new Console(false));
             assertThrows(Problem.class, () -> assets.fetch(asset, folder.resolve("file"), _ -> {}, f -> f));
             assertArrayEquals(new String[] {"file.lock"}, folder.toFile().list());
@@ -299,7 +299,7 @@ class DownloadTest {
         assumeTrue(Shell.run("mount -t tmpfs -o size=64k tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");
         try {
             var assets = new Assets(null, small, URI.create(serve(whole("\"x\""))), false, new Console(false));
-            var asset = new Versions.Asset("file", "https://example.org/file", "0");
+            var asset = new Asset("file", "https://example.org/file", "0");
             Problem problem = assertThrows(Problem.class, () -> assets.fetch(asset, small.resolve("file"), _ -> {}, f -> f));
             assertTrue(problem.getMessage().contains("No space left") && problem.hint().contains("XDG_CACHE_HOME"), problem.getMessage());
             assertArrayEquals(new String[] {"file.lock"}, small.toFile().list(), "the room is given back");

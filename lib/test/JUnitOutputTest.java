@@ -4,9 +4,6 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import javax.xml.parsers.DocumentBuilderFactory;
-import lib.Check.Finding;
-import lib.Check.Severity;
-import lib.Check.Status;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.w3c.dom.Document;

@@ -69,6 +69,6 @@ class LabTest {
         assertFalse(lab.restore());
         assertEquals(List.of("one", "two", "three", "no three", "no one"), done);
         lab.close();
-        assertEquals(Check.Status.FAILED, lab.outcome("a", "an experiment").status());
+        assertEquals(Status.FAILED, lab.outcome("a", "an experiment").status());
     }
 }

@@ -30,7 +30,7 @@ final class Mirror implements AutoCloseable {
     void publish(String url, String content) { publish(url, content.getBytes(StandardCharsets.UTF_8)); }
 
     /** The file, and its checksum where upstream has that. */
-    void publish(Versions.Asset asset, byte[] content) throws NoSuchAlgorithmException {
+    void publish(Asset asset, byte[] content) throws NoSuchAlgorithmException {
         publish(asset.url(), content);
         publish(asset.sums(), "%s  %s\n".formatted(sha256(content), asset.file()));
     }

@@ -3,8 +3,6 @@ package lib;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.Plan.State;
-import lib.Plan.Step;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -51,8 +49,8 @@ class PlanTest {
 
     @Test void anErrorFailsItsCheck() {
         Check.Probe broken = () -> { throw new NoClassDefFoundError("lib/Missing"); };
-        Check check = new Check("a", "a check", "", Check.Severity.FATAL, Duration.ZERO, broken);
-        assertEquals(Check.Status.FAILED, check.find("layer").status());
+        Check check = new Check("a", "a check", "", Severity.FATAL, Duration.ZERO, broken);
+        assertEquals(Status.FAILED, check.find("layer").status());
         assertTrue(check.find("layer").saw().contains("lib/Missing"));
     }
 

@@ -37,9 +37,9 @@ class ProgramTest {
                 () -> new Assets(null, cache, mirror.address(), false, console), cache, console);
     }
 
-    private static Versions.Asset asset(String file) {
+    private static Asset asset(String file) {
         String url = "https://example.org/" + file;
-        return new Versions.Asset(file, url, null, url + ".sha256");
+        return new Asset(file, url, null, url + ".sha256");
     }
 
     @Test void theOneOnPathIsTakenWhereItFits() {

@@ -1,0 +1,4 @@
+package lib;
+
+/** How a check or an experiment ended. */
+public enum Status { PASSED, WARNING, FAILED, SKIPPED }
