@@ -4,7 +4,15 @@
 //SOURCES lib/Lib.java
 
 import module java.base;
-import lib.*;
+import lib.cli.*;
+import lib.verify.*;
+import lib.istio.*;
+import lib.kind.*;
+import lib.ca.*;
+import lib.docker.*;
+import lib.kube.*;
+import lib.fetch.*;
+import lib.run.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -19,7 +27,7 @@ import picocli.CommandLine.Option;
             "    jbang KindDemo.java --contexts east,west",
             "  The same as a shell script:",
             "    jbang KindDemo.java --dry-run"})
-public class KindDemo extends Script {
+public class KindDemo extends DemoCommand {
     @Option(names = "--no-locality", description = "Leave out the locality rule: requests spread over all clusters.")
     boolean noLocality;
     @Option(names = "--dry-run", description = "Print a shell script that does the same, step by step; create nothing.")
@@ -47,7 +55,7 @@ public class KindDemo extends Script {
         if (export != null) {
             Manifests.export(export, force);
             console.result("The manifests are in %s. Change what you want, then: %s".formatted(export,
-                    settings.commands().kindDemo("--manifests", Tool.quoted("" + export))));
+                    settings.commands().kindDemo("--manifests", ExternalCommand.quoted("" + export))));
             return 0;
         }
         settings.diagnostics().ifPresent(Diagnostics::check);
@@ -58,12 +66,12 @@ public class KindDemo extends Script {
         MetalLb metalLb = new MetalLb(settings, docker);
         CertificateAuthority authority = CertificateAuthority.of(settings, docker);
         Istioctl istioctl = new Istioctl(settings);
-        IstioInstall istio = new IstioInstall(settings, istioctl);
+        IstioInstaller istio = new IstioInstaller(settings, istioctl);
         RemoteSecrets secrets = new RemoteSecrets(istioctl, docker);
         SampleApp app = new SampleApp(settings);
         settings.manifests().check();
 
-        Mesh mesh = dryRun ? settings.found(List.of()).mesh() : Istio.kept(settings.discover(docker).mesh(), console);
+        Mesh mesh = dryRun ? settings.found(List.of()).mesh() : InstalledIstio.kept(settings.discover(docker).mesh(), console);
         if (!dryRun && settings.ownIstio()) settings.istioctl().path(); // what it renders is checked before anything is made
         Images images = new Images(settings, docker, istioctl);
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
@@ -115,7 +123,7 @@ public class KindDemo extends Script {
         for (Kube kube : kubes) plan.step(kube.cluster().name(), "endpoints of all clusters", checks.awaitEndpoints(kube), parts);
 
         if (dryRun) {
-            console.result(plan.byHand());
+            console.result(plan.toShell());
             return 0;
         }
         boolean done = plan.run();

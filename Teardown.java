@@ -4,7 +4,12 @@
 //SOURCES lib/Lib.java
 
 import module java.base;
-import lib.*;
+import lib.cli.*;
+import lib.kind.*;
+import lib.ca.*;
+import lib.docker.*;
+import lib.kube.*;
+import lib.run.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -15,7 +20,7 @@ import picocli.CommandLine.Option;
             "    jbang Teardown.java --purge",
             "  Only list what would be removed:",
             "    jbang Teardown.java --dry-run"})
-public class Teardown extends Script {
+public class Teardown extends DemoCommand {
     @Option(names = "--purge", description = "Remove node images, unpacked images and fetched files too, which are kept to make the next "
             + "demo quick. What another demo needs stays.")
     boolean purge;
@@ -46,7 +51,7 @@ public class Teardown extends Script {
         Vault vault = new Vault(settings, docker);
         List<String> servers = vault.found();
         Plan plan = new Plan(console);
-        for (Cluster cluster : clusters) plan.step(cluster.name(), "removed", settings.existing() ? Footprint.remove(new Kube(cluster, console))
+        for (Cluster cluster : clusters) plan.step(cluster.name(), "removed", settings.existing() ? ManagedResources.remove(new Kube(cluster, console))
                 : kind.delete(cluster));
         if (!servers.isEmpty()) plan.step("Vault removed", vault.remove());
         Step[] removed = plan.steps().toArray(Step[]::new);
@@ -54,12 +59,12 @@ public class Teardown extends Script {
         // last, as the log is among them: it is there when anything before has failed
         plan.step("files removed", files, plan.steps().toArray(Step[]::new));
         if (dryRun) {
-            if (settings.existing()) for (Cluster cluster : clusters) Footprint.of(new Kube(cluster, console)).forEach(r ->
+            if (settings.existing()) for (Cluster cluster : clusters) ManagedResources.of(new Kube(cluster, console)).forEach(r ->
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
             else console.result(clusters.isEmpty() ? "no clusters"
                     : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
-            if (!servers.isEmpty()) console.result(vault.remove().byHand());
-            console.result(files.byHand());
+            if (!servers.isEmpty()) console.result(vault.remove().toShell());
+            console.result(files.toShell());
             if (purge && !settings.existing()) console.result("images and volumes " + Images.kept(docker).stream()
                     .filter(n -> !needed.contains(n)).toList());
             tellKept(others, needed);

@@ -4,7 +4,14 @@
 //SOURCES lib/Lib.java
 
 import module java.base;
-import lib.*;
+import lib.cli.*;
+import lib.experiments.*;
+import lib.verify.*;
+import lib.istio.*;
+import lib.kind.*;
+import lib.docker.*;
+import lib.kube.*;
+import lib.run.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -19,7 +26,7 @@ import picocli.CommandLine.Option;
             "    jbang Verify.java --experiments --report report.html",
             "  Any mesh, by its contexts:",
             "    jbang Verify.java --contexts east,west"})
-public class Verify extends Script {
+public class Verify extends DemoCommand {
     /** How what was found is told. */
     public enum Output { text, json, junit }
 
@@ -66,7 +73,7 @@ public class Verify extends Script {
         Console console = settings.console();
         Docker docker = new Docker(console, settings.prefix());
         Istioctl istioctl = new Istioctl(settings);
-        App app = new App(namespace, service, client, path);
+        SampleTarget app = new SampleTarget(namespace, service, client, path);
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
         settings.diagnostics().ifPresent(Diagnostics::check);
@@ -74,13 +81,13 @@ public class Verify extends Script {
 
         Mesh mesh = settings.discover(docker).mesh();
         if (preflight) {
-            List<Finding> findings = new Preflight(settings, docker, istioctl, false).look(mesh, new Images(settings, docker, istioctl));
+            List<CheckResult> findings = new Preflight(settings, docker, istioctl, false).look(mesh, new Images(settings, docker, istioctl));
             if (output == Output.text) Results.tell(console, "preflight", findings);
             Results results = Results.of(settings, List.of(), findings, List.of());
             tell(console, results, "");
             return results.works() ? 0 : Problem.UNFIT;
         }
-        if (settings.existing()) mesh = Istio.mesh(mesh, console);
+        if (settings.existing()) mesh = InstalledIstio.mesh(mesh, console);
         else if (settings.found().clusters().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
                 + mesh.clusters().getFirst(), settings.commands().kindDemo());
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
@@ -95,12 +102,12 @@ public class Verify extends Script {
         Checks checks = new Checks(kubes, app, docker, settings.kind(), istioctl, wait == null ? null : Duration.ofSeconds(wait));
         if (settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect("");
         boolean text = output == Output.text;
-        List<Finding> findings = checks.run((layer, found) -> { if (text) Results.tell(console, layer, found); });
+        List<CheckResult> findings = checks.run((layer, found) -> { if (text) Results.tell(console, layer, found); });
         boolean broken = findings.stream().anyMatch(f -> f.status() == Status.FAILED);
         if (broken && !wanted.isEmpty()) console.warn("no experiments on a mesh that does not work");
         Experiments experiments = new Experiments(kubes, app, checks, docker, settings);
         if (!broken && !wanted.isEmpty()) experimenting = experiments;
-        List<Outcome> outcomes = experiments.run(broken ? List.of() : wanted, outcome -> { if (text) Results.tell(console, outcome); });
+        List<ExperimentResult> outcomes = experiments.run(broken ? List.of() : wanted, outcome -> { if (text) Results.tell(console, outcome); });
         experimenting = null;
 
         Results results = Results.of(settings, kubes, findings, outcomes);

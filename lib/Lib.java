@@ -23,90 +23,107 @@ package lib;
 //DEPS com.github.luben:zstd-jni:1.5.7-28
 //DEPS org.slf4j:slf4j-nop:2.0.20
 
-// Layers: a source uses those of its own and of the ones above; a unit test keeps it so.
+// Each folder is a package. A package uses those listed above it; a unit test checks it.
 
-// basics: facts of the domain, and what the JDK lacks
-//SOURCES Action.java
-//SOURCES AddressRange.java
-//SOURCES App.java
-//SOURCES Await.java
-//SOURCES Check.java
-//SOURCES Cluster.java
-//SOURCES Commands.java
-//SOURCES Mesh.java
-//SOURCES Platform.java
-//SOURCES Problem.java
-//SOURCES Proxies.java
-//SOURCES Secrets.java
-//SOURCES Version.java
-//SOURCES Versions.java
+//SOURCES run/Action.java
+//SOURCES run/AppDirs.java
+//SOURCES run/Await.java
+//SOURCES run/Console.java
+//SOURCES run/DemoCommands.java
+//SOURCES run/ExternalCommand.java
+//SOURCES run/Plan.java
+//SOURCES run/Platform.java
+//SOURCES run/Problem.java
+//SOURCES run/Redactor.java
+//SOURCES run/Status.java
+//SOURCES run/Step.java
+//SOURCES run/package-info.java
 
-// tools: outside programs, the API server, files; they know nothing of what the demo is
-//SOURCES Assets.java
-//SOURCES Certificates.java
-//SOURCES ClientConfig.java
-//SOURCES Compose.java
-//SOURCES Console.java
-//SOURCES CredentialPlugin.java
-//SOURCES Definitions.java
-//SOURCES Deployments.java
-//SOURCES Docker.java
-//SOURCES Documents.java
-//SOURCES Download.java
-//SOURCES Footprint.java
-//SOURCES Home.java
-//SOURCES Host.java
-//SOURCES Kube.java
-//SOURCES Kubeconfig.java
-//SOURCES Manifests.java
-//SOURCES Nodes.java
-//SOURCES Plan.java
-//SOURCES Pods.java
-//SOURCES Program.java
-//SOURCES Tool.java
-//SOURCES VaultApi.java
+//SOURCES fetch/Binary.java
+//SOURCES fetch/Bundle.java
+//SOURCES fetch/Downloads.java
+//SOURCES fetch/HttpDownload.java
+//SOURCES fetch/HttpProxies.java
+//SOURCES fetch/Release.java
+//SOURCES fetch/Version.java
+//SOURCES fetch/Versions.java
+//SOURCES fetch/package-info.java
 
-// the demo: what it makes, and as the user wants it
-//SOURCES Bundle.java
-//SOURCES BundleMaker.java
-//SOURCES Cacerts.java
-//SOURCES CertManager.java
-//SOURCES CertificateAuthority.java
-//SOURCES Images.java
-//SOURCES Inventory.java
-//SOURCES Istio.java
-//SOURCES IstioCsr.java
-//SOURCES IstioInstall.java
-//SOURCES IstioSettings.java
-//SOURCES Istioctl.java
-//SOURCES Kind.java
-//SOURCES LocalAuthority.java
-//SOURCES MetalLb.java
-//SOURCES Remembered.java
-//SOURCES RemoteSecrets.java
-//SOURCES SampleApp.java
-//SOURCES Settings.java
-//SOURCES Vault.java
+//SOURCES kube/ClientConfig.java
+//SOURCES kube/Cluster.java
+//SOURCES kube/Crds.java
+//SOURCES kube/CredentialPlugin.java
+//SOURCES kube/Deployments.java
+//SOURCES kube/Kube.java
+//SOURCES kube/Kubeconfig.java
+//SOURCES kube/ManagedResources.java
+//SOURCES kube/Manifests.java
+//SOURCES kube/Mesh.java
+//SOURCES kube/Nodes.java
+//SOURCES kube/Pods.java
+//SOURCES kube/YamlDocuments.java
+//SOURCES kube/package-info.java
 
-// the proof: what is looked at, tried, told
-//SOURCES Checks.java
-//SOURCES Client.java
-//SOURCES Diagnostics.java
-//SOURCES Experiments.java
-//SOURCES Lab.java
-//SOURCES MeshChecks.java
-//SOURCES Outcome.java
-//SOURCES PlatformChecks.java
-//SOURCES Preflight.java
-//SOURCES Report.java
-//SOURCES Results.java
-//SOURCES Script.java
-//SOURCES Traffic.java
-//SOURCES TrafficChecks.java
-//SOURCES TrustChecks.java
+//SOURCES docker/Compose.java
+//SOURCES docker/Docker.java
+//SOURCES docker/package-info.java
 
-//FILES completion.sh=completion.sh
-//FILES report.html=report.html
+//SOURCES ca/Cacerts.java
+//SOURCES ca/CertManager.java
+//SOURCES ca/CertificateAuthority.java
+//SOURCES ca/Certificates.java
+//SOURCES ca/IstioCsr.java
+//SOURCES ca/LocalAuthority.java
+//SOURCES ca/Vault.java
+//SOURCES ca/VaultApi.java
+//SOURCES ca/package-info.java
+
+//SOURCES kind/AddressRange.java
+//SOURCES kind/ExistingClusters.java
+//SOURCES kind/Images.java
+//SOURCES kind/Kind.java
+//SOURCES kind/MetalLb.java
+//SOURCES kind/package-info.java
+
+//SOURCES istio/ClientPod.java
+//SOURCES istio/InstalledIstio.java
+//SOURCES istio/IstioInstaller.java
+//SOURCES istio/IstioSettings.java
+//SOURCES istio/Istioctl.java
+//SOURCES istio/RemoteSecrets.java
+//SOURCES istio/SampleApp.java
+//SOURCES istio/SampleTarget.java
+//SOURCES istio/package-info.java
+
+//SOURCES verify/Check.java
+//SOURCES verify/CheckResult.java
+//SOURCES verify/Checks.java
+//SOURCES verify/ClusterChecks.java
+//SOURCES verify/Diagnostics.java
+//SOURCES verify/ExperimentResult.java
+//SOURCES verify/HostChecks.java
+//SOURCES verify/MeshChecks.java
+//SOURCES verify/Preflight.java
+//SOURCES verify/Report.java
+//SOURCES verify/Results.java
+//SOURCES verify/Severity.java
+//SOURCES verify/TrafficChecks.java
+//SOURCES verify/TrustChecks.java
+//SOURCES verify/package-info.java
+
+//SOURCES experiments/ExperimentContext.java
+//SOURCES experiments/Experiments.java
+//SOURCES experiments/Traffic.java
+//SOURCES experiments/package-info.java
+
+//SOURCES cli/BundleMaker.java
+//SOURCES cli/DemoCommand.java
+//SOURCES cli/DemoOptions.java
+//SOURCES cli/DemoState.java
+//SOURCES cli/package-info.java
+
+//FILES completion.sh=cli/completion.sh
+//FILES report.html=verify/report.html
 //FILES manifests/apps/helloworld.yaml=../manifests/apps/helloworld.yaml
 //FILES manifests/apps/ingress.yaml=../manifests/apps/ingress.yaml
 //FILES manifests/apps/locality.yaml=../manifests/apps/locality.yaml

@@ -4,7 +4,7 @@
 //SOURCES ../Lib.java
 //SOURCES Shell.java
 
-package lib;
+package lib.test;
 
 import module java.base;
 import picocli.CommandLine;

@@ -1,6 +1,8 @@
-package lib;
+package lib.test;
 
 import module java.base;
+import lib.kube.*;
+import lib.run.*;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fabric8.kubernetes.client.ConfigBuilder;
@@ -8,12 +10,12 @@ import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
 
 /** An API server on loopback with some objects, which accepts every change: for states of clusters that are hard to make. */
-final class FakeApiServer implements AutoCloseable {
+public final class FakeApiServer implements AutoCloseable {
     private final HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     private final Map<String, String> objects;
 
     /** @param objects each object's JSON by its path; a list's only item by the list's path: other lists are empty */
-    FakeApiServer(Map<String, String> objects) throws IOException {
+    public FakeApiServer(Map<String, String> objects) throws IOException {
         this.objects = objects;
         server.createContext("/", this::answer);
         server.start();
@@ -34,7 +36,7 @@ final class FakeApiServer implements AutoCloseable {
         exchange.close();
     }
 
-    Kube kube(Cluster cluster, Console console) {
+    public Kube kube(Cluster cluster, Console console) {
         var config = new ConfigBuilder().withMasterUrl("http://127.0.0.1:" + server.getAddress().getPort())
                 .withRequestRetryBackoffLimit(0).build();
         return new Kube(cluster, console, new KubernetesClientBuilder().withConfig(config)

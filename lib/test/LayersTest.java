@@ -1,4 +1,4 @@
-package lib;
+package lib.test;
 
 import static org.junit.jupiter.api.Assertions.*;
 

@@ -1,8 +1,14 @@
-package lib;
+package lib.test;
 
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import lib.cli.*;
+import lib.verify.*;
+import lib.istio.*;
+import lib.kind.*;
+import lib.kube.*;
+import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -58,7 +64,7 @@ class ManifestsTest {
     @Test void everyCheckHasItsPlaceInTheReadme() throws IOException {
         String readme = Files.readString(Shell.PROJECT.resolve("README.md"));
         var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.APP, null, null, null, null).ids();
-        Settings settings = Probe.settings();
+        DemoOptions settings = Probe.settings();
         var istioctl = new Istioctl(settings);
         var preflight = new Preflight(settings, null, istioctl, false);
         preflight.checks(Mesh.of("so", 2), new Images(settings, null, istioctl)).forEach(check -> ids.add(check.id()));
@@ -96,7 +102,7 @@ class ManifestsTest {
                 metadata: {name: d}
                 """;
         for (String text : List.of(yaml, yaml.replace("\n", "\r\n")))
-            assertEquals(List.of("A a", "B b", "C c", "D d"), Documents.parse(text).stream().map(r -> r.getKind() + " "
+            assertEquals(List.of("A a", "B b", "C c", "D d"), YamlDocuments.parse(text).stream().map(r -> r.getKind() + " "
                     + r.getMetadata().getName()).toList());
     }
 
@@ -131,17 +137,17 @@ class ManifestsTest {
 
     @Test void aServiceThatNamesItsNodePortsIsKnown() {
         String service = "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
-        assertTrue(Kube.namesNodePorts(Documents.parse(service.formatted(", nodePort: 32011")).getFirst()));
-        assertFalse(Kube.namesNodePorts(Documents.parse(service.formatted("")).getFirst()));
-        assertFalse(Kube.namesNodePorts(Documents.parse("kind: Service\napiVersion: v1\nmetadata: {name: a}\n"
+        assertTrue(Kube.namesNodePorts(YamlDocuments.parse(service.formatted(", nodePort: 32011")).getFirst()));
+        assertFalse(Kube.namesNodePorts(YamlDocuments.parse(service.formatted("")).getFirst()));
+        assertFalse(Kube.namesNodePorts(YamlDocuments.parse("kind: Service\napiVersion: v1\nmetadata: {name: a}\n"
                 + "spec: {type: ExternalName, externalName: example.org}\n").getFirst()));
     }
 
     /** The network comes first, which is all that is known of endpoints behind a gateway; other manifests give these labels. */
     @Test void theLocalityRuleIsForTheSampleAndItsLabelsExist() {
         Manifests manifests = new Manifests(null);
-        GenericKubernetesResource rule = Documents.parse(manifests.read("apps/locality.yaml")).getFirst();
-        GenericKubernetesResource service = Manifests.find(Documents.parse(manifests.read("apps/helloworld.yaml")), "Service", "helloworld")
+        GenericKubernetesResource rule = YamlDocuments.parse(manifests.read("apps/locality.yaml")).getFirst();
+        GenericKubernetesResource service = Manifests.find(YamlDocuments.parse(manifests.read("apps/helloworld.yaml")), "Service", "helloworld")
                 .orElseThrow();
         assertEquals("helloworld.%s.svc.cluster.local".formatted(service.getMetadata().getNamespace()), rule.get("spec", "host"));
         assertNotNull(rule.get("spec", "trafficPolicy", "outlierDetection"), "without it no endpoint is ever unhealthy");

@@ -1,16 +1,17 @@
-package lib;
+package lib.test;
 
 import module java.base;
 import module jdk.httpserver;
+import lib.fetch.*;
 
 /** A mirror on loopback: it has the files that were published to it, by the addresses that upstream has them at. */
-final class Mirror implements AutoCloseable {
+public final class Mirror implements AutoCloseable {
     private final Map<String, byte[]> files = new ConcurrentHashMap<>();
     private final HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
     /** The paths that it was asked for, in that order. */
-    final List<String> asked = new CopyOnWriteArrayList<>();
+    public final List<String> asked = new CopyOnWriteArrayList<>();
 
-    Mirror() throws IOException {
+    public Mirror() throws IOException {
         server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         server.createContext("/", exchange -> {
             String path = exchange.getRequestURI().getPath();
@@ -23,23 +24,23 @@ final class Mirror implements AutoCloseable {
         server.start();
     }
 
-    URI address() { return URI.create("http://127.0.0.1:" + server.getAddress().getPort()); }
+    public URI address() { return URI.create("http://127.0.0.1:" + server.getAddress().getPort()); }
 
-    void publish(String url, byte[] content) { files.put(url.replace("https:/", ""), content); }
+    public void publish(String url, byte[] content) { files.put(url.replace("https:/", ""), content); }
 
-    void publish(String url, String content) { publish(url, content.getBytes(StandardCharsets.UTF_8)); }
+    public void publish(String url, String content) { publish(url, content.getBytes(StandardCharsets.UTF_8)); }
 
     /** The file, and its checksum where upstream has that. */
-    void publish(Asset asset, byte[] content) throws NoSuchAlgorithmException {
+    public void publish(Release asset, byte[] content) throws NoSuchAlgorithmException {
         publish(asset.url(), content);
         publish(asset.sums(), "%s  %s\n".formatted(sha256(content), asset.file()));
     }
 
-    static String sha256(byte[] content) throws NoSuchAlgorithmException {
+    public static String sha256(byte[] content) throws NoSuchAlgorithmException {
         return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
     }
 
-    void withdrawAll() { files.clear(); }
+    public void withdrawAll() { files.clear(); }
 
     @Override public void close() { server.stop(0); }
 }

@@ -1,4 +1,4 @@
-package lib;
+package lib.test;
 
 import module java.base;
 import org.junit.jupiter.api.extension.AfterAllCallback;
@@ -11,39 +11,39 @@ import org.junit.jupiter.api.extension.ExtensionContext;
  * A demo of the test's own, with its own kubeconfig and state folder: one for all tests of a class when it is a static field, else
  * one for each test. It refuses to start where a demo of the default name exists, and removes the demo in the end.
  */
-final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
+public final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
     /** What exists on this machine apart from node images' volumes, which are kept for the next demo. */
     private static final String EXISTING = "docker ps -aq | sort; docker volume ls -q | grep -v ^kind-demo-images- | sort";
 
     /** The variables that the commands get beside those of the tests; a test may add some. */
-    final Map<String, String> environment;
+    public final Map<String, String> environment;
     private boolean forAllTests, started;
     private String before;
 
-    OwnDemo() { this(Shell.ownFolders()); }
+    public OwnDemo() { this(Shell.ownFolders()); }
 
     private OwnDemo(Map<String, String> environment) { this.environment = new HashMap<>(environment); }
 
     /** One in the user's own kubeconfig, for tests that connect to its clusters from this process. */
-    static OwnDemo inTheUsersKubeconfig() { return new OwnDemo(Map.of()); }
+    public static OwnDemo inTheUsersKubeconfig() { return new OwnDemo(Map.of()); }
 
-    Path kubeconfig() { return Path.of(environment.get("KUBECONFIG")); }
+    public Path kubeconfig() { return Path.of(environment.get("KUBECONFIG")); }
 
     /** Where XDG_STATE_HOME points. */
-    Path folder() { return Path.of(environment.get("XDG_STATE_HOME")); }
+    public Path folder() { return Path.of(environment.get("XDG_STATE_HOME")); }
 
     /** The state of the demo that has the default name. */
-    Path state() { return folder().resolve("kind-demo/so"); }
+    public Path state() { return folder().resolve("kind-demo/so"); }
 
-    Shell.Result run(String command) { return Shell.run(command, environment); }
+    public Shell.Result run(String command) { return Shell.run(command, environment); }
 
     /** The same for a command that must end with 0. */
-    Shell.Result succeeds(String command) { return Shell.succeeds(command, environment); }
+    public Shell.Result succeeds(String command) { return Shell.succeeds(command, environment); }
 
     /** The containers and volumes that exist now, and those that existed before the demo. */
-    static String existing() { return Shell.run(EXISTING).out(); }
+    public static String existing() { return Shell.run(EXISTING).out(); }
 
-    String before() { return before; }
+    public String before() { return before; }
 
     @Override public void beforeAll(ExtensionContext context) {
         forAllTests = true;

@@ -1,8 +1,10 @@
-package lib;
+package lib.test;
 
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import lib.kube.*;
+import lib.fetch.*;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -32,7 +34,7 @@ class PinsTest {
             Pattern written = Pattern.compile("(?<![\\d.])" + Pattern.quote(pin) + "(?![\\d.]*\\d)");
             List<String> places = new ArrayList<>();
             product.forEach((path, text) -> written.matcher(text).results().forEach(_ -> places.add(path)));
-            assertEquals(List.of("lib/Versions.java"), places, pin);
+            assertEquals(List.of("lib/fetch/Versions.java"), places, pin);
         }
     }
 

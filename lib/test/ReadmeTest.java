@@ -1,8 +1,10 @@
-package lib;
+package lib.test;
 
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import lib.cli.*;
+import lib.istio.*;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -74,7 +76,7 @@ class ReadmeTest {
 
     @Test void whatKindDemoSaysToTryIsTakenByZsh() throws IOException {
         for (List<String> options : List.of(List.<String>of(), List.of("--name-prefix", "demo"), List.of("--contexts", "east,my prod (eu)"))) {
-            Settings settings = Probe.settings(options.toArray(String[]::new));
+            DemoOptions settings = Probe.settings(options.toArray(String[]::new));
             List<String> commands = commands(new SampleApp(settings).whatToTry(settings.mesh(), _ -> Optional.empty(), settings));
             assertEquals(5, commands.size(), "" + commands);
             areTakenByZsh(commands);

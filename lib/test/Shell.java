@@ -1,40 +1,41 @@
-package lib;
+package lib.test;
 
 import module java.base;
+import lib.fetch.*;
 import org.junit.jupiter.api.Assumptions;
 
 /** Runs commands as a user would, for the tests. */
-final class Shell {
-    record Result(int exitCode, String out, String err, Duration took) {
-        String all() { return out + err; }
+public final class Shell {
+    public record Result(int exitCode, String out, String err, Duration took) {
+        public String all() { return out + err; }
     }
 
     /** The folder of the scripts: the one that the tests are started in. */
-    static final Path PROJECT = Path.of("").toAbsolutePath();
+    public static final Path PROJECT = Path.of("").toAbsolutePath();
 
     /** JBang's own start takes less on a machine at ease. */
     private static final Duration START = Duration.ofSeconds(1);
 
     /** The node image that the scripts take here. */
-    static final String NODE_IMAGE = variable("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
+    public static final String NODE_IMAGE = variable("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
 
     /** Lets JBang keep what it has built and fetched where a test gives it another home or another cache folder. */
-    static final Map<String, String> SAME_JBANG = Map.of("JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
+    public static final Map<String, String> SAME_JBANG = Map.of("JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
 
     private Shell() {}
 
     /** What a variable says; {@code otherwise} where it is empty or not set. */
-    static String variable(String name, String otherwise) {
+    public static String variable(String name, String otherwise) {
         return Optional.ofNullable(System.getenv(name)).filter(value -> !value.isBlank()).orElse(otherwise);
     }
 
     /** The IPv4 subnet of the docker network that nodes are on. */
-    static String subnet() {
+    public static String subnet() {
         return succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :").out().strip();
     }
 
     /** Lets so1's and so2's nodes exchange their addresses, as an engine's restart may. */
-    static void swapAddresses() {
+    public static void swapAddresses() {
         String both = "so1-control-plane so2-control-plane";
         String addresses = "docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' " + both;
         List<String> before = run(addresses).out().lines().toList();
@@ -47,12 +48,12 @@ final class Shell {
     }
 
     /** Files below a folder that hold keys or tokens. */
-    static String secretsIn(Path folder) {
+    public static String secretsIn(Path folder) {
         return run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + folder).out();
     }
 
     /** The arguments of all processes that run meanwhile, as anybody on this machine sees them. */
-    static String processesDuring(Runnable work) throws IOException {
+    public static String processesDuring(Runnable work) throws IOException {
         Path seen = Files.createTempFile("processes", "");
         Process watch = new ProcessBuilder("bash", "-c", "while sleep 0.2; do ps -eo args; done").redirectOutput(seen.toFile()).start();
         try {
@@ -66,7 +67,7 @@ final class Shell {
     }
 
     /** A kubeconfig with a context of the user's own, and a state folder, for a demo that touches nobody's. */
-    static Map<String, String> ownFolders() {
+    public static Map<String, String> ownFolders() {
         try {
             Path folder = Files.createTempDirectory("kind-demo-test"), kubeconfig = folder.resolve("config");
             Files.writeString(kubeconfig, """
@@ -87,7 +88,7 @@ final class Shell {
      * Whether what took so long was over in time. Where even JBang's start takes longer just now than on a machine at ease, the
      * bound grows by as much.
      */
-    static boolean inTime(String what, Duration took, Duration bound) {
+    public static boolean inTime(String what, Duration took, Duration bound) {
         if (took.compareTo(bound) < 0) return true;
         Duration start = run("jbang KindDemo.java --version").took();
         System.out.printf("%s: %s instead of %s, JBang's start alone takes %s%n", what, took, bound, start);
@@ -95,7 +96,7 @@ final class Shell {
     }
 
     /** Expects a run to be over in time. Others may keep the machine busy for a while, so a run that was slow is measured twice more. */
-    static Result inTime(String what, Duration bound, Supplier<Result> run) {
+    public static Result inTime(String what, Duration bound, Supplier<Result> run) {
         for (int i = 0; i < 3; i++) {
             Result result = run.get();
             System.out.printf("%s: over after %d ms%n", what, result.took().toMillis());
@@ -105,23 +106,23 @@ final class Shell {
     }
 
     /** Skips the test where one of these programs is missing. */
-    static void needs(String... programs) {
+    public static void needs(String... programs) {
         for (String program : programs)
             Assumptions.assumeTrue(run("command -v " + program).exitCode() == 0, program + " is not installed");
     }
 
     /** Skips the test where it is not root that runs it. */
-    static void needsRoot() { Assumptions.assumeTrue(run("id -u").out().strip().equals("0"), "needs to be root"); }
+    public static void needsRoot() { Assumptions.assumeTrue(run("id -u").out().strip().equals("0"), "needs to be root"); }
 
-    static Result run(String command) { return run(command, Map.of()); }
+    public static Result run(String command) { return run(command, Map.of()); }
 
     /** Runs bash with the command, and with these variables set beside those of the tests; ends it after ten minutes. */
-    static Result run(String command, Map<String, String> environment) { return run(command, environment, null); }
+    public static Result run(String command, Map<String, String> environment) { return run(command, environment, null); }
 
-    static Result succeeds(String command) { return succeeds(command, Map.of()); }
+    public static Result succeeds(String command) { return succeeds(command, Map.of()); }
 
     /** The same for a command that must end with 0: an AssertionError with all that it said when it does not. */
-    static Result succeeds(String command, Map<String, String> environment) {
+    public static Result succeeds(String command, Map<String, String> environment) {
         Result result = run(command, environment);
         if (result.exitCode() != 0) throw new AssertionError("`%s` ended with %d:\n%s".formatted(command, result.exitCode(), result.all()));
         return result;
@@ -131,7 +132,7 @@ final class Shell {
      * Sends SIGINT to the command and to those that it runs, as Ctrl-C does, as soon as what it has said on stderr is enough;
      * the result's time is counted from then.
      */
-    static Result interrupt(String command, Map<String, String> environment, Predicate<String> enough) {
+    public static Result interrupt(String command, Map<String, String> environment, Predicate<String> enough) {
         // timeout gives them a process group of their own, hands the signal on to it, and lets it count where this test's own does not
         return run("exec timeout --preserve-status 10m " + command, environment, enough);
     }

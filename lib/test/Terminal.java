@@ -1,20 +1,21 @@
-package lib;
+package lib.test;
 
 import module java.base;
+import lib.run.*;
 
 /** A terminal for the tests: runs a command in a real one, and follows what it writes as the screen would show it. */
-final class Terminal {
+public final class Terminal {
     private static final Pattern CONTROL = Pattern.compile("\033\\[([0-9;]*)([A-Za-z])|[\r\n]");
 
     /** What the command wrote, how it ended, and the lines of the screen in the end. */
-    record Result(int exitCode, String written, List<String> screen) {}
+    public record Result(int exitCode, String written, List<String> screen) {}
 
     private Terminal() {}
 
     /** Runs the command in a terminal of so many columns; an AssertionError when a status line is broken by its edge. */
-    static Result run(String command, int columns, Map<String, String> environment) {
+    public static Result run(String command, int columns, Map<String, String> environment) {
         String inside = "stty cols %d rows 24; unset CI; exec %s".formatted(columns, command);
-        Shell.Result ended = Shell.run("script --quiet --return --command %s /dev/null".formatted(Tool.quoted(inside)), environment);
+        Shell.Result ended = Shell.run("script --quiet --return --command %s /dev/null".formatted(ExternalCommand.quoted(inside)), environment);
         return new Result(ended.exitCode(), ended.out(), screen(ended.out(), columns));
     }
 

@@ -1,13 +1,15 @@
-package lib;
+package lib.test;
 
 import module java.base;
+import lib.fetch.*;
+import lib.run.*;
 
 /** What upstream publishes, and machines that have none of it. */
-final class Upstream {
+public final class Upstream {
     private Upstream() {}
 
     /** A mirror with the kind and the istioctl that are on PATH; the published istioctl is an archive of a script that calls it. */
-    static Mirror ofThisMachine() throws IOException, NoSuchAlgorithmException {
+    public static Mirror ofThisMachine() throws IOException, NoSuchAlgorithmException {
         Mirror mirror = new Mirror();
         mirror.publish(Versions.kind(Platform.current()), Files.readAllBytes(onPath("kind")));
         Path folder = Files.createTempDirectory("upstream");
@@ -15,7 +17,7 @@ final class Upstream {
                 .setExecutable(true);
         Shell.run("tar -czf '%1$s/archive' -C '%1$s' istioctl".formatted(folder));
         mirror.publish(Versions.istioctl(Versions.ISTIO, Platform.current()), Files.readAllBytes(folder.resolve("archive")));
-        Home.remove(folder);
+        AppDirs.remove(folder);
         return mirror;
     }
 
@@ -24,7 +26,7 @@ final class Upstream {
     }
 
     /** A folder with the programs that a user has who has neither kind nor istioctl, and the PATH that leads there. */
-    static String pathWithout(Path folder) throws IOException {
+    public static String pathWithout(Path folder) throws IOException {
         Path bin = Files.createDirectories(folder.resolve("bin"));
         for (String program : List.of("jbang", "java", "docker", "kubectl"))
             Files.writeString(bin.resolve(program), "#!/bin/sh\nexec '%s' \"$@\"\n".formatted(onPath(program))).toFile()

@@ -1,4 +1,0 @@
-package lib;
-
-/** How a check or an experiment ended. */
-public enum Status { PASSED, WARNING, FAILED, SKIPPED }

@@ -1,0 +1,43 @@
+package lib.ca;
+
+import module java.base;
+import lib.cli.*;
+import lib.kube.*;
+import lib.fetch.*;
+import lib.run.*;
+
+/** cert-manager: has an issuer sign what is requested, and renews it. https://cert-manager.io/docs/installation/kubectl/ */
+public final class CertManager {
+    public static final String NAMESPACE = "cert-manager", API = "cert-manager.io/v1";
+
+    private final Downloads assets;
+    private final Manifests manifests;
+
+    CertManager(DemoOptions settings) {
+        this.assets = settings.assets();
+        this.manifests = settings.manifests();
+    }
+
+    static List<String> images() {
+        return Stream.of("controller", "cainjector", "webhook").map(part -> "quay.io/jetstack/cert-manager-%s:%s".formatted(part,
+                Versions.CERT_MANAGER)).toList();
+    }
+
+    /** A {@link Problem} when upstream's manifest is not to be had, or is not the published one. */
+    String checkUpstream() { return assets.look(Versions.CERT_MANAGER_MANIFEST); }
+
+    /** Applies upstream's manifest, and waits until it works. */
+    Action install(Kube kube) {
+        String toShell = """
+                %1$s apply -f %2$s
+                %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(kube.kubectl(),
+                assets.typed(Versions.CERT_MANAGER_MANIFEST), NAMESPACE);
+        return new Action(toShell, seen -> {
+            YamlDocuments upstream = YamlDocuments.of(assets.read(Versions.CERT_MANAGER_MANIFEST));
+            Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
+            new Crds(kube).apply("cert-manager", upstream.definitions());
+            kube.apply(upstream.others());
+            new Deployments(kube, NAMESPACE).await(upstream.others(), Duration.ofMinutes(3), seen);
+        });
+    }
+}

@@ -1,0 +1,54 @@
+package lib.ca;
+
+import module java.base;
+import lib.cli.*;
+import lib.docker.*;
+import lib.kube.*;
+import lib.fetch.*;
+import lib.run.*;
+
+/** Who signs the workloads' certificates: one root for the whole mesh, and in each cluster something that signs under it. */
+public interface CertificateAuthority {
+    /** Those that there are, as --ca names them. */
+    enum Choice {
+        local, vault, istioCsr("istio-csr");
+
+        private final String title;
+
+        Choice() { title = name(); }
+
+        Choice(String title) { this.title = title; }
+
+        @Override public String toString() { return title; }
+    }
+
+    /** The one that the settings choose. */
+    static CertificateAuthority of(DemoOptions settings, Docker docker) {
+        return switch (settings.ca()) {
+            case local -> new LocalAuthority(settings);
+            case vault -> new Vault(settings, docker);
+            case istioCsr -> new IstioCsr(settings, docker);
+        };
+    }
+
+    /** Looks whether it can be had on this machine, and says what it saw; makes nothing. A {@link Problem} when it cannot. */
+    String check();
+
+    /** The images that it brings into the clusters. */
+    default List<String> images() { return List.of(); }
+
+    /** The images of what it runs beside the clusters. */
+    default List<String> imagesBeside() { return List.of(); }
+
+    /** The files of upstream's that it reads. */
+    default List<Release> upstream() { return List.of(); }
+
+    /** Makes the root, or takes the one that an earlier run made. */
+    Action root();
+
+    /** What {@link #install} puts into a cluster. */
+    default String installs() { return "cacerts"; }
+
+    /** Gives a cluster what its workloads' certificates are signed by, before istiod starts for the first time. */
+    Action install(Kube kube);
+}

@@ -1,0 +1,59 @@
+package lib.ca;
+
+import module java.base;
+import lib.ca.Certificates.Authority;
+import lib.cli.*;
+import lib.kube.*;
+import lib.run.*;
+
+/**
+ * A root of our own: its key stays on this machine, in a file for its owner alone; an intermediate's key exists only in its
+ * cluster.
+ */
+final class LocalAuthority implements CertificateAuthority {
+    private final AppDirs home;
+    private final Manifests manifests;
+    private volatile Authority root;
+
+    LocalAuthority(DemoOptions settings) {
+        this.home = settings.home();
+        this.manifests = settings.manifests();
+    }
+
+    @Override public String check() { return "local: this program makes the root"; }
+
+    @Override public Action root() {
+        return new Action(Cacerts.FILES_AS_SHELL + """
+                openssl ecparam -name prime256v1 -genkey -noout -out root-key.pem
+                openssl req -new -key root-key.pem -subj '/O=Istio/CN=Root CA' -out root.csr
+                openssl x509 -req -in root.csr -out root-cert.pem -days 3650 -signkey root-key.pem \\
+                  -extfile <(printf '%s\\n' basicConstraints=critical,CA:true keyUsage=critical,keyCertSign,cRLSign subjectKeyIdentifier=hash)""",
+                _ -> {
+            Path certificate = home.state().resolve("root-cert.pem"), key = home.state().resolve("root-key.pem");
+            if (Files.exists(certificate) && Files.exists(key)) {
+                root = new Authority(Certificates.readCertificate(Files.readString(certificate)),
+                        Certificates.readKey(Files.readString(key)));
+            } else {
+                root = Certificates.makeRoot();
+                AppDirs.writePrivate(key, Certificates.pem(root.key()).getBytes(StandardCharsets.US_ASCII));
+                AppDirs.writePrivate(certificate, Certificates.pem(root.certificate()).getBytes(StandardCharsets.US_ASCII));
+            }
+        });
+    }
+
+    @Override public Action install(Kube kube) {
+        Cluster cluster = kube.cluster();
+        String toShell = """
+                openssl ecparam -name prime256v1 -genkey -noout -out %1$s-key.pem
+                openssl req -new -key %1$s-key.pem -subj '/O=Istio/CN=Intermediate CA/L=%2$s' -out %1$s.csr
+                openssl x509 -req -in %1$s.csr -out %1$s-cert.pem -days 730 -CA root-cert.pem -CAkey root-key.pem -CAcreateserial \\
+                  -extfile <(printf '%%s\\n' basicConstraints=critical,CA:true,pathlen:0 \\
+                    keyUsage=critical,digitalSignature,keyCertSign,cRLSign subjectKeyIdentifier=hash authorityKeyIdentifier=keyid)
+                cat %1$s-cert.pem root-cert.pem > %1$s-chain.pem
+                """.formatted(cluster.file(), cluster.id());
+        return new Action(toShell + Cacerts.toShell(cluster, manifests), _ -> Cacerts.install(kube, manifests, root.certificate(), () -> {
+            Authority own = Certificates.makeIntermediate(root, cluster);
+            return new Cacerts(own.key(), List.of(own.certificate(), root.certificate()));
+        }));
+    }
+}

@@ -1,0 +1,53 @@
+package lib.ca;
+
+import module java.base;
+import module java.net.http;
+import lib.run.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+
+/**
+ * Vault's HTTP API. https://developer.hashicorp.com/vault/api-docs
+ *
+ * @param token the file with the root token, once there is one
+ * @param look  the command that shows what the server itself says
+ */
+record VaultApi(String address, Path token, Console console, String look) {
+    /** What {@link #health} says. */
+    static final int OPEN = 200, NOT_INITIALIZED = 501;
+    private static final Duration CONNECT = Duration.ofSeconds(5), LIMIT = Duration.ofMinutes(1);
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final HttpClient HTTP = HttpClient.newBuilder().connectTimeout(CONNECT).proxy(HttpClient.Builder.NO_PROXY).build();
+
+    /** The state as an HTTP status; 0 without an answer. https://developer.hashicorp.com/vault/api-docs/system/health */
+    int health() {
+        try {
+            return send("GET", "sys/health", null).statusCode();
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    /** Calls the API as root. Bodies are kept out of the log: there are keys and tokens in them. */
+    JsonNode call(String method, String path, Map<String, ?> body) throws IOException {
+        HttpResponse<String> answer = send(method, path, body);
+        JsonNode content = answer.body().isBlank() ? JSON.createObjectNode() : JSON.readTree(answer.body());
+        if (answer.statusCode() >= 400) throw Problem.failed("Vault answered %d to %s /v1/%s: %s".formatted(answer.statusCode(),
+                method, path, content.path("errors")), look);
+        return content;
+    }
+
+    private HttpResponse<String> send(String method, String path, Map<String, ?> body) throws IOException {
+        var request = HttpRequest.newBuilder(URI.create(address + "/v1/" + path)).timeout(LIMIT).method(method, body == null
+                ? HttpRequest.BodyPublishers.noBody() : HttpRequest.BodyPublishers.ofString(JSON.writeValueAsString(body)));
+        if (Files.exists(token)) request.header("X-Vault-Token", Files.readString(token));
+        try {
+            HttpResponse<String> answer = HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());
+            console.detail("$ curl -X %s %s/v1/%s\n(HTTP status %d, %d bytes kept out of the log)".formatted(method, address, path,
+                    answer.statusCode(), answer.body().length()));
+            return answer;
+        } catch (InterruptedException e) {
+            throw Problem.failed("interrupted: Vault", "run again");
+        }
+    }
+}

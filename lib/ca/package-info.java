@@ -1,0 +1,2 @@
+/** Certificate authorities for workload certificates: local, Vault and istio-csr. */
+package lib.ca;

@@ -1,0 +1,199 @@
+package lib.cli;
+
+import module java.base;
+import lib.verify.*;
+import lib.istio.*;
+import lib.kind.*;
+import lib.ca.*;
+import lib.docker.*;
+import lib.kube.*;
+import lib.fetch.*;
+import lib.run.*;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.github.luben.zstd.ZstdOutputStream;
+
+/** Makes a {@link Bundle} of what these settings need. */
+public final class BundleMaker {
+    /** What a bundle takes while it is made. */
+    private static final long ROOM = 3L << 30;
+
+    private final Path path;
+    private final DemoOptions settings;
+    private final Docker docker;
+    private Bundle.Index index;
+
+    /** @param path the folder, or the archive when its name ends so */
+    public BundleMaker(Path path, DemoOptions settings, Docker docker) {
+        this.path = path.toAbsolutePath().normalize();
+        this.settings = settings;
+        this.docker = docker;
+    }
+
+    /** The files that it is made of, until it is whole; an interrupted run leaves them. */
+    private Path draft() { return path.resolveSibling(path.getFileName() + ".part"); }
+
+    private Bundle at(Path place) { return new Bundle(place, settings.istio().version(), settings.console()); }
+
+    /** Makes it and says how it is used; false when a step failed, which is told. */
+    public boolean make() throws IOException {
+        docker.engine();
+        checkTarget();
+        Console console = settings.console();
+        Images images = new Images(settings, docker, new Istioctl(settings));
+        CertificateAuthority authority = CertificateAuthority.of(settings, docker);
+        Set<String> all = images.all();
+        all.addAll(authority.imagesBeside());
+        Plan plan = new Plan(console);
+        Step kind = plan.step("kind", add(settings.kind())), istioctl = plan.step("istioctl", add(settings.istioctl()));
+        Step files = plan.step("upstream's files and manifests", add(authority, settings.assets(), settings.manifests()));
+        Step pulled = plan.step("images pulled", images.pull(all));
+        Step saved = plan.step("images", add(all, settings.nodeImage()), pulled);
+        plan.step("bundle", seal(), kind, istioctl, files, saved);
+        begin();
+        if (!plan.run()) {
+            discard();
+            plan.report();
+            return false;
+        }
+        console.result("""
+                All that the demo needs is in %s. On a machine that can reach nothing:
+                  %s""".formatted(ExternalCommand.quoted("" + path), settings.commands().fromBundle("" + path)));
+        return true;
+    }
+
+    /** A {@link Problem} when no bundle can be made there: only an earlier bundle is ever replaced. */
+    public void checkTarget() throws IOException {
+        Path parent = path.getParent();
+        if (parent == null || path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path))
+            throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "give it the ending: --bundle demo.tar.zst");
+        if (!Files.isDirectory(parent)) throw Problem.usage("there is no folder " + parent, "mkdir -p " + parent);
+        if (!Files.isWritable(parent)) throw Problem.unfit("cannot write into the folder " + parent, "name another place");
+        checkReplaceable();
+        if (there(draft()) && (!Files.isDirectory(draft(), LinkOption.NOFOLLOW_LINKS) || at(draft()).marked().isEmpty()))
+            throw Problem.usage("%s exists and is not an unfinished bundle of this demo; it stays untouched".formatted(draft()),
+                    "name another place, or move it away");
+        HostChecks.room(parent, ROOM);
+    }
+
+    private static boolean there(Path file) { return Files.exists(file, LinkOption.NOFOLLOW_LINKS); }
+
+    /** A {@link Problem} when something exists in the bundle's place that is not a bundle, or a folder that has other files too. */
+    private void checkReplaceable() throws IOException {
+        if (!there(path)) return;
+        boolean fits = Bundle.isArchive(path) ? Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)
+                : Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
+        String[] files = path.toFile().list();
+        if (fits && files != null && files.length == 0) return;
+        Optional<Bundle.Index> index = fits ? at(path).marked() : Optional.empty();
+        if (index.isEmpty()) throw Problem.usage("%s exists and is not a bundle of this demo; it stays untouched".formatted(path),
+                "name another place, or move it away");
+        if (Bundle.isArchive(path)) return;
+        try (Stream<Path> all = Files.walk(path)) {
+            all.filter(f -> !Files.isDirectory(f, LinkOption.NOFOLLOW_LINKS)).map(f -> path.relativize(f).toString())
+                    .filter(f -> !f.equals(Bundle.INDEX) && !index.get().parts().containsKey(f)).findFirst().ifPresent(other -> {
+                throw Problem.usage("the bundle %s has a file that is not part of it, which stays untouched: %s".formatted(path, other),
+                        "name another place, or move the file away");
+            });
+        }
+    }
+
+    /** Makes the draft's folder, with our marker from the first moment on: the next run may remove it. */
+    private void begin() throws IOException {
+        AppDirs.remove(draft());
+        Files.createDirectory(draft());
+        index = new Bundle.Index(Bundle.FORMAT, Versions.all(settings.istio().version()), "" + Platform.current(), "", new TreeMap<>(),
+                new TreeMap<>());
+        writeIndex();
+    }
+
+    private void writeIndex() throws IOException {
+        write(Bundle.INDEX, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(index));
+    }
+
+    /** Puts a program's pinned release in, whatever is on PATH. */
+    private Action add(Binary program) {
+        return new Action("", seen -> Files.copy(program.pinned(seen), draft().resolve(program.name()),
+                StandardCopyOption.REPLACE_EXISTING));
+    }
+
+    /** Puts upstream's files and the manifests in. */
+    private Action add(CertificateAuthority authority, Downloads assets, Manifests manifests) {
+        return new Action("", _ -> {
+            write(Versions.METALLB_MANIFEST.file(), assets.read(Versions.METALLB_MANIFEST));
+            for (Release asset : authority.upstream()) write(asset.file(), assets.read(asset));
+            for (String manifest : Manifests.ALL) write("manifests/" + manifest, manifests.read(manifest));
+        });
+    }
+
+    private void write(String file, String text) throws IOException {
+        Path target = draft().resolve(file);
+        Files.createDirectories(target.getParent());
+        Files.writeString(target, text);
+    }
+
+    /**
+     * Puts the images in; layers that several of them share once. They are compressed here already: what is hashed is smaller.
+     *
+     * @param nodeImage the one of {@code images} that nodes are made from
+     */
+    private Action add(Collection<String> images, String nodeImage) {
+        return new Action("", seen -> {
+            // a name with a digest is lost when an image is loaded
+            String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
+            if (!node.equals(nodeImage)) docker.tag(nodeImage, node);
+            Set<String> names = new TreeSet<>(images);
+            names.remove(nodeImage);
+            names.add(node);
+            try (var out = compressed(Files.newOutputStream(draft().resolve(Bundle.IMAGES)))) {
+                docker.save(names, counting(out, seen));
+            }
+            index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.present(names)),
+                    index.parts());
+        });
+    }
+
+    /** Removes what there is of one that cannot be made whole. */
+    private void discard() throws IOException { AppDirs.remove(draft()); }
+
+    /** Makes it whole: its index, and the archive if it is to be one. */
+    private Action seal() {
+        return new Action("", seen -> {
+            try (Stream<Path> files = Files.walk(draft())) {
+                for (Path file : files.filter(Files::isRegularFile).filter(f -> !f.endsWith(Bundle.INDEX)).toList()) {
+                    seen.accept("SHA-256 of " + file.getFileName());
+                    index.parts().put(draft().relativize(file).toString(), Downloads.sha256(file));
+                }
+            }
+            writeIndex();
+            checkReplaceable(); // again: minutes have passed
+            if (Bundle.isArchive(path)) {
+                Path archive = draft().resolve("archive");
+                try (var out = compressed(Files.newOutputStream(archive))) {
+                    new ExternalCommand("tar", "install tar", settings.console()).into(Bundle.LIMIT, counting(out, seen), "-c", "-C", "" + draft(),
+                            "--exclude=./archive", ".");
+                }
+                Files.move(archive, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            } else {
+                AppDirs.remove(path);
+                Files.move(draft(), path);
+            }
+            discard();
+        });
+    }
+
+    private static OutputStream compressed(OutputStream out) throws IOException {
+        return new ZstdOutputStream(out).setWorkers(Runtime.getRuntime().availableProcessors());
+    }
+
+    /** Tells how much went through. */
+    private static OutputStream counting(OutputStream out, Consumer<String> seen) {
+        return new FilterOutputStream(out) {
+            private long written;
+
+            @Override public void write(byte[] bytes, int from, int count) throws IOException {
+                out.write(bytes, from, count);
+                seen.accept("%.0f MB".formatted((written += count) / 1e6));
+            }
+        };
+    }
+}

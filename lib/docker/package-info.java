@@ -1,0 +1,2 @@
+/** Docker and Docker Compose, by their command lines. */
+package lib.docker;

@@ -1,0 +1,289 @@
+package lib.experiments;
+
+import module java.base;
+import lib.cli.*;
+import lib.verify.*;
+import lib.istio.*;
+import lib.docker.*;
+import lib.kube.*;
+import lib.run.*;
+import com.fasterxml.jackson.databind.JsonNode;
+
+/** What the mesh promises, tried on the running one: each experiment breaks or changes something, watches, and puts it back. */
+public final class Experiments {
+    private static final String BROKEN_APP = "experiments/broken-app.yaml", QUICK_EJECTION = "experiments/quick-ejection.yaml",
+            EGRESS = "experiments/egress.yaml", REGISTRY_ONLY = "experiments/registry-only.yaml";
+    private static final String INGRESS_GATEWAY = "istio-ingressgateway", EGRESS_GATEWAY = "istio-egressgateway";
+    /** So many requests in a row tell that traffic is steady again: two seconds of them. */
+    private static final int STEADY = 2 * Traffic.PER_SECOND;
+    /** So many are watched to say that nothing was noticed: five seconds of them. */
+    private static final int UNDISTURBED = 5 * Traffic.PER_SECOND;
+    /** Seconds within which requests must have moved to another cluster, from the first error. */
+    private static final int MOVED = 3;
+
+    private interface Scenario {
+        void run(Experiments on, ExperimentContext lab) throws Exception;
+    }
+
+    /** @param title what is to be seen; HOME and AWAY stand for the first cluster and the last, SERVICE for the app's */
+    private record Experiment(String name, String title, Scenario scenario) {}
+
+    private static final List<Experiment> ALL = List.of(
+            new Experiment("failover", "HOME loses its SERVICE, the others answer, requests come home again", Experiments::failover),
+            new Experiment("broken-app", "SERVICE of HOME answers 503, is ejected, the others answer", Experiments::brokenApp),
+            new Experiment("gateway-down", "AWAY loses its east-west gateway, local traffic does not notice", Experiments::gatewayDown),
+            new Experiment("control-plane-down", "HOME loses istiod, traffic does not notice, istiod catches up",
+                    Experiments::controlPlaneDown),
+            new Experiment("locality", "with the locality rule requests stay home, without it they spread", Experiments::locality),
+            new Experiment("ingress", "from this machine through the ingress gateway of HOME, with and without its own SERVICE",
+                    Experiments::ingress),
+            new Experiment("egress", "a server outside the mesh, through the egress gateway only", Experiments::egress));
+
+    private final List<Kube> kubes;
+    private final SampleTarget app;
+    private final Checks checks;
+    private final Docker docker;
+    private final Manifests manifests;
+    private final Console console;
+    private final Kube home, away;
+    private volatile ExperimentContext current;
+    private final Set<String> atHome, elsewhere, everywhere;
+
+    public Experiments(List<Kube> kubes, SampleTarget app, Checks checks, Docker docker, DemoOptions settings) {
+        this.kubes = kubes;
+        this.app = app;
+        this.checks = checks;
+        this.docker = docker;
+        this.manifests = settings.manifests();
+        this.console = settings.console();
+        home = kubes.getFirst();
+        away = kubes.getLast();
+        atHome = Set.of(home.cluster().name());
+        everywhere = kubes.stream().map(k -> k.cluster().name()).collect(Collectors.toSet());
+        elsewhere = everywhere.stream().filter(c -> !atHome.contains(c)).collect(Collectors.toSet());
+    }
+
+    /** The experiments that are asked for, in an order that is good to read; a {@link Problem} when there is none of a name. */
+    public static List<String> named(Collection<String> asked) {
+        List<String> names = ALL.stream().map(Experiment::name).toList();
+        for (String name : asked) if (!name.equals("all") && !names.contains(name))
+            throw Problem.usage("there is no experiment '%s'".formatted(name), "there are: " + String.join(", ", names));
+        return names.stream().filter(n -> asked.contains(n) || asked.contains("all")).toList();
+    }
+
+    private void failover(ExperimentContext lab) throws Exception {
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(atHome, 0, STEADY);
+        double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
+        lab.scaleToZero(home, app.namespace(), app.service());
+        traffic.awaitFrom(elsewhere, gone, STEADY);
+        double back = traffic.mark("it comes back");
+        lab.saw("away: " + moved(lab, traffic, "away", elsewhere, gone, back, 1));
+        lab.putBack(home, app.service());
+        traffic.awaitFrom(atHome, back, STEADY);
+        lab.saw("home: " + moved(lab, traffic, "home", atHome, back, traffic.now(), 1));
+    }
+
+    /** Tells how requests moved to other clusters between two moments, and expects that few were lost on the way. */
+    private static String moved(ExperimentContext lab, Traffic traffic, String name, Set<String> to, double from, double until, int mostLost) {
+        List<Traffic.Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(Traffic.Reply::lost).toList();
+        double first = replies.stream().filter(r -> to.contains(r.cluster())).mapToDouble(Traffic.Reply::at).min().orElse(until);
+        double errors = lost.isEmpty() ? 0 : lost.getLast().at() - lost.getFirst().at() + 1.0 / Traffic.PER_SECOND;
+        lab.figure(name + "Lost", lost.size());
+        lab.figure(name + "FirstAnswerSeconds", round(first - from));
+        lab.figure(name + "ErrorSeconds", round(errors));
+        lab.expect(lost.size() <= mostLost, "%s: %d requests were lost, at most %d were expected".formatted(name, lost.size(), mostLost));
+        lab.expect(errors < MOVED, "%s: errors went on for %.1f s, less than %d s were expected".formatted(name, errors, MOVED));
+        return "%s; %d lost of %d%s; first answer from there after %.1f s".formatted(Traffic.count(replies), lost.size(), replies.size(),
+                lost.isEmpty() ? "" : " within %.1f s".formatted(errors), first - from);
+    }
+
+    private static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
+
+    private void brokenApp(ExperimentContext lab) throws Exception {
+        lab.apply(QUICK_EJECTION, Map.of());
+        Await.until("the client's proxy to be told", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
+                () -> lab.home().ejectsAll() ? "" : "it still ejects a few instances at most");
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(atHome, 0, STEADY);
+        double broken = traffic.mark("%s of %s begins to answer 503".formatted(app.service(), home.cluster()));
+        lab.apply(BROKEN_APP, Map.of());
+        Await.until("the ejection", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
+                () -> ejected(lab).isEmpty() ? "no endpoint of the client's proxy is ejected" : "");
+        lab.saw("ejected by the client's proxy: " + String.join(", ", ejected(lab)));
+        traffic.awaitFrom(elsewhere, broken, STEADY);
+        double mended = traffic.mark("it is mended");
+        // Istio tries no 503 again since 1.24, and Envoy merges ejections that come within a second (update_merge_window)
+        lab.saw(moved(lab, traffic, "away", elsewhere, broken, mended, MOVED * Traffic.PER_SECOND));
+        lab.putBack(BROKEN_APP);
+        traffic.awaitFrom(atHome, mended, STEADY);
+        lab.saw("home again %.1f s after it was mended".formatted(traffic.now() - mended));
+    }
+
+    private static List<String> ejected(ExperimentContext lab) throws IOException {
+        return lab.home().endpoints().stream().filter(e -> e.endsWith(" EJECTED")).toList();
+    }
+
+    private void gatewayDown(ExperimentContext lab) throws Exception {
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(atHome, 0, STEADY);
+        double down = traffic.mark("the east-west gateway of %s is scaled to zero".formatted(away.cluster()));
+        lab.scaleToZero(away, InstalledIstio.NAMESPACE, InstalledIstio.EAST_WEST);
+        traffic.awaitFrom(atHome, traffic.now(), UNDISTURBED);
+        traffic.mark("it comes back");
+        lab.putBack(away, InstalledIstio.EAST_WEST);
+        traffic.awaitFrom(atHome, traffic.now(), STEADY);
+        undisturbed(lab, traffic, down);
+    }
+
+    private static void undisturbed(ExperimentContext lab, Traffic traffic, double since) {
+        Map<String, Integer> counts = Traffic.count(traffic.replies(since, traffic.now()));
+        int lost = counts.getOrDefault("lost", 0);
+        lab.figure("lost", lost);
+        lab.saw("%s meanwhile, %d lost".formatted(counts, lost));
+        lab.expect(lost == 0, lost + " requests were lost, none was expected");
+    }
+
+    private void controlPlaneDown(ExperimentContext lab) throws Exception {
+        lab.remove(SampleApp.LOCALITY);
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(everywhere, 0, STEADY);
+        double down = traffic.mark("istiod of %s is scaled to zero".formatted(home.cluster()));
+        lab.scaleToZero(home, InstalledIstio.NAMESPACE, "istiod");
+        traffic.awaitFrom(everywhere, traffic.now(), UNDISTURBED);
+        traffic.mark("istiod comes back");
+        lab.putBack(home, "istiod");
+        undisturbed(lab, traffic, down);
+        double told = traffic.mark("it is given the locality rule again");
+        lab.putBack(SampleApp.LOCALITY);
+        traffic.awaitFrom(atHome, told, STEADY);
+        lab.figure("caughtUpSeconds", round(traffic.now() - told - STEADY / (double) Traffic.PER_SECOND));
+        lab.saw("istiod caught up: its proxies follow the rule %.1f s after it was given".formatted(traffic.now() - told));
+    }
+
+    private void locality(ExperimentContext lab) throws Exception {
+        Traffic traffic = lab.traffic();
+        traffic.awaitFrom(atHome, 0, UNDISTURBED);
+        double removed = traffic.mark("the locality rule is removed");
+        lab.saw("with the rule:    " + Traffic.count(traffic.replies(0, removed)));
+        lab.remove(SampleApp.LOCALITY);
+        traffic.awaitFrom(everywhere, removed, STEADY);
+        double spread = traffic.now();
+        traffic.awaitFrom(everywhere, spread, UNDISTURBED);
+        double back = traffic.mark("it is put back");
+        lab.saw("without the rule: " + Traffic.count(traffic.replies(spread, back)));
+        lab.putBack(SampleApp.LOCALITY);
+        traffic.awaitFrom(atHome, back, STEADY);
+        undisturbed(lab, traffic, 0);
+    }
+
+    private void ingress(ExperimentContext lab) throws Exception {
+        int port = home.cluster().httpPort();
+        String gateway = docker.published(home.cluster(), port).orElseThrow(() -> Problem.failed(
+                "%s: no node publishes its port %d on this machine".formatted(home.cluster(), port),
+                "see extraPortMappings in manifests/kind/cluster.yaml"));
+        lab.remove(SampleApp.LOCALITY);
+        Traffic traffic = lab.traffic(URI.create("http://%s%s".formatted(gateway, app.path())));
+        traffic.awaitFrom(everywhere, 0, UNDISTURBED);
+        double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
+        lab.saw("with it: " + Traffic.count(traffic.replies(0, gone)));
+        lab.scaleToZero(home, app.namespace(), app.service());
+        traffic.awaitFrom(elsewhere, gone, UNDISTURBED);
+        lab.saw("without: " + moved(lab, traffic, "away", elsewhere, gone, traffic.now(), 1));
+    }
+
+    private void egress(ExperimentContext lab) throws Exception {
+        String server = lab.serverOutside(Manifests.images(manifests.read("apps/helloworld.yaml")).iterator().next());
+        String direct = "http://%s:5000%s".formatted(server, app.path()), token = UUID.randomUUID().toString(),
+                named = "http://outside.kind-demo.test%s?%s".formatted(app.path(), token);
+        awaitStatus(lab, direct, 200);
+        lab.saw("directly, while anything outside may be reached: 200");
+        lab.apply(EGRESS, Map.of("SERVER", server));
+        lab.apply(REGISTRY_ONLY, Map.of());
+        awaitStatus(lab, named, 200);
+        Await.until("the egress gateway's access log", Duration.ofSeconds(20), Duration.ofMillis(300), _ -> {},
+                () -> gatewayLog().contains(token) ? "" : "no line with the request");
+        lab.saw("by its name: 200, and the egress gateway's access log has the request");
+        awaitStatus(lab, direct, 502);
+        lab.saw("directly, when only what the mesh knows may be reached: refused with 502");
+        awaitStatus(lab, named, 200);
+    }
+
+    private static void awaitStatus(ExperimentContext lab, String url, int status) throws IOException {
+        Await.until("%d from %s".formatted(status, url), Duration.ofSeconds(30), Duration.ofMillis(500), _ -> {}, () -> {
+            String got = lab.home().status(url);
+            return got.equals("" + status) ? "" : "HTTP status " + got;
+        });
+    }
+
+    private String gatewayLog() {
+        var pod = home.readyPod(InstalledIstio.NAMESPACE, EGRESS_GATEWAY).getMetadata();
+        return home.client().pods().inNamespace(pod.getNamespace()).withName(pod.getName()).tailingLines(50).getLog();
+    }
+
+    /** Why the mesh's settings rule an experiment out; empty when they do not. */
+    private String ruledOut(String experiment) {
+        boolean alone = kubes.size() == 1 && !Set.of("control-plane-down", "egress").contains(experiment);
+        if (alone) return "there is no other cluster";
+        return switch (experiment) {
+            case "egress" -> egressRuledOut(replicas(EGRESS_GATEWAY), new ClientPod(home, app).blocksUnknown(),
+                    new InstalledIstio(home).meshConfig());
+            case "ingress" -> replicas(INGRESS_GATEWAY) == 0 ? "there is no " + INGRESS_GATEWAY : "";
+            default -> "";
+        };
+    }
+
+    public static String egressRuledOut(int gateways, boolean blocksUnknown, JsonNode meshConfig) {
+        JsonNode dns = meshConfig.at("/defaultConfig/proxyMetadata/ISTIO_META_DNS_CAPTURE");
+        if (gateways == 0) return "there is no " + EGRESS_GATEWAY;
+        if (blocksUnknown) return "the mesh's outboundTrafficPolicy is REGISTRY_ONLY already";
+        if (!dns.asBoolean()) return "the proxies answer no DNS queries: ISTIO_META_DNS_CAPTURE is not true";
+        boolean log = !meshConfig.path("accessLogFile").asText().isEmpty();
+        return log ? "" : "gateways write no access log: meshConfig.accessLogFile is empty";
+    }
+
+    private int replicas(String gateway) {
+        return home.client().apps().deployments().inNamespace(InstalledIstio.NAMESPACE).withLabel("app", gateway).list()
+                .getItems().stream().mapToInt(d -> d.getSpec().getReplicas()).sum();
+    }
+
+    /**
+     * Runs experiments one after the other, and skips those that the mesh's settings rule out. One that fails does not
+     * stop the next; what it changed is put back first.
+     *
+     * @param told told of each when it has ended
+     */
+    public List<ExperimentResult> run(List<String> names, Consumer<ExperimentResult> told) throws Exception {
+        List<ExperimentResult> outcomes = new ArrayList<>();
+        for (Experiment experiment : ALL) {
+            if (!names.contains(experiment.name)) continue;
+            String title = experiment.title.replace("HOME", home.cluster().name()).replace("AWAY", away.cluster().name())
+                    .replace("SERVICE", app.service());
+            console.say("\n%s: %s".formatted(experiment.name, title));
+            ExperimentContext lab = new ExperimentContext(kubes, app, manifests, docker, console);
+            current = lab;
+            try (lab) {
+                String reason = ruledOut(experiment.name);
+                if (reason.isEmpty()) {
+                    lab.need(SampleApp.LOCALITY); // which a demo made with --no-locality has not
+                    experiment.scenario.run(this, lab);
+                } else {
+                    lab.skip(reason);
+                }
+            } catch (Throwable e) { // it fails, and the next one runs
+                lab.expect(false, Check.message(e));
+            }
+            try {
+                for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
+            } catch (Problem p) {
+                lab.expect(false, "afterwards: " + p.getMessage());
+            }
+            outcomes.add(lab.outcome(experiment.name, title));
+            told.accept(outcomes.getLast());
+        }
+        return outcomes;
+    }
+
+    /** On Ctrl-C: restores what the running experiment changed, and lets it change nothing more; whether everything is restored. */
+    public boolean restore() { return current == null || current.restore(); }
+}

@@ -1,0 +1,2 @@
+/** Failure experiments: what they change and restore, and the traffic that they send. */
+package lib.experiments;

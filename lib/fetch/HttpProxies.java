@@ -1,0 +1,112 @@
+package lib.fetch;
+
+import module java.base;
+import lib.run.*;
+import java.net.Proxy;
+
+/**
+ * The proxies that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, in capitals or not, as Go's programs read them
+ * (https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config): the JDK itself knows only its system properties, which count where no
+ * variable is set. This machine is never reached through one.
+ */
+public final class HttpProxies extends ProxySelector {
+    private final Map<String, String> environment;
+
+    /** @param environment the variables to read */
+    public HttpProxies(Map<String, String> environment) { this.environment = environment; }
+
+    /** What one of the variables says; empty when it is not set. */
+    public String variable(String name) {
+        return Stream.of(name, name.toLowerCase(Locale.ROOT)).map(environment::get).filter(v -> v != null && !v.isBlank())
+                .findFirst().orElse("").strip();
+    }
+
+    @Override public List<Proxy> select(URI address) {
+        if (direct(address)) return List.of(Proxy.NO_PROXY);
+        return proxy(address).map(proxy -> List.of(new Proxy(Proxy.Type.HTTP,
+                InetSocketAddress.createUnresolved(proxy.getHost(), proxy.getPort())))).orElseGet(() -> ProxySelector.getDefault().select(address));
+    }
+
+    /** Name and password, where the proxy's URL has them. */
+    Authenticator authenticator() {
+        return new Authenticator() {
+            @Override protected PasswordAuthentication getPasswordAuthentication() {
+                if (getRequestorType() != RequestorType.PROXY) return null;
+                return proxy(URI.create(getRequestingURL().toString())).map(URI::getUserInfo).filter(i -> i.contains(":"))
+                        .map(i -> i.split(":", 2)).map(i -> new PasswordAuthentication(i[0], i[1].toCharArray())).orElse(null);
+            }
+        };
+    }
+
+    /** The proxy for an address, with its port; empty when there is none. A {@link Problem} when it is no HTTP proxy. */
+    public Optional<URI> proxy(URI address) {
+        String name = address.getScheme().toUpperCase(Locale.ROOT) + "_PROXY", value = variable(name);
+        if (value.isEmpty() || direct(address)) return Optional.empty();
+        return Optional.of(http(name, value, "export %s=http://HOST:PORT".formatted(name)));
+    }
+
+    /**
+     * A proxy's URL with its port, which is 80 where none is given.
+     *
+     * @param source what names it, for the message: its URL may have a password
+     * @throws Problem when it is none over HTTP, the only kind that the JDK's client knows: https://bugs.openjdk.org/browse/JDK-8214516
+     */
+    public static URI http(String source, String value, String hint) {
+        try {
+            URI proxy = new URI(value.contains("://") ? value : "http://" + value);
+            if (!"http".equalsIgnoreCase(proxy.getScheme()))
+                throw Problem.usage("%s names a proxy over %s; only HTTP proxies are supported".formatted(source, proxy.getScheme()), hint);
+            if (proxy.getHost() != null && proxy.getPort() < 1 << 16)
+                return new URI("http", proxy.getUserInfo(), proxy.getHost(), proxy.getPort() < 0 ? 80 : proxy.getPort(), null, null, null);
+        } catch (URISyntaxException e) {
+            // reported below
+        }
+        throw Problem.usage(source + " is not the URL of a proxy", hint);
+    }
+
+    /** Whether NO_PROXY has the host: by name, domain, address or subnet, with its port or for any, or all hosts. */
+    boolean direct(URI address) {
+        String host = Objects.requireNonNullElse(address.getHost(), "").toLowerCase(Locale.ROOT);
+        int port = address.getPort() >= 0 ? address.getPort() : "http".equals(address.getScheme()) ? 80 : 443;
+        return isLoopback(host) || listed(host, port);
+    }
+
+    /** The same without the rule for this machine. */
+    public boolean listed(String host, int port) {
+        return Arrays.stream(variable("NO_PROXY").toLowerCase(Locale.ROOT).split("[\\s,]+")).anyMatch(entry -> {
+            if (entry.equals("*")) return true;
+            if (entry.contains("/")) return inSubnet(host, entry);
+            Matcher withPort = Pattern.compile("(\\[.*]|[^:]*):(\\d+)").matcher(entry);
+            if (withPort.matches() && !withPort.group(2).equals("" + port)) return false;
+            String name = withPort.matches() ? withPort.group(1) : entry;
+            if (literal(name).isPresent()) return literal(name).equals(literal(host));
+            name = name.replaceFirst("^\\*?\\.", "");
+            return !name.isEmpty() && ("." + host).endsWith("." + name);
+        });
+    }
+
+    private static boolean inSubnet(String host, String subnet) {
+        String[] parts = subnet.split("/", 2);
+        Optional<byte[]> network = literal(parts[0]).map(InetAddress::getAddress), address = literal(host).map(InetAddress::getAddress);
+        if (network.isEmpty() || address.isEmpty() || network.get().length != address.get().length || !parts[1].matches("\\d{1,3}"))
+            return false;
+        int rest = address.get().length * 8 - Integer.parseInt(parts[1]);
+        return rest >= 0 && new BigInteger(1, network.get()).shiftRight(rest).equals(new BigInteger(1, address.get()).shiftRight(rest));
+    }
+
+    /** An address in any spelling that the system's resolver takes too, such as 127.1; empty for a name. */
+    public static Optional<InetAddress> literal(String host) {
+        String plain = host.replaceAll("^\\[|]$", "");
+        try {
+            return Optional.of(plain.contains(":") ? InetAddress.ofLiteral(plain) : Inet4Address.ofPosixLiteral(plain));
+        } catch (IllegalArgumentException e) {
+            return Optional.empty();
+        }
+    }
+
+    public static boolean isLoopback(String host) {
+        return host.equalsIgnoreCase("localhost") || literal(host).filter(InetAddress::isLoopbackAddress).isPresent();
+    }
+
+    @Override public void connectFailed(URI address, SocketAddress proxy, IOException e) {}
+}

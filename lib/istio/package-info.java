@@ -1,0 +1,2 @@
+/** istioctl, the Istio installation, remote secrets and the sample application. */
+package lib.istio;

@@ -1,0 +1,2 @@
+/** kind clusters, their node images, MetalLB and its address ranges, and which clusters exist. */
+package lib.kind;

@@ -1,0 +1,85 @@
+package lib.run;
+
+import module java.base;
+
+/** One step of a plan: where it acts (a cluster's name, or empty), what it does and, once it ran, how it went. */
+public final class Step {
+    public enum State { WAITING, RUNNING, DONE, FAILED, SKIPPED }
+
+    /** A step that is left out: no other step waits for it. */
+    public static final Step NONE = new Step("", "", null, List.of());
+
+    private final String where, what;
+    private final Action action;
+    private final List<Step> after;
+    private final CompletableFuture<State> ended = new CompletableFuture<>();
+    private volatile State state = State.WAITING;
+    private volatile String seen = "";
+    private volatile long started, finished;
+
+    /** @param after the steps that must be done before this one starts */
+    Step(String where, String what, Action action, List<Step> after) {
+        this.where = where;
+        this.what = what;
+        this.action = action;
+        this.after = after.stream().filter(step -> step != NONE).toList();
+    }
+
+    public String title() { return where.isEmpty() ? what : where + ": " + what; }
+
+    public State state() { return state; }
+
+    /** The last progress that the step reported; empty when it reported none. */
+    public String seen() { return seen; }
+
+    /** Seconds that the step took, or has taken until now. */
+    public double seconds() { return (finished > 0 ? finished - started : System.nanoTime() - started) / 1e9; }
+
+    Action action() { return action; }
+
+    List<Step> after() { return after; }
+
+    /** Seconds from a moment of {@link System#nanoTime} to the step's start, and to its end. */
+    double startedAfter(long moment) { return (started - moment) / 1e9; }
+
+    double finishedAfter(long moment) { return (finished - moment) / 1e9; }
+
+    /**
+     * Waits for the steps before it, runs it unless one of them is not done, and then lets the steps after it start.
+     *
+     * @return why it failed; empty when it is done or was skipped
+     */
+    Optional<Throwable> run(Console console) {
+        boolean ready = awaitSteps();
+        started = System.nanoTime();
+        state = ready ? State.RUNNING : State.SKIPPED;
+        Throwable failure = null;
+        try {
+            if (ready) {
+                console.started(this);
+                action.task().run(now -> seen = now);
+                state = State.DONE;
+            }
+        } catch (Throwable cause) { // an Error too: the steps after this one would wait forever
+            failure = cause;
+            state = State.FAILED;
+        }
+        finished = System.nanoTime();
+        try {
+            console.ended(this);
+        } finally {
+            ended.complete(state);
+        }
+        return Optional.ofNullable(failure);
+    }
+
+    /** Whether all steps before it are done; false too when the plan is interrupted. */
+    private boolean awaitSteps() {
+        try {
+            for (Step needed : after) if (needed.ended.get() != State.DONE) return false;
+            return !Thread.currentThread().isInterrupted();
+        } catch (InterruptedException | ExecutionException e) {
+            return false;
+        }
+    }
+}

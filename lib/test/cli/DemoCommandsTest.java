@@ -1,0 +1,259 @@
+package lib.cli;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import lib.verify.*;
+import lib.istio.*;
+import lib.kind.*;
+import lib.ca.*;
+import lib.docker.*;
+import lib.kube.*;
+import lib.fetch.*;
+import lib.run.*;
+import lib.test.*;
+import org.bouncycastle.asn1.x500.X500Name;
+import org.bouncycastle.asn1.x509.BasicConstraints;
+import org.bouncycastle.asn1.x509.Extension;
+import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
+import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
+import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** Hints that name one of our commands: each is about the demo that its user has, and no other. */
+@Tag("unit")
+class DemoCommandsTest {
+    private static final String MINE = " --name-prefix mine", ISTIOD = "/api/v1/namespaces/istio-system/";
+    private static final String CONFIGMAP = "/api/v1/namespaces/sample/configmaps/istio-ca-root-cert";
+
+    @CommandLine.Command(name = "Probe")
+    private static final class Probe extends DemoCommand {
+        @Override protected int run() { return 0; }
+    }
+
+    private final Console console = new Console(false, new DemoCommands(MINE, ""));
+    private final Cluster first = new Cluster(1, "mine1"), second = new Cluster(2, "mine2");
+    private final List<FakeApiServer> servers = new ArrayList<>();
+    @TempDir Path folder;
+    private Docker docker;
+
+    /** A docker that knows one node, mine1's, in the state that the file says. */
+    @BeforeEach void fakeDocker() throws IOException {
+        node("true", "false");
+        docker = new Docker(new ExternalCommand(script("docker", """
+                case "$1" in
+                  ps) cat nodes > /dev/null && echo 1;;
+                  inspect | container) cat nodes;;
+                esac
+                """), "", console), "mine");
+    }
+
+    private void node(String running, String paused) throws IOException {
+        Files.writeString(folder.resolve("nodes"), """
+                [{"Name": "/mine1-control-plane",
+                "Config": {"Labels": {"io.x-k8s.kind.cluster": "mine1", "kind-demo": "node"}},
+                "State": {"Running": %s, "Paused": %s},
+                "NetworkSettings": {"Networks": {"%s": {"IPAddress": "172.18.0.2"}}}}]"""
+                .formatted(running, paused, Docker.network()));
+    }
+
+    private String script(String name, String body) throws IOException {
+        Path script = Files.writeString(folder.resolve(name), "#!/bin/bash\ncd '%s'\n%s".formatted(folder, body));
+        script.toFile().setExecutable(true);
+        return script.toString();
+    }
+
+    @AfterEach void stop() { servers.forEach(FakeApiServer::close); }
+
+    private Kube kube(Cluster cluster, Map<String, String> objects) throws IOException {
+        servers.add(new FakeApiServer(objects));
+        return servers.getLast().kube(cluster, console);
+    }
+
+    /** Settings of the demo, with a fake istioctl and with what an earlier run kept. */
+    private DemoOptions settings(DemoState kept, String... options) throws Exception {
+        Probe probe = new Probe();
+        DemoCommand.commandLine(probe).parseArgs(Stream.concat(Stream.of("--name-prefix", "mine"), Arrays.stream(options))
+                .toArray(String[]::new));
+        String istioctl = script("istioctl",
+                "[[ $1 == version ]] && echo %s || echo 'NAME  SECRET  STATUS  ISTIOD'".formatted(Versions.ISTIO));
+        var known = new Binary.Known(istioctl, Versions.ISTIO, null, "", List.of("version"), _ -> "");
+        set(probe.settings, "istioctl", new Binary(known, null, folder, console));
+        set(probe.settings, "remembered", kept);
+        return probe.settings;
+    }
+
+    private static void set(DemoOptions settings, String field, Object value) throws ReflectiveOperationException {
+        Field declared = DemoOptions.class.getDeclaredField(field);
+        declared.setAccessible(true);
+        declared.set(settings, value);
+    }
+
+    private static String json(Map<String, String> data) {
+        String entries = data.entrySet().stream().map(e -> "\"%s\": \"%s\"".formatted(e.getKey(), e.getValue()))
+                .collect(Collectors.joining(", "));
+        return "{\"metadata\": {\"name\": \"x\"}, \"data\": {%s}}".formatted(entries);
+    }
+
+    /** An authority that ends so long from now. */
+    private static Certificates.Authority authority(Duration life) throws Exception {
+        KeyPair keys = Certificates.newKeys();
+        Instant end = Instant.now().plus(life);
+        X500Name name = new X500Name("CN=ends soon");
+        Date from = Date.from(end.minus(Duration.ofDays(9)));
+        var builder = new JcaX509v3CertificateBuilder(name, BigInteger.ONE, from, Date.from(end), name, keys.getPublic())
+                .addExtension(Extension.basicConstraints, true, new BasicConstraints(true));
+        return new Certificates.Authority(new JcaX509CertificateConverter().getCertificate(builder.build(
+                new JcaContentSignerBuilder("SHA256withECDSA").build(keys.getPrivate()))), keys.getPrivate());
+    }
+
+    private static String pem(Certificates.Authority authority) throws Exception {
+        return Certificates.pem(authority.certificate());
+    }
+
+    /** A secret with these parts. */
+    private static String secret(Map<String, String> parts) {
+        return json(parts.entrySet().stream().collect(Collectors.toMap(Map.Entry::getKey,
+                part -> Certificates.encode(part.getValue()))));
+    }
+
+    private static String inJson(String pem) { return pem.replace("\n", "\\n").replace("\r", ""); }
+
+    private interface Failing {
+        void run() throws Exception;
+    }
+
+    private static String hint(Failing failing) { return assertThrows(Problem.class, failing::run).hint(); }
+
+    /** Each of our commands in the text has the demo's options, and there is one. */
+    private static void isOfThisDemo(String text) {
+        List<String> commands = Pattern.compile("jbang (--offline )?\\w+\\.java.{0,%d}".formatted(MINE.length()))
+                .matcher(text).results().map(MatchResult::group).toList();
+        assertFalse(commands.isEmpty(), text);
+        for (String command : commands) assertTrue(command.endsWith(MINE), text);
+    }
+
+    @Test void hintsOfTheChecks() throws Exception {
+        var root = Certificates.makeRoot();
+        var other = Certificates.makeRoot();
+        String trusted = json(Map.of("root-cert.pem", inJson(pem(root))));
+        String foreign = json(Map.of("root-cert.pem", inJson(pem(other))));
+        Kube empty = kube(first, Map.of());
+        Kube one = kube(first, Map.of(CONFIGMAP, trusted)), two = kube(second, Map.of(CONFIGMAP, foreign));
+        Kube misled = kube(second, Map.of(ISTIOD + "secrets/istio-remote-secret-istio-mine1",
+                secret(Map.of("istio-mine1", "clusters: [{cluster: {server: \"https://172.18.0.9:6443\"}}]"))));
+        ClusterChecks platform = new ClusterChecks(List.of(empty, misled), SampleApp.APP, docker, null, null);
+        isOfThisDemo(hint(() -> platform.remoteAddress(empty)));
+        isOfThisDemo(hint(() -> platform.addresses(empty)));
+        Map<String, String> pool = Map.of(
+                "/apis/metallb.io/v1beta1", """
+                        {"kind": "APIResourceList", "groupVersion": "metallb.io/v1beta1", "resources": [
+                        {"name": "ipaddresspools", "kind": "IPAddressPool", "namespaced": true, "verbs": ["list"]}]}""",
+                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/ipaddresspools.metallb.io",
+                "{\"metadata\": {\"name\": \"x\"}}",
+                "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools",
+                "{\"metadata\": {\"name\": \"x\"}, \"spec\": {\"addresses\": [\"172.18.255.1-172.18.255.9\"]}}");
+        Kube pooled = kube(first, pool);
+        ClusterChecks overlapping = new ClusterChecks(List.of(pooled, kube(second, pool)), SampleApp.APP, docker, null, null);
+        isOfThisDemo(hint(() -> overlapping.addresses(pooled)));
+        node("false", "false");
+        isOfThisDemo(hint(() -> platform.reachable(empty)));
+        Files.writeString(folder.resolve("nodes"), "[]");
+        isOfThisDemo(hint(() -> platform.reachable(empty)));
+
+        TrustChecks trust = new TrustChecks(List.of(one, two), SampleApp.APP);
+        isOfThisDemo(hint(trust::sameRoot));
+        isOfThisDemo(hint(() -> trust.intermediate(one)));
+        Kube wrong = kube(first, Map.of(CONFIGMAP, trusted, ISTIOD + "secrets/cacerts", secret(Map.of(
+                "ca-cert.pem", pem(Certificates.makeIntermediate(other, first)), "cert-chain.pem", pem(other)))));
+        isOfThisDemo(hint(() -> trust.intermediate(wrong)));
+        var ending = authority(Duration.ofHours(1));
+        Kube soon = kube(first, Map.of(CONFIGMAP, json(Map.of("root-cert.pem", inJson(pem(ending)))),
+                ISTIOD + "secrets/cacerts", secret(Map.of("ca-cert.pem", pem(Certificates.makeIntermediate(ending, first))))));
+        isOfThisDemo(hint(() -> trust.intermediate(soon)));
+        Kube ended = kube(first, Map.of(CONFIGMAP, trusted,
+                ISTIOD + "secrets/istiod-tls", secret(Map.of("tls.crt", pem(authority(Duration.ofHours(-1))))),
+                "/apis/apps/v1/namespaces/cert-manager/deployments", """
+                        {"metadata": {"name": "x", "generation": 1}, "spec": {"replicas": 0},
+                        "status": {"observedGeneration": 1}}"""));
+        isOfThisDemo(hint(() -> trust.intermediate(ended)));
+        isOfThisDemo(hint(() -> Cacerts.install(wrong, new Manifests(null), root.certificate(), null)));
+        isOfThisDemo(hint(new Deployments(empty, "sample")::ready));
+        MeshChecks mesh = new MeshChecks(List.of(empty), SampleApp.APP, new Istioctl(settings(null)));
+        isOfThisDemo(hint(() -> mesh.remoteClusters(empty)));
+        isOfThisDemo(hint(() -> new Kube(new Cluster(1, "no-such-cluster"), console).client()));
+    }
+
+    @Test void hintsBeforeAnythingIsMade() throws Exception {
+        DemoState old = new DemoState(1, Optional.of(CertificateAuthority.Choice.vault),
+                Optional.of(IstioSettings.PINNED.with("1.20.0", null, null)), OptionalInt.empty());
+        DemoOptions settings = settings(old, "--workers", "1", "--ca", "local", "--istio-version", Versions.ISTIO);
+        set(settings, "found", ExistingClusters.of("mine", 0, docker.nodes()));
+        isOfThisDemo(hint(() -> new Istioctl(settings).check(settings.mesh())));
+        isOfThisDemo(hint(() -> new Kind(settings, docker).fits(Mesh.of("mine", 1))));
+        var preflight = new Preflight(settings, docker, new Istioctl(settings), false);
+        var checks = preflight.checks(settings.mesh(), new Images(settings, docker, new Istioctl(settings)));
+        Check authority = checks.stream().filter(c -> c.id().equals("ca")).findFirst().orElseThrow();
+        String ca = hint(authority.probe()::look);
+        assertTrue(ca.endsWith(MINE + " --ca local"), ca);
+        isOfThisDemo(ca);
+        isOfThisDemo(hint(() -> new Bundle(folder.resolve("none"), Versions.ISTIO, console).open(folder)));
+    }
+
+    @Test void whatIsSaidAtTheEnd() throws Exception {
+        DemoOptions settings = settings(null, "--offline", "my bundle.tar.zst");
+        isOfThisDemo(new SampleApp(settings).whatToTry(Mesh.of("mine", 2), _ -> Optional.empty(), settings));
+        Probe probe = new Probe();
+        probe.settings = settings;
+        isOfThisDemo(probe.afterInterrupt());
+        String resume = probe.afterInterrupt();
+        assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.zst'".formatted(MINE)), resume);
+        DemoCommands commands = settings.commands();
+        assertEquals("jbang --offline KindDemo.java%s --offline 'a b'".formatted(MINE), commands.fromBundle("a b"));
+        assertEquals("jbang KindDemo.java%s --bundle 'a b'".formatted(MINE), commands.bundle("a b"));
+
+        Path log = folder.resolve("log");
+        console.keepLog(log);
+        console.problem("", new io.fabric8.kubernetes.client.KubernetesClientException("gone"));
+        isOfThisDemo(Files.readString(log));
+        Path copy = folder.resolve("copy");
+        assertTrue(Shell.succeeds("jbang KindDemo.java --name-prefix mine --export-manifests " + copy).out()
+                .contains("jbang KindDemo.java%s --manifests %s".formatted(MINE, copy)));
+    }
+
+    @Test void verifyWithoutADemo() throws IOException {
+        script("docker", "[[ $1 != info ]] || echo '{\"ServerVersion\": \"28.0.0\"}'");
+        Shell.Result verify = Shell.run("PATH='%s':$PATH jbang Verify.java --name-prefix mine".formatted(folder));
+        assertEquals(Problem.UNFIT, verify.exitCode(), verify.all());
+        isOfThisDemo(verify.err());
+    }
+
+    @Test void contextsAreRepeatedAsOneWord() {
+        Probe probe = new Probe();
+        DemoCommand.commandLine(probe).parseArgs("--contexts", "prod (eu),it's");
+        assertEquals("jbang Teardown.java --contexts 'prod (eu),it'\\''s'", probe.settings.commands().teardown());
+    }
+
+    /** No source writes one of our commands itself: it could forget the options. Examples in --help are no hints. */
+    @Test void nothingElseWritesOurCommands() throws IOException {
+        List<Path> sources;
+        try (Stream<Path> all = Stream.concat(Files.list(Shell.PROJECT), Files.list(Shell.PROJECT.resolve("lib")))) {
+            sources = all.filter(f -> f.toString().endsWith(".java") && !f.endsWith("Commands.java")).toList();
+        }
+        assertTrue(sources.size() > 60, "" + sources);
+        List<String> found = new ArrayList<>();
+        for (Path source : sources) {
+            String code = Files.readString(source).replaceAll("(?s)/\\*.*?\\*/|footer = \\{.*?}\\)|(?m)^\\s*//.*$", "")
+                    .replace("\"jbang %s.java [OPTION]...\"", "").replace("%n    → jbang %s.java --help%n", "");
+            code.lines().filter(line -> line.matches(".*(jbang [^\"]*\\.java|(KindDemo|Verify|Teardown)\\.java).*")
+                    || line.contains("new Console(") && !source.endsWith("Settings.java"))
+                    .forEach(line -> found.add(source.getFileName() + ": " + line.strip()));
+        }
+        assertEquals(List.of(), found);
+    }
+}

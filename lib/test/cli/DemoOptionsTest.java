@@ -1,0 +1,143 @@
+package lib.cli;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import lib.istio.*;
+import lib.ca.*;
+import lib.kube.*;
+import lib.fetch.*;
+import lib.run.*;
+import lib.test.*;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine.Model.OptionSpec;
+
+@Tag("unit")
+class DemoOptionsTest {
+    @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1", "--workers 10",
+            "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
+        "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all", "--assets /nowhere/at/all",
+                "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0", "--vault-port 65536",
+            "--mirror github.com", "--mirror file:///tmp", "--istio-version 1.31", "--istio-version latest",
+            "--kubernetes-version 1.36", "--kubernetes-version 1.36.4 --node-image kindest/node:v1.36.4", "--istio-set garbage",
+            "--istio-set =x", "--istio-values /nowhere/at/all", "--istio-set revision=canary", "--istio-set values.revision=canary",
+            "--istio-set values.global.network=net", "--istio-set values.global.meshID=other", "--istio-set namespace=mesh"})
+    void whatCannotBeMeantIsRefused(String arguments) {
+        String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
+        assertEquals(Problem.USAGE, new Probe().exitCode(words));
+    }
+
+    /** README's table of the shared options is picocli's model: each with its value, its variable and its default, and no other. */
+    @Test void theReadmeHasEverySharedOption() throws IOException {
+        List<String> rows = Files.readAllLines(Shell.PROJECT.resolve("README.md")).stream()
+                .dropWhile(l -> !l.startsWith("| option | environment |")).skip(2).takeWhile(l -> l.startsWith("|")).toList();
+        List<OptionSpec> options = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("settings").options();
+        assertEquals(options.size(), rows.size());
+        for (OptionSpec option : options) {
+            String typed = option.arity().max() == 0 ? option.longestName() : "%s %s".formatted(option.longestName(), option.paramLabel());
+            String row = rows.stream().filter(r -> r.contains("`" + typed)).findFirst().orElse("no row of " + typed);
+            String[] cells = row.replace("`", "").split(" *\\| *", -1);
+            String described = String.join("", option.description()).replace("${DEFAULT-VALUE}", "" + option.defaultValueString(true));
+            assertEquals(first("\\[(KIND_DEMO_[^]]+)]", described), cells.length < 5 ? row : cells[2]);
+            String variable = first("\\$\\{(\\w+)", "" + option.defaultValue());
+            assertTrue(cells[2].startsWith(variable), row);
+            String otherwise = first("Default: (.+?)\\.( |$)", described);
+            assertTrue(otherwise.isEmpty() || !cells[3].isEmpty() && otherwise.startsWith(cells[3]), row + " but: " + otherwise);
+        }
+    }
+
+    private static String first(String pattern, String text) {
+        Matcher matcher = Pattern.compile(pattern).matcher(text);
+        return matcher.find() ? matcher.group(1) : "";
+    }
+
+    @Test void theMeshFollowsTheOptions() {
+        Probe probe = new Probe();
+        assertEquals(0, probe.exitCode("--clusters", "3", "--name-prefix", "demo"));
+        assertEquals(List.of("demo1", "demo2", "demo3"), probe.mesh.clusters().stream().map(Cluster::name).toList());
+        Cluster third = probe.mesh.clusters().getLast();
+        assertEquals(List.of("kind-demo3", "istio-demo3", "network3", "region3"),
+                List.of(third.context(), third.id(), third.network(), third.region()));
+        assertEquals(List.of(32013, 32023, 32033), third.ports());
+    }
+
+    @Test void whoSignsIsNamedAsItsProject() {
+        Probe probe = new Probe();
+        assertEquals(0, probe.exitCode("--ca", "istio-csr"));
+        assertEquals(CertificateAuthority.Choice.istioCsr, probe.settings.ca());
+    }
+
+    @Test void whatIsGivenReplacesWhatWasKept(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("my values.yaml"), "a: 1"), state = folder.resolve("istio");
+        assertEquals(Optional.empty(), IstioSettings.kept(state));
+        IstioSettings.PINNED.with("1.31.2", List.of("a.b=c d", "e=f"), List.of(file)).keep(state);
+        Files.writeString(file, "a: 2");
+        IstioSettings kept = IstioSettings.kept(state).orElseThrow();
+        assertEquals(List.of("a.b=c d", "e=f"), kept.set());
+        assertEquals("1.31.2", kept.version());
+        assertEquals("a: 1", Files.readString(kept.values().getFirst()));
+        kept.with(null, List.of("g=h"), null).keep(state);
+        kept = IstioSettings.kept(state).orElseThrow();
+        assertEquals(List.of("g=h"), kept.set());
+        assertEquals("a: 1", Files.readString(kept.values().getFirst()), "files that are kept outlive being kept again");
+        assertEquals(List.of("-f", kept.values().getFirst().toString(), "--set", "g=h"), kept.arguments());
+        kept.with(Versions.ISTIO, List.of(""), List.of(Path.of(""))).keep(state);
+        assertEquals(IstioSettings.PINNED, IstioSettings.kept(state).orElseThrow());
+    }
+
+    /** Run as a script, with variables of its own: the tests' may have this one or not. */
+    @Test void whatIsTypedCountsForMoreThanTheEnvironment() {
+        Map<String, String> environment = Map.of("KIND_DEMO_NODE_IMAGE", "kindest/node:v1.2.3");
+        String plan = "jbang KindDemo.java --dry-run ", create = "kind create cluster --name so1 --image ";
+        assertTrue(Shell.succeeds(plan, environment).out().contains(create + "kindest/node:v1.2.3 "));
+        assertTrue(Shell.succeeds(plan + "--kubernetes-version v9.8.7", environment).out().contains(create + "kindest/node:v9.8.7 "));
+        assertTrue(Shell.succeeds(plan + "--node-image a/b:c", environment).out().contains(create + "a/b:c "));
+    }
+
+    @Test void settingsThatTheDemoCannotWorkWithAreNamed(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("values.yaml"), "kind: IstioOperator\nspec: {values: {revision: canary}}\n");
+        assertEquals(Optional.of("values.revision=canary is not supported: the demo needs one Istio per cluster, without a revision"),
+                IstioSettings.PINNED.with(null, null, List.of(file)).refused());
+        assertEquals(Optional.empty(), IstioSettings.PINNED.with(null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
+                .refused());
+        assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + file));
+        assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + Files.writeString(file, "a: [")));
+    }
+
+    /** For every option that has one, and for the folders. */
+    @Test void anEmptyVariableCountsAsOneThatIsNotSet() throws IOException {
+        String sources = Files.readString(Shell.PROJECT.resolve("lib/Settings.java"))
+                + Files.readString(Shell.PROJECT.resolve("Verify.java"));
+        Set<String> variables = Pattern.compile("\\$\\{(KIND_DEMO_\\w+)").matcher(sources).results().map(m -> m.group(1))
+                .collect(Collectors.toCollection(TreeSet::new));
+        assertTrue(variables.containsAll(Set.of("KIND_DEMO_CLUSTERS", "KIND_DEMO_NAME_PREFIX", "KIND_DEMO_WAIT")));
+        variables.addAll(Set.of("XDG_STATE_HOME", "XDG_CACHE_HOME", "KUBECONFIG"));
+        Map<String, String> empty = variables.stream().collect(Collectors.toMap(v -> v, _ -> ""));
+        Map<String, String> blank = new HashMap<>(empty);
+        blank.replaceAll((variable, _) -> variable.startsWith("KIND_DEMO_") ? " " : "");
+        String unset = "env -u " + String.join(" -u ", variables), dryRun = " jbang KindDemo.java --dry-run";
+        String printed = Shell.succeeds(unset + dryRun).out();
+        assertTrue(printed.contains("kind create cluster --name so2"), printed);
+        assertEquals(printed, Shell.succeeds(dryRun, empty).out());
+        assertEquals(printed, Shell.succeeds(dryRun, blank).out());
+        Shell.succeeds("jbang Verify.java --completion bash", empty);
+    }
+
+    @Test void imagesOfOlderReleasesAreElsewhere() {
+        assertEquals(Set.of("docker.io/istio/pilot:1.29.4", "docker.io/istio/proxyv2:1.29.4"),
+                IstioSettings.PINNED.with("1.29.4", null, null).images());
+        assertTrue(IstioSettings.PINNED.images().contains("registry.istio.io/release/pilot:" + Versions.ISTIO));
+    }
+
+    @Test void nothingThatMustDifferBetweenClustersIsShared() {
+        List<Cluster> clusters = Mesh.of("so", 9).clusters();
+        for (String key : List.of("POD_SUBNET", "SERVICE_SUBNET", "NETWORK", "CLUSTER_ID", "REGION", "ZONE")) {
+            assertEquals(9, clusters.stream().map(c -> c.placeholders().get(key)).distinct().count(), key);
+        }
+        assertEquals(27, clusters.stream().flatMap(c -> c.ports().stream()).distinct().count());
+    }
+}

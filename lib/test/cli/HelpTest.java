@@ -1,0 +1,77 @@
+package lib.cli;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import lib.run.*;
+import lib.test.*;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the real scripts print of themselves. */
+@Tag("unit")
+class HelpTest {
+    private static String printed(String command) { return Shell.succeeds(command, Map.of("COLUMNS", "80")).out(); }
+
+    @ParameterizedTest @ValueSource(strings = {"KindDemo", "Verify", "Teardown"})
+    void helpIsAManualPageOf80Columns(String script) throws IOException {
+        String help = printed("jbang %s.java --help".formatted(script));
+        help.lines().forEach(line -> assertTrue(line.length() <= 80, line));
+        int at = 0;
+        for (String heading : List.of("jbang %s.java [OPTION]...".formatted(script), "Options:", "Clusters:", "Output:",
+                "Environment:", "Exit codes:",
+                "Examples:")) {
+            assertTrue(help.indexOf("\n" + heading, at - 1) >= 0 || help.startsWith(heading), heading + " is not where it should be\n"
+                    + help);
+            at = Math.max(at, help.indexOf("\n" + heading) + 1);
+        }
+        String own = help.substring(help.indexOf("Options:"), help.indexOf("Clusters:"));
+        assertFalse(own.contains("[KIND_DEMO_NODE_IMAGE]") || own.contains("--help"), own);
+        String readme = Files.readString(Shell.PROJECT.resolve("README.md"));
+        Pattern.compile("--[a-z-]+").matcher(own).results().map(MatchResult::group).forEach(option ->
+                assertTrue(readme.contains("`" + option), "README does not tell of %s %s".formatted(script, option)));
+        assertEquals(script.equals("Teardown"), !help.contains("--workers"), "a script offers what means something in it");
+    }
+
+    /** The manifests that are written out are those that came, and one that was changed stays. */
+    @Test void manifestsAreWrittenOutAndChangedOnesStay(@TempDir Path folder) throws IOException {
+        Path target = folder.resolve("my copy");
+        String export = "jbang KindDemo.java --export-manifests '%s'".formatted(target);
+        assertTrue(printed(export).contains("--manifests '%s'".formatted(target)));
+        assertEquals("", Shell.run("diff -r manifests '%s'".formatted(target)).all());
+        printed(export);
+        Path sleep = target.resolve("apps/sleep.yaml");
+        Files.writeString(sleep, "mine");
+        Shell.Result refused = Shell.run(export);
+        assertEquals(Problem.USAGE, refused.exitCode(), refused.all());
+        assertTrue(refused.err().contains("apps/sleep.yaml") && refused.err().contains("--force"), refused.err());
+        assertEquals("mine", Files.readString(sleep));
+        for (String kept : List.of("sleep.yaml.bak", "sleep.yaml.bak2")) {
+            Files.writeString(sleep, kept);
+            printed(export + " --force");
+            assertEquals("", Shell.run("diff -r --exclude '*.bak*' manifests '%s'".formatted(target)).all());
+        }
+        for (String kept : List.of("sleep.yaml.bak", "sleep.yaml.bak2")) assertEquals(kept, Files.readString(sleep.resolveSibling(kept)));
+    }
+
+    /** Asks the function that bash would call at TAB, in a bash that knows another completion of jbang already. */
+    @Test void bashCompletesWhatJbangRuns() {
+        String answers = printed("""
+                own() { COMPREPLY=("jbang's own"); }
+                complete -F own jbang
+                for script in KindDemo Verify Teardown; do source <(jbang $script.java --completion bash); done
+                read -r _ _ _ _ complete _ <<< "$(complete -p jbang)"
+                tab() { COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=(); $complete 2> /dev/null; echo "${COMPREPLY[*]}"; }
+                tab jbang KindDemo.java --ca va
+                tab jbang ./KindDemo.java --clusters 3 --exp
+                tab jbang verify -o js
+                tab jbang verify@kind-demo --preflight --exp
+                tab jbang Teardown.java --work
+                tab jbang Other.java --ca va
+                """);
+        assertEquals(List.of("vault", "--export-manifests", "json", "--experiments", "", "jbang's own"), answers.lines().toList());
+    }
+}

@@ -1,0 +1,77 @@
+package lib.experiments;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import lib.istio.*;
+import lib.kube.*;
+import lib.run.*;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What an experiment changed is restored: when it ends, and on Ctrl-C. DemoTest interrupts real ones. */
+@Tag("unit")
+@Timeout(20)
+class ExperimentContextTest {
+    private final Kube kube = new Kube(new Cluster(1, "so1"), new Console(false));
+    private final ExperimentContext lab = new ExperimentContext(List.of(kube), SampleApp.APP, new Manifests(null), null, new Console(false));
+    private final List<String> done = new CopyOnWriteArrayList<>();
+
+    private void change(String name) throws Exception {
+        lab.change("so1 " + name, () -> done.add(name), () -> done.add("no " + name), () -> {});
+    }
+
+    @Test void ctrlCDoesNotWaitForPodsThatAreAwaited() throws Exception {
+        CountDownLatch waiting = new CountDownLatch(1);
+        change("one");
+        lab.change("so1 two", () -> done.add("two"), () -> done.add("no two"), () -> {
+            waiting.countDown();
+            Thread.sleep(Duration.ofMinutes(2));
+        });
+        Thread experiment = Thread.startVirtualThread(() -> {
+            try {
+                lab.putBack(kube, "two");
+            } catch (Exception e) {
+                done.add("" + e);
+            }
+        });
+        waiting.await();
+        long start = System.nanoTime();
+        assertTrue(lab.restore());
+        assertTrue(System.nanoTime() - start < 2e9, "it waited");
+        assertEquals(List.of("one", "two", "no two", "no one"), done);
+        experiment.interrupt();
+    }
+
+    @Test void ctrlCLetsAChangeThatIsBeingMadeGoFirst() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        Thread experiment = Thread.startVirtualThread(() -> {
+            try {
+                lab.change("so1 slow", () -> {
+                    begun.countDown();
+                    Thread.sleep(500);
+                    done.add("slow");
+                }, () -> done.add("no slow"), () -> {});
+            } catch (Exception e) {
+                done.add("" + e);
+            }
+        });
+        begun.await();
+        assertTrue(lab.restore());
+        experiment.join();
+        assertEquals(List.of("slow", "no slow"), done);
+        assertThrows(Problem.class, () -> change("late"));
+        assertEquals(List.of("slow", "no slow"), done);
+    }
+
+    @Test void whatCannotBeRestoredDoesNotKeepTheOthers() throws Exception {
+        change("one");
+        lab.change("so1 two", () -> done.add("two"), () -> { throw new StackOverflowError(); }, () -> {});
+        change("three");
+        assertFalse(lab.restore());
+        assertEquals(List.of("one", "two", "three", "no three", "no one"), done);
+        lab.close();
+        assertEquals(Status.FAILED, lab.outcome("a", "an experiment").status());
+    }
+}

@@ -1,0 +1,131 @@
+package lib.experiments;
+
+import module java.base;
+import lib.verify.*;
+import lib.istio.*;
+import lib.kube.*;
+import lib.run.*;
+import lib.test.*;
+
+/**
+ * Steady requests that both clusters answer, while something is killed at random, again and again. Each kill waits until requests
+ * go well again, from both clusters.
+ */
+public final class Soak {
+    /** What is killed, in either cluster. Not the client, nor its node so1: whoever asks must live to tell. */
+    private enum Fault {
+        APP("an instance of the app", "sample", "helloworld"),
+        GATEWAY("an east-west gateway", "istio-system", "istio-eastwestgateway"),
+        ISTIOD("an istiod", "istio-system", "istiod"),
+        NODE("the other cluster's node", "", "");
+
+        private final String title, namespace, app;
+
+        Fault(String title, String namespace, String app) {
+            this.title = title;
+            this.namespace = namespace;
+            this.app = app;
+        }
+
+        void strike(Random random) {
+            String kubectl = "kubectl --context kind-so" + (1 + random.nextInt(2));
+            String choice = "shuf -n 1 --random-source=<(yes %d)".formatted(random.nextInt(1000));
+            Shell.succeeds(this == NODE ? "docker kill so2-control-plane && docker start so2-control-plane"
+                    : "%1$s delete -n %2$s --grace-period 0 --force $(%1$s get pods -n %2$s -l app=%3$s -o name | %4$s)".formatted(kubectl,
+                            namespace, app, choice));
+        }
+    }
+
+    /** What came of one kind of fault. */
+    private static final class Toll {
+        int times, sent, lost;
+        double longest;
+
+        void add(List<Traffic.Reply> replies) {
+            times++;
+            sent += replies.size();
+            lost += (int) replies.stream().filter(Traffic.Reply::lost).count();
+            double since = -1;
+            for (Traffic.Reply r : replies) {
+                if (r.lost() && since < 0) since = r.at();
+                if (!r.lost() && since >= 0) {
+                    longest = Math.max(longest, r.at() - since);
+                    since = -1;
+                }
+            }
+        }
+    }
+
+    /** Spreads requests over the clusters, and leaves out an instance that fails for a short while. */
+    private static final String SPREAD = """
+            kubectl --context kind-so1 apply --server-side --force-conflicts -f - <<'RULE'
+            apiVersion: networking.istio.io/v1
+            kind: DestinationRule
+            metadata: {name: helloworld, namespace: sample}
+            spec:
+              host: helloworld.sample.svc.cluster.local
+              trafficPolicy:
+                connectionPool: {http: {maxRequestsPerConnection: 1}}
+                loadBalancer: {simple: ROUND_ROBIN, localityLbSetting: {enabled: false}}
+                outlierDetection:
+                  consecutive5xxErrors: 1
+                  interval: 1s
+                  baseEjectionTime: 5s
+                  maxEjectionPercent: 100
+            RULE""";
+
+    private Soak() {}
+
+    /**
+     * On the demo that stands, and leaves it as it was. However short, an istiod is killed at least once.
+     *
+     * @return the share of requests that were lost while nothing but istiods were killed: a mesh goes on without them
+     */
+    public static double run(Duration duration, long seed) throws IOException {
+        System.out.printf("soak of %d s, seed %d%n", duration.toSeconds(), seed);
+        Random random = new Random(seed);
+        Console console = new Console(false);
+        List<Kube> kubes = Mesh.of("so", 2).clusters().stream().map(c -> new Kube(c, console)).toList();
+        Map<Fault, Toll> tolls = new EnumMap<>(Fault.class);
+        Shell.succeeds(SPREAD);
+        int most = (int) (duration.toSeconds() + 600) * Traffic.PER_SECOND;
+        try (Traffic traffic = Traffic.fromClient(new ClientPod(kubes.getFirst(), SampleApp.APP), _ -> {},
+                () -> new TrafficChecks(kubes, SampleApp.APP).clusterOfInstance(), most)) {
+            awaitBoth(traffic, 0);
+            List<Fault> round = new ArrayList<>();
+            for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end) || !tolls.containsKey(Fault.ISTIOD); ) {
+                if (round.isEmpty()) Collections.shuffle(round = new ArrayList<>(List.of(Fault.values())), random);
+                Fault fault = round.removeLast();
+                double since = traffic.now();
+                fault.strike(random);
+                awaitBoth(traffic, traffic.now());
+                List<Traffic.Reply> replies = traffic.replies(since, traffic.now());
+                tolls.computeIfAbsent(fault, _ -> new Toll()).add(replies);
+                System.out.printf("%6.0f s  %s: %s%n", since, fault.title, Traffic.count(replies));
+            }
+        } finally {
+            kubes.forEach(Kube::close);
+            Shell.succeeds("kubectl --context kind-so1 delete destinationrule helloworld -n sample && jbang KindDemo.java");
+        }
+        System.out.println("\n| killed | times | requests | lost | longest outage |\n| --- | --- | --- | --- | --- |");
+        tolls.forEach((fault, toll) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, toll.times, toll.sent, toll.lost,
+                toll.longest));
+        return lostShare(tolls.get(Fault.ISTIOD));
+    }
+
+    /** An AssertionError where nothing was sent: a bound on the share would hold of nothing. */
+    private static double lostShare(Toll toll) {
+        if (toll.sent == 0) throw new AssertionError("no request was sent while an istiod was killed");
+        return (double) toll.lost / toll.sent;
+    }
+
+    /** Until the last three seconds' requests went well, and both clusters answered some. */
+    private static void awaitBoth(Traffic traffic, double since) throws IOException {
+        int many = 3 * Traffic.PER_SECOND;
+        Await.until("answers from both clusters", Duration.ofMinutes(4), Duration.ofMillis(200), _ -> {}, () -> {
+            List<Traffic.Reply> after = traffic.replies(since, Double.MAX_VALUE), last = after.subList(Math.max(0, after.size() - many),
+                    after.size());
+            return last.size() == many && Traffic.count(last).keySet().equals(Set.of("so1", "so2")) ? "" : "" + Traffic.count(last);
+        });
+    }
+}

@@ -1,0 +1,195 @@
+package lib.fetch;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import lib.run.*;
+import lib.test.*;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Fetching, against a mirror on loopback. */
+@Tag("unit")
+class DownloadsTest {
+    private static final String CONTENT = "kind: List\n", URL = "https://example.org/a/file.yaml", SUMS = URL + ".sha256";
+    @TempDir Path cache;
+    private Mirror mirror;
+
+    @BeforeEach void serve() throws IOException {
+        mirror = new Mirror();
+        mirror.publish(URL, CONTENT);
+    }
+
+    @AfterEach void stop() { mirror.close(); }
+
+    private Downloads assets(Path folder, boolean offline) {
+        return new Downloads(folder, cache, URI.create(mirror.address() + "/"), offline, new Console(false));
+    }
+
+    private Downloads assets() { return assets(null, false); }
+
+    private static Release pinned(String content) throws NoSuchAlgorithmException {
+        return new Release("file.yaml", URL, sha256(content));
+    }
+
+    private static final Release PUBLISHED = new Release("file.yaml", URL, null, SUMS);
+
+    private static String sha256(String text) throws NoSuchAlgorithmException {
+        return Mirror.sha256(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private Path fetch(Release asset) { return assets().fetch(asset, cache.resolve("there/file"), _ -> {}, fetched -> fetched); }
+
+    /** What is in the cache beside locks. */
+    private List<String> kept() throws IOException {
+        try (Stream<Path> left = Files.walk(cache)) {
+            return left.filter(Files::isRegularFile).map(f -> cache.relativize(f).toString()).filter(f -> !f.endsWith(".lock"))
+                    .sorted().toList();
+        }
+    }
+
+    @Test void aFileIsFetchedOnceAndKept() throws Exception {
+        assertEquals(CONTENT, assets().read(pinned(CONTENT)));
+        assertEquals(CONTENT, assets().read(pinned(CONTENT)));
+        assertEquals(List.of("/example.org/a/file.yaml"), mirror.asked);
+        assertEquals(List.of("file.yaml"), kept());
+    }
+
+    @Test void aWrongFileIsRefusedAndNotKept() throws Exception {
+        Problem problem = assertThrows(Problem.class, () -> assets().read(pinned("something else")));
+        for (String words : List.of("is not the right file", sha256("something else")))
+            assertTrue(problem.getMessage().contains(words), problem.getMessage());
+        assertEquals(List.of(), kept());
+    }
+
+    @Test void theChecksumBesideAFileIsTaken() throws Exception {
+        mirror.publish(SUMS, sha256(CONTENT).toUpperCase(Locale.ROOT) + "  file.yaml\n");
+        assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)));
+        assertEquals(List.of("there/file"), kept());
+        mirror.publish(URL, "tampered");
+        assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)), "what is there stays");
+        Files.delete(cache.resolve("there/file"));
+        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("as published in http://127.0.0.1:"));
+        assertEquals(List.of(), kept());
+    }
+
+    @Test void withoutAChecksumNothingIsTaken() throws Exception {
+        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("file.yaml.sha256 answered 404"));
+        mirror.publish(SUMS, "<html>sign in</html>");
+        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("has no SHA-256"));
+        assertFalse(mirror.asked.contains("/example.org/a/file.yaml"), "it is not even asked for");
+        assertEquals(List.of(), kept());
+    }
+
+    @Test void aLookLeavesTheFileWhereItIs() throws Exception {
+        mirror.publish(SUMS, sha256(CONTENT));
+        assertEquals("127.0.0.1", assets().published(PUBLISHED));
+        assertEquals(List.of("/example.org/a/file.yaml.sha256"), mirror.asked);
+        assertEquals(List.of(), kept());
+    }
+
+    @Test void twoRunsFetchItOnce() throws Exception {
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (var read : threads.invokeAll(Collections.nCopies(8, () -> assets().read(pinned(CONTENT)))))
+                assertEquals(CONTENT, read.get());
+        }
+        assertEquals(1, mirror.asked.size(), mirror.asked.toString());
+    }
+
+    @Test void whatAnotherProcessFetchesIsWaitedFor() throws Exception {
+        // a lock that this process holds is refused to it by an exception; one of another process is waited for
+        Path lock = Files.createFile(cache.resolve("file.yaml.lock"));
+        Process other = new ProcessBuilder("python3", "-c", """
+                import fcntl, sys
+                f = open(sys.argv[1], 'r+')
+                fcntl.lockf(f, fcntl.LOCK_EX)
+                print('locked', flush=True)
+                sys.stdin.read()""", lock.toString()).start();
+        try {
+            assertEquals("locked", other.inputReader().readLine());
+            var seen = new CompletableFuture<String>();
+            Release asset = pinned(CONTENT);
+            var fetching = CompletableFuture.supplyAsync(() -> assets().fetch(asset, cache.resolve("file.yaml"), seen::complete, f -> f));
+            assertEquals("another run fetches it", seen.get(5, TimeUnit.SECONDS));
+            assertEquals(List.of(), mirror.asked);
+            Files.writeString(cache.resolve("file.yaml"), CONTENT);
+            other.outputWriter().close();
+            assertEquals(cache.resolve("file.yaml"), fetching.get(5, TimeUnit.SECONDS));
+            assertEquals(List.of(), mirror.asked, "what the other one fetched is taken");
+        } finally {
+            other.destroy();
+        }
+    }
+
+    /** GitHub's description of a release, of which the file is one. */
+    private Release released(String digest) {
+        String release = "https://example.org/release";
+        mirror.publish(release, """
+                {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"}, {"browser_download_url": "%1$s", "digest": %3$s}]}"""
+                .formatted(URL, "0".repeat(64), digest));
+        return new Release("file.yaml", URL, null, release);
+    }
+
+    @Test void whatIsNotPinnedIsCheckedAgainstItsRelease(@TempDir Path folder) throws Exception {
+        Release good = released("\"sha256:%s\"".formatted(sha256(CONTENT)));
+        assertEquals(CONTENT, assets().read(good));
+        assertEquals(CONTENT, assets().read(good));
+        assertEquals(2, mirror.asked.size(), "the release, and the file once: " + mirror.asked);
+        Files.delete(cache.resolve(good.file()));
+        for (String digest : List.of("null", "\"\"", "\"md5:0\"", "\"sha256:%s\"".formatted(sha256("something else")))) {
+            Problem problem = assertThrows(Problem.class, () -> assets().read(released(digest)), digest);
+            assertTrue(problem.getMessage().contains("SHA-256"), problem.getMessage());
+            assertEquals(List.of(), kept(), digest);
+        }
+        Files.writeString(folder.resolve(good.file()), "the caller's");
+        assertEquals("the caller's", assets(folder, false).read(good));
+    }
+
+    @Test void aReleasesFileHasItsAddresses() {
+        assertEquals("https://github.com/cert-manager/cert-manager/releases/download/%s/cert-manager.yaml".formatted(Versions.CERT_MANAGER),
+                Versions.CERT_MANAGER_MANIFEST.url());
+        assertEquals("https://api.github.com/repos/cert-manager/cert-manager/releases/tags/" + Versions.CERT_MANAGER,
+                Versions.CERT_MANAGER_MANIFEST.sums());
+    }
+
+    @Test void theCallersFolderComesFirstAndIsCheckedToo(@TempDir Path folder) throws Exception {
+        Files.writeString(folder.resolve("file.yaml"), CONTENT);
+        assertEquals(CONTENT, assets(folder, false).read(pinned(CONTENT)));
+        assertEquals(List.of(), mirror.asked);
+        Files.writeString(folder.resolve("file.yaml"), "tampered");
+        assertThrows(Problem.class, () -> assets(folder, false).read(pinned(CONTENT)));
+    }
+
+    @Test void anAnswerThatIsNoFileIsNamed() throws Exception {
+        mirror.withdrawAll();
+        Problem problem = assertThrows(Problem.class, () -> assets().read(pinned(CONTENT)));
+        assertTrue(problem.getMessage().contains("404"), problem.getMessage());
+        assertEquals(Problem.UNFIT, problem.exitCode());
+        assertEquals(1, mirror.asked.size(), "it is asked for once: the answer will be no other");
+    }
+
+    @Test void aServerThatIsNotThereIsNamed() throws Exception {
+        Release asset = pinned(CONTENT);
+        Downloads assets = assets();
+        mirror.close();
+        Problem problem = assertThrows(Problem.class, () -> assets.published(asset));
+        assertTrue(problem.getMessage().contains("127.0.0.1: no connection"), problem.getMessage());
+        assertTrue(problem.hint().contains("--assets") && problem.hint().contains("--mirror"), problem.hint());
+    }
+
+    @Test void offlineNothingIsAskedFor() {
+        assertThrows(Problem.class, () -> assets(null, true).read(pinned(CONTENT)));
+        assertThrows(Problem.class, () -> assets(null, true).published(pinned(CONTENT)));
+        assertEquals(List.of(), mirror.asked);
+    }
+
+    @Test void theBarTellsHowFarItIs() {
+        assertEquals("░░░░░░░░░░░░░░░░░░░░ 0.0 of 30.0 MB", Downloads.bar(0, 30_000_000));
+        assertEquals("██████████░░░░░░░░░░ 15.0 of 30.0 MB", Downloads.bar(15_000_000, 30_000_000));
+        assertEquals("████████████████████ 30.0 of 30.0 MB", Downloads.bar(30_000_000, 30_000_000));
+        assertEquals("15.0 MB", Downloads.bar(15_000_000, -1));
+    }
+}

@@ -1,0 +1,65 @@
+package lib.fetch;
+
+import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import module java.base;
+import lib.istio.*;
+import lib.kind.*;
+import lib.test.*;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A machine that has neither kind nor istioctl, and a mirror of upstream's servers. */
+class FetchTest {
+    @RegisterExtension final OwnDemo demo = new OwnDemo();
+    @TempDir Path folder;
+    private Mirror upstream;
+
+    @BeforeEach void start() throws Exception {
+        upstream = Upstream.ofThisMachine();
+        String path = Upstream.pathWithout(folder);
+        assumeTrue(Shell.run("command -v kind || command -v istioctl", Map.of("PATH", path)).exitCode() != 0,
+                "kind or istioctl is where the system's own programs are");
+        demo.environment.putAll(Shell.SAME_JBANG);
+        demo.environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "" + upstream.address()));
+    }
+
+    @AfterEach void stop() { upstream.close(); }
+
+    private Shell.Result succeeds(String command) { return demo.succeeds(command); }
+
+    private static Path in(Path cache, Binary.Known program) { return program.installed(cache.resolve("kind-demo")); }
+
+    @Test @Tag("e2e") void preflightSaysWhatIsFetchedAndLeavesItThere() {
+        String said = succeeds("jbang Verify.java --preflight").out();
+        assertTrue(said.contains("√ kind: v%s is fetched from 127.0.0.1: kind was not found on PATH".formatted(Versions.KIND)), said);
+        assertTrue(said.contains("√ istioctl: %s is fetched from 127.0.0.1: istioctl was not found on PATH".formatted(Versions.ISTIO)), said);
+        assertTrue(upstream.asked.stream().allMatch(p -> p.contains(".sha256")), upstream.asked.toString());
+        assertFalse(Files.exists(folder.resolve("cache")));
+        String plan = succeeds("jbang KindDemo.java --dry-run").out();
+        assertTrue(plan.contains("export PATH=%s:$PATH".formatted(in(folder.resolve("cache"), Kind.PROGRAM).getParent())), plan);
+        assertFalse(Files.exists(folder.resolve("cache")));
+    }
+
+    @Test @Tag("long") void theDemoStandsUpOnWhatIsFetched() throws IOException {
+        Path cache = folder.resolve("cache");
+        Shell.Result made = succeeds("jbang KindDemo.java --verbose");
+        for (var program : List.of(Kind.PROGRAM, Istioctl.program(Versions.ISTIO))) {
+            assertTrue(made.err().contains("✓ " + program.name()) && made.err().contains(in(cache, program) + " "), made.err());
+            assertTrue(made.err().contains("as published in " + upstream.address()), made.err());
+        }
+        int asked = upstream.asked.size();
+        upstream.close();
+        assertTrue(succeeds("jbang Verify.java").out().contains("The mesh works."));
+        succeeds("jbang KindDemo.java");
+        assertEquals(asked, upstream.asked.size());
+        try (Stream<Path> files = Files.walk(cache)) {
+            assertEquals(List.of(), files.filter(f -> f.toString().matches(".*\\.(part|new)")).toList());
+        }
+    }
+}

@@ -1,0 +1,207 @@
+package lib.kube;
+
+import static org.junit.jupiter.api.Assertions.*;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import module java.base;
+import lib.run.*;
+import lib.test.*;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@Tag("unit")
+class KubeconfigTest {
+    private static final String MINE = """
+            apiVersion: v1
+            kind: Config
+            current-context: work
+            preferences: {colors: true}
+            clusters:
+            - name: work
+              cluster: {server: "https://10.0.0.1", certificate-authority-data: QUJD}
+            contexts:
+            - name: work
+              context: {cluster: work, user: work, namespace: "0123"}
+            users:
+            - name: work
+              user: {token: "yes"}
+            """;
+    private static final String ADDED = """
+            apiVersion: v1
+            kind: Config
+            current-context: kind-so1
+            clusters: [{name: kind-so1, cluster: {server: "https://127.0.0.1:1"}}]
+            contexts: [{name: kind-so1, context: {cluster: kind-so1, user: kind-so1}}]
+            users: [{name: kind-so1, user: {client-key-data: S0VZ}}]
+            """;
+    @TempDir Path folder;
+
+    private static Map<?, ?> read(Path file) throws IOException {
+        return io.fabric8.kubernetes.client.utils.Serialization.unmarshal(Files.readString(file), Map.class);
+    }
+
+    @Test void contextsComeAndGoAndTheRestStays() throws IOException {
+        Path file = Files.writeString(folder.resolve("config"), MINE);
+        Map<?, ?> before = read(file);
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
+        kubeconfig.merge(ADDED);
+        kubeconfig.merge(ADDED);
+        assertTrue(kubeconfig.has("kind-so1"));
+        assertEquals(2, ((List<?>) read(file).get("contexts")).size());
+        assertEquals("work", read(file).get("current-context"));
+        kubeconfig.remove("kind-so1");
+        assertEquals(before, read(file));
+    }
+
+    @Test void aFileThatNothingChangesInIsNotWritten() throws IOException {
+        Path file = Files.writeString(folder.resolve("config"), "# mine\n" + MINE);
+        new Kubeconfig(List.of(file)).remove("kind-so1");
+        assertEquals("# mine\n" + MINE, Files.readString(file));
+    }
+
+    @Test void aNewFileIsPrivateAndHasNoCurrentContext() throws IOException {
+        Path file = folder.resolve("new/config");
+        new Kubeconfig(List.of(file)).merge(ADDED);
+        assertEquals("", read(file).get("current-context"));
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
+    }
+
+    @Test void theFirstFileThatExistsIsWrittenAndALinkStaysALink() throws IOException {
+        Path real = Files.writeString(folder.resolve("real"), MINE), link = Files.createSymbolicLink(folder.resolve("link"), real);
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(folder.resolve("absent"), link, folder.resolve("other")));
+        kubeconfig.merge(ADDED);
+        assertTrue(Files.isSymbolicLink(link));
+        assertEquals(2, ((List<?>) read(real).get("users")).size());
+        assertFalse(Files.exists(folder.resolve("absent")));
+    }
+
+    @Test void aBrokenFileIsRefusedAndLeftAlone() throws IOException {
+        Path file = Files.writeString(folder.resolve("config"), "{{{ no yaml");
+        assertThrows(Problem.class, () -> new Kubeconfig(List.of(file)).merge(ADDED));
+        assertEquals("{{{ no yaml", Files.readString(file));
+    }
+
+    /** What a killed run leaves, and what kubectl and kind hold while they write. */
+    @Test void aLockOfADeadRunIsTakenOverAndAForeignOneWaitedFor() throws Exception {
+        Path file = Files.writeString(folder.resolve("config"), MINE), lock = folder.resolve("config.lock");
+        Process dead = new ProcessBuilder("true").start();
+        dead.waitFor();
+        Files.createSymbolicLink(lock, Path.of("kind-demo-process-" + dead.pid()));
+        new Kubeconfig(List.of(file)).merge(ADDED);
+        assertFalse(Files.exists(lock, LinkOption.NOFOLLOW_LINKS));
+
+        Files.createFile(lock);
+        CompletableFuture<Void> removed = CompletableFuture.runAsync(() -> new Kubeconfig(List.of(file)).remove("kind-so1"));
+        assertThrows(TimeoutException.class, () -> removed.get(300, TimeUnit.MILLISECONDS));
+        assertTrue(new Kubeconfig(List.of(file)).has("kind-so1"));
+        Files.delete(lock);
+        removed.get(5, TimeUnit.SECONDS);
+        assertFalse(new Kubeconfig(List.of(file)).has("kind-so1"));
+    }
+
+    @Test void aFileKeepsItsOwnerItsModeAndItsPlace() throws IOException {
+        Shell.needsRoot();
+        Path file = Files.writeString(folder.resolve("config"), MINE);
+        Shell.succeeds("chown 1000:1000 '%1$s' && chmod 640 '%1$s'".formatted(file));
+        String before = Shell.succeeds("stat -c '%i %u:%g %a' " + file).out();
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
+        kubeconfig.merge(ADDED);
+        assertTrue(kubeconfig.has("kind-so1"));
+        kubeconfig.remove("kind-so1");
+        assertEquals(before, Shell.succeeds("stat -c '%i %u:%g %a' " + file).out());
+        assertArrayEquals(new String[] {"config"}, folder.toFile().list(), "neither a lock nor a copy is left");
+    }
+
+    @Test void aFileThatIsMountedByItselfIsWritten() throws IOException {
+        Path host = Files.writeString(folder.resolve("host"), MINE), file = Files.createFile(Files.createDirectory(folder.resolve("in"))
+                .resolve("config"));
+        assumeTrue(Shell.run("mount --bind '%s' '%s'".formatted(host, file)).exitCode() == 0, "needs the right to mount");
+        try {
+            new Kubeconfig(List.of(file)).merge(ADDED);
+            assertEquals(2, ((List<?>) read(host).get("contexts")).size());
+            assertArrayEquals(new String[] {"config"}, file.getParent().toFile().list());
+        } finally {
+            Shell.run("umount '%s'".formatted(file));
+        }
+    }
+
+    @Test void aLinkToAFileThatIsYetToBeStaysALink() throws IOException {
+        Path real = folder.resolve("real"), link = Files.createSymbolicLink(folder.resolve("link"), Path.of("real"));
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(link));
+        kubeconfig.check();
+        kubeconfig.merge(ADDED);
+        assertTrue(Files.isSymbolicLink(link));
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(real)));
+        Path nowhere = Files.createSymbolicLink(folder.resolve("nowhere"), Path.of("absent/config"));
+        assertThrows(Problem.class, () -> new Kubeconfig(List.of(nowhere)).check());
+    }
+
+    /** kubectl's lock is beside the name that it knows the file by. */
+    @Test void theLockIsKubectls() throws Exception {
+        Shell.needs("kubectl");
+        Path real = Files.writeString(Files.createDirectory(folder.resolve("elsewhere")).resolve("real"), MINE);
+        Path link = Files.createSymbolicLink(folder.resolve("config"), real), lock = Files.createFile(folder.resolve("config.lock"));
+        CompletableFuture<Void> merged = CompletableFuture.runAsync(() -> new Kubeconfig(List.of(link)).merge(ADDED));
+        assertThrows(TimeoutException.class, () -> merged.get(300, TimeUnit.MILLISECONDS));
+        assertNotEquals(0, Shell.run("kubectl config set-context other --cluster work", Map.of("KUBECONFIG", link.toString())).exitCode());
+        Files.delete(lock);
+        merged.get(5, TimeUnit.SECONDS);
+        Shell.succeeds("kubectl config set-context other --cluster work", Map.of("KUBECONFIG", link.toString()));
+        assertEquals(3, ((List<?>) read(real).get("contexts")).size());
+    }
+
+    /** A run that was killed while it wrote: half a file, and the copy. */
+    @Test void aCutFileIsNotWrittenOver() throws IOException {
+        Path file = Files.writeString(folder.resolve("config"), MINE.substring(0, 30)), copy = folder.resolve("config.kind-demo-copy");
+        Files.writeString(copy, MINE);
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
+        for (Runnable use : List.<Runnable>of(kubeconfig::check, () -> kubeconfig.merge(ADDED))) {
+            Problem problem = assertThrows(Problem.class, use::run);
+            assertTrue(problem.hint().contains("cp %s %s".formatted(copy, file)), problem.hint());
+        }
+        assertEquals(MINE, Files.readString(copy));
+        Files.writeString(file, MINE.substring(0, MINE.indexOf("contexts:"))); // as legal as the whole
+        assertThrows(Problem.class, () -> kubeconfig.merge(ADDED));
+        assertEquals(MINE, Files.readString(copy));
+        Files.writeString(file, MINE);
+        kubeconfig.merge(ADDED); // ended before anything was written: nothing to compare
+        assertFalse(Files.exists(copy));
+    }
+
+    @Test void whileAFileIsWrittenItsOldContentIsBesideItForItsOwnerAlone() throws Exception {
+        Path file = Files.writeString(folder.resolve("config"), MINE), copy = folder.resolve("config.kind-demo-copy");
+        // a full disk in the midst of it: the file is larger than its file system by then
+        Path small = Files.createDirectory(folder.resolve("small"));
+        assumeTrue(Shell.run("mount -t tmpfs -o size=8k tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");
+        try {
+            Path full = small.resolve("config"), kept = small.resolve("config.kind-demo-copy");
+            Files.writeString(full, MINE);
+            IOException failed = assertThrows(IOException.class, () -> AppDirs.overwrite(full, new byte[100_000], "rw-------"));
+            assertTrue(failed.getMessage().contains(kept.toString()), failed.getMessage());
+            assertEquals(MINE, Files.readString(kept));
+            assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(kept)));
+        } finally {
+            Shell.run("umount '%s'".formatted(small));
+        }
+        AppDirs.overwrite(file, "new".getBytes(StandardCharsets.US_ASCII), "rw-------");
+        assertEquals("new", Files.readString(file));
+        assertFalse(Files.exists(copy));
+    }
+
+    @Test void legalFilesAreReadAndOthersRefused() throws IOException {
+        Path file = folder.resolve("config");
+        for (String legal : List.of("", "# nothing yet\n", "---\n", "--- # nothing\n...\n", "{}", "null", "contexts:\nusers: null\n", "contexts: [null]",
+                "\ufeffapiVersion: v1\n", "{\"contexts\": []}", "{contexts: [], users: [] } # flow style")) {
+            Files.writeString(file, legal);
+            Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
+            kubeconfig.check();
+            assertFalse(kubeconfig.has("kind-so1"), legal);
+            kubeconfig.remove("kind-so1");
+            kubeconfig.merge(ADDED);
+            assertTrue(kubeconfig.has("kind-so1"), legal);
+        }
+        for (String other : List.of("just words", "[1, 2]", "a: b: c", "5", "key: 'open", "<html>"))
+            assertThrows(Problem.class, new Kubeconfig(List.of(Files.writeString(file, other)))::check, other);
+    }
+}

@@ -1,0 +1,367 @@
+package lib.verify;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import module java.net.http;
+import lib.fetch.*;
+import lib.run.*;
+import lib.test.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The report page: that it is written well, and, in a real browser, that it shows what is in it. */
+class ReportTest {
+    private static final String HOSTILE = "</script><b>\"x\"& <!-- ${REPORT} 'ü\u2028";
+    private static final ObjectMapper JSON = new ObjectMapper();
+    @TempDir Path folder;
+
+    @Tag("unit") @Test void theDataCannotEndItsElement() throws IOException {
+        Path file = folder.resolve("report.html");
+        Report.write(file, JSON.writeValueAsString(Map.of("title", HOSTILE)));
+        String page = Files.readString(file), start = "<script type=\"application/json\" id=\"report\">";
+        String data = page.substring(page.indexOf(start) + start.length(), page.indexOf("</script>"));
+        assertEquals(HOSTILE, JSON.readTree(data).get("title").textValue());
+        assertFalse(data.contains("<"));
+    }
+
+    @Tag("unit") @Test void thePageAsksForNothingElse() throws IOException {
+        String page = Files.readString(Shell.PROJECT.resolve("lib/report.html")).replace("\"http://www.w3.org/2000/svg\"", "");
+        assertFalse(page.matches("(?s).*(https?://|@import|url\\(|\\bsrc=).*"));
+        assertTrue(page.contains("content=\"default-src 'none';"), "the browser is told so, too");
+    }
+
+    @Tag("unit") @Test void itIsWrittenInPlace() throws IOException {
+        Shell.needsRoot();
+        Path real = Files.writeString(folder.resolve("page"), ""), file = folder.resolve("report.html");
+        Path near = Files.writeString(folder.resolve("report.html.new"), "the user's");
+        Files.createSymbolicLink(file, real);
+        Shell.succeeds("chown 1000:1000 '%1$s' && chmod 640 '%1$s'".formatted(real));
+        String before = Shell.succeeds("stat -c '%i %u:%g %a' " + real).out();
+        Report.write(file, "{}");
+        assertTrue(Files.readString(real).startsWith("<!DOCTYPE html>"));
+        assertEquals(before, Shell.succeeds("stat -c '%i %u:%g %a' " + real).out());
+        assertEquals("the user's", Files.readString(near));
+        try (Stream<Path> there = Files.list(folder)) {
+            assertEquals(Set.of(real, file, near), there.collect(Collectors.toSet()));
+        }
+        Path fresh = folder.resolve("fresh.html"), other = Files.createFile(folder.resolve("other"));
+        Report.write(fresh, "{}");
+        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(fresh), "mode as usual");
+    }
+
+    @Tag("unit") @Test void replacesOnlyAReport() throws IOException {
+        for (String text : List.of("<!DOCTYPE html><title>my page</title>", "notes")) {
+            Path mine = Files.writeString(folder.resolve("mine.html"), text);
+            Problem problem = assertThrows(Problem.class, () -> Report.check(mine));
+            assertEquals(Problem.USAGE, problem.exitCode());
+            assertThrows(Problem.class, () -> Report.write(mine, "{}"));
+            assertEquals(text, Files.readString(mine));
+        }
+        Path empty = Files.createFile(folder.resolve("empty.html"));
+        Report.write(empty, "{}");
+        Report.write(empty, "{}");
+    }
+
+    @Tag("unit") @Test void whatCannotBeAFileIsRefused() {
+        for (String no : List.of("no/such/report.html", ".", "/dev/null")) {
+            Problem problem = assertThrows(Problem.class, () -> Report.write(folder.resolve(no), "{}"), no);
+            assertEquals(Problem.USAGE, problem.exitCode());
+            assertTrue(problem.hint().contains("--report"), problem.hint());
+        }
+    }
+
+    private static Map<String, Object> cluster(int i) {
+        return Map.of("name", "so" + i, "context", "kind-so" + i, "id", "istio-so" + i, "network", "network" + i, "apiServer",
+                "https://172.18.0.%d:6443".formatted(i + 1), "gateways", Map.of("istio-eastwestgateway", "172.18.255." + (20 * i + 1),
+                        "istio-ingressgateway", "172.18.255." + 20 * i, "istio-egressgateway", ""));
+    }
+
+    private static Map<String, Object> finding(String layer, String id, String where, String status, String text) {
+        boolean well = Set.of("PASSED", "SKIPPED").contains(status);
+        return Map.of("layer", layer, "id", id, "title", "what must hold: " + text, "where", where, "status", status, "severity", "FATAL",
+                "saw", text, "hint", well ? "" : "kubectl --context kind-so1 get pods " + text, "seconds", 0.3);
+    }
+
+    private static Map<String, Object> reply(double at, int code, String cluster) {
+        return Map.of("at", at, "took", code == 0 ? 2.0 : 0.004, "code", code, "cluster", cluster);
+    }
+
+    private static Map<String, Object> mark(double at, String text) { return Map.of("at", at, "text", text); }
+
+    private static Map<String, Object> report(boolean works, int clusters, List<?> findings, List<?> experiments) {
+        return Map.of("works", works, "made", "2026-11-22T19:20:00Z", "versions", Map.of("kind-demo", "0.1.0", "istio", Versions.ISTIO),
+                "clusters", IntStream.rangeClosed(1, clusters).mapToObj(ReportTest::cluster).toList(), "findings", findings,
+                "experiments", experiments);
+    }
+
+    private static Map<String, Object> experiment(String status, String text, List<?> replies, List<?> marks) {
+        return Map.of("name", "failover", "title", text, "status", status, "saw", List.of(text), "wrong",
+                status.equals("FAILED") ? List.of(text) : List.of(), "seconds", 41.2, "figures", Map.of("lost", 4, "homeSeconds", 1.2),
+                "runs", List.of(Map.of("title", text, "replies", replies, "marks", marks)));
+    }
+
+    /** so1 loses its instances after ten seconds, so2 answers, and after 26 seconds so1 again; four requests are lost between. */
+    private static Map<String, Object> failover() {
+        List<Object> replies = new ArrayList<>();
+        for (int i = 0; i < 400; i++) {
+            boolean lost = i >= 100 && i < 104;
+            replies.add(reply(i / 10.0, lost ? i % 2 * 503 : 200, lost ? "" : i < 100 || i >= 262 ? "so1" : "so2"));
+        }
+        var marks = List.of(mark(10, "helloworld of so1 scaled to zero"), mark(10.4, "so2 answers"), mark(25,
+                "helloworld of so1 scaled to one"), mark(26.2, "so1 answers again"));
+        var findings = List.of(finding("host", "engine", "", "PASSED", "version 20.10.24"), finding("host", "inotify", "", "WARNING",
+                "too few"), finding("clusters", "reachable", "so1", "PASSED", "v1.36.4"), finding("clusters", "reachable", "so2", "PASSED",
+                        "v1.36.4"));
+        return report(true, 2, findings, List.of(experiment("PASSED", "so1 loses its helloworld", replies, marks)));
+    }
+
+    /** Everything that can go wrong, in words that nobody would choose. */
+    private static Map<String, Object> hostile() {
+        Random random = new Random(4);
+        List<Object> replies = new ArrayList<>();
+        for (int i = 0; i < 1200; i++) {
+            int who = random.nextInt(7);
+            replies.add(reply(i / 30.0, who == 0 ? 0 : who == 6 ? 503 : 200, who == 0 ? "" : who == 5 ? HOSTILE : "so" + who));
+        }
+        var marks = new ArrayList<Object>(List.of(mark(0, HOSTILE), mark(40, HOSTILE.repeat(9)), mark(17, "a".repeat(200))));
+        for (int i = 0; i < 6; i++) marks.add(mark(18 + i * 3.5, "mark %d of several near one another".formatted(i)));
+        var findings = List.of(finding("nodes", "nodes-ready", "so1", "PASSED", "1 of 1"), finding("trust", "identity", "so2", "FAILED",
+                HOSTILE), finding("trust", "x".repeat(90), "so3", "WARNING", "y".repeat(300)), finding(HOSTILE, "endpoints", HOSTILE,
+                        "SKIPPED", HOSTILE));
+        return report(false, 4, findings, List.of(experiment("FAILED", HOSTILE, replies, marks), experiment("SKIPPED", "none", List.of(),
+                marks)));
+    }
+
+    @Nested @Tag("browser") class InABrowser {
+        private static Browser browser;
+
+        @BeforeEach void start() throws Exception {
+            Optional<String> program = Stream.of("chromium", "chromium-browser", "google-chrome")
+                    .filter(p -> Shell.run("command -v " + p).exitCode() == 0).findFirst();
+            Assumptions.assumeTrue(program.isPresent(), "needs Chromium: apt-get install chromium");
+            if (browser == null) browser = new Browser(program.get());
+        }
+
+        @AfterAll static void end() throws Exception {
+            if (browser != null) browser.close();
+            browser = null;
+        }
+
+        @Test void aFailover() throws Exception {
+            looksWell(failover());
+            assertEquals("The mesh works.", browser.text("h1"));
+            assertEquals("so1=238, so2=158, errors=4", browser.eval(BARS).textValue());
+            assertEquals("so1 238 59.5 % 4 ms 4 ms|so2 158 39.5 % 4 ms 4 ms|no answer 2 0.5 % 2.0 s 2.0 s|code 503 2 0.5 % 4 ms 4 ms",
+                    browser.eval("[...document.querySelectorAll('tbody tr')].map(r => [...r.cells].map(c => c.textContent).join(' '))"
+                            + ".join('|')").textValue());
+        }
+
+        @Test void failuresInHostileWords() throws Exception {
+            Map<String, Object> report = hostile();
+            looksWell(report);
+            assertEquals("The mesh does not work: so2, identity", browser.text("h1"));
+            assertEquals(HOSTILE, browser.text("#verdict p"));
+            assertEquals(HOSTILE, browser.text(".experiment h3"));
+            assertEquals(0, browser.eval("document.querySelectorAll('main b, main script').length").intValue());
+            Map<String, Integer> expected = new LinkedHashMap<>();
+            for (String lane : List.of("so1", "so2", "so3", "so4", HOSTILE, "errors")) expected.put(lane, 0);
+            for (JsonNode r : JSON.valueToTree(report).at("/experiments/0/runs/0/replies")) {
+                expected.merge(r.get("code").intValue() == 200 ? r.get("cluster").textValue() : "errors", 1, Integer::sum);
+            }
+            assertEquals(expected.entrySet().stream().map(Object::toString).collect(Collectors.joining(", ")), browser.eval(BARS)
+                    .textValue());
+        }
+
+        @Test void anyNumberOfClusters() throws Exception {
+            for (int n : new int[] {1, 3, 9}) {
+                looksWell(report(true, n, List.of(finding("host", "engine", "", "PASSED", "20.10")), List.of()));
+                assertEquals(n * (n - 1) / 2, browser.eval("document.querySelectorAll('.link').length").intValue());
+            }
+            looksWell(Map.of("works", true, "made", "now"));
+        }
+
+        @Test void foldedLayersArePrinted() throws Exception {
+            Path file = folder.resolve("report.html");
+            Report.write(file, JSON.writeValueAsString(failover()));
+            browser.open(file, 1280, "dark");
+            assertEquals("host", browser.text("details[open] .layer"), "a warning lies open");
+            String open = "document.querySelectorAll('details[open]').length";
+            browser.eval("addEventListener('beforeprint', () => window.printed = %s)".formatted(open));
+            browser.send("Page.printToPDF", Map.of());
+            assertEquals(2, browser.eval("printed").intValue());
+            assertEquals(1, browser.eval(open).intValue());
+        }
+
+        /** Opens the page on a desk and on a phone, light and dark, and expects nothing to complain of; stays on the last. */
+        private void looksWell(Map<String, Object> report) throws Exception {
+            Path file = folder.resolve("report.html");
+            Report.write(file, JSON.writeValueAsString(report));
+            for (String scheme : List.of("light", "dark")) for (int width : new int[] {360, 1280}) {
+                browser.open(file, width, scheme);
+                String where = "%s, %d pixels wide".formatted(scheme, width);
+                assertEquals(List.of(file.toUri().toString()), browser.requests(), where);
+                assertEquals(List.of(), browser.complaints(), where);
+                // not innerWidth, which on a phone grows with a page that is too wide
+                assertTrue(browser.eval("document.documentElement.scrollWidth").intValue() <= width, where + ": it scrolls sideways");
+                assertEquals("[]", browser.eval(FAULTS).toString(), where);
+                int findings = ((List<?>) report.getOrDefault("findings", List.of())).size();
+                assertEquals(findings, browser.eval("document.querySelectorAll('.check').length").intValue(), where);
+            }
+        }
+    }
+
+    private static final String BARS = """
+            const lanes = new Map();
+            document.querySelectorAll('[data-lane]').forEach(bar => lanes.set(bar.dataset.lane, (lanes.get(bar.dataset.lane) ?? 0)
+              + +bar.querySelector('[data-count]').dataset.count));
+            [...lanes].map(lane => lane.join('=')).join(', ')""";
+
+    /** What a reader would complain of: text that is cut, covered or faint. */
+    private static final String FAULTS = """
+            document.querySelectorAll('details').forEach(d => d.open = true);
+            const faults = [], all = selector => [...document.querySelectorAll(selector)];
+            const apart = (a, b) => a.right <= b.left + .5 || b.right <= a.left + .5 || a.bottom <= b.top + .5 || b.bottom <= a.top + .5;
+            for (const drawing of all('figure svg:not(.icon)')) {
+              const texts = [...drawing.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
+              const frame = drawing.getBoundingClientRect();
+              for (const [text, r] of texts) {
+                if (r.left < frame.left - 1 || r.right > frame.right + 1 || r.top < frame.top - 1 || r.bottom > frame.bottom + 1)
+                  faults.push('leaves the drawing: ' + text);
+                for (const [other, s] of texts) if (r !== s && !apart(r, s)) faults.push(text + ' covers ' + other);
+              }
+            }
+            const rgb = color => color.match(/[\\d.]+/g).map(Number);
+            const light = color => rgb(color).slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+              .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+            const behind = (element, x, y) => {
+              for (const e of document.elementsFromPoint(x, y)) {
+                const own = e === element || element.contains(e), css = getComputedStyle(e);
+                if (e instanceof HTMLElement) {
+                  if (rgb(css.backgroundColor)[3] !== 0) return css.backgroundColor;
+                } else if (!own && /^(rect|circle)$/.test(e.tagName) && css.fill !== 'none') return css.fill;
+              }
+              return getComputedStyle(document.documentElement).backgroundColor;
+            };
+            const contrast = (element, least) => {
+              const r = element.getBoundingClientRect(), css = getComputedStyle(element);
+              if (!r.width || !r.height) return;
+              const back = behind(element, r.x + r.width / 2, r.y + r.height / 2);
+              const own = element instanceof SVGElement ? css.fill : css.color;
+              const [a, b] = [light(own), light(back)], ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+              if (ratio < least) faults.push(`${ratio.toFixed(2)}: ${own} on ${back}: ${element.textContent || element.outerHTML}`);
+            };
+            all('body *').filter(e => !/^(script|noscript|title)$/i.test(e.tagName)
+              && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).forEach(e => contrast(e, 4.5));
+            all('.icon circle').forEach(e => contrast(e, 4.5));
+            all('.bar').forEach(e => contrast(e, 3));
+            faults""";
+
+    /** Chromium, driven by its DevTools protocol, https://chromedevtools.github.io/devtools-protocol/ */
+    private static final class Browser implements WebSocket.Listener, AutoCloseable {
+        private final Path home = Files.createTempDirectory("browser");
+        private final HttpClient http = HttpClient.newHttpClient();
+        private final Map<Integer, CompletableFuture<JsonNode>> answers = new ConcurrentHashMap<>();
+        private final List<JsonNode> events = new CopyOnWriteArrayList<>();
+        private final StringBuilder text = new StringBuilder();
+        private final Process process;
+        private final WebSocket socket;
+        private int last;
+
+        Browser(String program) throws Exception {
+            List<String> words = new ArrayList<>(List.of(program, "--headless=new", "--remote-debugging-port=0", "--no-first-run",
+                    "--user-data-dir=" + home, "about:blank"));
+            // Chromium's sandbox refuses root, who needs none to look at a page of ours
+            if (System.getProperty("user.name").equals("root")) words.add("--no-sandbox");
+            ProcessBuilder builder = new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(home.resolve("log").toFile());
+            builder.environment().putAll(Map.of("HOME", home.toString(), "TMPDIR", home.toString()));
+            process = builder.start();
+            Path port = home.resolve("DevToolsActivePort");
+            String seen = "";
+            for (int i = 0; i < 200 && !seen.contains("\n"); i++) {
+                Thread.sleep(50);
+                if (Files.exists(port)) seen = Files.readString(port);
+            }
+            assertTrue(seen.contains("\n"), () -> "the browser does not start: " + Shell.run("cat '%s/log'".formatted(home)).out());
+            URI list = URI.create("http://127.0.0.1:%s/json/list".formatted(seen.lines().findFirst().orElseThrow()));
+            String page = "";
+            while (page.isEmpty()) page = JSON.readTree(http.send(HttpRequest.newBuilder(list).build(),
+                    HttpResponse.BodyHandlers.ofString()).body()).path(0).path("webSocketDebuggerUrl").asText();
+            socket = http.newWebSocketBuilder().buildAsync(URI.create(page), this).get(10, TimeUnit.SECONDS);
+            for (String domain : List.of("Page", "Runtime", "Log", "Network")) send(domain + ".enable", Map.of());
+        }
+
+        @Override public CompletionStage<?> onText(WebSocket from, CharSequence part, boolean whole) {
+            text.append(part);
+            if (whole) {
+                try {
+                    JsonNode message = JSON.readTree(text.toString());
+                    if (message.has("id")) answers.remove(message.get("id").intValue()).complete(message);
+                    else events.add(message);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+                text.setLength(0);
+            }
+            from.request(1);
+            return null;
+        }
+
+        private JsonNode send(String method, Map<String, ?> params) throws Exception {
+            var answer = new CompletableFuture<JsonNode>();
+            answers.put(++last, answer);
+            socket.sendText(JSON.writeValueAsString(Map.of("id", last, "method", method, "params", params)), true);
+            JsonNode message = answer.get(10, TimeUnit.SECONDS);
+            assertFalse(message.has("error") || message.path("result").has("exceptionDetails"), () -> method + ": " + message);
+            return message.get("result");
+        }
+
+        JsonNode eval(String script) throws Exception {
+            // in a block, so that a script's constants are its own
+            return send("Runtime.evaluate", Map.of("expression", "{" + script + "}", "returnByValue", true, "awaitPromise", true))
+                    .path("result").path("value");
+        }
+
+        String text(String selector) throws Exception {
+            return eval("document.querySelector('%s').textContent".formatted(selector)).textValue();
+        }
+
+        void open(Path file, int width, String scheme) throws Exception {
+            // so high that all of the page can be asked what lies where
+            send("Emulation.setDeviceMetricsOverride",
+                    Map.of("width", width, "height", 9000, "deviceScaleFactor", 1, "mobile", width < 600));
+            send("Emulation.setEmulatedMedia", Map.of("features", List.of(Map.of("name", "prefers-color-scheme", "value", scheme))));
+            events.clear();
+            send("Page.navigate", Map.of("url", file.toUri().toString()));
+            while (events.stream().noneMatch(e -> e.get("method").asText().equals("Page.loadEventFired"))) Thread.sleep(5);
+            eval("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(drawn))))");
+        }
+
+        List<String> requests() {
+            return events.stream().filter(e -> e.get("method").asText().equals("Network.requestWillBeSent"))
+                    .map(e -> e.at("/params/request/url").asText()).filter(url -> !url.startsWith("data:")).toList();
+        }
+
+        List<String> complaints() {
+            return events.stream().filter(e -> Set.of("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+                    .contains(e.get("method").asText())).map(JsonNode::toString).toList();
+        }
+
+        @Override public void close() throws Exception {
+            List<ProcessHandle> all = Stream.concat(Stream.of(process.toHandle()), process.descendants()).toList();
+            socket.abort();
+            http.shutdownNow();
+            process.destroy();
+            if (!process.waitFor(5, TimeUnit.SECONDS)) all.forEach(ProcessHandle::destroyForcibly);
+            for (ProcessHandle one : all) one.onExit().get(5, TimeUnit.SECONDS);
+            Shell.succeeds("rm -rf '%s'".formatted(home));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+package lib.verify;
+
+import module java.base;
+import lib.cli.*;
+import lib.istio.*;
+import lib.kube.*;
+import lib.fetch.*;
+import lib.run.*;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import javax.xml.stream.XMLOutputFactory;
+import javax.xml.stream.XMLStreamException;
+import javax.xml.stream.XMLStreamWriter;
+
+/**
+ * All that Verify has to tell: to people while it looks, and whole to machines; README documents the fields of its JSON.
+ *
+ * @param works    whether no fatal check failed, and no experiment
+ * @param made     when, ISO 8601
+ * @param versions what this program is pinned to
+ */
+public record Results(boolean works, String made, Map<String, String> versions, List<Facts> clusters, List<CheckResult> findings,
+        List<ExperimentResult> experiments) {
+    /** A cluster, and where it can be reached; addresses that could not be learnt are empty. */
+    public record Facts(String name, String context, String id, String network, String apiServer, Map<String, String> gateways) {
+        static Facts of(Kube kube, boolean reachable) {
+            Cluster cluster = kube.cluster();
+            Map<String, String> gateways = new TreeMap<>();
+            String apiServer = "";
+            if (reachable) try {
+                apiServer = kube.ownServer();
+                kube.client().services().inNamespace(InstalledIstio.NAMESPACE).list().getItems().stream()
+                        .filter(InstalledIstio::isGateway)
+                        .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())
+                                ? s.getSpec().getClusterIP() : Kube.address(s)));
+            } catch (KubernetesClientException | Problem e) {
+                // what is wrong with it is told by its checks
+            }
+            return new Facts(cluster.name(), cluster.context(), cluster.id(), cluster.network(), apiServer, gateways);
+        }
+    }
+
+    public static Results of(DemoOptions settings, List<Kube> kubes, List<CheckResult> findings, List<ExperimentResult> experiments) {
+        return new Results(works(findings, experiments), Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+                Versions.all(settings.istio().version()),
+                kubes.stream().map(kube -> Facts.of(kube, findings.stream().noneMatch(f -> f.layer().equals("clusters")
+                        && f.where().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), findings, experiments);
+    }
+
+    static boolean works(List<CheckResult> findings, List<ExperimentResult> experiments) {
+        return Stream.concat(findings.stream().map(CheckResult::status), experiments.stream().map(ExperimentResult::status))
+                .noneMatch(Status.FAILED::equals);
+    }
+
+    /** Tells what was found in a layer, and what helps. */
+    public static void tell(Console console, String layer, List<CheckResult> found) {
+        console.result("\n" + layer);
+        if (found.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
+            console.result("- skipped: it stands on a layer that failed");
+            return;
+        }
+        for (CheckResult f : found) {
+            console.mark(f.status(), f.name() + ": " + f.saw());
+            if (!f.hint().isEmpty()) console.result("    → %s\n    → README.md#%s".formatted(f.hint(), f.id()));
+        }
+    }
+
+    /** Tells what an experiment showed. */
+    public static void tell(Console console, ExperimentResult outcome) {
+        String text = String.join("\n", outcome.status() == Status.FAILED ? outcome.wrong() : outcome.saw());
+        console.mark(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.seconds(), text));
+    }
+
+    public String json() throws IOException {
+        return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(this);
+    }
+
+    /** As CI systems read it, https://github.com/testmoapp/junitxml */
+    public String junit() {
+        try {
+            StringWriter text = new StringWriter();
+            XMLStreamWriter xml = XMLOutputFactory.newFactory().createXMLStreamWriter(text);
+            xml.writeStartDocument();
+            xml.writeStartElement("testsuite");
+            xml.writeAttribute("name", "kind-demo");
+            xml.writeAttribute("tests", "" + (findings.size() + experiments.size()));
+            long failed = findings.stream().filter(f -> f.status() == Status.FAILED).count();
+            xml.writeAttribute("failures", "" + (failed + experiments.stream().filter(o -> o.status() == Status.FAILED).count()));
+            long skipped = findings.stream().filter(f -> f.status() == Status.SKIPPED).count();
+            skipped += experiments.stream().filter(o -> o.status() == Status.SKIPPED).count();
+            xml.writeAttribute("skipped", "" + skipped);
+            for (CheckResult f : findings) testcase(xml, f.layer(), f.name(), f.seconds(), f.status(), f.saw(), f.hint());
+            for (ExperimentResult o : experiments) testcase(xml, "experiments", o.name(), o.seconds(), o.status(),
+                    String.join("\n", o.wrong().isEmpty() ? o.saw() : o.wrong()), o.title());
+            xml.writeEndElement();
+            xml.close();
+            return text.toString();
+        } catch (XMLStreamException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void testcase(XMLStreamWriter xml, String group, String name, double seconds, Status status, String saw, String hint)
+            throws XMLStreamException {
+        xml.writeStartElement("testcase");
+        xml.writeAttribute("classname", valid(group));
+        xml.writeAttribute("name", valid(name));
+        xml.writeAttribute("time", "%.3f".formatted(seconds));
+        switch (status) {
+            case SKIPPED -> {
+                xml.writeEmptyElement("skipped");
+                xml.writeAttribute("message", valid(saw));
+            }
+            case FAILED -> {
+                xml.writeStartElement("failure");
+                xml.writeAttribute("message", valid(saw));
+                xml.writeCharacters(valid(hint));
+                xml.writeEndElement();
+            }
+            default -> {
+                xml.writeStartElement("system-out");
+                xml.writeCharacters(valid(saw));
+                xml.writeEndElement();
+            }
+        }
+        xml.writeEndElement();
+    }
+
+    /** The text with U+FFFD in place of what XML 1.0 cannot have at all, such as control characters. https://www.w3.org/TR/xml/#charsets */
+    private static String valid(String text) {
+        return text.codePoints().map(c -> c == '\t' || c == '\n' || c == '\r' || c >= 0x20 && c < 0xD800 || c >= 0xE000 && c <= 0xFFFD
+                || c > 0xFFFF ? c : 0xFFFD).collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString();
+    }
+}
