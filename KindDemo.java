@@ -4,20 +4,18 @@
 //SOURCES lib/Lib.java
 
 import module java.base;
+import lib.ca.*;
 import lib.cli.*;
-import lib.verify.*;
 import lib.istio.*;
 import lib.kind.*;
-import lib.ca.*;
-import lib.docker.*;
 import lib.kube.*;
-import lib.fetch.*;
 import lib.run.*;
+import lib.verify.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "KindDemo", description = "Makes kind clusters and joins them to one Istio mesh: multi-primary, each cluster on a network "
-        + "of its own. What is there already is gone on with, and stays as it is where no option says otherwise.", footer = {
+@Command(name = "KindDemo", description = "Creates kind clusters and joins them in one Istio mesh: multi-primary, each cluster on its own "
+        + "network. Existing clusters are reused and left unchanged unless an option says otherwise.", footer = {
             "  Two clusters, in about a minute:",
             "    jbang KindDemo.java",
             "  Three clusters with a worker node each; a setting of Istio:",
@@ -32,109 +30,109 @@ public class KindDemo extends DemoCommand {
     boolean noLocality;
     @Option(names = "--dry-run", description = "Print a shell script that does the same, step by step; create nothing.")
     boolean dryRun;
-    @Option(names = "--bundle", paramLabel = "FILE",
-            description = "Only put all that the demo needs into this archive (FILE.tar.zst) or folder, for --offline elsewhere.")
+    @Option(names = "--bundle", paramLabel = "FILE", description = "Only put everything that the demo needs into this archive "
+            + "(FILE.tar.zst) or folder, for --offline on another machine.")
     Path bundle;
     @Option(names = "--export-manifests", paramLabel = "DIR",
-            description = "Only write the manifests into this folder, to be changed there and named with --manifests.")
+            description = "Only write the manifests into this folder, to be changed there and used with --manifests.")
     Path export;
-    @Option(names = "--force", description = "With --contexts: also into clusters that have another Istio. With --export-manifests: "
+    @Option(names = "--force", description = "With --contexts: install into clusters that have another Istio. With --export-manifests: "
             + "replace files that differ, and keep them as NAME.bak.")
     boolean force;
-    @Option(names = "--timings", description = "Print at the end where the time went.")
+    @Option(names = "--timings", description = "Print where the time went.")
     boolean timings;
 
     public static void main(String[] arguments) { main(new KindDemo(), arguments); }
 
     @Override protected String afterInterrupt() {
-        return bundle == null ? super.afterInterrupt() : "make it again: " + settings.commands().bundle("" + bundle);
+        return bundle == null ? super.afterInterrupt() : "create it again: " + commands().bundle("" + bundle);
     }
 
-    @Override protected int run() throws Exception {
-        Console console = settings.console();
+    @Override protected int run(Console console) throws Exception {
         if (export != null) {
             Manifests.export(export, force);
-            console.result("The manifests are in %s. Change what you want, then: %s".formatted(export,
-                    settings.commands().kindDemo("--manifests", ExternalCommand.quoted("" + export))));
+            console.result("The manifests are in %s. Change what you want, then run: %s".formatted(export,
+                    commands().kindDemo("--manifests", DemoCommands.quoted("" + export))));
             return 0;
         }
-        settings.diagnostics().ifPresent(Diagnostics::check);
-        Docker docker = new Docker(console, settings.prefix());
-        if (bundle != null) return new BundleMaker(bundle, settings, docker).make() ? 0 : Problem.FAILED;
-        Optional<Bundle> given = settings.bundle();
-        Kind kind = new Kind(settings, docker);
-        MetalLb metalLb = new MetalLb(settings, docker);
-        CertificateAuthority authority = CertificateAuthority.of(settings, docker);
-        Istioctl istioctl = new Istioctl(settings);
-        IstioInstaller istio = new IstioInstaller(settings, istioctl);
-        RemoteSecrets secrets = new RemoteSecrets(istioctl, docker);
-        SampleApp app = new SampleApp(settings);
-        settings.manifests().check();
-
-        Mesh mesh = dryRun ? settings.found(List.of()).mesh() : InstalledIstio.kept(settings.discover(docker).mesh(), console);
-        if (!dryRun && settings.ownIstio()) settings.istioctl().path(); // what it renders is checked before anything is made
-        Images images = new Images(settings, docker, istioctl);
-        List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
+        DemoContext demo = dryRun || bundle != null ? withoutClusters() : discover();
+        demo.manifests().check();
+        if (bundle != null) return demo.bundleMaker(bundle).make() ? 0 : Problem.FAILED;
+        boolean own = !demo.usesExistingClusters(); // existing clusters have everything but the mesh
+        Mesh mesh = demo.mesh();
+        if (!dryRun) demo.istioctl().downloadToRender();
+        Images images = own ? demo.images(mesh) : null;
+        List<Kube> kubes = demo.connect(mesh);
         if (!dryRun) {
-            kubes.stream().filter(kube -> settings.found().clusters().contains(kube.cluster())).forEach(Kube::connectEarly);
             console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
-            if (settings.keepsIstio()) console.say("Istio as before: %s; to go back: %s".formatted(settings.istio(),
-                    settings.commands().kindDemo(IstioSettings.BACK)));
-            new Preflight(settings, docker, istioctl, force).run(mesh, images);
-            settings.home().lock("KindDemo");
-            settings.remember(mesh);
-            console.keepLog(settings.home().log("KindDemo"));
+            demo.keptIstioSettings().ifPresent(kept -> console.say("Istio settings are kept: %s; to reset them: %s".formatted(kept,
+                    commands().kindDemo(IstioSettings.RESET))));
+            demo.preflight(mesh, images, force).require();
+            demo.dirs().lock("KindDemo");
+            demo.keepState(mesh);
+            console.keepLog(demo.dirs().log("KindDemo"));
         }
-
-        Checks checks = new Checks(kubes, SampleApp.APP, docker, settings.kind(), istioctl, null);
-        Plan plan = new Plan(console);
-        boolean own = !settings.existing(); // clusters that are there already have all but the mesh
-        // a remote secret waits for the accounts of every cluster, the last step for all that is in them
-        List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
-
-        Step unpacked = own && given.isPresent() ? plan.step("images of the bundle", given.get().load(docker, settings.home().cache()))
-                : Step.NONE;
-        Step kindFetched = own ? settings.kind().fetched(plan) : Step.NONE;
-        Step istioctlFetched = settings.istioctl().fetched(plan);
-        Step node = own ? plan.step("node image", images.node(), unpacked) : Step.NONE;
-        Step pulled = own ? plan.step("images", images.pull(), unpacked) : Step.NONE;
-        Step root = plan.step("root of trust", authority.root(), node);
-        for (Kube kube : kubes) {
-            Cluster cluster = kube.cluster();
-            String name = cluster.name();
-            Step there = own ? plan.step(name, "kind cluster", kind.create(kube, images), kindFetched, node) : Step.NONE;
-            Step loaded = own ? plan.step(name, "images", images.load(cluster), there, pulled) : Step.NONE;
-            Step balanced = own ? plan.step(name, "load balancer", metalLb.install(kube), loaded) : Step.NONE;
-            // its definitions go before Istio's, which istiod can start without
-            Step able = authority instanceof IstioCsr csr ? plan.step(name, "cert-manager", csr.certManager(kube), loaded) : there;
-            Step signer = plan.step(name, authority.installs(), authority.install(kube), able, root);
-            Step manifest = plan.step(name, "istio manifest", istio.render(kube), istioctlFetched);
-            Step definitions = plan.step(name, "istio definitions", istio.definitions(kube), able, manifest);
-            Step started = plan.step(name, "istiod started", istio.start(kube), loaded, signer, manifest);
-            Step istiod = plan.step(name, "istiod", istio.istiod(kube), started);
-            Step gateways = plan.step(name, "gateways", istio.gateways(kube), istiod);
-            Step addresses = plan.step(name, "gateway addresses", istio.addresses(kube), balanced, gateways);
-            Step exposed = plan.step(name, "expose services", istio.expose(kube), istiod, definitions);
-            Step sample = plan.step(name, "sample app", app.install(kube, !noLocality, istio), istiod, definitions);
-            accounts.add(started);
-            parts.addAll(List.of(addresses, exposed, sample));
-        }
-        for (Kube kube : kubes) parts.add(plan.step(kube.cluster().name(), "remote secret", secrets.give(kube, kubes), accounts));
-        for (Kube kube : kubes) plan.step(kube.cluster().name(), "endpoints of all clusters", checks.awaitEndpoints(kube), parts);
-
+        Plan plan = plan(demo, mesh, images, kubes, console);
         if (dryRun) {
             console.result(plan.toShell());
             return 0;
         }
         boolean done = plan.run();
         if (timings) console.result(plan.timeline());
-        if (!done) plan.report();
-        if (!done) console.hint("→ %s reports which layer fails".formatted(settings.commands().verify()));
-        if (!done || settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect(plan.timeline());
-        kind.deleteFailed();
+        if (!done) {
+            plan.report();
+            console.hint("→ %s reports which layer fails".formatted(commands().verify()));
+        }
+        if (!done || demo.wantsDiagnostics()) demo.diagnostics(kubes).collect(plan.timeline());
+        demo.kind().deleteFailed();
         if (!done) return Problem.FAILED;
         console.say(Kube.changes(kubes));
-        console.result(app.whatToTry(mesh, cluster -> own ? docker.published(cluster, cluster.httpPort()) : Optional.empty(), settings));
+        console.result(demo.sampleApp().nextSteps(mesh, cluster -> own ? demo.docker().published(cluster, cluster.httpPort())
+                : Optional.empty(), commands()));
         return 0;
+    }
+
+    /** The steps, and which steps each of them waits for. */
+    private Plan plan(DemoContext demo, Mesh mesh, Images images, List<Kube> kubes, Console console) {
+        Kind kind = demo.kind();
+        CertificateAuthority authority = demo.authority();
+        IstioInstaller istio = demo.istioInstaller();
+        boolean own = !demo.usesExistingClusters();
+        Plan plan = new Plan(console);
+        // a remote secret waits for the accounts of every cluster, the last step for everything in them
+        List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
+
+        Step unpacked = own && demo.bundle().isPresent()
+                ? plan.step("images of the bundle", images.loadBundle(demo.bundle().get(), demo.dirs().cache())) : Step.NONE;
+        Step kindDownloaded = own ? demo.kindBinary().download(plan) : Step.NONE;
+        Step istioctlDownloaded = demo.istioctl().binary().download(plan);
+        Step node = own ? plan.step("node image", images.node(), unpacked) : Step.NONE;
+        Step pulled = own ? plan.step("images", images.pull(), unpacked) : Step.NONE;
+        Step root = plan.step("root of trust", authority.root(), node);
+        for (Kube kube : kubes) {
+            Cluster cluster = kube.cluster();
+            String name = cluster.name();
+            Step created = own ? plan.step(name, "kind cluster", kind.create(kube, images), kindDownloaded, node) : Step.NONE;
+            Step loaded = own ? plan.step(name, "images", images.load(cluster), created, pulled) : Step.NONE;
+            Step balanced = own ? plan.step(name, "load balancer", demo.metalLb().install(kube), loaded) : Step.NONE;
+            // its CRDs go before Istio's, which istiod can start without
+            Step signers = authority instanceof IstioCsr csr ? plan.step(name, "cert-manager", csr.certManager(kube), loaded) : created;
+            Step trusted = plan.step(name, authority.installs(), authority.install(kube), signers, root);
+            Step manifest = plan.step(name, "istio manifest", istio.render(kube), istioctlDownloaded);
+            Step crds = plan.step(name, "istio CRDs", istio.crds(kube), signers, manifest);
+            Step started = plan.step(name, "istiod started", istio.start(kube), loaded, trusted, manifest);
+            Step istiod = plan.step(name, "istiod", istio.istiod(kube), started);
+            Step gateways = plan.step(name, "gateways", istio.gateways(kube), istiod);
+            Step addresses = plan.step(name, "gateway addresses", istio.addresses(kube), balanced, gateways);
+            Step exposed = plan.step(name, "expose services", istio.expose(kube), istiod, crds);
+            Step sample = plan.step(name, "sample app", demo.sampleApp().install(kube, !noLocality, istio), istiod, crds);
+            accounts.add(started);
+            parts.addAll(List.of(addresses, exposed, sample));
+        }
+        RemoteSecrets secrets = demo.remoteSecrets();
+        for (Kube kube : kubes) parts.add(plan.step(kube.cluster().name(), "remote secret", secrets.give(kube, kubes), accounts));
+        Checks checks = demo.checks(kubes, SampleApp.TARGET, null);
+        for (Kube kube : kubes) plan.step(kube.cluster().name(), "endpoints of all clusters", checks.awaitEndpoints(kube), parts);
+        return plan;
     }
 }

@@ -5,9 +5,8 @@
 
 import module java.base;
 import lib.cli.*;
-import lib.kind.*;
-import lib.ca.*;
 import lib.docker.*;
+import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
 import picocli.CommandLine.Command;
@@ -31,63 +30,62 @@ public class Teardown extends DemoCommand {
 
     public static void main(String[] arguments) { main(new Teardown(), arguments); }
 
-    /** How the demo was made is no matter when it goes. */
+    /** Other options have no meaning for the removal. */
     @Override protected boolean takes(String option) { return Set.of("--name-prefix", "--contexts", "--verbose").contains(option); }
 
-    @Override protected int run() throws Exception {
-        Console console = settings.console();
-        Docker docker = new Docker(console, settings.prefix());
-        List<Cluster> clusters = new ArrayList<>(settings.discover(docker).removable());
-        if (force && !dryRun) for (Cluster foreign : settings.found().foreign()) if (agreed(foreign)) clusters.add(foreign);
+    @Override protected int run(Console console) throws Exception {
+        DemoContext demo = discover();
+        boolean existing = demo.usesExistingClusters();
+        Docker docker = demo.docker();
+        List<Cluster> clusters = new ArrayList<>(demo.removable());
+        if (force && !dryRun) for (Cluster foreign : demo.existing().foreign()) if (agreed(foreign)) clusters.add(foreign);
 
-        // what nodes of other demos need stays, and what those demos have fetched
+        // what nodes of other demos need stays, and the files that those demos have downloaded
         Predicate<Docker.Node> own = node -> clusters.stream().anyMatch(c -> c.name().equals(node.cluster()));
-        List<Docker.Node> others = !purge || settings.existing() ? List.of()
+        List<Docker.Node> others = !purge || existing ? List.of()
                 : docker.nodes().stream().filter(Docker.Node::ours).filter(own.negate()).toList();
         List<String> needed = others.isEmpty() ? List.of() : Images.neededBy(others, docker);
-        Action files = settings.home().delete(purge && others.isEmpty());
+        Action files = demo.dirs().delete(purge && others.isEmpty());
 
-        Kind kind = new Kind(settings, docker);
-        Vault vault = new Vault(settings, docker);
-        List<String> servers = vault.found();
+        List<String> vault = existing ? List.of() : demo.vault().existing();
         Plan plan = new Plan(console);
-        for (Cluster cluster : clusters) plan.step(cluster.name(), "removed", settings.existing() ? ManagedResources.remove(new Kube(cluster, console))
-                : kind.delete(cluster));
-        if (!servers.isEmpty()) plan.step("Vault removed", vault.remove());
+        for (Cluster cluster : clusters) plan.step(cluster.name(), "removed", existing ? ManagedResources.remove(new Kube(cluster, console))
+                : demo.kind().delete(cluster));
+        if (!vault.isEmpty()) plan.step("Vault removed", demo.vault().remove());
         Step[] removed = plan.steps().toArray(Step[]::new);
-        if (!settings.existing()) plan.step("images removed", Images.remove(docker, purge), removed);
-        // last, as the log is among them: it is there when anything before has failed
+        if (!existing) plan.step("images removed", Images.remove(docker, purge), removed);
+        // last, as the log is among them: it stays when a step before it fails
         plan.step("files removed", files, plan.steps().toArray(Step[]::new));
         if (dryRun) {
-            if (settings.existing()) for (Cluster cluster : clusters) ManagedResources.of(new Kube(cluster, console)).forEach(r ->
+            if (existing) for (Cluster cluster : clusters) ManagedResources.of(new Kube(cluster, console)).forEach(r ->
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
             else console.result(clusters.isEmpty() ? "no clusters"
                     : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
-            if (!servers.isEmpty()) console.result(vault.remove().toShell());
+            if (!vault.isEmpty()) console.result(demo.vault().remove().toShell());
             console.result(files.toShell());
-            if (purge && !settings.existing()) console.result("images and volumes " + Images.kept(docker).stream()
+            if (purge && !existing) console.result("images and volumes " + Images.kept(docker).stream()
                     .filter(n -> !needed.contains(n)).toList());
-            tellKept(others, needed);
+            printKept(demo, console, others, needed);
             return 0;
         }
-        settings.home().lock("Teardown");
-        console.keepLog(settings.home().log("Teardown"));
+        demo.dirs().lock("Teardown");
+        console.keepLog(demo.dirs().log("Teardown"));
         if (!plan.run()) {
             plan.report();
             return Problem.FAILED;
         }
-        List<String> all = Stream.concat(clusters.stream().map(Cluster::name), servers.stream()).toList();
-        if (settings.existing()) console.result("removed what the demo had put into " + clusters);
+        List<String> all = Stream.concat(clusters.stream().map(Cluster::name), vault.stream()).toList();
+        if (existing) console.result("removed the demo's resources from " + clusters);
         else console.result(all.isEmpty() ? "nothing to remove" : "removed " + all);
-        tellKept(others, needed);
+        printKept(demo, console, others, needed);
         return 0;
     }
 
     /** What --purge keeps for other demos. */
-    private void tellKept(List<Docker.Node> others, List<String> needed) {
+    private static void printKept(DemoContext demo, Console console, List<Docker.Node> others, List<String> needed) {
         if (others.isEmpty()) return;
-        settings.console().result("kept for clusters %s: fetched files in %s, images and volumes %s".formatted(
-                others.stream().map(Docker.Node::cluster).distinct().toList(), settings.home().cache(), needed));
+        console.result("kept for clusters %s: downloads in %s, images and volumes %s".formatted(
+                others.stream().map(Docker.Node::cluster).distinct().toList(), demo.dirs().cache(), needed));
     }
 
     /** Asks on the terminal; a {@link Problem} when there is none. */

@@ -6,12 +6,11 @@
 import module java.base;
 import lib.cli.*;
 import lib.experiments.*;
-import lib.verify.*;
 import lib.istio.*;
 import lib.kind.*;
-import lib.docker.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.verify.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -56,68 +55,70 @@ public class Verify extends DemoCommand {
     @Option(names = "--path", paramLabel = "PATH", defaultValue = "/hello", description = "What to ask for. Default: ${DEFAULT-VALUE}.")
     String path;
 
+    @Option(names = "--explain", paramLabel = "CHECK", description = "Only print what a check means, and how to repair what it found.")
+    String explain;
     @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
     boolean preflight;
-    private volatile Experiments experimenting;
+    private volatile Experiments running;
 
     public static void main(String[] arguments) { main(new Verify(), arguments); }
 
     @Override protected String afterInterrupt() {
-        String again = "run again: " + settings.commands().verify();
-        if (experimenting == null) return again;
-        return experimenting.restore() ? "everything that the experiment changed is restored; " + again
-                : "not everything is restored; repair it: " + settings.commands().kindDemo();
+        String again = "run again: " + commands().verify();
+        if (running == null) return again;
+        return running.restore() ? "everything that the experiment changed is restored; " + again
+                : "not everything is restored; repair it: " + commands().kindDemo();
     }
 
-    @Override protected int run() throws Exception {
-        Console console = settings.console();
-        Docker docker = new Docker(console, settings.prefix());
-        Istioctl istioctl = new Istioctl(settings);
-        SampleTarget app = new SampleTarget(namespace, service, client, path);
+    @Override protected int run(Console console) throws Exception {
+        if (explain != null) {
+            console.result(Troubleshooting.section(explain));
+            return 0;
+        }
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
-        settings.diagnostics().ifPresent(Diagnostics::check);
-        settings.bundle(); // what is in it is not fetched
+        DemoContext demo = discover();
+        if (preflight) return preflight(demo, console);
 
-        Mesh mesh = settings.discover(docker).mesh();
-        if (preflight) {
-            List<CheckResult> findings = new Preflight(settings, docker, istioctl, false).look(mesh, new Images(settings, docker, istioctl));
-            if (output == Output.text) Results.tell(console, "preflight", findings);
-            Results results = Results.of(settings, List.of(), findings, List.of());
-            tell(console, results, "");
-            return results.works() ? 0 : Problem.UNFIT;
-        }
-        if (settings.existing()) mesh = InstalledIstio.mesh(mesh, console);
-        else if (settings.found().clusters().isEmpty()) throw Problem.unfit("there is no demo to verify: no cluster of ours is named "
-                + mesh.clusters().getFirst(), settings.commands().kindDemo());
-        List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
-        kubes.forEach(Kube::connectEarly);
-        settings.istioctl().path(); // fetched when there is none
-        if (!wanted.isEmpty() && (settings.existing() || !app.equals(SampleApp.APP)))
-            throw Problem.usage("experiments break things for a while: they are for the demo's own mesh",
-                    "leave out --experiments");
+        SampleTarget target = new SampleTarget(namespace, service, client, path);
+        Mesh mesh = demo.installedMesh();
+        List<Kube> kubes = demo.connect(mesh);
+        demo.istioctl().binary().path(); // downloaded when it is missing
+        if (!wanted.isEmpty() && (demo.usesExistingClusters() || !target.equals(SampleApp.TARGET)))
+            throw Problem.usage("experiments break things for a while: they are for the demo's own mesh", "leave out --experiments");
+        // a refused run leaves no files, and without a demo there is no folder for them
+        if (Files.isDirectory(demo.dirs().state())) console.keepLog(demo.dirs().log("Verify"));
+        if (demo.wantsDiagnostics()) demo.diagnostics(kubes).collect("");
 
-        // a refused run leaves no files, and where there is no demo there is no folder for them
-        if (Files.isDirectory(settings.home().state())) console.keepLog(settings.home().log("Verify"));
-        Checks checks = new Checks(kubes, app, docker, settings.kind(), istioctl, wait == null ? null : Duration.ofSeconds(wait));
-        if (settings.diagnostics().isPresent()) new Diagnostics(settings, docker, istioctl, kubes).collect("");
         boolean text = output == Output.text;
-        List<CheckResult> findings = checks.run((layer, found) -> { if (text) Results.tell(console, layer, found); });
-        boolean broken = findings.stream().anyMatch(f -> f.status() == Status.FAILED);
-        if (broken && !wanted.isEmpty()) console.warn("no experiments on a mesh that does not work");
-        Experiments experiments = new Experiments(kubes, app, checks, docker, settings);
-        if (!broken && !wanted.isEmpty()) experimenting = experiments;
-        List<ExperimentResult> outcomes = experiments.run(broken ? List.of() : wanted, outcome -> { if (text) Results.tell(console, outcome); });
-        experimenting = null;
-
-        Results results = Results.of(settings, kubes, findings, outcomes);
-        tell(console, results, results.works() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
-        if (!results.works()) console.logFile().ifPresent(log -> console.say("All that was run and printed is in " + log));
-        return results.works() ? 0 : Problem.FAILED;
+        Checks checks = demo.checks(kubes, target, wait == null ? null : Duration.ofSeconds(wait));
+        List<CheckResult> results = checks.run((layer, layerResults) -> { if (text) Results.print(console, layer, layerResults); });
+        boolean broken = results.stream().anyMatch(result -> result.status() == Status.FAILED);
+        if (broken && !wanted.isEmpty()) console.warn("experiments are skipped: the mesh does not work");
+        List<ExperimentResult> experimentResults = List.of();
+        if (!broken && !wanted.isEmpty()) {
+            running = demo.experiments(kubes, target, checks);
+            experimentResults = running.run(wanted, result -> { if (text) Results.print(console, result); });
+            running = null;
+        }
+        Results all = Results.of(demo.istioVersion(), kubes, results, experimentResults);
+        print(console, all, all.ok() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
+        if (!all.ok()) console.logFile().ifPresent(log -> console.say("All commands and their output are in " + log));
+        return all.ok() ? 0 : Problem.FAILED;
     }
 
-    /** Prints the results in the format that was asked for, as text only this last line, and writes the report. */
-    private void tell(Console console, Results results, String last) throws IOException {
+    private int preflight(DemoContext demo, Console console) throws Exception {
+        Mesh mesh = demo.mesh();
+        Images images = demo.usesExistingClusters() ? null : demo.images(mesh);
+        List<CheckResult> results = demo.preflight(mesh, images, false).run();
+        if (output == Output.text) Results.print(console, "preflight", results);
+        Results all = Results.of(demo.istioVersion(), List.of(), results, List.of());
+        print(console, all, "");
+        return all.ok() ? 0 : Problem.UNFIT;
+    }
+
+    /** Prints the results in the format of --output, as text only the last line, and writes the report. */
+    private void print(Console console, Results results, String last) throws IOException {
         String json = results.json();
         if (output != Output.text) console.result(output == Output.json ? json : results.junit());
         else if (!last.isEmpty()) console.result(last);

@@ -31,6 +31,7 @@ package lib;
 //SOURCES run/Console.java
 //SOURCES run/DemoCommands.java
 //SOURCES run/ExternalCommand.java
+//SOURCES run/Machine.java
 //SOURCES run/Plan.java
 //SOURCES run/Platform.java
 //SOURCES run/Problem.java
@@ -83,6 +84,7 @@ package lib;
 //SOURCES kind/Images.java
 //SOURCES kind/Kind.java
 //SOURCES kind/MetalLb.java
+//SOURCES kind/NodeSettings.java
 //SOURCES kind/package-info.java
 
 //SOURCES istio/ClientPod.java
@@ -108,6 +110,7 @@ package lib;
 //SOURCES verify/Results.java
 //SOURCES verify/Severity.java
 //SOURCES verify/TrafficChecks.java
+//SOURCES verify/Troubleshooting.java
 //SOURCES verify/TrustChecks.java
 //SOURCES verify/package-info.java
 
@@ -118,11 +121,13 @@ package lib;
 
 //SOURCES cli/BundleMaker.java
 //SOURCES cli/DemoCommand.java
+//SOURCES cli/DemoContext.java
 //SOURCES cli/DemoOptions.java
 //SOURCES cli/DemoState.java
 //SOURCES cli/package-info.java
 
 //FILES completion.sh=cli/completion.sh
+//FILES docs/troubleshooting.md=../docs/troubleshooting.md
 //FILES report.html=verify/report.html
 //FILES manifests/apps/helloworld.yaml=../manifests/apps/helloworld.yaml
 //FILES manifests/apps/ingress.yaml=../manifests/apps/ingress.yaml

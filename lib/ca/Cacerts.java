@@ -1,7 +1,6 @@
 package lib.ca;
 
 import module java.base;
-import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
 import java.security.cert.X509Certificate;
@@ -22,17 +21,17 @@ public record Cacerts(PrivateKey key, List<X509Certificate> chain) {
     /** Makes Istio's namespace and puts the secret into it; one that is there and has this root stays. */
     public static void install(Kube kube, Manifests manifests, X509Certificate root, Callable<Cacerts> maker) throws Exception {
         kube.apply(manifests.filled("istio/namespace.yaml", kube.cluster().placeholders()));
-        var there = kube.client().secrets().inNamespace(InstalledIstio.NAMESPACE).withName(SECRET).get();
+        var there = kube.client().secrets().inNamespace(Mesh.NAMESPACE).withName(SECRET).get();
         String rootPem = Certificates.pem(root);
         if (there != null) {
             if (rootPem.equals(Certificates.decode(there.getData().get("root-cert.pem")))) return;
             throw Problem.failed("%s: the secret %s in %s has another root than this demo's; workloads would not trust one another"
-                    .formatted(kube.cluster(), SECRET, InstalledIstio.NAMESPACE), kube.commands().fromScratch());
+                    .formatted(kube.cluster(), SECRET, Mesh.NAMESPACE), kube.commands().fromScratch());
         }
         Cacerts made = maker.call();
         StringBuilder chain = new StringBuilder();
         for (X509Certificate certificate : made.chain) chain.append(Certificates.pem(certificate));
-        kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(SECRET).withNamespace(InstalledIstio.NAMESPACE).endMetadata()
+        kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(SECRET).withNamespace(Mesh.NAMESPACE).endMetadata()
                 .withType("Opaque")
                 .addToData("ca-cert.pem", Certificates.encode(Certificates.pem(made.chain.getFirst())))
                 .addToData("ca-key.pem", Certificates.encode(Certificates.pem(made.key)))
@@ -48,6 +47,6 @@ public record Cacerts(PrivateKey key, List<X509Certificate> chain) {
                 %2$s -n %4$s create secret generic %5$s \\
                   --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem \\
                   --from-file=cert-chain.pem=%1$s-chain.pem --from-file=root-cert.pem""".formatted(cluster.file(), kubectl,
-                Manifests.toShell(kubectl, manifests.filled("istio/namespace.yaml", cluster.placeholders())), InstalledIstio.NAMESPACE, SECRET);
+                Manifests.toShell(kubectl, manifests.filled("istio/namespace.yaml", cluster.placeholders())), Mesh.NAMESPACE, SECRET);
     }
 }

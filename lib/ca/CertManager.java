@@ -1,21 +1,20 @@
 package lib.ca;
 
 import module java.base;
-import lib.cli.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 
 /** cert-manager: has an issuer sign what is requested, and renews it. https://cert-manager.io/docs/installation/kubectl/ */
 public final class CertManager {
     public static final String NAMESPACE = "cert-manager", API = "cert-manager.io/v1";
 
-    private final Downloads assets;
+    private final Downloads downloads;
     private final Manifests manifests;
 
-    CertManager(DemoOptions settings) {
-        this.assets = settings.assets();
-        this.manifests = settings.manifests();
+    public CertManager(Downloads downloads, Manifests manifests) {
+        this.downloads = downloads;
+        this.manifests = manifests;
     }
 
     static List<String> images() {
@@ -24,16 +23,16 @@ public final class CertManager {
     }
 
     /** A {@link Problem} when upstream's manifest is not to be had, or is not the published one. */
-    String checkUpstream() { return assets.look(Versions.CERT_MANAGER_MANIFEST); }
+    String checkUpstream() { return downloads.look(Versions.CERT_MANAGER_MANIFEST); }
 
     /** Applies upstream's manifest, and waits until it works. */
     Action install(Kube kube) {
         String toShell = """
                 %1$s apply -f %2$s
                 %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(kube.kubectl(),
-                assets.typed(Versions.CERT_MANAGER_MANIFEST), NAMESPACE);
+                downloads.typed(Versions.CERT_MANAGER_MANIFEST), NAMESPACE);
         return new Action(toShell, seen -> {
-            YamlDocuments upstream = YamlDocuments.of(assets.read(Versions.CERT_MANAGER_MANIFEST));
+            YamlDocuments upstream = YamlDocuments.of(downloads.read(Versions.CERT_MANAGER_MANIFEST));
             Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
             new Crds(kube).apply("cert-manager", upstream.definitions());
             kube.apply(upstream.others());

@@ -1,10 +1,8 @@
 package lib.ca;
 
 import module java.base;
-import lib.cli.*;
-import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 
 /** Who signs the workloads' certificates: one root for the whole mesh, and in each cluster something that signs under it. */
@@ -20,15 +18,6 @@ public interface CertificateAuthority {
         Choice(String title) { this.title = title; }
 
         @Override public String toString() { return title; }
-    }
-
-    /** The one that the settings choose. */
-    static CertificateAuthority of(DemoOptions settings, Docker docker) {
-        return switch (settings.ca()) {
-            case local -> new LocalAuthority(settings);
-            case vault -> new Vault(settings, docker);
-            case istioCsr -> new IstioCsr(settings, docker);
-        };
     }
 
     /** Looks whether it can be had on this machine, and says what it saw; makes nothing. A {@link Problem} when it cannot. */
@@ -51,4 +40,13 @@ public interface CertificateAuthority {
 
     /** Gives a cluster what its workloads' certificates are signed by, before istiod starts for the first time. */
     Action install(Kube kube);
+
+    /** The address at which proxies request their certificates; empty when istiod signs them. */
+    default String address() { return ""; }
+
+    /** The containers that it runs beside the clusters. */
+    default List<String> containers() { return List.of(); }
+
+    /** The workloads that it runs in each cluster, by their label {@code app}, and their namespaces. */
+    default Map<String, String> workloads() { return Map.of(); }
 }

@@ -1,11 +1,8 @@
 package lib.ca;
 
 import module java.base;
-import lib.cli.*;
-import lib.istio.*;
-import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 import java.security.cert.X509Certificate;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
@@ -17,7 +14,7 @@ import io.fabric8.kubernetes.api.model.SecretBuilder;
  * asks Vault. Istiod signs nothing, and has its own serving certificate the same way. https://cert-manager.io/docs/usage/istio-csr/
  */
 public final class IstioCsr implements CertificateAuthority {
-    public static final String NAME = "cert-manager-istio-csr", ADDRESS = NAME + "." + InstalledIstio.NAMESPACE + ".svc:443";
+    public static final String NAME = "cert-manager-istio-csr", ADDRESS = NAME + "." + Mesh.NAMESPACE + ".svc:443";
     /** Where istiod's serving certificate is requested, and where it is put. */
     public static final String CERTIFICATE = "istiod", SECRET = "istiod-tls";
     private static final String TOKEN = "vault-token", ROOT = "istio-csr-root";
@@ -27,10 +24,10 @@ public final class IstioCsr implements CertificateAuthority {
     private final Vault vault;
     private final CertManager certManager;
 
-    IstioCsr(DemoOptions settings, Docker docker) {
-        this.manifests = settings.manifests();
-        this.vault = new Vault(settings, docker);
-        this.certManager = new CertManager(settings);
+    public IstioCsr(Vault vault, CertManager certManager, Manifests manifests) {
+        this.vault = vault;
+        this.certManager = certManager;
+        this.manifests = manifests;
     }
 
     @Override public String check() { return certManager.checkUpstream() + ", " + vault.check(); }
@@ -44,6 +41,12 @@ public final class IstioCsr implements CertificateAuthority {
 
     @Override public List<Release> upstream() { return List.of(Versions.CERT_MANAGER_MANIFEST); }
 
+    @Override public String address() { return ADDRESS; }
+
+    @Override public List<String> containers() { return vault.containers(); }
+
+    @Override public Map<String, String> workloads() { return Map.of(NAME, Mesh.NAMESPACE, "cert-manager", CertManager.NAMESPACE); }
+
     @Override public Action root() { return vault.root(); }
 
     @Override public String installs() { return "istio-csr"; }
@@ -54,7 +57,7 @@ public final class IstioCsr implements CertificateAuthority {
     /** Lets cert-manager in the cluster sign by the cluster's token, and waits until istio-csr and istiod have their certificates. */
     @Override public Action install(Kube kube) {
         Cluster cluster = kube.cluster();
-        String kubectl = cluster.kubectl(), create = kubectl + " -n %s create".formatted(InstalledIstio.NAMESPACE);
+        String kubectl = cluster.kubectl(), create = kubectl + " -n %s create".formatted(Mesh.NAMESPACE);
         Map<String, String> values = new HashMap<>(cluster.placeholders());
         values.putAll(Map.of("VAULT_PATH", Vault.signPath(cluster), "ISTIO_CSR_VERSION", Versions.ISTIO_CSR));
         Map<String, String> typed = new HashMap<>(values);
@@ -68,29 +71,29 @@ public final class IstioCsr implements CertificateAuthority {
                 Manifests.retriedAsShell(kubectl, manifests.filled("istio-csr/vault.yaml", typed), "$VAULT_ADDRESS"),
                 Manifests.toShell(kubectl, manifests.filled("istio-csr/istio-csr.yaml", values)),
                 Manifests.toShell(kubectl, manifests.filled("istio-csr/istiod.yaml", values)),
-                "%s -n %s rollout status deployment/%s --timeout 180s".formatted(kubectl, InstalledIstio.NAMESPACE, NAME),
-                "%s -n %s wait certificate %s --for=condition=Ready --timeout 180s".formatted(kubectl, InstalledIstio.NAMESPACE, CERTIFICATE));
+                "%s -n %s rollout status deployment/%s --timeout 180s".formatted(kubectl, Mesh.NAMESPACE, NAME),
+                "%s -n %s wait certificate %s --for=condition=Ready --timeout 180s".formatted(kubectl, Mesh.NAMESPACE, CERTIFICATE));
         return new Action(toShell, seen -> {
             X509Certificate root = vault.rootCertificate();
             vault.intermediate(cluster);
             kube.apply(manifests.filled("istio/namespace.yaml", values));
-            kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(TOKEN).withNamespace(InstalledIstio.NAMESPACE).endMetadata()
+            kube.apply(List.of(new SecretBuilder().withNewMetadata().withName(TOKEN).withNamespace(Mesh.NAMESPACE).endMetadata()
                             .addToData("token", Certificates.encode(Files.readString(vault.token(cluster)))).build(),
-                    new ConfigMapBuilder().withNewMetadata().withName(ROOT).withNamespace(InstalledIstio.NAMESPACE).endMetadata()
+                    new ConfigMapBuilder().withNewMetadata().withName(ROOT).withNamespace(Mesh.NAMESPACE).endMetadata()
                             .addToData("root-cert.pem", Certificates.pem(root)).build()));
             values.put("VAULT_ADDRESS", vault.nodesAddress());
             kube.applyPastWebhook(manifests.filled("istio-csr/vault.yaml", values), seen);
             List<GenericKubernetesResource> istioCsr = YamlDocuments.parse(manifests.filled("istio-csr/istio-csr.yaml", values));
             kube.apply(istioCsr);
             kube.apply(manifests.filled("istio-csr/istiod.yaml", values));
-            new Deployments(kube, InstalledIstio.NAMESPACE).await(istioCsr, LIMIT, seen);
+            new Deployments(kube, Mesh.NAMESPACE).await(istioCsr, LIMIT, seen);
             Await.until(cluster + ": istiod's certificate", LIMIT, Duration.ofMillis(300), seen, () -> istiodLacks(kube));
         });
     }
 
     /** What istiod needs before it starts, and lacks: it looks for its certificate and for the root just once. */
     private String istiodLacks(Kube kube) {
-        var certificate = kube.client().genericKubernetesResources(CertManager.API, "Certificate").inNamespace(InstalledIstio.NAMESPACE)
+        var certificate = kube.client().genericKubernetesResources(CertManager.API, "Certificate").inNamespace(Mesh.NAMESPACE)
                 .withName(CERTIFICATE).get();
         if (certificate == null) return "the Certificate %s is absent".formatted(CERTIFICATE);
         // after a failure, as when Vault was sealed, cert-manager waits an hour or more; a new one is tried at once
@@ -103,7 +106,7 @@ public final class IstioCsr implements CertificateAuthority {
         if (conditions == null) return "cert-manager has not looked at it";
         if (conditions.stream().noneMatch(c -> c.get("type").equals("Ready") && c.get("status").equals("True")))
             return conditions.stream().map(c -> c.get("message")).collect(Collectors.joining("; "));
-        var root = kube.client().configMaps().inNamespace(InstalledIstio.NAMESPACE).withName("istio-ca-root-cert").get();
+        var root = kube.client().configMaps().inNamespace(Mesh.NAMESPACE).withName("istio-ca-root-cert").get();
         return root == null ? "istio-csr has not written the root" : "";
     }
 }

@@ -1,23 +1,23 @@
 package lib.ca;
 
 import module java.base;
-import lib.ca.Certificates.Authority;
-import lib.cli.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.ca.Certificates.Authority;
 
 /**
  * A root of our own: its key stays on this machine, in a file for its owner alone; an intermediate's key exists only in its
  * cluster.
  */
-final class LocalAuthority implements CertificateAuthority {
-    private final AppDirs home;
+public final class LocalAuthority implements CertificateAuthority {
+    private final Path state;
     private final Manifests manifests;
     private volatile Authority root;
 
-    LocalAuthority(DemoOptions settings) {
-        this.home = settings.home();
-        this.manifests = settings.manifests();
+    /** @param state the folder for the root's key and certificate */
+    public LocalAuthority(Path state, Manifests manifests) {
+        this.state = state;
+        this.manifests = manifests;
     }
 
     @Override public String check() { return "local: this program makes the root"; }
@@ -29,7 +29,7 @@ final class LocalAuthority implements CertificateAuthority {
                 openssl x509 -req -in root.csr -out root-cert.pem -days 3650 -signkey root-key.pem \\
                   -extfile <(printf '%s\\n' basicConstraints=critical,CA:true keyUsage=critical,keyCertSign,cRLSign subjectKeyIdentifier=hash)""",
                 _ -> {
-            Path certificate = home.state().resolve("root-cert.pem"), key = home.state().resolve("root-key.pem");
+            Path certificate = state.resolve("root-cert.pem"), key = state.resolve("root-key.pem");
             if (Files.exists(certificate) && Files.exists(key)) {
                 root = new Authority(Certificates.readCertificate(Files.readString(certificate)),
                         Certificates.readKey(Files.readString(key)));

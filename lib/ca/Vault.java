@@ -1,12 +1,9 @@
 package lib.ca;
 
 import module java.base;
-import lib.cli.*;
-import lib.verify.*;
-import lib.kind.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.security.cert.CertificateException;
@@ -28,58 +25,70 @@ public final class Vault implements CertificateAuthority {
             WORKLOAD_LIFE = "72h", TOKEN_LIFE = "8760h";
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
-    private final DemoOptions settings;
+    private final String demo, name;
+    private final Optional<Integer> port;
+    private final int defaultPort;
     private final Docker docker;
     private final Compose compose;
-    /** The name of the container, of its volume and of the compose project. */
-    private final String name;
+    private final UnaryOperator<String> unavailable;
+    private final Manifests manifests;
     private final Path secrets;
+    private final Console console;
     private volatile VaultApi api;
     private volatile X509Certificate root;
 
-    public Vault(DemoOptions settings, Docker docker) {
-        this.settings = settings;
+    /**
+     * @param demo        the demo's name prefix; the container, its volume and the Compose project are named after it
+     * @param port        the port that is asked for, on 127.0.0.1
+     * @param slot        the demo's block of ports: each demo has another default port
+     * @param unavailable tells why an image can neither be pulled nor loaded; an empty text when it can
+     * @param state       the folder for keys and tokens
+     */
+    public Vault(String demo, Optional<Integer> port, int slot, Docker docker, UnaryOperator<String> unavailable, Manifests manifests,
+            Path state, Console console) {
+        this.demo = demo;
+        this.name = demo + "-vault";
+        this.port = port;
+        this.defaultPort = PORT + slot;
         this.docker = docker;
-        this.compose = new Compose(settings.console());
-        this.name = settings.prefix() + "-vault";
-        this.secrets = settings.home().state().resolve("vault");
+        this.compose = new Compose(console);
+        this.unavailable = unavailable;
+        this.manifests = manifests;
+        this.secrets = state.resolve("vault");
+        this.console = console;
     }
 
     @Override public String check() {
         Optional<JsonNode> there = docker.container(name);
         if (there.isPresent() && !there.get().at("/Config/Labels").has(LABEL))
             throw Problem.unfit("a container named %s exists and was not made by this demo; it stays untouched".formatted(name),
-                    "choose other names (%s), or remove it: docker rm %s".formatted(settings.anotherDemo(), name));
-        int port = port(there);
-        if (publishedPort(there).filter(p -> p == port).isEmpty() && !HostChecks.free(port))
-            throw Problem.unfit("port %d (Vault) on 127.0.0.1 is taken".formatted(port),
-                    "see who listens (lsof -i :%d), or take another: --vault-port N".formatted(port));
+                    "choose another --name-prefix, or remove it: docker rm " + name);
+        int wanted = port(there);
+        if (publishedPort(there).filter(p -> p == wanted).isEmpty() && !Machine.isFree(wanted))
+            throw Problem.unfit("port %d (Vault) on 127.0.0.1 is already in use".formatted(wanted),
+                    "find the process (lsof -i :%d), or use another port: --vault-port N".formatted(wanted));
         String version = compose.version();
-        String reason = !docker.present(List.of(IMAGE)).isEmpty() ? "" : settings.bundle().map(b ->
-                b.images().contains(IMAGE) ? "" : "it is not in the bundle").orElseGet(() -> docker.whyNotPulled(IMAGE));
-        if (!reason.isEmpty()) throw Problem.unfit(Images.NOT_PULLED.formatted(IMAGE, reason),
+        String reason = docker.present(List.of(IMAGE)).isEmpty() ? unavailable.apply(IMAGE) : "";
+        if (!reason.isEmpty()) throw Problem.unfit(Docker.NOT_PULLED.formatted(IMAGE, reason),
                 "check your connection: docker pull " + IMAGE);
-        return "Vault %s on port %d, by %s".formatted(Versions.VAULT, port, version);
+        return "Vault %s on port %d, by %s".formatted(Versions.VAULT, wanted, version);
     }
 
     private int port(Optional<JsonNode> container) {
-        return settings.askedVaultPort().or(() -> publishedPort(container)).orElseGet(this::defaultPort);
+        return port.or(() -> publishedPort(container)).orElse(defaultPort);
     }
-
-    /** Another one for each demo. */
-    private int defaultPort() { return PORT + settings.found().slot(); }
 
     private static Optional<Integer> publishedPort(Optional<JsonNode> container) {
         return container.map(c -> c.at("/HostConfig/PortBindings/8200~1tcp/0/HostPort").asInt());
     }
 
     private String composeFile(int port) {
-        return settings.manifests().filled(Compose.FILE, Map.of("VAULT_VERSION", Versions.VAULT, "NAME_PREFIX", settings.prefix(),
+        return manifests.filled(Manifests.VAULT, Map.of("VAULT_VERSION", Versions.VAULT, "NAME_PREFIX", demo,
                 "VAULT_PORT", "" + port, "DOCKER_NETWORK", Docker.network()));
     }
 
     @Override public Action root() {
-        int port = settings.askedVaultPort().orElseGet(this::defaultPort);
+        int wanted = port.orElse(defaultPort);
         return new Action(Cacerts.FILES_AS_SHELL + """
                 docker network inspect %1$s > /dev/null 2>&1 || docker network create %1$s
                 docker compose --project-name %2$s --file - up --detach %3$s
@@ -94,7 +103,7 @@ public final class Vault implements CertificateAuthority {
                 vault secrets enable -path=%5$s -max-lease-ttl=%6$s pki
                 vault write -field=certificate %5$s/root/generate/internal common_name=%7$s exclude_cn_from_sans=true \\
                   key_type=ec ttl=%6$s > root-cert.pem"""
-                .formatted(Docker.network(), name, ExternalCommand.hereDocument("EOF", composeFile(port)), port, ROOT, ROOT_LIFE, ROOT_NAME), seen -> {
+                .formatted(Docker.network(), name, ExternalCommand.hereDocument("EOF", composeFile(wanted)), wanted, ROOT, ROOT_LIFE, ROOT_NAME), seen -> {
             start(seen);
             root = rootCertificate();
         });
@@ -113,9 +122,9 @@ public final class Vault implements CertificateAuthority {
                   exclude_cn_from_sans=true max_path_length=0 ttl=%5$s > %1$s-cert.pem
                 for certificate in %1$s-cert.pem %2$s.pem root-cert.pem; do cat $certificate; echo; done > %1$s-chain.pem
                 """.formatted(cluster.id(), mount(cluster), CACERTS_NAME, cluster.id(), CACERTS_LIFE);
-        return new Action(intermediateAsShell(cluster) + toShell + Cacerts.toShell(cluster, settings.manifests()), _ -> {
+        return new Action(intermediateAsShell(cluster) + toShell + Cacerts.toShell(cluster, manifests), _ -> {
             X509Certificate intermediate = intermediate(cluster);
-            Cacerts.install(kube, settings.manifests(), root, () -> {
+            Cacerts.install(kube, manifests, root, () -> {
                 KeyPair keys = Certificates.newKeys();
                 X509Certificate own = sign(mount(cluster), Certificates.request(keys), CACERTS_NAME, cluster, 0, CACERTS_LIFE);
                 return new Cacerts(keys.getPrivate(), List.of(own, intermediate, root));
@@ -166,15 +175,15 @@ public final class Vault implements CertificateAuthority {
     void start(Consumer<String> seen) throws IOException {
         Await.until("the docker network " + Docker.network(), LIMIT, Duration.ofMillis(200), seen,
                 () -> docker.findNetwork().isPresent() ? "" : "kind makes it with its first cluster");
-        int port = port(docker.container(name));
-        api = new VaultApi("http://127.0.0.1:" + port, secrets.resolve("root-token"), settings.console(), "docker logs " + name);
-        compose.up(name, composeFile(port));
+        int wanted = port(docker.container(name));
+        api = new VaultApi("http://127.0.0.1:" + wanted, secrets.resolve("root-token"), console, "docker logs " + name);
+        compose.up(name, composeFile(wanted));
         Await.until("Vault at " + api.address(), LIMIT, Duration.ofMillis(100), seen, () -> api.health() == 0 ? "no answer" : "");
         Path unsealKey = secrets.resolve("unseal-key");
         boolean made = api.health() != VaultApi.NOT_INITIALIZED;
         if (made != Files.exists(unsealKey)) throw Problem.failed(made ? "%s is sealed, and its key is gone: %s".formatted(name, unsealKey)
                 : "%s is empty: the mesh's root went with its volume".formatted(name),
-                settings.commands().fromScratch("--ca", "" + settings.ca()));
+                console.commands().fromScratch());
         if (!made) {
             JsonNode keys = api.call("PUT", "sys/init", Map.of("secret_shares", 1, "secret_threshold", 1));
             Files.createDirectories(secrets);
@@ -244,17 +253,19 @@ public final class Vault implements CertificateAuthority {
         return Certificates.readCertificate(answer.at("/data/certificate").asText());
     }
 
-    /** The container and the volume that this demo has, by their mark. */
-    public List<String> found() { return settings.existing() ? List.of() : docker.labelled(LABEL + "=" + settings.prefix()); }
+    @Override public List<String> containers() { return existing(); }
+
+    /** The container and the volume of this demo, by their label. */
+    public List<String> existing() { return docker.labelled(LABEL + "=" + demo); }
 
     /** Removes the container, and with it its place on the network, and the volume. */
     public Action remove() {
         return new Action("docker rm --force %1$s; docker volume rm %1$s".formatted(name), _ -> {
-            if (found().isEmpty()) return;
+            if (existing().isEmpty()) return;
             docker.remove(name);
             docker.removeVolumes(List.of(name));
-            if (!found().isEmpty())
-                throw Problem.failed("Vault is still there: " + found(), "docker rm --force " + name);
+            if (!existing().isEmpty())
+                throw Problem.failed("Vault is still there: " + existing(), "docker rm --force " + name);
         });
     }
 }

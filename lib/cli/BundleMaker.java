@@ -1,13 +1,11 @@
 package lib.cli;
 
 import module java.base;
-import lib.verify.*;
-import lib.istio.*;
-import lib.kind.*;
 import lib.ca.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kind.*;
+import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.github.luben.zstd.ZstdOutputStream;
@@ -18,37 +16,51 @@ public final class BundleMaker {
     private static final long ROOM = 3L << 30;
 
     private final Path path;
-    private final DemoOptions settings;
+    private final String istio;
     private final Docker docker;
+    private final Binary kind, istioctl;
+    private final Downloads downloads;
+    private final Manifests manifests;
+    private final CertificateAuthority authority;
+    private final Images images;
+    private final Console console;
     private Bundle.Index index;
 
-    /** @param path the folder, or the archive when its name ends so */
-    public BundleMaker(Path path, DemoOptions settings, Docker docker) {
+    /**
+     * @param path  the archive, or a folder when its name does not end like an archive's
+     * @param istio the version of Istio
+     */
+    public BundleMaker(Path path, String istio, Docker docker, Binary kind, Binary istioctl, Downloads downloads, Manifests manifests,
+            CertificateAuthority authority, Images images, Console console) {
         this.path = path.toAbsolutePath().normalize();
-        this.settings = settings;
+        this.istio = istio;
         this.docker = docker;
+        this.kind = kind;
+        this.istioctl = istioctl;
+        this.downloads = downloads;
+        this.manifests = manifests;
+        this.authority = authority;
+        this.images = images;
+        this.console = console;
     }
 
     /** The files that it is made of, until it is whole; an interrupted run leaves them. */
     private Path draft() { return path.resolveSibling(path.getFileName() + ".part"); }
 
-    private Bundle at(Path place) { return new Bundle(place, settings.istio().version(), settings.console()); }
+    private Bundle at(Path place) { return new Bundle(place, istio, console); }
 
     /** Makes it and says how it is used; false when a step failed, which is told. */
     public boolean make() throws IOException {
         docker.engine();
         checkTarget();
-        Console console = settings.console();
-        Images images = new Images(settings, docker, new Istioctl(settings));
-        CertificateAuthority authority = CertificateAuthority.of(settings, docker);
         Set<String> all = images.all();
         all.addAll(authority.imagesBeside());
         Plan plan = new Plan(console);
-        Step kind = plan.step("kind", add(settings.kind())), istioctl = plan.step("istioctl", add(settings.istioctl()));
-        Step files = plan.step("upstream's files and manifests", add(authority, settings.assets(), settings.manifests()));
+        Step kindAdded = plan.step("kind", add(kind)), istioctlAdded = plan.step("istioctl", add(istioctl));
+        Step files = plan.step("upstream's files and manifests", addFiles());
         Step pulled = plan.step("images pulled", images.pull(all));
-        Step saved = plan.step("images", add(all, settings.nodeImage()), pulled);
-        plan.step("bundle", seal(), kind, istioctl, files, saved);
+        Step saved = plan.step("images", addImages(all), pulled);
+        plan.step("bundle", seal(), kindAdded, istioctlAdded, files, saved);
         begin();
         if (!plan.run()) {
             discard();
@@ -57,7 +69,7 @@ public final class BundleMaker {
         }
         console.result("""
                 All that the demo needs is in %s. On a machine that can reach nothing:
-                  %s""".formatted(ExternalCommand.quoted("" + path), settings.commands().fromBundle("" + path)));
+                  %s""".formatted(DemoCommands.quoted("" + path), console.commands().fromBundle("" + path)));
         return true;
     }
 
@@ -72,7 +84,7 @@ public final class BundleMaker {
         if (there(draft()) && (!Files.isDirectory(draft(), LinkOption.NOFOLLOW_LINKS) || at(draft()).marked().isEmpty()))
             throw Problem.usage("%s exists and is not an unfinished bundle of this demo; it stays untouched".formatted(draft()),
                     "name another place, or move it away");
-        HostChecks.room(parent, ROOM);
+        Machine.requireSpace(parent, ROOM);
     }
 
     private static boolean there(Path file) { return Files.exists(file, LinkOption.NOFOLLOW_LINKS); }
@@ -101,7 +113,7 @@ public final class BundleMaker {
     private void begin() throws IOException {
         AppDirs.remove(draft());
         Files.createDirectory(draft());
-        index = new Bundle.Index(Bundle.FORMAT, Versions.all(settings.istio().version()), "" + Platform.current(), "", new TreeMap<>(),
+        index = new Bundle.Index(Bundle.FORMAT, Versions.all(istio), "" + Platform.current(), "", new TreeMap<>(),
                 new TreeMap<>());
         writeIndex();
     }
@@ -117,10 +129,10 @@ public final class BundleMaker {
     }
 
     /** Puts upstream's files and the manifests in. */
-    private Action add(CertificateAuthority authority, Downloads assets, Manifests manifests) {
+    private Action addFiles() {
         return new Action("", _ -> {
-            write(Versions.METALLB_MANIFEST.file(), assets.read(Versions.METALLB_MANIFEST));
-            for (Release asset : authority.upstream()) write(asset.file(), assets.read(asset));
+            write(Versions.METALLB_MANIFEST.file(), downloads.read(Versions.METALLB_MANIFEST));
+            for (Release asset : authority.upstream()) write(asset.file(), downloads.read(asset));
             for (String manifest : Manifests.ALL) write("manifests/" + manifest, manifests.read(manifest));
         });
     }
@@ -133,15 +145,14 @@ public final class BundleMaker {
 
     /**
      * Puts the images in; layers that several of them share once. They are compressed here already: what is hashed is smaller.
-     *
-     * @param nodeImage the one of {@code images} that nodes are made from
      */
-    private Action add(Collection<String> images, String nodeImage) {
+    private Action addImages(Collection<String> all) {
+        String nodeImage = images.nodeBase();
         return new Action("", seen -> {
             // a name with a digest is lost when an image is loaded
             String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
             if (!node.equals(nodeImage)) docker.tag(nodeImage, node);
-            Set<String> names = new TreeSet<>(images);
+            Set<String> names = new TreeSet<>(all);
             names.remove(nodeImage);
             names.add(node);
             try (var out = compressed(Files.newOutputStream(draft().resolve(Bundle.IMAGES)))) {
@@ -169,7 +180,7 @@ public final class BundleMaker {
             if (Bundle.isArchive(path)) {
                 Path archive = draft().resolve("archive");
                 try (var out = compressed(Files.newOutputStream(archive))) {
-                    new ExternalCommand("tar", "install tar", settings.console()).into(Bundle.LIMIT, counting(out, seen), "-c", "-C", "" + draft(),
+                    new ExternalCommand("tar", "install tar", console).into(Bundle.LIMIT, counting(out, seen), "-c", "-C", "" + draft(),
                             "--exclude=./archive", ".");
                 }
                 Files.move(archive, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

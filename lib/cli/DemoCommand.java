@@ -2,8 +2,8 @@ package lib.cli;
 
 import module java.base;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
-import java.lang.reflect.AnnotatedElement;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -21,8 +21,8 @@ import picocli.CommandLine.Spec;
 /** What the three scripts have in common: their options, their --help, and how they end. */
 @Command(mixinStandardHelpOptions = true, versionProvider = DemoCommand.Versioned.class, sortOptions = false, usageHelpAutoWidth = true,
         synopsisHeading = "", descriptionHeading = "%n", exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:all went well", "1:a step or a check failed", "2:an option cannot be meant",
-            "3:this machine, or what is on it, is not fit", "130:interrupted"}, footerHeading = "%nExamples:%n")
+        exitCodeList = {"0:success", "1:a step or check failed", "2:invalid option or argument",
+            "3:prerequisites not met", "130:interrupted"}, footerHeading = "%nExamples:%n")
 public abstract class DemoCommand implements Callable<Integer> {
     /** Shells that complete options; zsh takes bash's script. */
     private enum Completion { bash, zsh }
@@ -39,8 +39,8 @@ public abstract class DemoCommand implements Callable<Integer> {
         GROUPS.put("Output", List.of("--output", "--timings", "--verbose", "--completion", "--help", "--version"));
     }
 
-    /** How an option names its variable, and the value where that is not set. */
-    private static final Pattern VARIABLE = Pattern.compile("\\$\\{(\\w+)(?::-(.*))?}");
+    /** How a description names the option's variable. */
+    private static final Pattern VARIABLE = Pattern.compile("\\[(KIND_DEMO_\\w+)");
 
     private static final String ENVIRONMENT = """
 
@@ -51,15 +51,22 @@ public abstract class DemoCommand implements Callable<Integer> {
               demo's files are.
             """;
 
-    @Mixin public DemoOptions settings;
+    @Mixin DemoOptions options;
     @Option(names = "--completion", paramLabel = "SHELL",
             description = "Only print a script that lets this shell complete these options: ${COMPLETION-CANDIDATES}.")
     private Completion completion;
     @Spec private CommandSpec spec;
     private volatile boolean ending;
+    private Console console;
 
     /** The work; returns the exit code, or throws a {@link Problem}. */
-    protected abstract int run() throws Exception;
+    protected abstract int run(Console console) throws Exception;
+
+    /** The demo that the options mean, with the clusters that exist. */
+    protected final DemoContext discover() { return DemoContext.discover(options, console); }
+
+    /** The same without looking for clusters. */
+    protected final DemoContext withoutClusters() { return new DemoContext(options, console, List.of()); }
 
     /** Whether one of the options that the scripts share means anything in this one; others are not offered. */
     protected boolean takes(String option) { return true; }
@@ -71,12 +78,12 @@ public abstract class DemoCommand implements Callable<Integer> {
     public static CommandLine commandLine(DemoCommand script) {
         CommandLine line = new CommandLine(script);
         CommandSpec spec = line.getCommandSpec();
-        spec.mixins().get("settings").options().stream().filter(option -> !script.takes(option.longestName()))
+        spec.mixins().get("options").options().stream().filter(option -> !script.takes(option.longestName()))
                 .forEach(option -> spec.remove(spec.findOption(option.longestName())));
         spec.usageMessage().customSynopsis("jbang %s.java [OPTION]...".formatted(spec.name()));
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, DemoCommand::grouped);
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_EXIT_CODE_LIST_HEADING, help -> ENVIRONMENT + help.exitCodeListHeading());
-        line.setDefaultValueProvider(DemoCommand::forEmptyVariable);
+        line.setDefaultValueProvider(DemoCommand::fromEnvironment);
         return line.setParameterExceptionHandler((wrong, _) -> {
             // the whole usage would push what is wrong off the screen
             wrong.getCommandLine().getErr().printf("%s%n    → jbang %s.java --help%n", wrong.getMessage(), wrong.getCommandLine()
@@ -85,12 +92,10 @@ public abstract class DemoCommand implements Callable<Integer> {
         });
     }
 
-    /** An empty variable counts as one that is not set: the option's value then; null leaves it to picocli. */
-    private static String forEmptyVariable(ArgSpec option) {
-        AnnotatedElement field = (AnnotatedElement) option.userObject();
-        Matcher variable = VARIABLE.matcher(field.getAnnotation(Option.class).defaultValue());
-        String value = variable.matches() ? System.getenv(variable.group(1)) : null;
-        return value != null && value.isBlank() ? Objects.requireNonNullElse(variable.group(2), Option.NULL_VALUE) : null;
+    /** The value of the variable that the option's description names; null when it is not set or blank. */
+    private static String fromEnvironment(ArgSpec option) {
+        Matcher variable = VARIABLE.matcher(String.join(" ", option.description()));
+        return variable.find() ? Optional.ofNullable(System.getenv(variable.group(1))).filter(v -> !v.isBlank()).orElse(null) : null;
     }
 
     /** The options under the headings of their groups, the script's own first. */
@@ -130,13 +135,14 @@ public abstract class DemoCommand implements Callable<Integer> {
     }
 
     @Override public final Integer call() {
-        try (Console console = settings.console()) {
+        try (Console opened = new Console(options.verbose, options.commands(), failure -> Kube.explain(failure, options.commands()))) {
+            console = opened;
             Thread interrupted = Thread.ofPlatform().unstarted(() -> interrupted(console));
             Runtime.getRuntime().addShutdownHook(interrupted);
             try {
                 checkLocale();
-                settings.check();
-                if (completion == null) return run();
+                options.check();
+                if (completion == null) return run(console);
                 console.result(completion());
                 return 0;
             } catch (ParameterException e) {
@@ -167,16 +173,15 @@ public abstract class DemoCommand implements Callable<Integer> {
         }
     }
 
+    /** Our commands for this demo. */
+    protected final DemoCommands commands() { return options.commands(); }
+
     /** What to type next after Ctrl-C; called when all outside commands have ended, so it may restore something first. */
     protected String afterInterrupt() {
-        return "resume: %s; or remove it: %s".formatted(settings.commands().kindDemo(), settings.commands().teardown());
-    }
-
-    public static String version() {
-        return "kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(Versions.DEMO, Versions.ISTIO, Versions.KIND, Versions.METALLB);
+        return "resume: %s; or remove it: %s".formatted(commands().kindDemo(), commands().teardown());
     }
 
     static final class Versioned implements IVersionProvider {
-        @Override public String[] getVersion() { return new String[] {version()}; }
+        @Override public String[] getVersion() { return new String[] {Versions.summary()}; }
     }
 }

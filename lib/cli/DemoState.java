@@ -1,27 +1,29 @@
 package lib.cli;
 
 import module java.base;
-import lib.istio.*;
 import lib.ca.*;
+import lib.istio.*;
+import lib.kube.*;
 import lib.run.*;
 
 /**
- * What a run keeps in the demo's state for those after it.
+ * What a run keeps for later runs of the same demo.
  *
- * @param clusters  how many the demo has, so that one that is gone is missed; 0 when there is no demo
- * @param authority who signs for it, which cannot be changed; empty when there is no demo
- * @param istio     what was asked for of Istio; empty when there is no demo
+ * @param clusters  how many the demo has, so that a deleted one is noticed; 0 when there is no demo
+ * @param authority its certificate authority, which cannot be changed; empty when there is no demo
+ * @param istio     the Istio that was asked for; empty when there is no demo
  * @param slot      its block of ports and addresses; empty when there is no demo, or it has no kind clusters
  */
-public record DemoState(int clusters, Optional<CertificateAuthority.Choice> authority, Optional<IstioSettings> istio,
-        OptionalInt slot) {
+public record DemoState(int clusters, Optional<CertificateAuthority.Choice> authority, Optional<IstioSettings> istio, OptionalInt slot) {
     private static final String CLUSTERS = "clusters", AUTHORITY = "ca", ISTIO = "istio", SLOT = "slot";
+    /** The longest name of a folder: file systems allow 255 bytes, and names of files beside it have endings. */
+    private static final int LONGEST = 200;
 
-    public static DemoState of(AppDirs home) {
-        String clusters = read(home.state(), CLUSTERS), authority = read(home.state(), AUTHORITY);
-        return new DemoState(clusters.matches("\\d") ? Integer.parseInt(clusters) : 0, Arrays.stream(CertificateAuthority.Choice.values())
-                .filter(choice -> choice.toString().equals(authority)).findFirst(), IstioSettings.kept(home.state().resolve(ISTIO)),
-                slot(home.state()));
+    public static DemoState of(AppDirs dirs) {
+        String clusters = read(dirs.state(), CLUSTERS), authority = read(dirs.state(), AUTHORITY);
+        return new DemoState(clusters.matches("\\d") ? Integer.parseInt(clusters) : 0,
+                Arrays.stream(CertificateAuthority.Choice.values()).filter(choice -> choice.toString().equals(authority)).findFirst(),
+                IstioSettings.kept(dirs.state().resolve(ISTIO)), slot(dirs.state()));
     }
 
     private static OptionalInt slot(Path state) {
@@ -29,10 +31,10 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
         return slot.matches("\\d") ? OptionalInt.of(Integer.parseInt(slot)) : OptionalInt.empty();
     }
 
-    /** The slots of the other demos, also of those whose nodes are yet to be made. */
-    public static Set<Integer> slotsOfOthers(AppDirs home) {
-        try (Stream<Path> states = Files.list(home.state().getParent())) {
-            return states.filter(state -> !state.equals(home.state()))
+    /** The slots of the other demos, also of those that have no nodes yet. */
+    public static Set<Integer> slotsOfOthers(AppDirs dirs) {
+        try (Stream<Path> states = Files.list(dirs.state().getParent())) {
+            return states.filter(state -> !state.equals(dirs.state()))
                     .flatMapToInt(state -> slot(state).stream()).boxed().collect(Collectors.toSet());
         } catch (IOException e) {
             return Set.of(); // no demo has any state
@@ -47,12 +49,37 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
         }
     }
 
-    /** Writes it down. */
-    public void keep(AppDirs home) throws IOException {
-        Path state = home.make().state();
+    void write(AppDirs dirs) throws IOException {
+        Path state = dirs.make().state();
         Files.writeString(state.resolve(CLUSTERS), "" + clusters);
         Files.writeString(state.resolve(AUTHORITY), "" + authority.orElseThrow());
         istio.orElseThrow().keep(state.resolve(ISTIO));
         if (slot.isPresent()) Files.writeString(state.resolve(SLOT), "" + slot.getAsInt());
     }
+
+    /** The folders of the mesh in the clusters of these contexts, in any order; no name prefix has the same ones. */
+    static AppDirs dirs(List<String> contexts) {
+        String all = contexts.stream().map(Mesh::plain).sorted().collect(Collectors.joining("+", "contexts+", ""));
+        AppDirs dirs = AppDirs.of(all.length() <= LONGEST ? all : all.substring(0, LONGEST - 9) + "-" + Mesh.hash(all));
+        adopt(contexts, dirs.state());
+        return dirs;
+    }
+
+    /** Earlier versions named the folder by the contexts in the order in which they were typed: renames such a folder. */
+    static void adopt(List<String> contexts, Path state) {
+        if (Files.exists(state) || !Files.isDirectory(state.getParent())) return;
+        String typed = String.join("+", contexts).replaceAll("[^\\w.@+-]", "_");
+        // a context may have the name of another demo's prefix, whose state has other manifests
+        String manifest = "istio-%s.yaml".formatted(contexts.getFirst().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"));
+        try (Stream<Path> all = Files.list(state.getParent())) {
+            Optional<Path> old = all.filter(f -> parts(f.getFileName().toString()).equals(parts(typed)))
+                    .filter(f -> contexts.size() > 1 || Files.exists(f.resolve(manifest)))
+                    .min(Comparator.comparing(f -> !f.endsWith(typed)));
+            if (old.isPresent()) Files.move(old.get(), state);
+        } catch (IOException e) {
+            throw Problem.unfit("cannot rename the state of an earlier version: " + e, "make %s writable".formatted(state.getParent()));
+        }
+    }
+
+    private static List<String> parts(String name) { return Arrays.stream(name.split("\\+")).sorted().toList(); }
 }

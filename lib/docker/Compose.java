@@ -6,8 +6,6 @@ import lib.run.*;
 /** Docker Compose: the plugin {@code docker compose} or, where there is none, the older command {@code docker-compose}. */
 public final class Compose {
     private static final String INSTALL = "install the plugin: https://docs.docker.com/compose/install/";
-    /** The manifest of what it starts. */
-    public static final String FILE = "vault/compose.yaml";
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
 
     /** A way to call it: a program, and the words before Compose's own. */

@@ -12,6 +12,8 @@ public final class Docker {
     public static final String MARK = "kind-demo";
     /** The label that names the node image that ours was made from. */
     private static final String BASE = MARK + ".base";
+    /** The message about an image that is missing: its name, and docker's reason. */
+    public static final String NOT_PULLED = "image %s not found locally, and cannot be pulled: %s";
     private static final String CLUSTER_LABEL = "io.x-k8s.kind.cluster", ROLE_LABEL = "io.x-k8s.kind.role";
     private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
     private static final String START = "start Docker (Docker Desktop, or `sudo systemctl start docker`), then check with `docker info`";

@@ -1,11 +1,11 @@
 package lib.experiments;
 
 import module java.base;
-import lib.verify.*;
-import lib.istio.*;
 import lib.docker.*;
+import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.verify.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
@@ -235,6 +235,6 @@ final class ExperimentContext implements AutoCloseable {
     ExperimentResult outcome(String name, String title) {
         Status held = skipped ? Status.SKIPPED : Status.PASSED;
         return new ExperimentResult(name, title, wrong.isEmpty() ? held : Status.FAILED, List.copyOf(saw),
-                List.copyOf(wrong), figures, traffics.stream().map(Traffic::run).toList(), (System.nanoTime() - start) / 1e9);
+                List.copyOf(wrong), figures, traffics.stream().map(Traffic::result).toList(), (System.nanoTime() - start) / 1e9);
     }
 }

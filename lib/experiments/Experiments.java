@@ -1,12 +1,11 @@
 package lib.experiments;
 
 import module java.base;
-import lib.cli.*;
-import lib.verify.*;
-import lib.istio.*;
 import lib.docker.*;
+import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.verify.*;
 import com.fasterxml.jackson.databind.JsonNode;
 
 /** What the mesh promises, tried on the running one: each experiment breaks or changes something, watches, and puts it back. */
@@ -49,13 +48,13 @@ public final class Experiments {
     private volatile ExperimentContext current;
     private final Set<String> atHome, elsewhere, everywhere;
 
-    public Experiments(List<Kube> kubes, SampleTarget app, Checks checks, Docker docker, DemoOptions settings) {
+    public Experiments(List<Kube> kubes, SampleTarget app, Checks checks, Docker docker, Manifests manifests, Console console) {
         this.kubes = kubes;
         this.app = app;
         this.checks = checks;
         this.docker = docker;
-        this.manifests = settings.manifests();
-        this.console = settings.console();
+        this.manifests = manifests;
+        this.console = console;
         home = kubes.getFirst();
         away = kubes.getLast();
         atHome = Set.of(home.cluster().name());
@@ -86,8 +85,8 @@ public final class Experiments {
 
     /** Tells how requests moved to other clusters between two moments, and expects that few were lost on the way. */
     private static String moved(ExperimentContext lab, Traffic traffic, String name, Set<String> to, double from, double until, int mostLost) {
-        List<Traffic.Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(Traffic.Reply::lost).toList();
-        double first = replies.stream().filter(r -> to.contains(r.cluster())).mapToDouble(Traffic.Reply::at).min().orElse(until);
+        List<ExperimentResult.Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(ExperimentResult.Reply::lost).toList();
+        double first = replies.stream().filter(r -> to.contains(r.cluster())).mapToDouble(ExperimentResult.Reply::at).min().orElse(until);
         double errors = lost.isEmpty() ? 0 : lost.getLast().at() - lost.getFirst().at() + 1.0 / Traffic.PER_SECOND;
         lab.figure(name + "Lost", lost.size());
         lab.figure(name + "FirstAnswerSeconds", round(first - from));
@@ -128,7 +127,7 @@ public final class Experiments {
         Traffic traffic = lab.traffic();
         traffic.awaitFrom(atHome, 0, STEADY);
         double down = traffic.mark("the east-west gateway of %s is scaled to zero".formatted(away.cluster()));
-        lab.scaleToZero(away, InstalledIstio.NAMESPACE, InstalledIstio.EAST_WEST);
+        lab.scaleToZero(away, Mesh.NAMESPACE, InstalledIstio.EAST_WEST);
         traffic.awaitFrom(atHome, traffic.now(), UNDISTURBED);
         traffic.mark("it comes back");
         lab.putBack(away, InstalledIstio.EAST_WEST);
@@ -149,7 +148,7 @@ public final class Experiments {
         Traffic traffic = lab.traffic();
         traffic.awaitFrom(everywhere, 0, STEADY);
         double down = traffic.mark("istiod of %s is scaled to zero".formatted(home.cluster()));
-        lab.scaleToZero(home, InstalledIstio.NAMESPACE, "istiod");
+        lab.scaleToZero(home, Mesh.NAMESPACE, "istiod");
         traffic.awaitFrom(everywhere, traffic.now(), UNDISTURBED);
         traffic.mark("istiod comes back");
         lab.putBack(home, "istiod");
@@ -217,7 +216,7 @@ public final class Experiments {
     }
 
     private String gatewayLog() {
-        var pod = home.readyPod(InstalledIstio.NAMESPACE, EGRESS_GATEWAY).getMetadata();
+        var pod = new Pods(home, Mesh.NAMESPACE).anyReady(EGRESS_GATEWAY).getMetadata();
         return home.client().pods().inNamespace(pod.getNamespace()).withName(pod.getName()).tailingLines(50).getLog();
     }
 
@@ -243,7 +242,7 @@ public final class Experiments {
     }
 
     private int replicas(String gateway) {
-        return home.client().apps().deployments().inNamespace(InstalledIstio.NAMESPACE).withLabel("app", gateway).list()
+        return home.client().apps().deployments().inNamespace(Mesh.NAMESPACE).withLabel("app", gateway).list()
                 .getItems().stream().mapToInt(d -> d.getSpec().getReplicas()).sum();
     }
 

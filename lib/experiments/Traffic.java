@@ -2,9 +2,12 @@ package lib.experiments;
 
 import module java.base;
 import module java.net.http;
-import lib.verify.*;
 import lib.istio.*;
+import lib.kube.*;
 import lib.run.*;
+import lib.verify.*;
+import lib.verify.ExperimentResult.Event;
+import lib.verify.ExperimentResult.Reply;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
 /**
@@ -12,26 +15,8 @@ import io.fabric8.kubernetes.client.dsl.ExecWatch;
  * themselves after a while, also when this program is killed.
  */
 public final class Traffic implements AutoCloseable {
-    /**
-     * What became of one request.
-     *
-     * @param at      when it was sent, in seconds since the first one
-     * @param took    seconds until it was answered, or given up
-     * @param code    the HTTP status, 0 when there was no answer
-     * @param cluster where the instance runs that answered; empty when none did
-     */
-    public record Reply(double at, double took, int code, String cluster) {
-        boolean lost() { return code < 200 || code > 299; }
-    }
-
     /** A reply as it came: where its instance runs may be known only later. */
     private record Heard(double at, double took, int code, String body) {}
-
-    /** Something that was done meanwhile. */
-    public record Mark(double at, String text) {}
-
-    /** A stretch of traffic, as the report draws it. */
-    public record Run(String title, List<Reply> replies, List<Mark> marks) {}
 
     /** A rate that a laptop does not feel, and fine enough to see a gap of a tenth of a second. */
     static final int PER_SECOND = 10;
@@ -52,7 +37,7 @@ public final class Traffic implements AutoCloseable {
     private final Map<String, String> known = new ConcurrentHashMap<>();
     private final AtomicBoolean learning = new AtomicBoolean();
     private final List<Heard> heard = new CopyOnWriteArrayList<>();
-    private final List<Mark> marks = new CopyOnWriteArrayList<>();
+    private final List<Event> marks = new CopyOnWriteArrayList<>();
     private final long start = System.nanoTime();
     private AutoCloseable source = () -> {};
 
@@ -80,7 +65,7 @@ public final class Traffic implements AutoCloseable {
         var traffic = new Traffic("requests of the client in %s, %d a second".formatted(client.kube().cluster(), PER_SECOND), told,
                 clusterOfInstance);
         SampleTarget app = client.app();
-        String pod = client.kube().readyPod(app.namespace(), app.client()).getMetadata().getName();
+        String pod = new Pods(client.kube(), app.namespace()).anyReady(app.client()).getMetadata().getName();
         ExecWatch loop = client.kube().client().pods().inNamespace(app.namespace()).withName(pod).inContainer(app.client())
                 .redirectingInput().redirectingOutput()
                 .exec("sh", "-c", LOOP, "traffic", "" + most, "" + PATIENCE, "" + 1.0 / PER_SECOND, client.url());
@@ -152,11 +137,11 @@ public final class Traffic implements AutoCloseable {
 
     /** Notes what is done at this moment; returns when that is. */
     double mark(String text) {
-        Mark mark = new Mark(now(), text);
-        told.accept("answered: " + count(replies(marks.isEmpty() ? 0 : marks.getLast().at, mark.at)));
+        Event mark = new Event(now(), text);
+        told.accept("answered: " + count(replies(marks.isEmpty() ? 0 : marks.getLast().at(), mark.at())));
         told.accept(text);
         marks.add(mark);
-        return mark.at;
+        return mark.at();
     }
 
     List<Reply> replies() { return replies(0, Double.MAX_VALUE); }
@@ -171,7 +156,7 @@ public final class Traffic implements AutoCloseable {
     /** How many requests each cluster answered among these, and how many were lost. */
     static Map<String, Integer> count(List<Reply> replies) {
         Map<String, Integer> counts = new TreeMap<>();
-        replies.forEach(r -> counts.merge(r.lost() ? "lost" : r.cluster, 1, Integer::sum));
+        replies.forEach(r -> counts.merge(r.lost() ? "lost" : r.cluster(), 1, Integer::sum));
         return counts;
     }
 
@@ -188,7 +173,7 @@ public final class Traffic implements AutoCloseable {
         await("answers from " + new TreeSet<>(clusters), since, many, last -> count(last).keySet().equals(clusters));
     }
 
-    Run run() { return new Run(title, replies(), List.copyOf(marks)); }
+    ExperimentResult.Requests result() { return new ExperimentResult.Requests(title, replies(), List.copyOf(marks)); }
 
     @Override public void close() {
         try {

@@ -11,7 +11,7 @@ public final class Binary {
     private static final Duration SHORT = Duration.ofSeconds(10);
 
     /**
-     * What is known of it beforehand.
+     * What is requirement of it beforehand.
      *
      * @param name      as it is typed
      * @param version   the pin
@@ -20,31 +20,31 @@ public final class Binary {
      * @param ask       the words that make it tell its version
      * @param objection tells why one that says this does not fit; empty when it does
      */
-    public record Known(String name, String version, Function<Platform, Release> release, String install, List<String> ask,
+    public record Requirement(String name, String version, Function<Platform, Release> release, String install, List<String> ask,
             UnaryOperator<String> objection) {
         /** Where the pinned release is kept. */
         Path installed(Path cache) { return cache.resolve("%s-%s".formatted(name, version)).resolve(name); }
     }
 
-    private final Known known;
-    private final Supplier<Downloads> assets;
+    private final Requirement requirement;
+    private final Downloads downloads;
     private final Path installed;
     private final Console console;
     private String path, said, objection;
 
-    public Binary(Known known, Supplier<Downloads> assets, Path cache, Console console) {
-        this.known = known;
-        this.assets = assets;
-        this.installed = known.installed(cache);
+    public Binary(Requirement requirement, Downloads downloads, Path cache, Console console) {
+        this.requirement = requirement;
+        this.downloads = downloads;
+        this.installed = requirement.installed(cache);
         this.console = console;
     }
 
-    public String name() { return known.name; }
+    public String name() { return requirement.name; }
 
     /** Where the pinned release is kept. */
     Path installed() { return installed; }
 
-    public String install() { return known.install; }
+    public String install() { return requirement.install; }
 
     /** What to run. Fetches it when no other fits; a {@link Problem} when that cannot be done. */
     public synchronized String path() {
@@ -63,14 +63,14 @@ public final class Binary {
         if (path != null) return false;
         String onPath = "", no;
         try {
-            onPath = said(known.name);
-            no = known.objection.apply(onPath);
+            onPath = said(requirement.name);
+            no = requirement.objection.apply(onPath);
         } catch (Problem p) {
             if (p.exitCode() != Problem.UNFIT) throw p;
             no = p.getMessage();
         }
         if (no.isEmpty()) {
-            path = known.name;
+            path = requirement.name;
             said = onPath;
         } else if (Files.isExecutable(installed)) {
             take();
@@ -81,32 +81,32 @@ public final class Binary {
 
     /** Says which one is run, and makes nothing: one that is missing stays so. A {@link Problem} when it cannot be had. */
     public synchronized String look() {
-        if (!missing()) return path.equals(known.name) ? "" + version() : "%s, in %s".formatted(version(), installed.getParent());
+        if (!missing()) return path.equals(requirement.name) ? "" + version() : "%s, in %s".formatted(version(), installed.getParent());
         try {
-            return "%s is fetched from %s: %s".formatted(known.version, assets.get().published(release()), objection);
+            return "%s is fetched from %s: %s".formatted(requirement.version, downloads.published(release()), objection);
         } catch (Problem p) {
             throw orInstall(p);
         }
     }
 
     private Problem orInstall(Problem p) {
-        return Problem.unfit("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(known.install, p.hint()));
+        return Problem.unfit("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(requirement.install, p.hint()));
     }
 
     /** The step that fetches it, when none that fits is there. */
-    public Step fetched(Plan plan) { return missing() ? plan.step(name(), fetch()) : Step.NONE; }
+    public Step download(Plan plan) { return missing() ? plan.step(name(), fetch()) : Step.NONE; }
 
     /** Fetches the pinned release, and runs it from now on. */
     private Action fetch() {
         Release release = release();
         Path folder = installed.getParent();
-        String put = release.file().endsWith(".tar.gz") ? "| tar -x -z -C %s %s".formatted(ExternalCommand.quoted("" + folder), name())
-                : "> %1$s\nchmod +x %1$s".formatted(ExternalCommand.quoted("" + installed));
+        String put = release.file().endsWith(".tar.gz") ? "| tar -x -z -C %s %s".formatted(DemoCommands.quoted("" + folder), name())
+                : "> %1$s\nchmod +x %1$s".formatted(DemoCommands.quoted("" + installed));
         return new Action("""
                 # KindDemo also checks it against %s
                 mkdir -p %2$s
                 curl -fsSL %3$s %4$s
-                export PATH=%2$s:$PATH""".formatted(release.sums(), ExternalCommand.quoted("" + folder), assets.get().typed(release), put), this::fetch);
+                export PATH=%2$s:$PATH""".formatted(release.sums(), DemoCommands.quoted("" + folder), downloads.typed(release), put), this::fetch);
     }
 
     private synchronized void fetch(Consumer<String> seen) {
@@ -120,22 +120,22 @@ public final class Binary {
 
     /** The pinned release, whatever is on PATH; fetched when the cache has none. */
     public Path pinned(Consumer<String> seen) {
-        return Files.isExecutable(installed) ? installed : assets.get().fetch(release(), installed, seen, this::unpack);
+        return Files.isExecutable(installed) ? installed : downloads.fetch(release(), installed, seen, this::unpack);
     }
 
-    private Release release() { return known.release.apply(Platform.current()); }
+    private Release release() { return requirement.release.apply(Platform.current()); }
 
     private Path unpack(Path fetched) throws IOException {
         Path program = fetched;
         if (release().file().endsWith(".tar.gz")) {
-            program = installed.resolveSibling(known.name + ".new");
+            program = installed.resolveSibling(requirement.name + ".new");
             Files.deleteIfExists(program);
             Path folder = Files.createTempDirectory(installed.getParent(), "unpack");
             try (InputStream tar = new GZIPInputStream(Files.newInputStream(fetched))) {
-                new ExternalCommand("tar", "install tar", console).from(SHORT.multipliedBy(6), tar, "-x", "-o", "-C", folder.toString(), known.name);
-                Files.move(folder.resolve(known.name), program);
+                new ExternalCommand("tar", "install tar", console).from(SHORT.multipliedBy(6), tar, "-x", "-o", "-C", folder.toString(), requirement.name);
+                Files.move(folder.resolve(requirement.name), program);
             } finally {
-                Files.deleteIfExists(folder.resolve(known.name));
+                Files.deleteIfExists(folder.resolve(requirement.name));
                 Files.delete(folder);
             }
         }
@@ -145,7 +145,7 @@ public final class Binary {
 
     private void take() {
         said = said(installed.toString());
-        if (!known.objection.apply(said).isEmpty())
+        if (!requirement.objection.apply(said).isEmpty())
             throw Problem.unfit("%s does not run here, or is another version: it says '%s'".formatted(installed, said.strip()),
                     "remove it, and run this again: rm " + installed);
         path = installed.toString();
@@ -153,6 +153,6 @@ public final class Binary {
 
     /** What a program says of its version; a {@link Problem} when it does not start, or does not answer. */
     private String said(String program) {
-        return new ExternalCommand(program, known.install, console).attempt(SHORT, known.ask.toArray(String[]::new)).out();
+        return new ExternalCommand(program, requirement.install, console).attempt(SHORT, requirement.ask.toArray(String[]::new)).out();
     }
 }

@@ -2,7 +2,6 @@ package lib.fetch;
 
 import module java.base;
 import lib.cli.*;
-import lib.docker.*;
 import lib.run.*;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -150,28 +149,34 @@ public final class Bundle {
                     expected), copyOrMake());
     }
 
-    /** Gives the engine the images that it does not have. */
-    public Action load(Docker docker, Path cache) {
-        String toShell = isArchive(path) ? "zstd -dc %s | tar -x -O ./%s | zstd -dc | docker load".formatted(ExternalCommand.quoted("" + path), IMAGES)
-                : "zstd -dc %s | docker load".formatted(ExternalCommand.quoted("" + path.resolve(IMAGES)));
-        return new Action(toShell, seen -> {
-            if (docker.present(images()).equals(index.images)) return;
-            Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;
-            try {
-                seen.accept("unpacking and checking");
-                if (isArchive(path)) unpack(folder, "./" + IMAGES);
-                checkPart(folder, IMAGES);
-                long size = Files.size(folder.resolve(IMAGES));
-                try (var read = counting(Files.newInputStream(folder.resolve(IMAGES)), size, seen); var in = new ZstdInputStream(read)) {
-                    docker.load(in);
-                }
-            } finally {
-                if (isArchive(path)) AppDirs.remove(folder);
+    /** Receives the archive of all images. */
+    public interface ImageReader {
+        void read(InputStream archive) throws IOException;
+    }
+
+    /** Every image of the bundle, and its ID. */
+    public SortedMap<String, String> imageIds() { return index.images; }
+
+    /** The same as shell commands. */
+    public String loadImagesAsShell() {
+        return isArchive(path) ? "zstd -dc %s | tar -x -O ./%s | zstd -dc | docker load".formatted(DemoCommands.quoted("" + path), IMAGES)
+                : "zstd -dc %s | docker load".formatted(DemoCommands.quoted("" + path.resolve(IMAGES)));
+    }
+
+    /** Hands on the archive of the images, once its checksum is verified. */
+    public void readImages(Path cache, Consumer<String> progress, ImageReader reader) throws IOException {
+        Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;
+        try {
+            progress.accept("unpacking and verifying the checksum");
+            if (isArchive(path)) unpack(folder, "./" + IMAGES);
+            checkPart(folder, IMAGES);
+            long size = Files.size(folder.resolve(IMAGES));
+            try (var read = counting(Files.newInputStream(folder.resolve(IMAGES)), size, progress); var in = new ZstdInputStream(read)) {
+                reader.read(in);
             }
-            Set<String> lacking = new TreeSet<>(images());
-            lacking.removeAll(docker.present(images()).keySet());
-            if (!lacking.isEmpty()) throw Problem.failed("the engine did not take from the bundle: " + lacking, "docker image ls");
-        });
+        } finally {
+            if (isArchive(path)) AppDirs.remove(folder);
+        }
     }
 
     private static InputStream counting(InputStream in, long size, Consumer<String> seen) {

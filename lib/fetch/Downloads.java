@@ -16,33 +16,34 @@ public final class Downloads {
     /** One fetch of a file at a time within this process; a lock on a file keeps others off. */
     private static final Map<Path, ReentrantLock> FETCHING = new ConcurrentHashMap<>();
 
-    private final Path folder, cache;
+    private final Optional<Path> folder;
+    private final Path cache;
     private final Optional<URI> mirror;
     private final boolean offline;
     private final Console console;
 
     /**
-     * @param folder  the caller's own copies (--assets), or null
+     * @param folder  the user's own copies
      * @param cache   where fetched files are kept
-     * @param mirror  asked in place of upstream's servers (--mirror), or null
+     * @param mirror  the server to use instead of upstream's
      * @param offline whether nothing may be fetched
      */
-    public Downloads(Path folder, Path cache, URI mirror, boolean offline, Console console) {
+    public Downloads(Optional<Path> folder, Path cache, Optional<URI> mirror, boolean offline, Console console) {
         this.folder = folder;
         this.cache = cache;
-        this.mirror = Optional.ofNullable(mirror);
+        this.mirror = mirror;
         this.offline = offline;
         this.console = console;
     }
 
     /** The file's path if it need not be fetched. */
     public Optional<Path> local(Release asset) {
-        return Stream.of(Optional.ofNullable(folder), Optional.of(cache)).flatMap(Optional::stream).map(f -> f.resolve(asset.file()))
+        return Stream.concat(folder.stream(), Stream.of(cache)).map(f -> f.resolve(asset.file()))
                 .filter(Files::exists).findFirst();
     }
 
     /** How a command names the file: by its address, which every machine can read. */
-    public String typed(Release asset) { return ExternalCommand.quoted("" + address(asset.url())); }
+    public String typed(Release asset) { return DemoCommands.quoted("" + address(asset.url())); }
 
     /**
      * The file's text. The caller's own copy of one that is not pinned is taken as it is.

@@ -40,6 +40,9 @@ public final class Versions {
 
     private Versions() {}
 
+    /** The demo's version and what it installs, in a line. */
+    public static String summary() { return "kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(DEMO, ISTIO, KIND, METALLB); }
+
     /** All that a bundle must have in the same version. */
     public static Map<String, String> all(String istio) {
         return new TreeMap<>(Map.of("kind-demo", DEMO, "istio", istio, "kind", KIND, "metallb", METALLB));

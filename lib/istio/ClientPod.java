@@ -62,7 +62,7 @@ public record ClientPod(Kube kube, SampleTarget app) {
 
     /** The same, leaving the judgement of its exit code to the caller. */
     private ExternalCommand.Result attempt(String container, String... command) {
-        String asTyped = asTyped(container, command), pod = kube.readyPod(app.namespace(), app.client()).getMetadata().getName();
+        String asTyped = asTyped(container, command), pod = new Pods(kube, app.namespace()).anyReady(app.client()).getMetadata().getName();
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
         try (ExecWatch exec = kube.client().pods().inNamespace(app.namespace()).withName(pod).inContainer(container).writingOutput(out)
@@ -82,12 +82,12 @@ public record ClientPod(Kube kube, SampleTarget app) {
 
     private String asTyped(String container, String... command) {
         return "%s exec -n %s deploy/%s -c %s -- %s".formatted(kube.kubectl(), app.namespace(), app.client(), container,
-                Arrays.stream(command).map(ExternalCommand::quoted).collect(Collectors.joining(" ")));
+                Arrays.stream(command).map(DemoCommands::quoted).collect(Collectors.joining(" ")));
     }
 
     public boolean hasProxy() {
         return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems().stream()
-                .filter(Pods::live).flatMap(Pods::containers).anyMatch(c -> c.getName().equals(PROXY));
+                .filter(Pods::isLive).flatMap(Pods::containers).anyMatch(c -> c.getName().equals(PROXY));
     }
 
     /** The service's endpoints as the client's proxy has them: address:port and health. */

@@ -12,7 +12,7 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** The Istio that is in a cluster, whoever put it there. */
 public record InstalledIstio(Kube kube) {
-    public static final String NAMESPACE = "istio-system", EAST_WEST = "istio-eastwestgateway";
+    public static final String EAST_WEST = "istio-eastwestgateway";
     /** The label by which istioctl tells what it rendered a resource for. */
     public static final String COMPONENT = "operator.istio.io/component";
 
@@ -62,14 +62,14 @@ public record InstalledIstio(Kube kube) {
     }
 
     private static List<Deployment> istiods(Kube kube) {
-        return kube.client().apps().deployments().inNamespace(NAMESPACE).withLabel("app", "istiod").list().getItems();
+        return kube.client().apps().deployments().inNamespace(Mesh.NAMESPACE).withLabel("app", "istiod").list().getItems();
     }
 
     /** Says whether the demo's Istio is in the cluster; a {@link Problem} when it is another one's, and that may not be touched. */
     public String noneButOurs(boolean force) {
         try {
             var istiod = kube.client().apps().deployments().inAnyNamespace().withLabel("app", "istiod").list().getItems();
-            var others = istiod.stream().filter(d -> !ManagedResources.isOurs(d)).map(d -> d.getMetadata().getNamespace()).toList();
+            var others = istiod.stream().filter(d -> !Kube.isManaged(d)).map(d -> d.getMetadata().getNamespace()).toList();
             if (!others.isEmpty() && !force) throw Problem.unfit("%s has an Istio that the demo did not install, in %s; it stays untouched"
                     .formatted(kube.cluster(), others), "choose other clusters, or put the demo's over it with --force");
             return istiod.isEmpty() ? "no Istio yet" : others.isEmpty() ? "the demo's own" : "another one's, in " + others;
@@ -86,7 +86,7 @@ public record InstalledIstio(Kube kube) {
 
     /** What istiod was told of the mesh, https://istio.io/latest/docs/reference/config/istio.mesh.v1alpha1/ */
     public JsonNode meshConfig() {
-        var config = kube.client().configMaps().inNamespace(NAMESPACE).withName("istio").get();
+        var config = kube.client().configMaps().inNamespace(Mesh.NAMESPACE).withName("istio").get();
         String mesh = config == null ? "" : config.getData().getOrDefault("mesh", "");
         return Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class);
     }
@@ -97,7 +97,7 @@ public record InstalledIstio(Kube kube) {
             return istiods(kube).stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().stream())
                     .flatMap(c -> c.getEnv().stream()).filter(e -> e.getName().equals("CLUSTER_ID") && e.getValue() != null)
                     .map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
-                            "%s: there is no istiod in %s".formatted(kube.cluster(), NAMESPACE), "istioctl version --context "
+                            "%s: there is no istiod in %s".formatted(kube.cluster(), Mesh.NAMESPACE), "istioctl version --context "
                             + kube.cluster().typedContext()));
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
@@ -116,7 +116,7 @@ public record InstalledIstio(Kube kube) {
 
     /** The network that istiod takes the cluster to be on; empty when it was not told. */
     public String network() {
-        var namespace = kube.client().namespaces().withName(NAMESPACE).get();
+        var namespace = kube.client().namespaces().withName(Mesh.NAMESPACE).get();
         var labels = namespace == null ? null : namespace.getMetadata().getLabels();
         return labels == null ? "" : labels.getOrDefault("topology.istio.io/network", "");
     }

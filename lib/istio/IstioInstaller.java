@@ -1,7 +1,6 @@
 package lib.istio;
 
 import module java.base;
-import lib.cli.*;
 import lib.kube.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -26,9 +25,9 @@ public final class IstioInstaller {
     /** A cluster's manifest, and what stands for its settings. */
     private record Rendered(YamlDocuments manifest, String settings) {}
 
-    public IstioInstaller(DemoOptions settings, Istioctl istioctl) {
+    public IstioInstaller(Istioctl istioctl, Manifests manifests) {
         this.istioctl = istioctl;
-        this.manifests = settings.manifests();
+        this.manifests = manifests;
     }
 
     /** Renders the cluster's manifest; needs no cluster. */
@@ -58,7 +57,7 @@ public final class IstioInstaller {
     }
 
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
-    public Action definitions(Kube kube) {
+    public Action crds(Kube kube) {
         return new Action(istioctl.installAsShell(kube.cluster()), _ -> new Crds(kube).apply("istio",
                 rendered.get(kube.cluster()).manifest.definitions()));
     }
@@ -82,9 +81,9 @@ public final class IstioInstaller {
 
     /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
     public Action istiod(Kube kube) {
-        String toShell = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(kube.kubectl(), InstalledIstio.NAMESPACE);
+        String toShell = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
         return new Action(toShell, seen -> {
-            new Deployments(kube, InstalledIstio.NAMESPACE).await(part(kube, r -> !InstalledIstio.isGateway(r)), LIMIT, seen);
+            new Deployments(kube, Mesh.NAMESPACE).await(part(kube, r -> !InstalledIstio.isGateway(r)), LIMIT, seen);
             Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), seen, () -> injectionFails(kube));
         });
     }
@@ -109,24 +108,24 @@ public final class IstioInstaller {
     /** Starts the gateways side by side, and waits until each is ready. */
     public Action gateways(Kube kube) {
         String toShell = "%s -n %s rollout status deployment --timeout 300s";
-        return new Action(toShell.formatted(kube.kubectl(), InstalledIstio.NAMESPACE), seen -> {
+        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE), seen -> {
             List<GenericKubernetesResource> gateways = part(kube, InstalledIstio::isGateway);
             kube.apply(gateways);
             Set<String> named = part(kube, _ -> true).stream().map(IstioInstaller::name).collect(Collectors.toSet());
             // a gateway, or another component, that the manifest has no more
             Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
-                    .inNamespace(InstalledIstio.NAMESPACE).withLabel(InstalledIstio.COMPONENT).list().getItems().stream())
-                    .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || ManagedResources.isOurs(r)))
+                    .inNamespace(Mesh.NAMESPACE).withLabel(InstalledIstio.COMPONENT).list().getItems().stream())
+                    .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || Kube.isManaged(r)))
                     .forEach(kube::remove);
-            new Deployments(kube, InstalledIstio.NAMESPACE).await(gateways, LIMIT, seen);
+            new Deployments(kube, Mesh.NAMESPACE).await(gateways, LIMIT, seen);
         });
     }
 
     /** Waits until every gateway of type LoadBalancer has an address. */
     public Action addresses(Kube kube) {
         String toShell = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s";
-        return new Action(toShell.formatted(kube.kubectl(), InstalledIstio.NAMESPACE, InstalledIstio.EAST_WEST), seen -> {
-            var services = kube.client().services().inNamespace(InstalledIstio.NAMESPACE);
+        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST), seen -> {
+            var services = kube.client().services().inNamespace(Mesh.NAMESPACE);
             kube.await("addresses of the gateways", Duration.ofMinutes(2), services, IstioInstaller::withoutAddress, seen);
         });
     }

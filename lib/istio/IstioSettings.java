@@ -1,8 +1,8 @@
 package lib.istio;
 
 import module java.base;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
@@ -16,11 +16,11 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 public record IstioSettings(String version, List<String> set, List<Path> values) {
     public static final IstioSettings PINNED = new IstioSettings(Versions.ISTIO, List.of(), List.of());
     /** The options that go back to what is pinned. */
-    public static final String BACK = "--istio-version %s --istio-set= --istio-values=".formatted(Versions.ISTIO);
+    public static final String RESET = "--istio-version %s --istio-set= --istio-values=".formatted(Versions.ISTIO);
     private static final String VERSION = "version", SET = "set";
     /** What differs from cluster to cluster, or is the same for every demo, by its place in an IstioOperator's spec. */
     private static final Map<String, String> FIXED = Map.of("revision", "", "values.revision", "",
-            "namespace", InstalledIstio.NAMESPACE, "values.global.istioNamespace", InstalledIstio.NAMESPACE, "values.global.meshID", Mesh.ID,
+            "namespace", Mesh.NAMESPACE, "values.global.istioNamespace", Mesh.NAMESPACE, "values.global.meshID", Mesh.ID,
             "values.global.network", "one per cluster", "values.global.multiCluster.clusterName", "one per cluster");
 
     /** Whether istioctl is told anything beyond the manifest. */
@@ -111,7 +111,7 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
 
     /** As it would be typed. */
     @Override public String toString() {
-        return Stream.of(Stream.of("--istio-version " + version), values.stream().map(f -> "--istio-values " + ExternalCommand.quoted(f.toString())),
-                set.stream().map(s -> "--istio-set " + ExternalCommand.quoted(s))).flatMap(s -> s).collect(Collectors.joining(" "));
+        return Stream.of(Stream.of("--istio-version " + version), values.stream().map(f -> "--istio-values " + DemoCommands.quoted(f.toString())),
+                set.stream().map(s -> "--istio-set " + DemoCommands.quoted(s))).flatMap(s -> s).collect(Collectors.joining(" "));
     }
 }

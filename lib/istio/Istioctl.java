@@ -1,10 +1,8 @@
 package lib.istio;
 
 import module java.base;
-import lib.cli.*;
-import lib.ca.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -17,36 +15,54 @@ public final class Istioctl {
             + " then put istio-%1$s/bin on PATH";
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
-    public final Binary program;
+    private final Binary binary;
     private final ExternalCommand istioctl;
-    private final Manifests manifests;
-    private final boolean istiodSigns;
-    private final DemoOptions settings;
     private final IstioSettings wanted;
+    private final Optional<IstioSettings> current;
+    private final Manifests manifests;
+    private final String caAddress;
+    private final Path state;
+    private final DemoCommands commands;
     private final Map<Cluster, String> rendered = new ConcurrentHashMap<>();
 
+    /**
+     * @param wanted    the settings to install
+     * @param current   the settings of the running mesh
+     * @param caAddress where proxies request their certificates; empty when istiod signs them
+     * @param state     the folder that rendered manifests are kept in
+     */
+    public Istioctl(Binary binary, IstioSettings wanted, Optional<IstioSettings> current, Manifests manifests, String caAddress, Path state,
+            Console console) {
+        this.binary = binary;
+        this.istioctl = new ExternalCommand(binary::path, binary.install(), console);
+        this.wanted = wanted;
+        this.current = current;
+        this.manifests = manifests;
+        this.caAddress = caAddress;
+        this.state = state;
+        this.commands = console.commands();
+    }
+
+    public Binary binary() { return binary; }
+
+    /** Downloads istioctl where preflight has to check what it renders. */
+    public void downloadToRender() { if (rendersCustomSettings()) binary.path(); }
+
+    /** Whether the user's own settings or manifests are rendered. */
+    public boolean rendersCustomSettings() { return manifests.areCustom() || wanted.custom(); }
+
     /** istioctl of the minor version that Istio is to be. */
-    public static Binary.Known program(String istio) {
-        return new Binary.Known("istioctl", istio, platform -> Versions.istioctl(istio, platform), INSTALL.formatted(istio),
+    public static Binary.Requirement binary(String istio) {
+        return new Binary.Requirement("istioctl", istio, platform -> Versions.istioctl(istio, platform), INSTALL.formatted(istio),
                 List.of("version", "--remote=false", "--short"), said -> Version.first(said).sameMinor(Version.first(istio)) ? ""
                 : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), istio));
     }
 
-    public Istioctl(DemoOptions settings) {
-        this.settings = settings;
-        this.wanted = settings.istio();
-        this.program = settings.istioctl();
-        this.istioctl = new ExternalCommand(program, settings.console());
-        this.manifests = settings.manifests();
-        this.istiodSigns = settings.ca() != CertificateAuthority.Choice.istioCsr;
-    }
-
     /** The images that Istio itself runs from: those of the rendered manifest, when that may name others. */
-    public Set<String> images() {
-        if (!settings.ownIstio() || program.missing()) return wanted.images();
-        Cluster first = settings.mesh().clusters().getFirst();
+    public Set<String> images(Mesh mesh) {
+        if (!rendersCustomSettings() || binary.missing()) return wanted.images();
         try {
-            List<GenericKubernetesResource> manifest = YamlDocuments.of(rendered(first)).others();
+            List<GenericKubernetesResource> manifest = YamlDocuments.of(rendered(mesh.clusters().getFirst())).others();
             Set<String> named = new TreeSet<>(Set.of(proxyImage(manifest)));
             manifest.stream().filter(r -> Set.of("Deployment", "DaemonSet").contains(r.getKind()))
                     .forEach(r -> named.addAll(Manifests.images(Serialization.asYaml(r))));
@@ -69,15 +85,15 @@ public final class Istioctl {
      * would go further than Istio goes in one step. https://istio.io/latest/docs/setup/upgrade/in-place/
      */
     public String check(Mesh mesh) {
-        String found = program.look();
+        String found = binary.look();
         Version next = Version.first(wanted.version());
-        Version there = settings.remembered().istio().map(kept -> Version.first(kept.version())).orElse(next);
+        Version there = current.map(kept -> Version.first(kept.version())).orElse(next);
         if (!next.sameMinor(there) && !there.behind(next, 1))
             throw Problem.unfit("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
                     .formatted(there, next),
                     "keep it: leave --istio-version out; or start from scratch: %s, then this again".formatted(
-                            settings.commands().teardown()));
-        if (!settings.ownIstio() || program.missing()) return found;
+                            commands.teardown()));
+        if (!rendersCustomSettings() || binary.missing()) return found;
         try {
             mesh.clusters().parallelStream().forEach(this::rendered);
         } catch (Problem p) {
@@ -92,8 +108,8 @@ public final class Istioctl {
         Map<String, String> values = new HashMap<>(cluster.placeholders());
         values.put("ISTIO_HUB", wanted.hub());
         values.put("ISTIO_VERSION", wanted.version());
-        values.put("CA_ADDRESS", istiodSigns ? "" : IstioCsr.ADDRESS);
-        values.put("ISTIOD_SIGNS", "" + istiodSigns);
+        values.put("CA_ADDRESS", caAddress);
+        values.put("ISTIOD_SIGNS", "" + caAddress.isEmpty());
         return manifests.filled("istio/istio.yaml", values);
     }
 
@@ -104,14 +120,14 @@ public final class Istioctl {
         // it takes "-" as the last file only, where nothing could be laid over it
         List<String> words = Stream.concat(Stream.of("manifest", "generate", "-f", "/dev/stdin"), wanted.arguments().stream()).toList();
         String operator = operator(cluster);
-        String from = "istioctl %s %s\n%s\n%s".formatted(program.version(), String.join(" ", words), operator, wanted.valuesAsText());
+        String from = "istioctl %s %s\n%s\n%s".formatted(binary.version(), String.join(" ", words), operator, wanted.valuesAsText());
         String heading = from.lines().map(line -> "# " + line + "\n").collect(Collectors.joining()) + "---\n";
         String kept = kept(cluster);
         if (kept.startsWith(heading)) return kept;
         String printed = istioctl.feedUnlogged(LIMIT, operator, words.toArray(String[]::new));
         // istioctl prints its warnings to stdout too, before the manifest
         String manifest = heading + printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
-        if (settings.ownIstio()) expectUsable(cluster, YamlDocuments.of(manifest).others());
+        if (rendersCustomSettings()) expectUsable(cluster, YamlDocuments.of(manifest).others());
         return manifest;
     }
 
@@ -119,8 +135,8 @@ public final class Istioctl {
     private static void expectUsable(Cluster cluster, List<GenericKubernetesResource> manifest) {
         for (String needed : List.of("Deployment istiod", "ConfigMap istio", "ConfigMap istio-sidecar-injector", "Service " + InstalledIstio.EAST_WEST))
             if (manifest.stream().noneMatch(r -> needed.equals(r.getKind() + " " + r.getMetadata().getName())
-                    && InstalledIstio.NAMESPACE.equals(r.getMetadata().getNamespace())))
-                throw unusable(cluster, "no %s in %s".formatted(needed, InstalledIstio.NAMESPACE));
+                    && Mesh.NAMESPACE.equals(r.getMetadata().getNamespace())))
+                throw unusable(cluster, "no %s in %s".formatted(needed, Mesh.NAMESPACE));
         JsonNode global = global(manifest);
         Map<String, String> fixed = Map.of("/meshID", Mesh.ID, "/network", cluster.network(), "/multiCluster/clusterName", cluster.id());
         fixed.forEach((path, value) -> {
@@ -150,7 +166,7 @@ public final class Istioctl {
         return manifest;
     }
 
-    private Path keptIn(Cluster cluster) { return settings.home().state().resolve(cluster.id() + ".yaml"); }
+    private Path keptIn(Cluster cluster) { return state.resolve(cluster.id() + ".yaml"); }
 
     private String kept(Cluster cluster) {
         try {
@@ -171,7 +187,7 @@ public final class Istioctl {
             text.append("cat > %s %s\n".formatted(name, ExternalCommand.hereDocument("EOF", files.get(i))));
             words.append(" -f ").append(name);
         }
-        for (String set : wanted.set()) words.append(" --set ").append(ExternalCommand.quoted(set));
+        for (String set : wanted.set()) words.append(" --set ").append(DemoCommands.quoted(set));
         return text + "istioctl install --context %s --skip-confirmation%s".formatted(cluster.typedContext(), words);
     }
 

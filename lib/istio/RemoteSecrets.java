@@ -61,7 +61,7 @@ public final class RemoteSecrets {
     /** Takes away our remote secrets for clusters that the mesh no longer has: istiod would go on asking them. */
     private static void forgetRemoved(Kube kube, List<Kube> all) {
         Set<String> ids = all.stream().map(k -> k.cluster().id()).collect(Collectors.toSet());
-        kube.client().secrets().inNamespace(InstalledIstio.NAMESPACE).withLabel("istio/multiCluster", "true").list().getItems().stream()
+        kube.client().secrets().inNamespace(Mesh.NAMESPACE).withLabel("istio/multiCluster", "true").list().getItems().stream()
                 .filter(s -> s.getMetadata().getManagedFields().stream().anyMatch(f -> Kube.MANAGER.equals(f.getManager())))
                 .filter(s -> !ids.containsAll(s.getData().keySet())).forEach(kube::remove);
     }

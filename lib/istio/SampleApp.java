@@ -1,21 +1,20 @@
 package lib.istio;
 
 import module java.base;
-import lib.cli.*;
 import lib.kube.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
 /** The sample application: helloworld v1 and v2 and a client, sleep, in every cluster. */
 public final class SampleApp {
-    public static final SampleTarget APP = new SampleTarget("sample", "helloworld", "sleep", "/hello");
+    public static final SampleTarget TARGET = new SampleTarget("sample", "helloworld", "sleep", "/hello");
     public static final String LOCALITY = "apps/locality.yaml";
     private static final List<String> FILES = List.of("apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml",
             "apps/sleep.yaml", "apps/ingress.yaml");
 
     private final Manifests manifests;
 
-    public SampleApp(DemoOptions settings) { manifests = settings.manifests(); }
+    public SampleApp(Manifests manifests) { this.manifests = manifests; }
 
     /** The images that its manifests name. */
     public Collection<String> images() { return FILES.stream().flatMap(f -> Manifests.images(manifests.read(f)).stream()).toList(); }
@@ -30,13 +29,13 @@ public final class SampleApp {
         String kubectl = kube.kubectl();
         List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
         String toShell = files.stream().map(f -> Manifests.toShell(kubectl, manifests.read(f))).collect(Collectors.joining("\n"))
-                + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, APP.namespace());
+                + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, TARGET.namespace());
         return new Action(toShell, seen -> {
             List<GenericKubernetesResource> resources = files.stream().flatMap(f -> YamlDocuments.parse(manifests.read(f)).stream()).toList();
             istio.markPods(kube, resources);
             kube.apply(resources);
             if (!locality) YamlDocuments.parse(manifests.read(LOCALITY)).forEach(kube::remove);
-            new Deployments(kube, APP.namespace()).await(resources, Duration.ofMinutes(5), seen);
+            new Deployments(kube, TARGET.namespace()).await(resources, Duration.ofMinutes(5), seen);
         });
     }
 
@@ -45,19 +44,19 @@ public final class SampleApp {
      *
      * @param ingress how this machine reaches a cluster's ingress gateway, where a port is mapped
      */
-    public String whatToTry(Mesh mesh, Function<Cluster, Optional<String>> ingress, DemoOptions settings) {
+    public String nextSteps(Mesh mesh, Function<Cluster, Optional<String>> ingress, DemoCommands commands) {
         StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
         Cluster first = mesh.clusters().getFirst();
-        text.append("  %s\n".formatted(settings.commands().verify()));
-        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), APP.namespace(),
-                APP.client()));
+        text.append("  %s\n".formatted(commands.verify()));
+        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), TARGET.namespace(),
+                TARGET.client()));
         text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
         for (Cluster cluster : mesh.clusters()) {
             String forwarded = "localhost:8080/hello, while this runs:\n    %s -n %s port-forward service/istio-ingressgateway 8080:80"
-                    .formatted(cluster.kubectl(), InstalledIstio.NAMESPACE);
+                    .formatted(cluster.kubectl(), Mesh.NAMESPACE);
             text.append("  %s: http://%s\n".formatted(cluster, ingress.apply(cluster).map(at -> at + "/hello").orElse(forwarded)));
         }
-        text.append("Remove it all:\n  " + settings.commands().teardown());
+        text.append("Remove it all:\n  " + commands.teardown());
         return text.toString();
     }
 }

@@ -31,9 +31,6 @@ public record AddressRange(long first, long last) {
         return new AddressRange(number, number);
     }
 
-    /** An address as a URL has it: an IPv6 one in brackets. */
-    public static String inUrl(String address) { return address.contains(":") ? "[" + address + "]" : address; }
-
     /** As MetalLB writes it: 172.18.255.1-172.18.255.64. */
     public static AddressRange parse(String text) {
         if (text.contains("/")) return ofSubnet(text);

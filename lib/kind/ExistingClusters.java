@@ -5,17 +5,28 @@ import lib.docker.*;
 import lib.kube.*;
 
 /**
- * The kind clusters that there are whose names could be this demo's.
+ * The existing kind clusters, seen from one demo.
  *
  * @param prefix what the names of the demo's clusters begin with
  * @param slot   the demo's block of ports and addresses
- * @param ours   the nodes of those that it made, whole or not
- * @param others the nodes of those that it did not
+ * @param ours   the nodes of its clusters, complete or not
+ * @param others the nodes of other clusters whose names could be the demo's
+ * @param names  the names of all kind clusters
  */
-public record ExistingClusters(String prefix, int slot, List<Docker.Node> ours, List<Docker.Node> others) {
+public record ExistingClusters(String prefix, int slot, List<Docker.Node> ours, List<Docker.Node> others, Set<String> names) {
+    /** Without kind clusters, as where the mesh goes into clusters of other kinds. */
+    public static final ExistingClusters NONE = of("", 0, List.of());
+
     public static ExistingClusters of(String prefix, int slot, List<Docker.Node> nodes) {
         var named = nodes.stream().filter(n -> named(prefix, n)).collect(Collectors.partitioningBy(Docker.Node::ours));
-        return new ExistingClusters(prefix, slot, named.get(true), named.get(false));
+        return new ExistingClusters(prefix, slot, named.get(true), named.get(false),
+                nodes.stream().map(Docker.Node::cluster).collect(Collectors.toSet()));
+    }
+
+    /** The option for another demo, whose cluster names are free. */
+    public String freePrefix() {
+        Predicate<String> used = name -> name.equals(prefix) || names.stream().anyMatch(cluster -> cluster.startsWith(name));
+        return "--name-prefix " + Stream.iterate("demo", name -> name + "2").filter(used.negate()).findFirst().orElseThrow();
     }
 
     /** Whether one of the demo's clusters could be called as the node's. */

@@ -1,12 +1,9 @@
 package lib.kind;
 
 import module java.base;
-import lib.cli.*;
-import lib.istio.*;
-import lib.ca.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 
 /**
@@ -18,8 +15,6 @@ import lib.run.*;
 public final class Images {
     /** The repository of our node images; Teardown --purge removes them. */
     public static final String REPOSITORY = "kind-demo/node";
-    /** An image, and docker's reason. */
-    public static final String NOT_PULLED = "image %s not found locally, and cannot be pulled: %s";
     private static final String VOLUME = "kind-demo-images-";
     /** Where a node has the shared volume, and where containerd looks for its images. */
     static final String SHARED = "/kind-demo";
@@ -50,15 +45,20 @@ public final class Images {
     private volatile String nodeImage;
     private volatile Optional<String> store = Optional.empty();
 
-    /** The images of the node, of Istio, of MetalLB, of who signs and of the app. */
-    public Images(DemoOptions settings, Docker docker, Istioctl istioctl) {
+    /**
+     * @param names  the images that clusters run
+     * @param base   kind's node image
+     * @param bundle where images come from without a connection
+     */
+    public Images(Set<String> names, String base, Docker docker, Optional<Bundle> bundle) {
+        this.names = new TreeSet<>(names);
+        this.base = base;
         this.docker = docker;
-        this.base = settings.nodeImage();
-        this.bundle = settings.bundle();
-        this.names = new TreeSet<>();
-        List.of(istioctl.images(), MetalLb.images(), CertificateAuthority.of(settings, docker).images(),
-                new SampleApp(settings).images()).forEach(names::addAll);
+        this.bundle = bundle;
     }
+
+    /** kind's node image. */
+    public String nodeBase() { return base; }
 
     /** All of them, the node image too. */
     public Set<String> all() {
@@ -81,10 +81,21 @@ public final class Images {
         inParallel(missing, image -> reasons.put(image, docker.whyNotPulled(image)));
         reasons.values().removeIf(String::isEmpty);
         if (!reasons.isEmpty())
-            throw Problem.unfit(reasons.entrySet().stream().map(e -> NOT_PULLED.formatted(e.getKey(), e.getValue()))
+            throw Problem.unfit(reasons.entrySet().stream().map(e -> Docker.NOT_PULLED.formatted(e.getKey(), e.getValue()))
                     .collect(Collectors.joining("\n")),
                     "check the name and your connection: docker pull " + reasons.firstKey());
         return "%d, of which the engine has %d".formatted(names.size() + 1, names.size() + 1 - missing.size());
+    }
+
+    /** Loads the bundle's images that Docker does not have. */
+    public Action loadBundle(Bundle bundle, Path cache) {
+        return new Action(bundle.loadImagesAsShell(), progress -> {
+            if (docker.present(bundle.images()).equals(bundle.imageIds())) return;
+            bundle.readImages(cache, progress, docker::load);
+            Set<String> missing = new TreeSet<>(bundle.images());
+            missing.removeAll(docker.present(bundle.images()).keySet());
+            if (!missing.isEmpty()) throw Problem.failed("docker load did not load from the bundle: " + missing, "docker image ls");
+        });
     }
 
     /** Sees to it that the engine has the node image with all the demo's images that the engine has. */

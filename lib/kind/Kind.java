@@ -1,11 +1,9 @@
 package lib.kind;
 
 import module java.base;
-import lib.cli.*;
-import lib.verify.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -28,51 +26,72 @@ public final class Kind {
             timeout 10 systemctl stop kubelet containerd
             echo THAWED | tee $(find -name freezer.state)""";
 
+    private final Binary binary;
     private final ExternalCommand kind;
     private final Docker docker;
     private final Manifests manifests;
-    private final DemoOptions settings;
+    private final NodeSettings wanted;
+    private final ExistingClusters existing;
+    private final Path state;
+    private final Console console;
     /** Clusters that kind could not create: their nodes are kept for their logs. */
     private final Set<Cluster> failed = ConcurrentHashMap.newKeySet();
 
-    public Kind(DemoOptions settings, Docker docker) {
-        this.kind = new ExternalCommand(settings.kind(), settings.console());
+    /** @param state the folder for kind's own kubeconfig files */
+    public Kind(Binary binary, Docker docker, Manifests manifests, NodeSettings wanted, ExistingClusters existing, Path state,
+            Console console) {
+        this.binary = binary;
+        this.kind = new ExternalCommand(binary::path, binary.install(), console);
         this.docker = docker;
-        this.manifests = settings.manifests();
-        this.settings = settings;
+        this.manifests = manifests;
+        this.wanted = wanted;
+        this.existing = existing;
+        this.state = state;
+        this.console = console;
     }
 
+    /** kind's node image for the clusters. */
+    public String nodeImage() { return wanted.image(); }
+
+    public int workers() { return wanted.workers(); }
+
+    /** Whether the configuration of new clusters lets the kubelet start on cgroup v1. */
+    public boolean allowsCgroupV1() { return manifests.read("kind/cluster.yaml").contains("failCgroupV1"); }
+
+    /** The clusters of the mesh that do not exist. */
+    public List<Cluster> missing(Mesh mesh) { return mesh.clusters().stream().filter(c -> !existing.clusters().contains(c)).toList(); }
+
     /** kind as a program: the pin or newer. */
-    public static final Binary.Known PROGRAM = new Binary.Known("kind", Versions.KIND, Versions::kind, INSTALL, List.of("version"), said ->
+    public static final Binary.Requirement BINARY = new Binary.Requirement("kind", Versions.KIND, Versions::kind, INSTALL, List.of("version"), said ->
             Version.first(said).compareTo(Version.first(Versions.KIND)) >= 0 ? ""
                     : "kind is too old: it says %s, the demo needs v%s".formatted(said.strip(), Versions.KIND));
 
     /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
     public String fits(Mesh mesh) {
-        String fromScratch = "start from scratch: %s, then this again".formatted(settings.commands().teardown());
-        List<Cluster> extra = settings.found().clusters().stream().filter(c -> !mesh.clusters().contains(c)).toList();
+        String fromScratch = "start from scratch: %s, then this again".formatted(console.commands().teardown());
+        List<Cluster> extra = existing.clusters().stream().filter(c -> !mesh.clusters().contains(c)).toList();
         if (!extra.isEmpty())
             throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(
                     mesh.clusters().size(), extra),
                     "keep it: leave --clusters out; or remove it: kind delete cluster --name %s, then this again".formatted(
                     extra.getFirst()));
-        for (Cluster cluster : settings.found().clusters()) {
-            List<Docker.Node> nodes = settings.found().nodes(cluster);
+        for (Cluster cluster : existing.clusters()) {
+            List<Docker.Node> nodes = existing.nodes(cluster);
             if (!isWhole(cluster, nodes)) continue; // it is made anew
             int workers = (int) nodes.stream().filter(Docker.Node::worker).count();
-            if (settings.askedWorkers().orElse(workers) != workers)
+            if (wanted.workersSet() && wanted.workers() != workers)
                 throw Problem.unfit("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers,
-                        settings.workers()), "keep them: leave --workers out; or " + fromScratch);
+                        wanted.workers()), "keep them: leave --workers out; or " + fromScratch);
             Set<String> networks = docker.networks(cluster.controlPlane());
             if (!networks.contains(Docker.network()))
                 throw Problem.unfit("%s is on the Docker network %s, not on %s".formatted(cluster, String.join(", ", networks),
                         Docker.network()), "export KIND_EXPERIMENTAL_DOCKER_NETWORK=" + String.join(" or ", networks));
             String base = nodes.getFirst().base();
-            if (!base.isEmpty() && !sameImage(base, settings.askedNodeImage().orElse(base)))
+            if (!base.isEmpty() && wanted.imageSet() && !sameImage(base, wanted.image()))
                 throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
-                        settings.nodeImage()), "keep it: leave --node-image and --kubernetes-version out; or " + fromScratch);
+                        wanted.image()), "keep it: leave --node-image and --kubernetes-version out; or " + fromScratch);
         }
-        return "%d workers per cluster, %s".formatted(settings.workers(), settings.nodeImage());
+        return "%d workers per cluster, %s".formatted(wanted.workers(), wanted.image());
     }
 
     private boolean sameImage(String one, String other) {
@@ -94,9 +113,25 @@ public final class Kind {
         Optional<String> taken(List<HostPort> known) {
             String what = "port %d (%s) on %s is ".formatted(port, owner, address);
             return known.stream().filter(this::clashesWith).findFirst().map(other -> what + "used by " + other.owner)
-                    .or(() -> Optional.of(what + "taken").filter(_ -> protocol.equals("TCP") && !HostChecks.free(address, port)));
+                    .or(() -> Optional.of(what + "taken").filter(_ -> protocol.equals("TCP") && !Machine.isFree(address, port)));
         }
     }
+
+    /** A {@link Problem} when a cluster of the mesh's names exists that the demo did not create. */
+    public String checkNames(Mesh mesh) {
+        existing.foreign().stream().filter(mesh.clusters()::contains).findFirst().ifPresent(taken -> {
+            throw Problem.unfit("a kind cluster named %s exists and was not made by this demo; it stays untouched".formatted(taken),
+                    "choose other names (%s), or remove it: kind delete cluster --name %s".formatted(existing.freePrefix(), taken));
+        });
+        List<Cluster> ours = existing.clusters();
+        return "%s, of which %s".formatted(mesh.clusters(), ours.isEmpty() ? "none exists" : ours + " exist");
+    }
+
+    /** The version of kind, or where it would be downloaded from. */
+    public String version() { return binary.look(); }
+
+    /** Checks the host ports of clusters that do not exist. */
+    public String ports(List<Cluster> missing) { return ports(missing, docker.nodes()); }
 
     /**
      * Checks the host ports that kind/cluster.yaml names for the clusters that do not exist yet.
@@ -119,7 +154,7 @@ public final class Kind {
             boolean differs = missing.stream().anyMatch(cluster -> cluster.ports().contains(port)); // from demo to demo
             throw Problem.unfit(String.join("; ", taken.values()), ("see who listens (lsof -i :%d) and end it; or use other ports:"
                     + " %sanother hostPort in a copy of manifests/kind/cluster.yaml, such as 3401${INDEX}, with --manifests")
-                    .formatted(port, differs ? settings.anotherDemo() + ", or " : ""));
+                    .formatted(port, differs ? existing.freePrefix() + ", or " : ""));
         }
         return missing.isEmpty() ? "in use by the clusters that are there" : "%d free".formatted(wanted.size());
     }
@@ -140,7 +175,7 @@ public final class Kind {
     /** Makes the cluster, or goes on with the one that an earlier run made; puts its context into the kubeconfig. */
     public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
-        String toShell = "kind create cluster --name %s --image %s --config - %s".formatted(cluster, settings.nodeImage(),
+        String toShell = "kind create cluster --name %s --image %s --config - %s".formatted(cluster, wanted.image(),
                 ExternalCommand.hereDocument("EOF", config(cluster, Optional.empty())));
         return new Action(toShell, seen -> {
             endOrphans(cluster);
@@ -152,7 +187,7 @@ public final class Kind {
                 return;
             }
             if (!nodes.isEmpty() || Kubeconfig.ofUser().has(cluster.context()))
-                settings.console().warn("%s: %s; it is made anew".formatted(cluster, hasControlPlane(cluster, nodes)
+                console.warn("%s: %s; it is made anew".formatted(cluster, hasControlPlane(cluster, nodes)
                         ? "an earlier run left it half-made" : "the container of its control plane is gone, and all that was in it"));
             if (!nodes.isEmpty()) delete(cluster).task().run(seen);
             Kubeconfig.ofUser().remove(cluster.context());
@@ -188,7 +223,7 @@ public final class Kind {
     private void forgetDeleted(Kube kube, List<Docker.Node> nodes) {
         List<String> there = nodes.stream().map(Docker.Node::name).toList();
         kube.client().nodes().list().getItems().stream().filter(n -> !there.contains(n.getMetadata().getName())).forEach(gone -> {
-            settings.console().warn("%s: the container of its node %s is gone; the cluster goes on without it".formatted(kube.cluster(),
+            console.warn("%s: the container of its node %s is gone; the cluster goes on without it".formatted(kube.cluster(),
                     gone.getMetadata().getName()));
             kube.remove(gone);
         });
@@ -203,7 +238,7 @@ public final class Kind {
                     () -> answers(kube) ? "" : "no answer");
         } catch (Problem p) {
             throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start from scratch: %s"
-                    .formatted(cluster.controlPlane(), settings.commands().fromScratch()));
+                    .formatted(cluster.controlPlane(), console.commands().fromScratch()));
         }
     }
 
@@ -215,7 +250,7 @@ public final class Kind {
     }
 
     private boolean answersNow(Cluster cluster) {
-        try (Kube kube = new Kube(cluster, settings.console())) {
+        try (Kube kube = new Kube(cluster, console)) {
             return answers(kube);
         }
     }
@@ -232,7 +267,7 @@ public final class Kind {
     public void deleteFailed() throws Exception {
         for (Cluster cluster : failed) {
             delete(cluster).task().run(_ -> {});
-            settings.console().say("%s: kind could not create it; its nodes are removed".formatted(cluster));
+            console.say("%s: kind could not create it; its nodes are removed".formatted(cluster));
         }
     }
 
@@ -264,7 +299,7 @@ public final class Kind {
      */
     public void endOrphans(Cluster cluster) {
         Pattern pattern = Pattern.compile("(.*/)?kind create cluster --name %s .*--kubeconfig %s/.*".formatted(cluster,
-                Pattern.quote(settings.home().state().toString())));
+                Pattern.quote(state.toString())));
         for (ProcessHandle process : ProcessHandle.allProcesses().filter(p -> p.info().commandLine().filter(pattern.asMatchPredicate())
                 .isPresent()).toList()) {
             process.destroy();
@@ -278,7 +313,7 @@ public final class Kind {
 
     /** kind writes a kubeconfig in any case: here one that is thrown away. */
     private void withOwnKubeconfig(Consumer<String> work) throws IOException {
-        Path file = Files.createTempFile(settings.home().state(), "kind", ".kubeconfig");
+        Path file = Files.createTempFile(state, "kind", ".kubeconfig");
         try {
             work.accept(file.toString());
         } finally {
@@ -298,7 +333,7 @@ public final class Kind {
         for (var node : (List<Map<String, Object>>) config.get("nodes")) {
             store.ifPresent(folder -> ((List<Object>) node.computeIfAbsent("extraMounts", _ -> new ArrayList<>())).add(
                     Map.of("hostPath", folder, "containerPath", Images.SHARED, "readOnly", true)));
-            nodes.addAll(Collections.nCopies("worker".equals(node.get("role")) ? settings.workers() : 1, node));
+            nodes.addAll(Collections.nCopies("worker".equals(node.get("role")) ? wanted.workers() : 1, node));
         }
         config.put("nodes", nodes);
         return Serialization.asYaml(config).replaceFirst("^---\n", "");

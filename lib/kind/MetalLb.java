@@ -1,11 +1,10 @@
 package lib.kind;
 
 import module java.base;
-import lib.cli.*;
 import lib.ca.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import java.security.cert.CertificateException;
@@ -14,14 +13,14 @@ import java.security.cert.CertificateException;
 public final class MetalLb {
     public static final String NAMESPACE = "metallb-system";
 
-    private final Downloads assets;
+    private final Downloads downloads;
     private final Manifests manifests;
     private final Docker docker;
     private Map<String, String> certificate;
 
-    public MetalLb(DemoOptions settings, Docker docker) {
-        this.assets = settings.assets();
-        this.manifests = settings.manifests();
+    public MetalLb(Downloads downloads, Manifests manifests, Docker docker) {
+        this.downloads = downloads;
+        this.manifests = manifests;
         this.docker = docker;
     }
 
@@ -30,7 +29,7 @@ public final class MetalLb {
     }
 
     /** A {@link Problem} when upstream's manifest is not to be had, or the one that is here is not the pinned one. */
-    public String checkUpstream() { return assets.look(Versions.METALLB_MANIFEST); }
+    public String checkUpstream() { return downloads.look(Versions.METALLB_MANIFEST); }
 
     /** Applies upstream's manifest and the cluster's range, and waits for the controller. */
     public Action install(Kube kube) {
@@ -48,11 +47,11 @@ public final class MetalLb {
                 address() { echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 255))"; }
                 ADDRESS_RANGE=$(address $((last - block + 1)))-$(address $last)
                 # MetalLB's webhook may refuse the pool for some seconds more
-                %6$s""".formatted(kubectl, assets.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.place(),
+                %6$s""".formatted(kubectl, downloads.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.place(),
                 Manifests.retriedAsShell(kubectl, manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE")),
                         "$ADDRESS_RANGE"));
         return new Action(toShell, seen -> {
-            YamlDocuments documents = YamlDocuments.of(assets.read(Versions.METALLB_MANIFEST));
+            YamlDocuments documents = YamlDocuments.of(downloads.read(Versions.METALLB_MANIFEST));
             List<GenericKubernetesResource> upstream = documents.others();
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
             List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.place());

@@ -1,7 +1,6 @@
 package lib.kube;
 
 import module java.base;
-import lib.ca.*;
 import lib.fetch.*;
 import lib.run.*;
 import io.fabric8.kubernetes.client.Config;
@@ -17,6 +16,8 @@ import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.openssl.PEMKeyPair;
 import org.bouncycastle.openssl.PEMParser;
 import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
+import org.bouncycastle.util.io.pem.PemObject;
+import org.bouncycastle.util.io.pem.PemWriter;
 
 /**
  * A client for a context, from what {@code kubectl config view --raw --minify --flatten} prints for it, and the proxy variables. Fabric8's
@@ -33,7 +34,7 @@ final class ClientConfig {
 
     private ClientConfig(String context, Kubeconfig kubeconfig) {
         this.context = context;
-        this.hint = "kubectl config view --minify --context " + ExternalCommand.quoted(context);
+        this.hint = "kubectl config view --minify --context " + DemoCommands.quoted(context);
         Map<String, Object> named = kubeconfig.find("contexts", context);
         this.cluster = kubeconfig.find("clusters", Kubeconfig.text(named, "cluster"));
         this.user = Kubeconfig.text(named, "user").isEmpty() ? Map.of() : kubeconfig.find("users", Kubeconfig.text(named, "user"));
@@ -81,8 +82,8 @@ final class ClientConfig {
         boolean insecure = Boolean.parseBoolean(cluster("insecure-skip-tls-verify"));
         config.setTrustCerts(insecure);
         config.setDisableHostnameVerification(insecure);
-        config.setCaCertData(dataOf(cluster, "certificate-authority"));
-        if (config.getCaCertData() != null && !Certificates.decode(config.getCaCertData()).contains("BEGIN CERTIFICATE"))
+        config.setCaCertData(Kubeconfig.dataOf(cluster, "certificate-authority"));
+        if (config.getCaCertData() != null && !decode(config.getCaCertData()).contains("BEGIN CERTIFICATE"))
             throw wrong("its certificate-authority is not a certificate");
     }
 
@@ -104,8 +105,8 @@ final class ClientConfig {
         else config.setAutoOAuthToken(token.isEmpty() ? null : token);
         config.setUsername(user("username"));
         config.setPassword(user("password"));
-        config.setClientCertData(dataOf(user, "client-certificate"));
-        if (config.getClientCertData() != null) key(Certificates.decode(dataOf(user, "client-key")));
+        config.setClientCertData(Kubeconfig.dataOf(user, "client-certificate"));
+        if (config.getClientCertData() != null) key(decode(Kubeconfig.dataOf(user, "client-key")));
         boolean known = !token.isEmpty() || !file.isEmpty() || config.getClientCertData() != null || !user("username").isEmpty();
         if (!known && user.get("exec") instanceof Map<?, ?> exec) plugin(new CredentialPlugin(context, exec, cluster, console));
         if (!known && user.get("auth-provider") instanceof Map<?, ?> provider) provider(provider);
@@ -133,7 +134,7 @@ final class ClientConfig {
         CredentialPlugin.Credentials first = plugin.credentials();
         if (!first.token().isEmpty()) config.setOauthTokenProvider(() -> plugin.credentials().token());
         if (first.certificate().isEmpty()) return;
-        config.setClientCertData(Certificates.encode(first.certificate()));
+        config.setClientCertData(encode(first.certificate()));
         key(first.key());
     }
 
@@ -152,12 +153,13 @@ final class ClientConfig {
             }
         }
         throw Problem.failed("the context %s of the kubeconfig has no valid OIDC token".formatted(context),
-                "let kubectl renew it: kubectl --context %s get nodes".formatted(ExternalCommand.quoted(context)));
+                "let kubectl renew it: kubectl --context %s get nodes".formatted(DemoCommands.quoted(context)));
     }
 
     /** Fabric8 must be told the algorithm, and knows neither other blocks before the key nor PKCS #8 with other keys than RSA's. */
     private void key(String pem) throws IOException {
         if (!pem.startsWith("-----BEGIN RSA PRIVATE KEY")) {
+            StringWriter text = new StringWriter();
             try (PEMParser parser = new PEMParser(new StringReader(pem))) {
                 PrivateKey key = null;
                 for (Object block = parser.readObject(); block != null && key == null; block = parser.readObject()) {
@@ -166,18 +168,18 @@ final class ClientConfig {
                 }
                 if (key == null) throw wrong("its client-key is not a private key");
                 config.setClientKeyAlgo(key.getAlgorithm());
-                pem = Certificates.pem(key);
+                try (var writer = new PemWriter(text)) {
+                    writer.writeObject(new PemObject("PRIVATE KEY", key.getEncoded()));
+                }
+                pem = text.toString();
             }
         }
-        config.setClientKeyData(Certificates.encode(pem));
+        config.setClientKeyData(encode(pem));
     }
 
-    /** What KEY-data holds, else the file that KEY names, in base64; null where there is neither. */
-    static String dataOf(Map<String, Object> map, String key) throws IOException {
-        String data = Kubeconfig.text(map, key + "-data").replaceAll("\\s", ""), file = Kubeconfig.text(map, key);
-        if (!data.isEmpty()) return data;
-        return file.isEmpty() ? null : Base64.getEncoder().encodeToString(Files.readAllBytes(Path.of(file)));
-    }
+    private static String encode(String text) { return Base64.getEncoder().encodeToString(text.getBytes(StandardCharsets.UTF_8)); }
+
+    private static String decode(String data) { return new String(Base64.getDecoder().decode(data), StandardCharsets.UTF_8); }
 
     private KubernetesClient client() {
         config.setConnectionTimeout(5_000);

@@ -42,7 +42,7 @@ final class CredentialPlugin {
     private Problem wrong(String message) {
         String install = Kubeconfig.text(exec, "installHint");
         return Problem.failed("the credential plugin %s of the context %s %s".formatted(command, context, message),
-                install.isBlank() ? "try it: kubectl --context %s get nodes".formatted(ExternalCommand.quoted(context)) : install.strip());
+                install.isBlank() ? "try it: kubectl --context %s get nodes".formatted(DemoCommands.quoted(context)) : install.strip());
     }
 
     /** Runs it, unless it was run before and what it gave is still valid; a {@link Problem} when it gives nothing. */
@@ -86,7 +86,7 @@ final class CredentialPlugin {
     private Map<String, Object> spec(boolean interactive) throws IOException {
         if (!Boolean.parseBoolean(Kubeconfig.text(exec, "provideClusterInfo"))) return Map.of("interactive", interactive);
         Map<String, Object> told = new LinkedHashMap<>(cluster);
-        String authority = ClientConfig.dataOf(cluster, "certificate-authority");
+        String authority = Kubeconfig.dataOf(cluster, "certificate-authority");
         if (authority != null) told.put("certificate-authority-data", authority);
         told.keySet().removeAll(List.of("certificate-authority", "extensions"));
         told.put("config", cluster.get("extensions") instanceof List<?> all ? all.stream().filter(e -> e instanceof Map<?, ?> m

@@ -1,7 +1,6 @@
 package lib.kube;
 
 import module java.base;
-import lib.kind.*;
 import lib.fetch.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -17,6 +16,9 @@ import io.fabric8.kubernetes.client.dsl.Informable;
 public final class Kube implements AutoCloseable {
     /** The field manager of everything that is applied, seen in {@code kubectl get --show-managed-fields}. */
     public static final String MANAGER = "kind-demo";
+
+    /** The label of everything that the demo creates in a cluster that is not its own. */
+    static final String LABEL = "kind-demo", CREATED = "made";
 
     /** Resource versions are decimals, of any length. */
     private static final Comparator<String> NEWER = Comparator.comparingInt(String::length).thenComparing(Comparator.naturalOrder());
@@ -104,7 +106,7 @@ public final class Kube implements AutoCloseable {
         String ip = subset.getAddresses().getFirst().getIp();
         if (onlyFromHere(ip)) throw Problem.failed("%s: its API server is at %s, which other clusters cannot reach".formatted(cluster, ip),
                 "name an address that they can reach: kubectl config set clusters.NAME.server https://ADDRESS:PORT");
-        return "https://%s:%d".formatted(AddressRange.inUrl(ip), subset.getPorts().getFirst().getPort());
+        return "https://%s:%d".formatted(inUrl(ip), subset.getPorts().getFirst().getPort());
     }
 
     /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
@@ -142,7 +144,7 @@ public final class Kube implements AutoCloseable {
         console.detail("$ %s apply --server-side\n(%s %s)".formatted(kubectl(), resource.getKind(), resource.getMetadata()
                 .getName()));
         try {
-            if (!cluster.isKind()) ManagedResources.mark(client(), resource);
+            if (!cluster.isKind()) label(resource);
             String before = before();
             var applied = client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
             if (NEWER.compare(applied.getMetadata().getResourceVersion(), before) > 0) changed(resource);
@@ -153,7 +155,21 @@ public final class Kube implements AutoCloseable {
         }
     }
 
-    /** Removes what is there; what is not is no matter. */
+    /** Labels a resource that is about to be applied, unless it exists without the label. */
+    private void label(HasMetadata resource) {
+        HasMetadata existing = client().resource(resource).get();
+        if (existing != null && !isManaged(existing)) return;
+        Map<String, String> labels = new TreeMap<>(Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of()));
+        labels.put(LABEL, CREATED);
+        resource.getMetadata().setLabels(labels);
+    }
+
+    /** Whether the demo created a resource in a cluster that is not its own. */
+    public static boolean isManaged(HasMetadata resource) {
+        return CREATED.equals(Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.<String, String>of()).get(LABEL));
+    }
+
+    /** Removes a resource if it exists. */
     public void remove(HasMetadata resource) { if (!client().resource(resource).delete().isEmpty()) changed(resource); }
 
     /**
@@ -170,11 +186,20 @@ public final class Kube implements AutoCloseable {
 
     void changed(String what) { changed.add("%s: %s".formatted(cluster, what)); }
 
+    /** An address as a URL has it: an IPv6 one in brackets. */
+    public static String inUrl(String address) { return address.contains(":") ? "[" + address + "]" : address; }
+
     /** What was made, changed or removed through these, in a line. */
     public static String changes(List<Kube> kubes) {
         List<String> all = kubes.stream().flatMap(kube -> kube.changed.stream()).toList();
         return all.isEmpty() ? "Nothing had to be changed." : all.size() > 9 ? "%d resources were made or changed.".formatted(all.size())
                 : "Changed: " + String.join(", ", all);
+    }
+
+    /** A failure of the Kubernetes client in our words; any other failure as it is. */
+    public static Throwable explain(Throwable failure, DemoCommands commands) {
+        return failure instanceof KubernetesClientException e ? Problem.failed(reason(e),
+                "%s reports which layer fails; then run this again".formatted(commands.verify())) : failure;
     }
 
     /** What the API server said, without the client's own words around it. */
@@ -234,18 +259,6 @@ public final class Kube implements AutoCloseable {
         return status.getLoadBalancer().getIngress().stream()
                 .map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), "")))
                 .filter(address -> !address.isEmpty()).toList();
-    }
-
-    /** The ready pods with the label {@code app}. */
-    public List<Pod> readyPods(String namespace, String app) {
-        return client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .filter(p -> Pods.live(p) && Pods.ready(p)).toList();
-    }
-
-    /** One of them; a {@link Problem} when there is none. */
-    public Pod readyPod(String namespace, String app) {
-        return readyPods(namespace, app).stream().findFirst().orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(
-                cluster, app, namespace), "%s get pods -n %s".formatted(kubectl(), namespace)));
     }
 
     /** Ends the connection; the next use makes a new one, to where the kubeconfig says by then. */

@@ -78,6 +78,13 @@ public record Kubeconfig(List<Path> files) {
     /** A value as text; empty where there is none. */
     static String text(Map<?, ?> map, String key) { return Objects.toString(map.get(key), ""); }
 
+    /** What KEY-data holds, else the file that KEY names, in base64; null where there is neither. */
+    static String dataOf(Map<String, Object> map, String key) throws IOException {
+        String data = text(map, key + "-data").replaceAll("\\s", ""), file = text(map, key);
+        if (!data.isEmpty()) return data;
+        return file.isEmpty() ? null : Base64.getEncoder().encodeToString(Files.readAllBytes(Path.of(file)));
+    }
+
     /** Puts the contexts of {@code yaml} in, in place of those of the same name. */
     public void merge(String yaml) {
         Map<String, Object> added = parse(yaml, "kind's kubeconfig", "kind version");
@@ -108,8 +115,8 @@ public record Kubeconfig(List<Path> files) {
 
     private static Map<String, Object> read(Path file) {
         Path copy = AppDirs.copyOf(file);
-        String hint = Files.exists(copy) ? "an earlier run ended while it wrote it; to restore it: cp %s %s".formatted(ExternalCommand.quoted("" + copy),
-                ExternalCommand.quoted("" + file)) : "correct it, or set KUBECONFIG to another file";
+        String hint = Files.exists(copy) ? "an earlier run ended while it wrote it; to restore it: cp %s %s".formatted(DemoCommands.quoted("" + copy),
+                DemoCommands.quoted("" + file)) : "correct it, or set KUBECONFIG to another file";
         try {
             return Files.exists(file) ? parse(Files.readString(file), file.toString(), hint) : new LinkedHashMap<>();
         } catch (IOException e) {

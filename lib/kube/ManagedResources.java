@@ -13,7 +13,6 @@ import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
  * resource that was there before is changed where it must be, and stays.
  */
 public final class ManagedResources {
-    private static final String LABEL = "kind-demo", MADE = "made";
     /** First what would refuse others their end, last what others are in or of. */
     private static final List<String> FIRST = List.of("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
             LAST = List.of("CustomResourceDefinition", "Namespace");
@@ -21,19 +20,6 @@ public final class ManagedResources {
     private static final List<String> WRITTEN = List.of("istio-ca-root-cert", "istio-ca-crl");
 
     private ManagedResources() {}
-
-    /** Gives a resource that is about to be applied the label, unless it is there without it. */
-    static void mark(KubernetesClient client, HasMetadata resource) {
-        HasMetadata there = client.resource(resource).get();
-        if (there != null && !isOurs(there)) return;
-        Map<String, String> labels = new TreeMap<>(Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of()));
-        labels.put(LABEL, MADE);
-        resource.getMetadata().setLabels(labels);
-    }
-
-    public static boolean isOurs(HasMetadata resource) {
-        return MADE.equals(Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.<String, String>of()).get(LABEL));
-    }
 
     /** All that carries the label, in the order in which it can go. */
     public static List<HasMetadata> of(Kube kube) {
@@ -57,13 +43,13 @@ public final class ManagedResources {
         var context = new ResourceDefinitionContext.Builder().withGroup(slash < 0 ? "" : version.substring(0, slash))
                 .withVersion(version.substring(slash + 1)).withKind(type.getKind()).withPlural(type.getName())
                 .withNamespaced(type.getNamespaced()).build();
-        return client.genericKubernetesResources(context).inAnyNamespace().withLabel(LABEL, MADE).list().getItems();
+        return client.genericKubernetesResources(context).inAnyNamespace().withLabel(Kube.LABEL, Kube.CREATED).list().getItems();
     }
 
     /** Removes it, and waits until it is gone. A cluster without any of it is left as it is. */
     public static Action remove(Kube kube) {
         String toShell = "%s delete all,configmaps,secrets,namespaces -A -l %s=%s".formatted(
-                kube.kubectl(), LABEL, MADE);
+                kube.kubectl(), Kube.LABEL, Kube.CREATED);
         return new Action(toShell, seen -> {
             List<HasMetadata> ours = of(kube);
             boolean istiod = ours.stream().anyMatch(r -> r.getKind().equals("Deployment") && r.getMetadata().getName().equals("istiod"));

@@ -1,7 +1,6 @@
 package lib.kube;
 
 import module java.base;
-import lib.docker.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
@@ -13,17 +12,22 @@ public final class Manifests {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Z_]+)}");
     private static final long LARGEST = 1 << 20;
     private static final String KIND = "kind/cluster.yaml";
+    /** What Docker Compose reads to start Vault. */
+    public static final String VAULT = "vault/compose.yaml";
     /** All manifests that exist, by their path; kept true by a unit test. */
     public static final List<String> ALL = List.of(KIND, "metallb/pool.yaml", "metallb/probes.yaml",
             "istio/namespace.yaml", "istio/istio.yaml", "istio/cross-network-gateway.yaml",
             "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml",
             "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml", "experiments/registry-only.yaml",
-            Compose.FILE, "cert-manager/probes.yaml", "istio-csr/vault.yaml", "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
+            VAULT, "cert-manager/probes.yaml", "istio-csr/vault.yaml", "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
 
     private final Path folder;
 
     /** @param folder the caller's own copies, or null for those that came with the scripts */
     public Manifests(Path folder) { this.folder = folder; }
+
+    /** Whether they are the user's own copy. */
+    public boolean areCustom() { return folder != null; }
 
     /** A {@link Problem} that names the file when the caller's folder lacks one that the demo needs, or one cannot be meant. */
     public void check() {
@@ -37,7 +41,7 @@ public final class Manifests {
                 throw Problem.usage("the manifest %s in %s is invalid YAML, or no Kubernetes resource: %s".formatted(path, folder,
                         Problem.root(e).getMessage()), hint);
             }
-            String lacks = path.equals(Compose.FILE) ? "" : resources.stream().map(r -> lacks(path, r)).filter(l -> !l.isEmpty())
+            String lacks = path.equals(VAULT) ? "" : resources.stream().map(r -> lacks(path, r)).filter(l -> !l.isEmpty())
                     .findFirst().orElse(resources.isEmpty() ? "no document" : "");
             if (!lacks.isEmpty()) throw Problem.usage("the manifest %s in %s has %s".formatted(path, folder, lacks), hint);
         }

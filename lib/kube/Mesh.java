@@ -7,6 +7,9 @@ public record Mesh(List<Cluster> clusters) {
     /** {@code values.global.meshID}, the same in every cluster. */
     public static final String ID = "mesh1";
 
+    /** The namespace of each control plane. */
+    public static final String NAMESPACE = "istio-system";
+
     /** The most clusters whose ports (3201i) have one digit for the cluster. */
     public static final int MOST_CLUSTERS = 9;
 

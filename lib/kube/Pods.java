@@ -22,7 +22,7 @@ public record Pods(Kube kube, String namespace) {
     /** How the kubelet tells that it waits a minute or more to start a container again: after the fourth crash in a row. */
     private static final Pattern CRASHED_OFTEN = Pattern.compile("back-off \\d+m.*");
 
-    static boolean ready(Pod pod) {
+    static boolean isReady(Pod pod) {
         return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"));
     }
 
@@ -31,7 +31,7 @@ public record Pods(Kube kube, String namespace) {
      * pod is replaced, and its Deployment's count says whether one is missing.
      * https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
      */
-    public static boolean live(Pod pod) {
+    public static boolean isLive(Pod pod) {
         return !"Succeeded".equals(pod.getStatus().getPhase()) && !"Failed".equals(pod.getStatus().getPhase())
                 && pod.getMetadata().getDeletionTimestamp() == null;
     }
@@ -46,8 +46,20 @@ public record Pods(Kube kube, String namespace) {
         return Optional.ofNullable(template.getMetadata()).map(ObjectMeta::getLabels).map(l -> l.get("app")).orElse("");
     }
 
+    /** The ready pods with the label {@code app}. */
+    public List<Pod> ready(String app) {
+        return kube.client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
+                .filter(pod -> isLive(pod) && isReady(pod)).toList();
+    }
+
+    /** One of them; a {@link Problem} when there is none. */
+    public Pod anyReady(String app) {
+        return ready(app).stream().findFirst().orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(
+                kube.cluster(), app, namespace), "%s get pods -n %s".formatted(kube.kubectl(), namespace)));
+    }
+
     private List<Pod> notReady() {
-        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> live(p) && !ready(p))
+        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> isLive(p) && !isReady(p))
                 .toList();
     }
 

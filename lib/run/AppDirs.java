@@ -1,7 +1,6 @@
 package lib.run;
 
 import module java.base;
-import lib.kube.*;
 
 /**
  * The folders that the demo keeps on the host.
@@ -10,9 +9,6 @@ import lib.kube.*;
  * @param state what belongs to one demo, by its name prefix or its contexts: root of trust, log
  */
 public record AppDirs(Path cache, Path state) {
-    /** The longest name of a folder: file systems take 255 bytes, and files beside it have endings. */
-    private static final int LONGEST = 200;
-
     /**
      * The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/; on macOS the cache is
      * where that system has its own, and may clear it.
@@ -22,34 +18,6 @@ public record AppDirs(Path cache, Path state) {
         return new AppDirs(base("XDG_CACHE_HOME", caches).resolve("kind-demo"), base("XDG_STATE_HOME", ".local/state").resolve("kind-demo")
                 .resolve(namePrefix));
     }
-
-    /** The folders of the mesh in these contexts' clusters, in any order; no name prefix has the same ones. */
-    public static AppDirs of(List<String> contexts) {
-        String all = contexts.stream().map(Mesh::plain).sorted().collect(Collectors.joining("+", "contexts+", ""));
-        AppDirs home = of(all.length() <= LONGEST ? all : all.substring(0, LONGEST - 9) + "-" + Mesh.hash(all));
-        adopt(contexts, home.state);
-        return home;
-    }
-
-    /** Earlier versions named the state by the contexts in the order in which they were typed: renames such a folder. */
-    public static void adopt(List<String> contexts, Path state) {
-        if (Files.exists(state) || !Files.isDirectory(state.getParent())) return;
-        String typed = String.join("+", contexts).replaceAll("[^\\w.@+-]", "_");
-        // a context may have the name of another demo's prefix, whose state has other manifests
-        String manifest = "istio-%s.yaml".formatted(contexts.getFirst().toLowerCase(Locale.ROOT)
-                .replaceAll("[^a-z0-9]+", "-"));
-        try (Stream<Path> all = Files.list(state.getParent())) {
-            Optional<Path> old = all.filter(f -> parts(f.getFileName().toString()).equals(parts(typed)))
-                    .filter(f -> contexts.size() > 1 || Files.exists(f.resolve(manifest)))
-                    .min(Comparator.comparing(f -> !f.endsWith(typed)));
-            if (old.isPresent()) Files.move(old.get(), state);
-        } catch (IOException e) {
-            throw Problem.unfit("cannot rename the state of an earlier version: " + e,
-                    "make %s writable".formatted(state.getParent()));
-        }
-    }
-
-    private static List<String> parts(String name) { return Arrays.stream(name.split("\\+")).sorted().toList(); }
 
     private static Path base(String variable, String fallback) {
         String set = System.getenv(variable);
@@ -143,7 +111,7 @@ public record AppDirs(Path cache, Path state) {
             return;
         }
         throw Problem.unfit("an earlier run ended while it wrote %s; %s has what was in it before".formatted(file, copy),
-                "compare the two, then: cp %1$s %2$s && rm %1$s; or only: rm %1$s".formatted(ExternalCommand.quoted("" + copy), ExternalCommand.quoted("" + file)));
+                "compare the two, then: cp %1$s %2$s && rm %1$s; or only: rm %1$s".formatted(DemoCommands.quoted("" + copy), DemoCommands.quoted("" + file)));
     }
 
     private static void write(Path file, byte[] content, String mode, StandardOpenOption create) throws IOException {
@@ -161,7 +129,7 @@ public record AppDirs(Path cache, Path state) {
     /** Removes the demo's state; with {@code all} the cache too, which could serve the next one. */
     public Action delete(boolean all) {
         List<Path> folders = all ? List.of(state, cache) : List.of(state);
-        return new Action("rm -rf " + String.join(" ", folders.stream().map(f -> ExternalCommand.quoted("" + f)).toList()), _ -> {
+        return new Action("rm -rf " + String.join(" ", folders.stream().map(f -> DemoCommands.quoted("" + f)).toList()), _ -> {
             for (Path folder : folders) remove(folder);
         });
     }

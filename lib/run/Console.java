@@ -1,8 +1,6 @@
 package lib.run;
 
 import module java.base;
-import lib.kube.*;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
  * What the user sees. Progress goes to stderr, a line per step; results go to stdout; and everything, with the output of
@@ -20,6 +18,7 @@ public final class Console implements AutoCloseable {
     private final boolean colour = terminal && Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
     private final boolean verbose;
     private final DemoCommands commands;
+    private final UnaryOperator<Throwable> explain;
     private final Set<Step> running = new LinkedHashSet<>();
     private final ScheduledExecutorService ticker;
     private OutputStream log = new ByteArrayOutputStream();
@@ -32,15 +31,17 @@ public final class Console implements AutoCloseable {
     private List<String> shown = List.of();
 
     /** The console of the default demo. */
-    public Console(boolean verbose) { this(verbose, new DemoCommands("", "")); }
+    public Console(boolean verbose) { this(verbose, new DemoCommands("", ""), UnaryOperator.identity()); }
 
     /**
      * @param verbose  whether outside commands and their output are shown too
-     * @param commands how the user types our commands for this demo
+     * @param commands our commands for this demo
+     * @param explain  turns a library's failure into a {@link Problem}; returns others as they are
      */
-    public Console(boolean verbose, DemoCommands commands) {
+    public Console(boolean verbose, DemoCommands commands, UnaryOperator<Throwable> explain) {
         this.verbose = verbose;
         this.commands = commands;
+        this.explain = explain;
         this.ticker = terminal ? Executors.newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().factory()) : null;
         if (ticker == null) return;
         ticker.scheduleWithFixedDelay(() -> {
@@ -110,16 +111,14 @@ public final class Console implements AutoCloseable {
     public void hint(String text) { if (!text.isBlank()) say("    " + text.strip().replace("\n", "\n    ")); }
 
     /** Tells what went wrong: the first line with a mark, the rest and the hint below it. A stack trace only with --verbose. */
-    public void problem(String where, Throwable cause) {
+    public void problem(String where, Throwable failure) {
+        Throwable cause = explain.apply(failure);
         String prefix = where.isEmpty() ? "" : where + ": ";
         if (cause instanceof Problem p) {
             String[] lines = p.getMessage().split("\n", 2);
             bad(prefix + lines[0]);
             if (lines.length > 1) hint(lines[1]);
             hint("→ " + p.hint());
-        } else if (cause instanceof KubernetesClientException e) {
-            bad(prefix + Kube.reason(e));
-            hint("→ %s reports which layer fails; then run this again".formatted(commands.verify()));
         } else {
             bad(prefix + "unexpected " + cause.getClass().getSimpleName() + ": " + Objects.toString(cause.getMessage(), "").strip());
             hint("→ this is a defect: run again with --verbose and report what it prints");

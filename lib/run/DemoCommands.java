@@ -17,6 +17,9 @@ public record DemoCommands(String demo, String offline) {
 
     public String verify() { return "jbang Verify.java" + demo; }
 
+    /** Prints what a check means and how to repair what it found. */
+    public String explain(String check) { return "jbang Verify.java --explain " + check; }
+
     public String teardown() { return "jbang Teardown.java" + demo; }
 
     /** Removes the demo and makes it again: for what a running one cannot change. */

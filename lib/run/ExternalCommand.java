@@ -1,8 +1,6 @@
 package lib.run;
 
 import module java.base;
-import lib.docker.*;
-import lib.fetch.*;
 import org.zeroturnaround.exec.ProcessExecutor;
 import org.zeroturnaround.exec.ProcessResult;
 import org.zeroturnaround.exec.listener.ProcessListener;
@@ -39,10 +37,8 @@ public final class ExternalCommand {
      */
     public ExternalCommand(String command, String howToInstall, Console console) { this(() -> command, howToInstall, console); }
 
-    /** One that may have to be fetched: when it is first run. */
-    public ExternalCommand(Binary program, Console console) { this(program::path, program.install(), console); }
-
-    private ExternalCommand(Supplier<String> program, String howToInstall, Console console) {
+    /** @param program what to run, asked for at the first run: it may have to be downloaded */
+    public ExternalCommand(Supplier<String> program, String howToInstall, Console console) {
         this.program = program;
         this.howToInstall = howToInstall;
         this.console = console;
@@ -107,7 +103,7 @@ public final class ExternalCommand {
         if (files.isEmpty() && words(failure).equals("No such file or directory"))
             return Problem.unfit(command + (command.contains("/") ? " does not exist" : " was not found on PATH"), howToInstall);
         String file = files.isEmpty() ? command : files.getFirst();
-        return Problem.unfit("%s cannot be run: %s".formatted(file, words(failure)), "ls -l %s; or %s".formatted(quoted(file), howToInstall));
+        return Problem.unfit("%s cannot be run: %s".formatted(file, words(failure)), "ls -l %s; or %s".formatted(DemoCommands.quoted(file), howToInstall));
     }
 
     /** The system's own words for a failure, without the JDK's around them. */
@@ -213,8 +209,8 @@ public final class ExternalCommand {
     public static Map<String, String> environment(Map<String, String> own) {
         Map<String, String> changes = new HashMap<>();
         own.keySet().stream().filter(UNWANTED.asMatchPredicate()).forEach(name -> changes.put(name, null));
-        changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker",
-                "KIND_EXPERIMENTAL_DOCKER_NETWORK", Docker.network(), "DOCKER_CLI_HINTS", "false",
+        if (own.getOrDefault("KIND_EXPERIMENTAL_DOCKER_NETWORK", "").isBlank()) changes.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", null);
+        changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker", "DOCKER_CLI_HINTS", "false",
                 "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
                 "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));
         return changes;
@@ -256,7 +252,7 @@ public final class ExternalCommand {
 
     /** The command as it could be typed. */
     private String typed(String... arguments) {
-        return program.get() + " " + Arrays.stream(arguments).map(ExternalCommand::quoted).collect(Collectors.joining(" "));
+        return program.get() + " " + Arrays.stream(arguments).map(DemoCommands::quoted).collect(Collectors.joining(" "));
     }
 
     /** A text as a command's input in a shell, where nothing in it is expanded; its last line is {@code end}, or longer where the text has that. */
@@ -266,6 +262,4 @@ public final class ExternalCommand {
         return "<<'%s'\n%s\n%1$s".formatted(last, text.stripTrailing());
     }
 
-    /** A word as a shell takes it: with anything but plain characters it is quoted. */
-    public static String quoted(String word) { return DemoCommands.quoted(word); }
 }

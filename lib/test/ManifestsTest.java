@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.cli.*;
-import lib.verify.*;
 import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.verify.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -63,7 +63,7 @@ class ManifestsTest {
 
     @Test void everyCheckHasItsPlaceInTheReadme() throws IOException {
         String readme = Files.readString(Shell.PROJECT.resolve("README.md"));
-        var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.APP, null, null, null, null).ids();
+        var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.TARGET, null, null, null, null).ids();
         DemoOptions settings = Probe.settings();
         var istioctl = new Istioctl(settings);
         var preflight = new Preflight(settings, null, istioctl, false);

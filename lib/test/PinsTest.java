@@ -3,8 +3,8 @@ package lib.test;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 

@@ -15,7 +15,7 @@ public final class Terminal {
     /** Runs the command in a terminal of so many columns; an AssertionError when a status line is broken by its edge. */
     public static Result run(String command, int columns, Map<String, String> environment) {
         String inside = "stty cols %d rows 24; unset CI; exec %s".formatted(columns, command);
-        Shell.Result ended = Shell.run("script --quiet --return --command %s /dev/null".formatted(ExternalCommand.quoted(inside)), environment);
+        Shell.Result ended = Shell.run("script --quiet --return --command %s /dev/null".formatted(DemoCommands.quoted(inside)), environment);
         return new Result(ended.exitCode(), ended.out(), screen(ended.out(), columns));
     }
 

@@ -2,6 +2,7 @@ package lib.verify;
 
 import module java.base;
 import lib.run.*;
+import lib.test.*;
 
 /**
  * One thing that must hold in a working mesh, in one place.
@@ -19,7 +20,7 @@ public record Check(String id, String title, String where, Severity severity, Du
     }
 
     /** Looks until what must hold does, or the deadline is over. */
-    public CheckResult find(String layer) {
+    public CheckResult run(String layer) {
         long start = System.nanoTime(), end = start + deadline.toNanos();
         while (true) {
             try {

@@ -2,6 +2,7 @@ package lib.verify;
 
 import lib.run.*;
 
+
 /**
  * What a check found.
  *
@@ -9,8 +10,8 @@ import lib.run.*;
  * @param hint    what to type next; empty when all is well
  * @param seconds how long it looked
  */
-public record CheckResult(String layer, String id, String title, String where, Severity severity, Status status, String saw, String hint,
-        double seconds) {
+public record CheckResult(String layer, String id, String title, String cluster, Severity severity, Status status, String message, String hint,
+        double durationSeconds) {
     /** The check, and the cluster that it looked at. */
-    public String name() { return where.isEmpty() ? id : where + ": " + id; }
+    public String name() { return cluster.isEmpty() ? id : cluster + ": " + id; }
 }

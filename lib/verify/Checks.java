@@ -1,10 +1,10 @@
 package lib.verify;
 
 import module java.base;
-import lib.istio.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.istio.*;
+import lib.kube.*;
 import lib.run.*;
 
 /** The checks of a mesh, layer by layer: each layer stands on those before it. */
@@ -108,7 +108,7 @@ public final class Checks {
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
         try {
             Map<Check, Future<CheckResult>> looks = new LinkedHashMap<>();
-            checks.forEach(check -> looks.put(check, threads.submit(() -> check.find(layer))));
+            checks.forEach(check -> looks.put(check, threads.submit(() -> check.run(layer))));
             for (var look : looks.entrySet()) {
                 long left = start + look.getKey().deadline().plus(GRACE).toNanos() - System.nanoTime();
                 try {

@@ -1,12 +1,12 @@
 package lib.verify;
 
 import module java.base;
-import lib.istio.*;
-import lib.kind.*;
 import lib.ca.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.istio.*;
+import lib.kind.*;
+import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Service;
@@ -30,7 +30,7 @@ public final class ClusterChecks {
         this.istioctl = istioctl;
     }
 
-    String tools() { return "kind %s, istioctl %s".formatted(kind.look(), istioctl.program.look()); }
+    String tools() { return "kind %s, istioctl %s".formatted(kind.look(), istioctl.binary().look()); }
 
     public String reachable(Kube kube) {
         if (kube.cluster().isKind()) nodeRuns(kube);
@@ -80,7 +80,7 @@ public final class ClusterChecks {
         // another cluster's DNS may have another name
         if (ready == 0 && kube.cluster().isKind())
             throw Problem.failed("the service kube-dns has no ready endpoint: new pods resolve no names", hint);
-        if (kube.readyPods(app.namespace(), app.client()).isEmpty())
+        if (new Pods(kube, app.namespace()).ready(app.client()).isEmpty())
             return "%d ready endpoints; no pod of %s to ask from".formatted(ready, app.client());
         Optional<ExternalCommand.Result> answer = new ClientPod(kube, app).besideTheProxy("https://kubernetes.default.svc");
         if (answer.isEmpty()) return "%d ready endpoints; the proxy's image has no curl to ask with".formatted(ready);
@@ -100,12 +100,12 @@ public final class ClusterChecks {
         Cluster cluster = kube.cluster();
         Set<String> told = new TreeSet<>();
         for (Kube other : kubes) {
-            var secret = other.client().secrets().inNamespace(InstalledIstio.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
+            var secret = other.client().secrets().inNamespace(Mesh.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
             if (secret == null) continue; // whether there must be one is the control plane's matter
             String kubeconfig = Certificates.decode(secret.getData().get(cluster.id()));
             if (kubeconfig.isBlank()) throw Problem.failed("%s: the secret %s in %s has no kubeconfig for the cluster %s".formatted(
-                    other.cluster(), secret.getMetadata().getName(), InstalledIstio.NAMESPACE, cluster.id()),
-                    "%s describe secret %s -n %s".formatted(other.kubectl(), secret.getMetadata().getName(), InstalledIstio.NAMESPACE));
+                    other.cluster(), secret.getMetadata().getName(), Mesh.NAMESPACE, cluster.id()),
+                    "%s describe secret %s -n %s".formatted(other.kubectl(), secret.getMetadata().getName(), Mesh.NAMESPACE));
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
             String host = Objects.requireNonNullElse(URI.create(server).getHost(), ""), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
             told.add(server);
@@ -138,7 +138,7 @@ public final class ClusterChecks {
                 throw Problem.failed("its pool %s overlaps that of %s".formatted(own, other.cluster()),
                         kube.commands().kindDemo());
         }
-        return addresses(kube.client().services().inNamespace(InstalledIstio.NAMESPACE).list().getItems(), own, pools);
+        return addresses(kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems(), own, pools);
     }
 
     public static String addresses(List<Service> services, List<AddressRange> own, String hint) {

@@ -1,11 +1,11 @@
 package lib.verify;
 
 import module java.base;
-import lib.cli.*;
-import lib.istio.*;
-import lib.kind.*;
 import lib.ca.*;
 import lib.docker.*;
+import lib.fetch.*;
+import lib.istio.*;
+import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -36,17 +36,31 @@ public final class Diagnostics {
         String text() throws Exception;
     }
 
-    private final DemoOptions settings;
+    private final AppDirs dirs;
+    private final Path folder;
     private final Docker docker;
+    private final Binary kind;
     private final Istioctl istioctl;
+    private final CertificateAuthority authority;
     private final List<Kube> kubes;
+    private final Console console;
+    private final boolean existing;
 
-    public Diagnostics(DemoOptions settings, Docker docker, Istioctl istioctl, List<Kube> kubes) {
-        this.settings = settings;
+    /** @param folder the folder to write; without one it is diagnostics/ in the demo's state */
+    public Diagnostics(AppDirs dirs, Optional<Path> folder, Docker docker, Binary kind, Istioctl istioctl, CertificateAuthority authority,
+            List<Kube> kubes, Console console) {
+        this.dirs = dirs;
+        this.folder = folder.orElse(ownFolder(dirs));
         this.docker = docker;
+        this.kind = kind;
         this.istioctl = istioctl;
+        this.authority = authority;
         this.kubes = kubes;
+        this.console = console;
+        this.existing = !kubes.isEmpty() && kubes.stream().noneMatch(kube -> kube.cluster().isKind());
     }
+
+    private static Path ownFolder(AppDirs dirs) { return dirs.state().resolve("diagnostics"); }
 
     /** A {@link Problem} when a user's folder has anything else in it: nothing of that may be overwritten. */
     public static void check(Path folder) {
@@ -63,34 +77,33 @@ public final class Diagnostics {
      * @param timings where the time went, or empty
      */
     public void collect(String timings) throws InterruptedException {
-        Path own = settings.home().state().resolve("diagnostics"), folder = settings.diagnostics().orElse(own);
         try {
-            if (folder.equals(own)) AppDirs.remove(own);
+            if (folder.equals(ownFolder(dirs))) AppDirs.remove(folder);
             else check(folder);
             write(folder.resolve(MARKER), """
                     Written by %s, %s. Left out: other namespaces and nodes than the demo's, the values of environment variables,
                     arguments, commands, annotations, and whatever looks like a key, a token or a password.
-                    """.formatted(DemoCommand.version(), Instant.now().truncatedTo(ChronoUnit.SECONDS)));
-            collect(folder, timings);
+                    """.formatted(Versions.summary(), Instant.now().truncatedTo(ChronoUnit.SECONDS)));
+            writeAll(timings);
         } catch (Problem | IOException e) {
-            settings.console().warn("diagnostics were not written to %s: %s".formatted(folder, e.getMessage()));
+            console.warn("diagnostics were not written to %s: %s".formatted(folder, e.getMessage()));
         }
     }
 
-    private void collect(Path folder, String timings) throws InterruptedException {
+    private void writeAll(String timings) throws InterruptedException {
         Map<String, Fact> facts = new TreeMap<>();
-        boolean own = !settings.existing();
-        facts.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(DemoCommand.version(),
-                own ? settings.kind().look() : "not used", settings.istioctl().look(), own ? docker.engine() : ""));
+        boolean own = !existing;
+        facts.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Versions.summary(),
+                own ? kind.look() : "not used", istioctl.binary().look(), own ? docker.engine() : ""));
         facts.put("timings.txt", () -> timings);
-        facts.put("log.txt", () -> Files.readString(settings.home().log("KindDemo")));
+        facts.put("log.txt", () -> Files.readString(dirs.log("KindDemo")));
         List<Docker.Node> nodes = own ? nodes() : List.of();
         if (own) facts.put("network.json", () -> network(docker.describeNetwork(), nodes).toPrettyString());
         for (Docker.Node node : nodes) facts.put("%s/node-%s.txt".formatted(node.cluster(), node.name()), () ->
                 node + "\n" + ofTheDemo(docker.logs(node.name(), LOG_LINES), namespaces(false)));
         if (own) facts.put("vault.txt", () -> {
             StringBuilder text = new StringBuilder();
-            for (String server : new Vault(settings, docker).found()) text.append(docker.logs(server, LOG_LINES));
+            for (String container : authority.containers()) text.append(docker.logs(container, LOG_LINES));
             return text.toString();
         });
         for (Kube kube : kubes) {
@@ -106,7 +119,7 @@ public final class Diagnostics {
             }).toList();
             long missing = threads.invokeAll(writing, LIMIT.toMillis(), TimeUnit.MILLISECONDS).stream().filter(f -> f.state()
                     != Future.State.SUCCESS).count();
-            settings.console().say("diagnostics, without secrets, are in %s%s".formatted(folder, missing == 0 ? ""
+            console.say("diagnostics, without secrets, are in %s%s".formatted(folder, missing == 0 ? ""
                     : "; %d files could not be had".formatted(missing)));
         }
     }
@@ -131,7 +144,7 @@ public final class Diagnostics {
 
     /** The namespaces that the demo made, with those that kind made for it. */
     private static Set<String> namespaces(boolean existing) {
-        Set<String> made = new TreeSet<>(List.of(InstalledIstio.NAMESPACE, SampleApp.APP.namespace()));
+        Set<String> made = new TreeSet<>(List.of(Mesh.NAMESPACE, SampleApp.TARGET.namespace()));
         if (!existing) made.addAll(List.of(MetalLb.NAMESPACE, CertManager.NAMESPACE, "kube-system", "local-path-storage"));
         return made;
     }
@@ -144,7 +157,6 @@ public final class Diagnostics {
 
     private Map<String, Fact> facts(Kube kube) {
         Map<String, Fact> facts = new TreeMap<>();
-        boolean existing = settings.existing();
         Set<String> namespaces = namespaces(existing);
         if (!existing) facts.put("nodes.yaml", () -> yaml(kube.client().nodes().list().getItems()));
         facts.put("pods.yaml", () -> yaml(in(namespaces, n -> kube.client().pods().inNamespace(n).list().getItems())));
@@ -155,17 +167,14 @@ public final class Diagnostics {
                 .sorted(Comparator.comparing(Pods::time)).map(e -> "%s %s/%s %s".formatted(Pods.time(e), e.getMetadata().getNamespace(),
                         e.getInvolvedObject().getName(), Pods.line(e))).collect(Collectors.joining("\n")));
         facts.put("not-ready.txt", () -> namespaces.stream().map(n -> new Pods(kube, n).symptoms()).collect(Collectors.joining("\n")));
-        facts.put("istiod.txt", () -> ofTheDemo(logs(kube, InstalledIstio.NAMESPACE, "istiod"), namespaces));
-        if (settings.ca() == CertificateAuthority.Choice.istioCsr) {
-            facts.put("istio-csr.txt", () -> logs(kube, InstalledIstio.NAMESPACE, IstioCsr.NAME));
-            facts.put("cert-manager.txt", () -> logs(kube, CertManager.NAMESPACE, "cert-manager"));
-        }
+        facts.put("istiod.txt", () -> ofTheDemo(logs(kube, Mesh.NAMESPACE, "istiod"), namespaces));
+        authority.workloads().forEach((app, namespace) -> facts.put(app + ".txt", () -> logs(kube, namespace, app)));
         facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
         facts.put("proxy-status.txt", () -> Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet().stream()
                 .filter(proxy -> namespaces.contains(proxy.getKey().replaceFirst(".*\\.", ""))).map(Object::toString)
                 .collect(Collectors.joining("\n")));
-        facts.put("endpoints.txt", () -> new ClientPod(kube, SampleApp.APP).envoy("clusters").lines()
-                .filter(l -> l.contains(SampleApp.APP.service())).collect(Collectors.joining("\n")));
+        facts.put("endpoints.txt", () -> new ClientPod(kube, SampleApp.TARGET).envoy("clusters").lines()
+                .filter(l -> l.contains(SampleApp.TARGET.service())).collect(Collectors.joining("\n")));
         return facts;
     }
 

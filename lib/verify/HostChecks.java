@@ -1,10 +1,10 @@
 package lib.verify;
 
 import module java.base;
-import lib.kind.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kind.*;
+import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 
@@ -25,7 +25,7 @@ public final class HostChecks {
     private final Docker docker;
     private Docker.Engine engine;
 
-    HostChecks(Docker docker) { this.docker = docker; }
+    public HostChecks(Docker docker) { this.docker = docker; }
 
     /** What the engine says of itself, asked once. */
     private synchronized Docker.Engine asked() {
@@ -89,24 +89,8 @@ public final class HostChecks {
     String disk(int missing) {
         Path root = Path.of(asked().rootDir());
         // an engine in a virtual machine keeps its disk to itself
-        return Files.isDirectory(root) ? room(root, missing == 0 ? DISK_LEAST : DISK_BASE + missing * DISK_PER_CLUSTER)
+        return Files.isDirectory(root) ? Machine.requireSpace(root, missing == 0 ? DISK_LEAST : DISK_BASE + missing * DISK_PER_CLUSTER)
                 : "the engine keeps its disk to itself";
-    }
-
-    /** Room for upstream's files. */
-    public static String room(Path folder) { return room(folder, GB); }
-
-    public static String room(Path folder, long needed) {
-        try {
-            Path existing = folder;
-            while (!Files.exists(existing)) existing = existing.toAbsolutePath().getParent();
-            long free = Files.getFileStore(existing).getUsableSpace();
-            if (free < needed) throw Problem.unfit("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder,
-                    free / 1e9, needed / 1e9), "free some: docker system df, then docker system prune");
-            return "%.0f GB free".formatted(free / 1e9);
-        } catch (IOException e) {
-            throw Problem.unfit("cannot look at the disk of %s: %s".formatted(folder, e.getMessage()), "check the folder's mode");
-        }
     }
 
     /**
@@ -191,20 +175,6 @@ public final class HostChecks {
             throw Problem.unfit("this machine has cgroup v1, which Kubernetes %s does not start on".formatted(kubernetes),
                     "boot it with systemd.unified_cgroup_hierarchy=1, or take kind's newest node image of 1.34: --node-image");
         return "cgroup v%s, Kubernetes %s".formatted(version, kubernetes);
-    }
-
-    /** Whether nobody listens on a port of 127.0.0.1. */
-    public static boolean free(int port) { return free("127.0.0.1", port); }
-
-    /** Whether nobody listens on a TCP port of an address of this machine. */
-    public static boolean free(String address, int port) {
-        try (ServerSocket socket = new ServerSocket()) {
-            socket.setReuseAddress(true);
-            socket.bind(new InetSocketAddress(address, port));
-            return true;
-        } catch (IOException e) {
-            return false;
-        }
     }
 
     /** The docker network, when there is one yet: kind makes it with the first cluster. */

@@ -1,10 +1,9 @@
 package lib.verify;
 
 import module java.base;
-import lib.istio.*;
-import lib.kind.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.istio.*;
+import lib.kube.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.Service;
 
@@ -24,10 +23,10 @@ public final class MeshChecks {
     }
 
     String istiodReady(Kube kube) {
-        new Deployments(kube, InstalledIstio.NAMESPACE).ready(d -> InstalledIstio.isGateway(d)
+        new Deployments(kube, Mesh.NAMESPACE).ready(d -> InstalledIstio.isGateway(d)
                 || Pods.app(d.getSpec().getTemplate()).equals("istiod"));
-        if (kube.readyPods(InstalledIstio.NAMESPACE, "istiod").isEmpty()) throw Problem.failed("istiod is not running",
-                "%s -n %s scale deployment istiod --replicas 1".formatted(kube.kubectl(), InstalledIstio.NAMESPACE));
+        if (new Pods(kube, Mesh.NAMESPACE).ready("istiod").isEmpty()) throw Problem.failed("istiod is not running",
+                "%s -n %s scale deployment istiod --replicas 1".formatted(kube.kubectl(), Mesh.NAMESPACE));
         return "istiod ready";
     }
 
@@ -45,9 +44,9 @@ public final class MeshChecks {
         String network = new InstalledIstio(kube).network(), expected = kube.cluster().network();
         if (network.isEmpty() || !network.equals(expected))
             throw Problem.failed("the namespace %s has %s: istiod does not know which network this cluster is on".formatted(
-                    InstalledIstio.NAMESPACE, network.isEmpty() ? "no label topology.istio.io/network" : "the network " + network),
+                    Mesh.NAMESPACE, network.isEmpty() ? "no label topology.istio.io/network" : "the network " + network),
                     "%s label namespace %s topology.istio.io/network=%s --overwrite".formatted(kube.kubectl(),
-                            InstalledIstio.NAMESPACE, expected.isEmpty() ? "NETWORK" : expected));
+                            Mesh.NAMESPACE, expected.isEmpty() ? "NETWORK" : expected));
         return network;
     }
 
@@ -70,7 +69,7 @@ public final class MeshChecks {
                     "%1$s label namespace %2$s istio-injection=enabled --overwrite && %1$s rollout restart deployment -n %2$s"
                             .formatted(kubectl, app.namespace()));
         Map<String, Set<String>> proxies = Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster()));
-        String workload = "." + app.namespace(), gateway = "." + InstalledIstio.NAMESPACE;
+        String workload = "." + app.namespace(), gateway = "." + Mesh.NAMESPACE;
         List<String> stale = proxies.keySet().stream().filter(p -> p.endsWith(workload) || p.endsWith(gateway))
                 .filter(proxy -> proxies.get(proxy).contains("STALE")).toList();
         if (!stale.isEmpty()) throw Problem.failed("what these proxies have from istiod is stale: " + String.join(", ", stale), status);
@@ -87,10 +86,10 @@ public final class MeshChecks {
         Version kubernetes = Version.first(kube.client().getKubernetesVersion().getGitVersion());
         Set<Version> kubelets = kube.client().nodes().list().getItems().stream()
                 .map(n -> Version.first(n.getStatus().getNodeInfo().getKubeletVersion())).collect(Collectors.toCollection(TreeSet::new));
-        Set<Version> istiods = imageVersions(kube, InstalledIstio.NAMESPACE, "discovery"),
-                proxies = imageVersions(kube, InstalledIstio.NAMESPACE, "istio-proxy");
+        Set<Version> istiods = imageVersions(kube, Mesh.NAMESPACE, "discovery"),
+                proxies = imageVersions(kube, Mesh.NAMESPACE, "istio-proxy");
         proxies.addAll(imageVersions(kube, app.namespace(), "istio-proxy"));
-        Version istioctlVersion = istioctl.program.version();
+        Version istioctlVersion = istioctl.binary().version();
         String saw = "Kubernetes %s, kubelets %s, istiod %s, proxies %s, istioctl %s".formatted(kubernetes, kubelets, istiods, proxies,
                 istioctlVersion);
         boolean fit = kubelets.stream().allMatch(k -> k.behind(kubernetes, 3))
@@ -102,26 +101,26 @@ public final class MeshChecks {
 
     /** The versions that the images of running containers of this name are tagged with. */
     private static Set<Version> imageVersions(Kube kube, String namespace, String container) {
-        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(Pods::live)
+        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(Pods::isLive)
                 .flatMap(Pods::containers).filter(c -> c.getName().equals(container))
                 .map(c -> Version.first(c.getImage())).filter(v -> v.major() > 0)
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 
     String eastWestReady(Kube kube) {
-        if (kube.readyPods(InstalledIstio.NAMESPACE, InstalledIstio.EAST_WEST).isEmpty())
+        if (new Pods(kube, Mesh.NAMESPACE).ready(InstalledIstio.EAST_WEST).isEmpty())
             throw Problem.failed("no pod of %s is ready: other networks cannot come in".formatted(InstalledIstio.EAST_WEST),
-                    "%s -n %s scale deployment %s --replicas 1".formatted(kube.kubectl(), InstalledIstio.NAMESPACE, InstalledIstio.EAST_WEST));
+                    "%s -n %s scale deployment %s --replicas 1".formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST));
         return "%s ready at %s".formatted(InstalledIstio.EAST_WEST, eastWestAddress(kube));
     }
 
     private static String eastWestAddress(Kube kube) {
-        Service service = kube.client().services().inNamespace(InstalledIstio.NAMESPACE).withName(InstalledIstio.EAST_WEST).get();
+        Service service = kube.client().services().inNamespace(Mesh.NAMESPACE).withName(InstalledIstio.EAST_WEST).get();
         String address = service == null ? "" : Kube.address(service);
         if (address.isEmpty()) throw Problem.failed(service == null
-                ? "there is no service %s in %s: other networks cannot come in".formatted(InstalledIstio.EAST_WEST, InstalledIstio.NAMESPACE)
-                : "the service %s in %s has no address".formatted(InstalledIstio.EAST_WEST, InstalledIstio.NAMESPACE),
-                "%s get services -n %s".formatted(kube.kubectl(), InstalledIstio.NAMESPACE));
+                ? "there is no service %s in %s: other networks cannot come in".formatted(InstalledIstio.EAST_WEST, Mesh.NAMESPACE)
+                : "the service %s in %s has no address".formatted(InstalledIstio.EAST_WEST, Mesh.NAMESPACE),
+                "%s get services -n %s".formatted(kube.kubectl(), Mesh.NAMESPACE));
         return address;
     }
 
@@ -130,7 +129,7 @@ public final class MeshChecks {
      * proxies alone.
      */
     String eastWestReachable(Kube kube) {
-        String url = "https://%s:15443/".formatted(AddressRange.inUrl(eastWestAddress(kube)));
+        String url = "https://%s:15443/".formatted(Kube.inUrl(eastWestAddress(kube)));
         for (Kube other : kubes) {
             if (other == kube) continue;
             Optional<ExternalCommand.Result> result = new ClientPod(other, app).besideTheProxy(url);
@@ -138,7 +137,7 @@ public final class MeshChecks {
             if (CANNOT_CONNECT.contains(result.get().exitCode()))
                 throw Problem.failed("%s cannot be reached from %s: %s".formatted(url, other.cluster(), result.get().lastLines()),
                         "%s get services,pods -n %s -l app=%s"
-                                .formatted(kube.kubectl(), InstalledIstio.NAMESPACE, InstalledIstio.EAST_WEST));
+                                .formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST));
         }
         String others = kubes.stream().filter(k -> k != kube).map(k -> k.cluster().name()).collect(Collectors.joining(", "));
         return others.isEmpty() ? "there is no other cluster" : "%s reached from %s".formatted(url, others);

@@ -1,10 +1,9 @@
 package lib.verify;
 
 import module java.base;
-import lib.cli.*;
+import lib.fetch.*;
 import lib.istio.*;
 import lib.kube.*;
-import lib.fetch.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -16,11 +15,11 @@ import javax.xml.stream.XMLStreamWriter;
 /**
  * All that Verify has to tell: to people while it looks, and whole to machines; README documents the fields of its JSON.
  *
- * @param works    whether no fatal check failed, and no experiment
- * @param made     when, ISO 8601
- * @param versions what this program is pinned to
+ * @param ok          whether no fatal check failed, and no experiment
+ * @param generatedAt when, ISO 8601
+ * @param versions    what this program is pinned to
  */
-public record Results(boolean works, String made, Map<String, String> versions, List<Facts> clusters, List<CheckResult> findings,
+public record Results(boolean ok, String generatedAt, Map<String, String> versions, List<Facts> clusters, List<CheckResult> checks,
         List<ExperimentResult> experiments) {
     /** A cluster, and where it can be reached; addresses that could not be learnt are empty. */
     public record Facts(String name, String context, String id, String network, String apiServer, Map<String, String> gateways) {
@@ -30,7 +29,7 @@ public record Results(boolean works, String made, Map<String, String> versions, 
             String apiServer = "";
             if (reachable) try {
                 apiServer = kube.ownServer();
-                kube.client().services().inNamespace(InstalledIstio.NAMESPACE).list().getItems().stream()
+                kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems().stream()
                         .filter(InstalledIstio::isGateway)
                         .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())
                                 ? s.getSpec().getClusterIP() : Kube.address(s)));
@@ -41,35 +40,36 @@ public record Results(boolean works, String made, Map<String, String> versions, 
         }
     }
 
-    public static Results of(DemoOptions settings, List<Kube> kubes, List<CheckResult> findings, List<ExperimentResult> experiments) {
-        return new Results(works(findings, experiments), Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
-                Versions.all(settings.istio().version()),
-                kubes.stream().map(kube -> Facts.of(kube, findings.stream().noneMatch(f -> f.layer().equals("clusters")
-                        && f.where().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), findings, experiments);
+    /** @param istio the version of Istio that the demo installs */
+    public static Results of(String istio, List<Kube> kubes, List<CheckResult> checks, List<ExperimentResult> experiments) {
+        return new Results(ok(checks, experiments), Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+                Versions.all(istio),
+                kubes.stream().map(kube -> Facts.of(kube, checks.stream().noneMatch(f -> f.layer().equals("clusters")
+                        && f.cluster().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), checks, experiments);
     }
 
-    static boolean works(List<CheckResult> findings, List<ExperimentResult> experiments) {
-        return Stream.concat(findings.stream().map(CheckResult::status), experiments.stream().map(ExperimentResult::status))
+    static boolean ok(List<CheckResult> checks, List<ExperimentResult> experiments) {
+        return Stream.concat(checks.stream().map(CheckResult::status), experiments.stream().map(ExperimentResult::status))
                 .noneMatch(Status.FAILED::equals);
     }
 
     /** Tells what was found in a layer, and what helps. */
-    public static void tell(Console console, String layer, List<CheckResult> found) {
+    public static void print(Console console, String layer, List<CheckResult> results) {
         console.result("\n" + layer);
-        if (found.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
+        if (results.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
             console.result("- skipped: it stands on a layer that failed");
             return;
         }
-        for (CheckResult f : found) {
-            console.mark(f.status(), f.name() + ": " + f.saw());
-            if (!f.hint().isEmpty()) console.result("    → %s\n    → README.md#%s".formatted(f.hint(), f.id()));
+        for (CheckResult f : results) {
+            console.mark(f.status(), f.name() + ": " + f.message());
+            if (!f.hint().isEmpty()) console.result("    → %s\n    → %s".formatted(f.hint(), console.commands().explain(f.id())));
         }
     }
 
     /** Tells what an experiment showed. */
-    public static void tell(Console console, ExperimentResult outcome) {
-        String text = String.join("\n", outcome.status() == Status.FAILED ? outcome.wrong() : outcome.saw());
-        console.mark(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.seconds(), text));
+    public static void print(Console console, ExperimentResult outcome) {
+        String text = String.join("\n", outcome.status() == Status.FAILED ? outcome.failures() : outcome.observations());
+        console.mark(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.durationSeconds(), text));
     }
 
     public String json() throws IOException {
@@ -84,15 +84,15 @@ public record Results(boolean works, String made, Map<String, String> versions, 
             xml.writeStartDocument();
             xml.writeStartElement("testsuite");
             xml.writeAttribute("name", "kind-demo");
-            xml.writeAttribute("tests", "" + (findings.size() + experiments.size()));
-            long failed = findings.stream().filter(f -> f.status() == Status.FAILED).count();
+            xml.writeAttribute("tests", "" + (checks.size() + experiments.size()));
+            long failed = checks.stream().filter(f -> f.status() == Status.FAILED).count();
             xml.writeAttribute("failures", "" + (failed + experiments.stream().filter(o -> o.status() == Status.FAILED).count()));
-            long skipped = findings.stream().filter(f -> f.status() == Status.SKIPPED).count();
+            long skipped = checks.stream().filter(f -> f.status() == Status.SKIPPED).count();
             skipped += experiments.stream().filter(o -> o.status() == Status.SKIPPED).count();
             xml.writeAttribute("skipped", "" + skipped);
-            for (CheckResult f : findings) testcase(xml, f.layer(), f.name(), f.seconds(), f.status(), f.saw(), f.hint());
-            for (ExperimentResult o : experiments) testcase(xml, "experiments", o.name(), o.seconds(), o.status(),
-                    String.join("\n", o.wrong().isEmpty() ? o.saw() : o.wrong()), o.title());
+            for (CheckResult f : checks) testcase(xml, f.layer(), f.name(), f.durationSeconds(), f.status(), f.message(), f.hint());
+            for (ExperimentResult o : experiments) testcase(xml, "experiments", o.name(), o.durationSeconds(), o.status(),
+                    String.join("\n", o.failures().isEmpty() ? o.observations() : o.failures()), o.title());
             xml.writeEndElement();
             xml.close();
             return text.toString();

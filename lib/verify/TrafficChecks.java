@@ -22,7 +22,7 @@ public final class TrafficChecks {
 
     String appReady(Kube kube) {
         List<String> meant = List.of(app.client(), app.service());
-        for (String label : meant) kube.readyPod(app.namespace(), label);
+        for (String label : meant) new Pods(kube, app.namespace()).anyReady(label);
         return new Deployments(kube, app.namespace()).ready(d -> meant.contains(Pods.app(d.getSpec().getTemplate())));
     }
 
@@ -37,7 +37,7 @@ public final class TrafficChecks {
         for (Kube other : kubes) {
             String network = other.cluster().network();
             if (network.equals(kube.cluster().network()))
-                other.readyPods(app.namespace(), app.service()).forEach(pod -> own.add(pod.getStatus().getPodIP()));
+                new Pods(other, app.namespace()).ready(app.service()).forEach(pod -> own.add(pod.getStatus().getPodIP()));
             else gateways.computeIfAbsent(network, _ -> new TreeSet<>())
                     .addAll(new InstalledIstio(other).gatewayAddresses(network));
         }
@@ -95,7 +95,7 @@ public final class TrafficChecks {
                 .collect(Collectors.toSet());
         if (!answers.keySet().equals(expected))
             throw Problem.failed("expected answers from %s; got %s".formatted(new TreeSet<>(expected), saw),
-                    "%s exec -n %s deploy/%s -- curl -sS %s".formatted(kube.kubectl(), app.namespace(), app.client(), ExternalCommand.quoted(client.url())));
+                    "%s exec -n %s deploy/%s -- curl -sS %s".formatted(kube.kubectl(), app.namespace(), app.client(), DemoCommands.quoted(client.url())));
         return saw;
     }
 

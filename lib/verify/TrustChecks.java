@@ -1,9 +1,8 @@
 package lib.verify;
 
 import module java.base;
-import lib.istio.*;
-import lib.kind.*;
 import lib.ca.*;
+import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -39,7 +38,7 @@ public final class TrustChecks {
             subject = Certificates.readCertificate(rootOf(kube)).getSubjectX500Principal().getName();
             Set<String> own = roots.computeIfAbsent(kube.cluster().name(), _ -> new TreeSet<>());
             own.add(fingerprint(rootOf(kube)));
-            var secret = kube.client().secrets().inNamespace(InstalledIstio.NAMESPACE).withName(Cacerts.SECRET).get();
+            var secret = kube.client().secrets().inNamespace(Mesh.NAMESPACE).withName(Cacerts.SECRET).get();
             // istiod takes a secret of other keys too: https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/
             if (secret != null && secret.getData().containsKey("root-cert.pem")) own.add(fingerprint(Certificates.decode(secret.getData().get("root-cert.pem"))));
         }
@@ -77,7 +76,7 @@ public final class TrustChecks {
     }
 
     private static List<X509Certificate> chain(Kube kube, String secret, String... parts) throws GeneralSecurityException {
-        var there = kube.client().secrets().inNamespace(InstalledIstio.NAMESPACE).withName(secret).get();
+        var there = kube.client().secrets().inNamespace(Mesh.NAMESPACE).withName(secret).get();
         var chain = new LinkedHashSet<X509Certificate>();
         if (there != null) for (String part : parts) chain.addAll(Certificates.readChain(Certificates.decode(there.getData().get(part))));
         return List.copyOf(chain);
@@ -89,7 +88,7 @@ public final class TrustChecks {
         Date end = istiods.getFirst().getNotAfter();
         if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT and was not renewed".formatted(end),
                 "%s (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
-                        .formatted(kube.commands().kindDemo(), kube.kubectl(), InstalledIstio.NAMESPACE));
+                        .formatted(kube.commands().kindDemo(), kube.kubectl(), Mesh.NAMESPACE));
         Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root, kube.commands().fromScratch());
     }
 
@@ -120,7 +119,7 @@ public final class TrustChecks {
     /** Who the pods with this label {@code app} should be, by their service account and the mesh's trust domain. */
     private String identityOf(Kube kube, String label) {
         String trustDomain = new InstalledIstio(kube).meshConfig().path("trustDomain").asText("cluster.local");
-        return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), kube.readyPod(app.namespace(), label).getSpec()
+        return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), new Pods(kube, app.namespace()).anyReady(label).getSpec()
                 .getServiceAccountName());
     }
 
@@ -163,7 +162,7 @@ public final class TrustChecks {
 
     /** An instance's own address, which no proxy of the caller's is asked for. */
     private String pastTheProxy(ClientPod client, String scheme) {
-        Pod pod = client.kube().readyPod(app.namespace(), app.service());
+        Pod pod = new Pods(client.kube(), app.namespace()).anyReady(app.service());
         var target = client.port().getTargetPort();
         int port = target.getIntVal() != null ? target.getIntVal() : pod.getSpec().getContainers().stream()
                 .flatMap(c -> c.getPorts().stream()).filter(p -> p.getName() != null && p.getName().equals(target.getStrVal())).findFirst()
@@ -171,6 +170,6 @@ public final class TrustChecks {
                         "no container of the pod %s has the port %s of the service %s".formatted(pod.getMetadata().getName(),
                         target.getStrVal(), app.service()), "%s describe service %s -n %s".formatted(client.kube().kubectl(), app.service(),
                         app.namespace())));
-        return "%s://%s:%d%s".formatted(scheme, AddressRange.inUrl(pod.getStatus().getPodIP()), port, app.path());
+        return "%s://%s:%d%s".formatted(scheme, Kube.inUrl(pod.getStatus().getPodIP()), port, app.path());
     }
 }

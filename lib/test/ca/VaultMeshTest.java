@@ -3,9 +3,9 @@ package lib.ca;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import lib.cli.*;
 import lib.run.*;
 import lib.test.*;
-import lib.cli.*;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;

@@ -3,10 +3,10 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.kind.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kind.*;
+import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -382,7 +382,7 @@ class BadInputTest {
     /** A folder that a shell would take apart: with a copy of the manifests, one of which has this text. */
     private String manifestsWith(String file, String text) throws IOException {
         Path copy = folder.resolve("a 'b' \"$(touch pwned)\"; touch pwned #");
-        String quoted = ExternalCommand.quoted(copy.toString());
+        String quoted = DemoCommands.quoted(copy.toString());
         Shell.succeeds("cp -r manifests " + quoted);
         Files.writeString(copy.resolve(file), text);
         return quoted;

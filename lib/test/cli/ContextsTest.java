@@ -3,10 +3,10 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import lib.fetch.*;
 import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
-import lib.fetch.*;
 import lib.run.*;
 import lib.test.*;
 import org.junit.jupiter.api.AfterAll;

@@ -3,15 +3,15 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.verify.*;
-import lib.istio.*;
-import lib.kind.*;
 import lib.ca.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.istio.*;
+import lib.kind.*;
+import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
+import lib.verify.*;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.BasicConstraints;
 import org.bouncycastle.asn1.x509.Extension;
@@ -82,7 +82,7 @@ class DemoCommandsTest {
                 .toArray(String[]::new));
         String istioctl = script("istioctl",
                 "[[ $1 == version ]] && echo %s || echo 'NAME  SECRET  STATUS  ISTIOD'".formatted(Versions.ISTIO));
-        var known = new Binary.Known(istioctl, Versions.ISTIO, null, "", List.of("version"), _ -> "");
+        var known = new Binary.Requirement(istioctl, Versions.ISTIO, null, "", List.of("version"), _ -> "");
         set(probe.settings, "istioctl", new Binary(known, null, folder, console));
         set(probe.settings, "remembered", kept);
         return probe.settings;
@@ -147,7 +147,7 @@ class DemoCommandsTest {
         Kube one = kube(first, Map.of(CONFIGMAP, trusted)), two = kube(second, Map.of(CONFIGMAP, foreign));
         Kube misled = kube(second, Map.of(ISTIOD + "secrets/istio-remote-secret-istio-mine1",
                 secret(Map.of("istio-mine1", "clusters: [{cluster: {server: \"https://172.18.0.9:6443\"}}]"))));
-        ClusterChecks platform = new ClusterChecks(List.of(empty, misled), SampleApp.APP, docker, null, null);
+        ClusterChecks platform = new ClusterChecks(List.of(empty, misled), SampleApp.TARGET, docker, null, null);
         isOfThisDemo(hint(() -> platform.remoteAddress(empty)));
         isOfThisDemo(hint(() -> platform.addresses(empty)));
         Map<String, String> pool = Map.of(
@@ -159,14 +159,14 @@ class DemoCommandsTest {
                 "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools",
                 "{\"metadata\": {\"name\": \"x\"}, \"spec\": {\"addresses\": [\"172.18.255.1-172.18.255.9\"]}}");
         Kube pooled = kube(first, pool);
-        ClusterChecks overlapping = new ClusterChecks(List.of(pooled, kube(second, pool)), SampleApp.APP, docker, null, null);
+        ClusterChecks overlapping = new ClusterChecks(List.of(pooled, kube(second, pool)), SampleApp.TARGET, docker, null, null);
         isOfThisDemo(hint(() -> overlapping.addresses(pooled)));
         node("false", "false");
         isOfThisDemo(hint(() -> platform.reachable(empty)));
         Files.writeString(folder.resolve("nodes"), "[]");
         isOfThisDemo(hint(() -> platform.reachable(empty)));
 
-        TrustChecks trust = new TrustChecks(List.of(one, two), SampleApp.APP);
+        TrustChecks trust = new TrustChecks(List.of(one, two), SampleApp.TARGET);
         isOfThisDemo(hint(trust::sameRoot));
         isOfThisDemo(hint(() -> trust.intermediate(one)));
         Kube wrong = kube(first, Map.of(CONFIGMAP, trusted, ISTIOD + "secrets/cacerts", secret(Map.of(
@@ -184,7 +184,7 @@ class DemoCommandsTest {
         isOfThisDemo(hint(() -> trust.intermediate(ended)));
         isOfThisDemo(hint(() -> Cacerts.install(wrong, new Manifests(null), root.certificate(), null)));
         isOfThisDemo(hint(new Deployments(empty, "sample")::ready));
-        MeshChecks mesh = new MeshChecks(List.of(empty), SampleApp.APP, new Istioctl(settings(null)));
+        MeshChecks mesh = new MeshChecks(List.of(empty), SampleApp.TARGET, new Istioctl(settings(null)));
         isOfThisDemo(hint(() -> mesh.remoteClusters(empty)));
         isOfThisDemo(hint(() -> new Kube(new Cluster(1, "no-such-cluster"), console).client()));
     }

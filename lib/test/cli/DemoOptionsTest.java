@@ -3,10 +3,10 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.istio.*;
 import lib.ca.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.istio.*;
+import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
 import org.junit.jupiter.api.Tag;

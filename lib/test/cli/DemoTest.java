@@ -3,11 +3,11 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
-import lib.verify.*;
 import lib.test.*;
+import lib.verify.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.MethodOrderer;

@@ -109,7 +109,7 @@ class ExistingContextsTest {
     /** Every command that --dry-run prints takes the context as one word, in whatever shell it is pasted into. */
     @Test void printedCommandsQuoteTheContext(@TempDir Path folder) throws IOException {
         Shell.needs("openssl");
-        String contexts = ExternalCommand.quoted(String.join(",", PRINTED));
+        String contexts = DemoCommands.quoted(String.join(",", PRINTED));
         Shell.Result printed = Shell.succeeds("jbang KindDemo.java --dry-run --contexts " + contexts,
                 Map.of("XDG_STATE_HOME", "" + folder));
         Path script = Files.writeString(folder.resolve("script"), printed.out());

@@ -3,12 +3,12 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.istio.*;
-import lib.kind.*;
 import lib.ca.*;
 import lib.docker.*;
-import lib.kube.*;
 import lib.fetch.*;
+import lib.istio.*;
+import lib.kind.*;
+import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -199,7 +199,7 @@ class GeneratedInputTest {
         new SampleApp(settings).images();
         new Kind(settings, docker).config(cluster, Optional.of("/store"));
         String text = manifests.read(changed).replaceAll("\\$\\{\\w+}", "0");
-        if (!changed.equals("kind/cluster.yaml") && !changed.equals(Compose.FILE)) for (var resource : YamlDocuments.parse(text)) {
+        if (!changed.equals("kind/cluster.yaml") && !changed.equals(Manifests.VAULT)) for (var resource : YamlDocuments.parse(text)) {
             Kube.namesNodePorts(resource);
             InstalledIstio.isGateway(resource);
         }

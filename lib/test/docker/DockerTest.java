@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import module jdk.httpserver;
-import lib.verify.*;
-import lib.kind.*;
 import lib.ca.*;
+import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
+import lib.verify.*;
 import java.security.cert.Certificate;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -69,8 +69,8 @@ class DockerTest {
     }
 
     @Tag("unit") @Test void urlsBracketIPv6Addresses() {
-        assertEquals("[fd00::1]", AddressRange.inUrl("fd00::1"));
-        assertEquals("10.0.0.1", AddressRange.inUrl("10.0.0.1"));
+        assertEquals("[fd00::1]", Kube.inUrl("fd00::1"));
+        assertEquals("10.0.0.1", Kube.inUrl("10.0.0.1"));
     }
 
     @Tag("unit") @Test void aNetworkOfAnyNameIsInspected() {

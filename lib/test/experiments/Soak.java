@@ -1,11 +1,11 @@
 package lib.experiments;
 
 import module java.base;
-import lib.verify.*;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
+import lib.verify.*;
 
 /**
  * Steady requests that both clusters answer, while something is killed at random, again and again. Each kill waits until requests
@@ -41,12 +41,12 @@ public final class Soak {
         int times, sent, lost;
         double longest;
 
-        void add(List<Traffic.Reply> replies) {
+        void add(List<ExperimentResult.Reply> replies) {
             times++;
             sent += replies.size();
-            lost += (int) replies.stream().filter(Traffic.Reply::lost).count();
+            lost += (int) replies.stream().filter(ExperimentResult.Reply::lost).count();
             double since = -1;
-            for (Traffic.Reply r : replies) {
+            for (ExperimentResult.Reply r : replies) {
                 if (r.lost() && since < 0) since = r.at();
                 if (!r.lost() && since >= 0) {
                     longest = Math.max(longest, r.at() - since);
@@ -89,8 +89,8 @@ public final class Soak {
         Map<Fault, Toll> tolls = new EnumMap<>(Fault.class);
         Shell.succeeds(SPREAD);
         int most = (int) (duration.toSeconds() + 600) * Traffic.PER_SECOND;
-        try (Traffic traffic = Traffic.fromClient(new ClientPod(kubes.getFirst(), SampleApp.APP), _ -> {},
-                () -> new TrafficChecks(kubes, SampleApp.APP).clusterOfInstance(), most)) {
+        try (Traffic traffic = Traffic.fromClient(new ClientPod(kubes.getFirst(), SampleApp.TARGET), _ -> {},
+                () -> new TrafficChecks(kubes, SampleApp.TARGET).clusterOfInstance(), most)) {
             awaitBoth(traffic, 0);
             List<Fault> round = new ArrayList<>();
             for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end) || !tolls.containsKey(Fault.ISTIOD); ) {
@@ -99,7 +99,7 @@ public final class Soak {
                 double since = traffic.now();
                 fault.strike(random);
                 awaitBoth(traffic, traffic.now());
-                List<Traffic.Reply> replies = traffic.replies(since, traffic.now());
+                List<ExperimentResult.Reply> replies = traffic.replies(since, traffic.now());
                 tolls.computeIfAbsent(fault, _ -> new Toll()).add(replies);
                 System.out.printf("%6.0f s  %s: %s%n", since, fault.title, Traffic.count(replies));
             }
@@ -123,7 +123,7 @@ public final class Soak {
     private static void awaitBoth(Traffic traffic, double since) throws IOException {
         int many = 3 * Traffic.PER_SECOND;
         Await.until("answers from both clusters", Duration.ofMinutes(4), Duration.ofMillis(200), _ -> {}, () -> {
-            List<Traffic.Reply> after = traffic.replies(since, Double.MAX_VALUE), last = after.subList(Math.max(0, after.size() - many),
+            List<ExperimentResult.Reply> after = traffic.replies(since, Double.MAX_VALUE), last = after.subList(Math.max(0, after.size() - many),
                     after.size());
             return last.size() == many && Traffic.count(last).keySet().equals(Set.of("so1", "so2")) ? "" : "" + Traffic.count(last);
         });

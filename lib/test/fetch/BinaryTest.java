@@ -37,7 +37,7 @@ class BinaryTest {
 
     private Binary program(String name, String version, String file) {
         Console console = new Console(false);
-        return new Binary(new Binary.Known(name, version, _ -> asset(file), "install it", List.of("--version"),
+        return new Binary(new Binary.Requirement(name, version, _ -> asset(file), "install it", List.of("--version"),
                 said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
                 () -> new Downloads(null, cache, mirror.address(), false, console), cache, console);
     }

@@ -4,9 +4,9 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.cli.*;
+import lib.docker.*;
 import lib.istio.*;
 import lib.kind.*;
-import lib.docker.*;
 import lib.run.*;
 import lib.test.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -46,7 +46,7 @@ class BundleTest {
         return archive;
     }
 
-    private Binary program(Binary.Known known) {
+    private Binary program(Binary.Requirement known) {
         return new Binary(known, () -> new Downloads(null, cache, null, true, new Console(false)), cache, new Console(false));
     }
 

@@ -33,7 +33,7 @@ class FetchTest {
 
     private Shell.Result succeeds(String command) { return demo.succeeds(command); }
 
-    private static Path in(Path cache, Binary.Known program) { return program.installed(cache.resolve("kind-demo")); }
+    private static Path in(Path cache, Binary.Requirement program) { return program.installed(cache.resolve("kind-demo")); }
 
     @Test @Tag("e2e") void preflightSaysWhatIsFetchedAndLeavesItThere() {
         String said = succeeds("jbang Verify.java --preflight").out();

@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.*;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import module java.base;
-import lib.verify.*;
 import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
+import lib.verify.*;
 import java.net.Proxy;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;

@@ -3,10 +3,10 @@ package lib.kind;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.cli.*;
-import lib.istio.*;
 import lib.ca.*;
+import lib.cli.*;
 import lib.docker.*;
+import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.ObjectMapper;

@@ -4,11 +4,11 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.ca.*;
-import lib.kube.*;
+import lib.experiments.*;
 import lib.fetch.*;
+import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
-import lib.experiments.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.BeforeAll;

@@ -136,7 +136,7 @@ class ChecksTest {
     @Test void everyCheckIsSeenFailing() throws IOException {
         String breakages = Files.readString(Shell.PROJECT.resolve("lib/test/BreakageTest.java"));
         Kube kube = new Kube(new Cluster(1, "so1"), null);
-        for (String id : new Checks(List.of(kube), SampleApp.APP, null, null, null, null).ids())
+        for (String id : new Checks(List.of(kube), SampleApp.TARGET, null, null, null, null).ids())
             assertTrue(breakages.contains("\"%s\"".formatted(id)), id + " has no breakage in BreakageTest");
     }
 }

@@ -59,7 +59,7 @@ class MissingResourcesTest {
     }
 
     private Map<String, Look> looks() {
-        SampleTarget app = SampleApp.APP;
+        SampleTarget app = SampleApp.TARGET;
         var mesh = new MeshChecks(List.of(kube), app, null);
         var trust = new TrustChecks(List.of(kube), app);
         var traffic = new TrafficChecks(List.of(kube), app);
@@ -133,7 +133,7 @@ class MissingResourcesTest {
 
     @Test void aMissingEastWestServiceIsNamed() {
         resource = null;
-        Problem problem = assertThrows(Problem.class, () -> new MeshChecks(List.of(kube), SampleApp.APP, null).eastWestReachable(kube));
+        Problem problem = assertThrows(Problem.class, () -> new MeshChecks(List.of(kube), SampleApp.TARGET, null).eastWestReachable(kube));
         assertTrue(problem.getMessage().contains("there is no service istio-eastwestgateway in istio-system"), problem.getMessage());
         assertEquals("", new InstalledIstio(kube).network());
     }

@@ -3,8 +3,8 @@ package lib.verify;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.istio.*;
 import lib.fetch.*;
+import lib.istio.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.Tag;
