@@ -23,7 +23,7 @@ public final class CertManager {
     }
 
     /** A {@link Problem} when upstream's manifest is not to be had, or is not the published one. */
-    String checkUpstream() { return downloads.look(Versions.CERT_MANAGER_MANIFEST); }
+    public String checkUpstream() { return downloads.look(Versions.CERT_MANAGER_MANIFEST); }
 
     /** Applies upstream's manifest, and waits until it works. */
     Action install(Kube kube) {

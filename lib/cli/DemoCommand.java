@@ -75,7 +75,10 @@ public abstract class DemoCommand implements Callable<Integer> {
     public static void main(DemoCommand script, String[] arguments) { System.exit(commandLine(script).execute(arguments)); }
 
     /** The script's command line: what it takes, how it shows its help, and how it refuses. */
-    public static CommandLine commandLine(DemoCommand script) {
+    static CommandLine commandLine(DemoCommand script) { return commandLine(script, System.getenv()); }
+
+    /** @param environment the variables that options can come from */
+    static CommandLine commandLine(DemoCommand script, Map<String, String> environment) {
         CommandLine line = new CommandLine(script);
         CommandSpec spec = line.getCommandSpec();
         spec.mixins().get("options").options().stream().filter(option -> !script.takes(option.longestName()))
@@ -83,7 +86,7 @@ public abstract class DemoCommand implements Callable<Integer> {
         spec.usageMessage().customSynopsis("jbang %s.java [OPTION]...".formatted(spec.name()));
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, DemoCommand::grouped);
         line.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_EXIT_CODE_LIST_HEADING, help -> ENVIRONMENT + help.exitCodeListHeading());
-        line.setDefaultValueProvider(DemoCommand::fromEnvironment);
+        line.setDefaultValueProvider(option -> value(option, environment));
         return line.setParameterExceptionHandler((wrong, _) -> {
             // the whole usage would push what is wrong off the screen
             wrong.getCommandLine().getErr().printf("%s%n    → jbang %s.java --help%n", wrong.getMessage(), wrong.getCommandLine()
@@ -93,9 +96,9 @@ public abstract class DemoCommand implements Callable<Integer> {
     }
 
     /** The value of the variable that the option's description names; null when it is not set or blank. */
-    private static String fromEnvironment(ArgSpec option) {
+    private static String value(ArgSpec option, Map<String, String> environment) {
         Matcher variable = VARIABLE.matcher(String.join(" ", option.description()));
-        return variable.find() ? Optional.ofNullable(System.getenv(variable.group(1))).filter(v -> !v.isBlank()).orElse(null) : null;
+        return variable.find() ? Optional.ofNullable(environment.get(variable.group(1))).filter(v -> !v.isBlank()).orElse(null) : null;
     }
 
     /** The options under the headings of their groups, the script's own first. */

@@ -65,7 +65,7 @@ public final class DemoContext {
         authority = switch (ca()) {
             case local -> new LocalAuthority(dirs.state(), manifests);
             case vault -> vault;
-            case istioCsr -> new IstioCsr(vault, new CertManager(downloads, manifests), manifests);
+            case istioCsr -> new IstioCsr(vault, certManager(), manifests);
         };
         metalLb = new MetalLb(downloads, manifests, docker);
         istioctl = new Istioctl(istioctlBinary, istio, state.istio(), manifests, authority.address(), dirs.state(), console);
@@ -147,11 +147,15 @@ public final class DemoContext {
     }
 
     private String checkAuthority() {
-        state.authority().filter(inUse -> inUse != ca()).ifPresent(inUse -> {
-            throw Problem.unfit("the demo uses --ca %s, and a running mesh cannot change its root".formatted(inUse),
-                    "leave --ca %s out, or start from scratch: %s".formatted(ca(), commands().fromScratch("--ca", "" + ca())));
-        });
+        checkAuthority(state.authority(), ca(), commands());
         return authority.check();
+    }
+
+    /** A {@link Problem} when another certificate authority is in use than the one that is asked for. */
+    static void checkAuthority(Optional<CertificateAuthority.Choice> inUse, CertificateAuthority.Choice wanted, DemoCommands commands) {
+        if (inUse.isPresent() && inUse.get() != wanted)
+            throw Problem.unfit("the demo uses --ca %s, and a running mesh cannot change its root".formatted(inUse.get()),
+                    "leave --ca %s out, or start from scratch: %s".formatted(wanted, commands.fromScratch("--ca", "" + wanted)));
     }
 
     /** The images of Istio, MetalLB, the certificate authority and the sample application, and the node image. */
@@ -176,6 +180,8 @@ public final class DemoContext {
     public BundleMaker bundleMaker(Path path) {
         return new BundleMaker(path, istio.version(), docker, kindBinary, istioctlBinary, downloads, manifests, authority, images(mesh()), console);
     }
+
+    CertManager certManager() { return new CertManager(downloads, manifests); }
 
     public IstioInstaller istioInstaller() { return new IstioInstaller(istioctl, manifests); }
 

@@ -49,7 +49,7 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
         }
     }
 
-    void write(AppDirs dirs) throws IOException {
+    public void write(AppDirs dirs) throws IOException {
         Path state = dirs.make().state();
         Files.writeString(state.resolve(CLUSTERS), "" + clusters);
         Files.writeString(state.resolve(AUTHORITY), "" + authority.orElseThrow());

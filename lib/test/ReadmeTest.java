@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.cli.*;
-import lib.istio.*;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -76,8 +75,8 @@ class ReadmeTest {
 
     @Test void whatKindDemoSaysToTryIsTakenByZsh() throws IOException {
         for (List<String> options : List.of(List.<String>of(), List.of("--name-prefix", "demo"), List.of("--contexts", "east,my prod (eu)"))) {
-            DemoOptions settings = Probe.settings(options.toArray(String[]::new));
-            List<String> commands = commands(new SampleApp(settings).whatToTry(settings.mesh(), _ -> Optional.empty(), settings));
+            DemoContext demo = Probe.demo(options.toArray(String[]::new));
+            List<String> commands = commands(demo.sampleApp().nextSteps(demo.mesh(), _ -> Optional.empty(), demo.commands()));
             assertEquals(5, commands.size(), "" + commands);
             areTakenByZsh(commands);
         }

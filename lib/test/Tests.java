@@ -8,7 +8,6 @@
 //SOURCES Mirror.java
 //SOURCES OwnDemo.java
 //SOURCES PinsTest.java
-//SOURCES Probe.java
 //SOURCES ReadmeTest.java
 //SOURCES Shell.java
 //SOURCES Terminal.java
@@ -31,6 +30,7 @@
 //SOURCES cli/HelpTest.java
 //SOURCES cli/InterruptionTest.java
 //SOURCES cli/OfflineTest.java
+//SOURCES cli/Probe.java
 //SOURCES cli/SideBySideTest.java
 //SOURCES cli/TeardownTest.java
 //SOURCES cli/UnreachableNetworkTest.java

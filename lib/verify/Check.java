@@ -1,8 +1,8 @@
 package lib.verify;
 
 import module java.base;
+import lib.cli.*;
 import lib.run.*;
-import lib.test.*;
 
 /**
  * One thing that must hold in a working mesh, in one place.

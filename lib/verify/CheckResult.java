@@ -3,6 +3,7 @@ package lib.verify;
 import lib.run.*;
 
 
+
 /**
  * What a check found.
  *

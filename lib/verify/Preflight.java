@@ -79,6 +79,8 @@ public final class Preflight {
         return new Check(id, title, "", severity, Duration.ZERO, probe);
     }
 
+    public List<String> ids() { return checks.stream().map(Check::id).toList(); }
+
     /** Runs all checks side by side. */
     public List<CheckResult> run() throws InterruptedException {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {

@@ -31,14 +31,13 @@ class IstioCsrMeshTest {
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
     @BeforeAll static void whatItNeedsIsHere() {
-        DemoOptions settings = Probe.settings();
-        Docker docker = new Docker(settings.console());
-        List<String> images = new IstioCsr(settings, docker).images();
+        Docker docker = new Docker(new Console(false));
+        List<String> images = Probe.demo("--ca", "istio-csr").authority().images();
         Set<String> absent = new TreeSet<>(images);
         absent.removeAll(docker.present(images).keySet());
         assumeTrue(absent.isEmpty(), () -> "skipped: image %s absent".formatted(String.join(", ", absent)));
         try {
-            new CertManager(settings).checkUpstream();
+            Probe.checkCertManager();
         } catch (Problem p) {
             assumeTrue(false, "skipped: " + p.getMessage());
         }

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import module java.net.http;
-import lib.cli.*;
 import lib.docker.*;
 import lib.kube.*;
 import lib.run.*;
@@ -38,14 +37,19 @@ class VaultTest {
     private static final String PREFIX = "vault-test", NAME = PREFIX + "-vault", URI_SAN = "spiffe://cluster.local/ns/sample/sa/helloworld";
     private static final Cluster FIRST = new Cluster(1, PREFIX + "1"), SECOND = new Cluster(2, PREFIX + "2");
     @TempDir static Path folder;
-    private static DemoOptions settings;
+    private static Console console;
+    private static AppDirs dirs;
     private static Docker docker;
     private static Vault vault;
     private static int port;
 
+    private static Vault newVault() {
+        return new Vault(PREFIX, Optional.of(port), 0, docker, docker::whyNotPulled, new Manifests(null), dirs.state(), console);
+    }
+
     /** What a run of KindDemo does: nothing is kept in memory from one to the next. */
     private static Vault fresh() throws IOException {
-        Vault vault = new Vault(settings, docker);
+        Vault vault = newVault();
         vault.start(_ -> {});
         return vault;
     }
@@ -56,16 +60,16 @@ class VaultTest {
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
         }
-        settings = Probe.settings("--ca", "vault", "--name-prefix", PREFIX, "--vault-port", "" + port);
-        settings.home().make();
-        settings.console().keepLog(folder.resolve("log"));
-        docker = new Docker(settings.console());
-        vault = new Vault(settings, docker);
+        dirs = AppDirs.of(PREFIX).make();
+        console = new Console(false);
+        console.keepLog(folder.resolve("log"));
+        docker = new Docker(console, PREFIX);
+        vault = newVault();
     }
 
     @AfterAll static void down() throws Exception {
         vault.remove().task().run(_ -> {});
-        settings.home().delete(false).task().run(_ -> {});
+        dirs.delete(false).task().run(_ -> {});
     }
 
     @Test @Order(1) void itIsSetUpAndNoSecretIsSeen() throws Exception {
@@ -94,7 +98,7 @@ class VaultTest {
         assertTrue(docker.contains("vault server") && docker.contains("post-unseal"), docker);
         String seen = String.join("\n", processes) + docker + Files.readString(folder.resolve("log"));
         List<Path> files;
-        try (Stream<Path> all = Files.list(settings.home().state().resolve("vault"))) {
+        try (Stream<Path> all = Files.list(dirs.state().resolve("vault"))) {
             files = all.toList();
         }
         assertEquals(Set.of("root-token", "unseal-key", FIRST + "-token", SECOND + "-token"),
@@ -194,7 +198,7 @@ class VaultTest {
     }
 
     @Test @Order(6) void whatCannotBeOpenedIsToldWithTheWayOn() throws Exception {
-        Path key = settings.home().state().resolve("vault/unseal-key"), away = folder.resolve("key");
+        Path key = dirs.state().resolve("vault/unseal-key"), away = folder.resolve("key");
         Files.move(key, away);
         Problem problem = assertThrows(Problem.class, VaultTest::fresh);
         assertTrue(problem.getMessage().contains("its key is gone") && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
@@ -206,7 +210,7 @@ class VaultTest {
 
     @Test @Order(7) void removedItLeavesNothing() throws Exception {
         vault.remove().task().run(_ -> {});
-        assertEquals(List.of(), vault.found());
+        assertEquals(List.of(), vault.existing());
         assertFalse(docker.describeNetwork().toString().contains(NAME));
         assertEquals("", Shell.run("docker volume ls -q --filter name=" + NAME).out());
     }

@@ -31,12 +31,7 @@ class DemoCommandsTest {
     private static final String MINE = " --name-prefix mine", ISTIOD = "/api/v1/namespaces/istio-system/";
     private static final String CONFIGMAP = "/api/v1/namespaces/sample/configmaps/istio-ca-root-cert";
 
-    @CommandLine.Command(name = "Probe")
-    private static final class Probe extends DemoCommand {
-        @Override protected int run() { return 0; }
-    }
-
-    private final Console console = new Console(false, new DemoCommands(MINE, ""));
+    private final Console console = new Console(false, new DemoCommands(MINE, ""), failure -> Kube.explain(failure, new DemoCommands(MINE, "")));
     private final Cluster first = new Cluster(1, "mine1"), second = new Cluster(2, "mine2");
     private final List<FakeApiServer> servers = new ArrayList<>();
     @TempDir Path folder;
@@ -75,23 +70,12 @@ class DemoCommandsTest {
         return servers.getLast().kube(cluster, console);
     }
 
-    /** Settings of the demo, with a fake istioctl and with what an earlier run kept. */
-    private DemoOptions settings(DemoState kept, String... options) throws Exception {
-        Probe probe = new Probe();
-        DemoCommand.commandLine(probe).parseArgs(Stream.concat(Stream.of("--name-prefix", "mine"), Arrays.stream(options))
-                .toArray(String[]::new));
+    /** A fake istioctl, for a demo that has this Istio. */
+    private Istioctl istioctl(Optional<IstioSettings> current) throws IOException {
         String istioctl = script("istioctl",
                 "[[ $1 == version ]] && echo %s || echo 'NAME  SECRET  STATUS  ISTIOD'".formatted(Versions.ISTIO));
-        var known = new Binary.Requirement(istioctl, Versions.ISTIO, null, "", List.of("version"), _ -> "");
-        set(probe.settings, "istioctl", new Binary(known, null, folder, console));
-        set(probe.settings, "remembered", kept);
-        return probe.settings;
-    }
-
-    private static void set(DemoOptions settings, String field, Object value) throws ReflectiveOperationException {
-        Field declared = DemoOptions.class.getDeclaredField(field);
-        declared.setAccessible(true);
-        declared.set(settings, value);
+        var required = new Binary.Requirement(istioctl, Versions.ISTIO, null, "", List.of("version"), _ -> "");
+        return new Istioctl(new Binary(required, null, folder, console), IstioSettings.PINNED, current, new Manifests(null), "", folder, console);
     }
 
     private static String json(Map<String, String> data) {
@@ -184,36 +168,33 @@ class DemoCommandsTest {
         isOfThisDemo(hint(() -> trust.intermediate(ended)));
         isOfThisDemo(hint(() -> Cacerts.install(wrong, new Manifests(null), root.certificate(), null)));
         isOfThisDemo(hint(new Deployments(empty, "sample")::ready));
-        MeshChecks mesh = new MeshChecks(List.of(empty), SampleApp.TARGET, new Istioctl(settings(null)));
+        MeshChecks mesh = new MeshChecks(List.of(empty), SampleApp.TARGET, istioctl(Optional.empty()));
         isOfThisDemo(hint(() -> mesh.remoteClusters(empty)));
         isOfThisDemo(hint(() -> new Kube(new Cluster(1, "no-such-cluster"), console).client()));
     }
 
     @Test void hintsBeforeAnythingIsMade() throws Exception {
-        DemoState old = new DemoState(1, Optional.of(CertificateAuthority.Choice.vault),
-                Optional.of(IstioSettings.PINNED.with("1.20.0", null, null)), OptionalInt.empty());
-        DemoOptions settings = settings(old, "--workers", "1", "--ca", "local", "--istio-version", Versions.ISTIO);
-        set(settings, "found", ExistingClusters.of("mine", 0, docker.nodes()));
-        isOfThisDemo(hint(() -> new Istioctl(settings).check(settings.mesh())));
-        isOfThisDemo(hint(() -> new Kind(settings, docker).fits(Mesh.of("mine", 1))));
-        var preflight = new Preflight(settings, docker, new Istioctl(settings), false);
-        var checks = preflight.checks(settings.mesh(), new Images(settings, docker, new Istioctl(settings)));
-        Check authority = checks.stream().filter(c -> c.id().equals("ca")).findFirst().orElseThrow();
-        String ca = hint(authority.probe()::look);
+        Optional<IstioSettings> old = Optional.of(IstioSettings.PINNED.with("1.20.0", null, null));
+        isOfThisDemo(hint(() -> istioctl(old).check(Mesh.of("mine", 1))));
+        var nodes = new NodeSettings(1, true, Versions.NODE_IMAGE, false);
+        var kind = new Kind(new Binary(Kind.BINARY, null, folder, console), docker, new Manifests(null), nodes,
+                ExistingClusters.of("mine", 0, docker.nodes()), folder, console);
+        isOfThisDemo(hint(() -> kind.fits(Mesh.of("mine", 1))));
+        String ca = hint(() -> DemoContext.checkAuthority(Optional.of(CertificateAuthority.Choice.vault),
+                CertificateAuthority.Choice.local, console.commands()));
         assertTrue(ca.endsWith(MINE + " --ca local"), ca);
         isOfThisDemo(ca);
         isOfThisDemo(hint(() -> new Bundle(folder.resolve("none"), Versions.ISTIO, console).open(folder)));
     }
 
     @Test void whatIsSaidAtTheEnd() throws Exception {
-        DemoOptions settings = settings(null, "--offline", "my bundle.tar.zst");
-        isOfThisDemo(new SampleApp(settings).whatToTry(Mesh.of("mine", 2), _ -> Optional.empty(), settings));
         Probe probe = new Probe();
-        probe.settings = settings;
+        DemoCommand.commandLine(probe).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.zst");
+        isOfThisDemo(new SampleApp(new Manifests(null)).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
         isOfThisDemo(probe.afterInterrupt());
         String resume = probe.afterInterrupt();
         assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.zst'".formatted(MINE)), resume);
-        DemoCommands commands = settings.commands();
+        DemoCommands commands = probe.commands();
         assertEquals("jbang --offline KindDemo.java%s --offline 'a b'".formatted(MINE), commands.fromBundle("a b"));
         assertEquals("jbang KindDemo.java%s --bundle 'a b'".formatted(MINE), commands.bundle("a b"));
 
@@ -234,16 +215,15 @@ class DemoCommandsTest {
     }
 
     @Test void contextsAreRepeatedAsOneWord() {
-        Probe probe = new Probe();
-        DemoCommand.commandLine(probe).parseArgs("--contexts", "prod (eu),it's");
-        assertEquals("jbang Teardown.java --contexts 'prod (eu),it'\\''s'", probe.settings.commands().teardown());
+        assertEquals("jbang Teardown.java --contexts 'prod (eu),it'\\''s'", Probe.options("--contexts", "prod (eu),it's").commands().teardown());
     }
 
     /** No source writes one of our commands itself: it could forget the options. Examples in --help are no hints. */
     @Test void nothingElseWritesOurCommands() throws IOException {
         List<Path> sources;
-        try (Stream<Path> all = Stream.concat(Files.list(Shell.PROJECT), Files.list(Shell.PROJECT.resolve("lib")))) {
-            sources = all.filter(f -> f.toString().endsWith(".java") && !f.endsWith("Commands.java")).toList();
+        try (Stream<Path> all = Stream.concat(Files.list(Shell.PROJECT), Files.walk(Shell.PROJECT.resolve("lib"))
+                .filter(f -> !f.startsWith(Shell.PROJECT.resolve("lib/test"))))) {
+            sources = all.filter(f -> f.toString().endsWith(".java") && !f.endsWith("DemoCommands.java")).toList();
         }
         assertTrue(sources.size() > 60, "" + sources);
         List<String> found = new ArrayList<>();
@@ -251,7 +231,7 @@ class DemoCommandsTest {
             String code = Files.readString(source).replaceAll("(?s)/\\*.*?\\*/|footer = \\{.*?}\\)|(?m)^\\s*//.*$", "")
                     .replace("\"jbang %s.java [OPTION]...\"", "").replace("%n    → jbang %s.java --help%n", "");
             code.lines().filter(line -> line.matches(".*(jbang [^\"]*\\.java|(KindDemo|Verify|Teardown)\\.java).*")
-                    || line.contains("new Console(") && !source.endsWith("Settings.java"))
+                    || line.contains("new Console(") && !source.endsWith("DemoCommand.java"))
                     .forEach(line -> found.add(source.getFileName() + ": " + line.strip()));
         }
         assertEquals(List.of(), found);

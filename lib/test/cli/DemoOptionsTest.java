@@ -35,7 +35,7 @@ class DemoOptionsTest {
     @Test void theReadmeHasEverySharedOption() throws IOException {
         List<String> rows = Files.readAllLines(Shell.PROJECT.resolve("README.md")).stream()
                 .dropWhile(l -> !l.startsWith("| option | environment |")).skip(2).takeWhile(l -> l.startsWith("|")).toList();
-        List<OptionSpec> options = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("settings").options();
+        List<OptionSpec> options = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("options").options();
         assertEquals(options.size(), rows.size());
         for (OptionSpec option : options) {
             String typed = option.arity().max() == 0 ? option.longestName() : "%s %s".formatted(option.longestName(), option.paramLabel());
@@ -68,7 +68,7 @@ class DemoOptionsTest {
     @Test void whoSignsIsNamedAsItsProject() {
         Probe probe = new Probe();
         assertEquals(0, probe.exitCode("--ca", "istio-csr"));
-        assertEquals(CertificateAuthority.Choice.istioCsr, probe.settings.ca());
+        assertEquals(CertificateAuthority.Choice.istioCsr, probe.options.ca);
     }
 
     @Test void whatIsGivenReplacesWhatWasKept(@TempDir Path folder) throws IOException {
@@ -110,9 +110,9 @@ class DemoOptionsTest {
 
     /** For every option that has one, and for the folders. */
     @Test void anEmptyVariableCountsAsOneThatIsNotSet() throws IOException {
-        String sources = Files.readString(Shell.PROJECT.resolve("lib/Settings.java"))
+        String sources = Files.readString(Shell.PROJECT.resolve("lib/cli/DemoOptions.java"))
                 + Files.readString(Shell.PROJECT.resolve("Verify.java"));
-        Set<String> variables = Pattern.compile("\\$\\{(KIND_DEMO_\\w+)").matcher(sources).results().map(m -> m.group(1))
+        Set<String> variables = Pattern.compile("\\[(KIND_DEMO_\\w+)").matcher(sources).results().map(m -> m.group(1))
                 .collect(Collectors.toCollection(TreeSet::new));
         assertTrue(variables.containsAll(Set.of("KIND_DEMO_CLUSTERS", "KIND_DEMO_NAME_PREFIX", "KIND_DEMO_WAIT")));
         variables.addAll(Set.of("XDG_STATE_HOME", "XDG_CACHE_HOME", "KUBECONFIG"));

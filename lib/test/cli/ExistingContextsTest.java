@@ -49,34 +49,34 @@ class ExistingContextsTest {
     }
 
     @Test void oneStateInAnyOrder() {
-        assertEquals(AppDirs.of(List.of("east", "west")), AppDirs.of(List.of("west", "east")));
-        assertNotEquals(AppDirs.of(List.of("east", "west")), AppDirs.of(List.of("east", "west", "north")));
-        assertNotEquals(AppDirs.of("so"), AppDirs.of(List.of("so")), "a demo of kind clusters has a state of its own");
-        List<String> names = ALL.stream().map(context -> "" + AppDirs.of(List.of(context)).state().getFileName()).toList();
+        assertEquals(DemoState.dirs(List.of("east", "west")), DemoState.dirs(List.of("west", "east")));
+        assertNotEquals(DemoState.dirs(List.of("east", "west")), DemoState.dirs(List.of("east", "west", "north")));
+        assertNotEquals(AppDirs.of("so"), DemoState.dirs(List.of("so")), "a demo of kind clusters has a state of its own");
+        List<String> names = ALL.stream().map(context -> "" + DemoState.dirs(List.of(context)).state().getFileName()).toList();
         assertEquals(ALL.size(), Set.copyOf(names).size());
-        String longest = "" + AppDirs.of(ALL).state().getFileName();
+        String longest = "" + DemoState.dirs(ALL).state().getFileName();
         assertTrue(longest.length() < 220 && longest.matches("[a-z0-9+-]+"), longest);
     }
 
     @Test void theStateOfAnEarlierVersionIsFound(@TempDir Path states) throws IOException {
         Path state = states.resolve("contexts+new");
-        AppDirs.adopt(List.of("east", "west"), state);
+        DemoState.adopt(List.of("east", "west"), state);
         assertFalse(Files.exists(state));
         Files.createDirectories(states.resolve("east"));
         Files.writeString(Files.createDirectories(states.resolve("west+east")).resolve("root-key.pem"), "other order");
         Files.writeString(Files.createDirectories(states.resolve("east+west")).resolve("root-key.pem"), "as typed");
-        AppDirs.adopt(List.of("east", "west"), state);
+        DemoState.adopt(List.of("east", "west"), state);
         assertEquals("as typed", Files.readString(state.resolve("root-key.pem")));
-        AppDirs.adopt(List.of("east", "west"), state);
+        DemoState.adopt(List.of("east", "west"), state);
         assertEquals("as typed", Files.readString(state.resolve("root-key.pem")), "it is not replaced");
-        AppDirs.adopt(List.of("east", "west"), states.resolve("contexts+again"));
+        DemoState.adopt(List.of("east", "west"), states.resolve("contexts+again"));
         assertEquals("other order", Files.readString(states.resolve("contexts+again/root-key.pem")));
 
         Files.writeString(Files.createDirectories(states.resolve("so")).resolve("istio-so1.yaml"), "");
-        AppDirs.adopt(List.of("so"), states.resolve("contexts+so"));
+        DemoState.adopt(List.of("so"), states.resolve("contexts+so"));
         assertTrue(Files.exists(states.resolve("so")), "another demo, whose prefix is so");
         Files.writeString(states.resolve("east/istio-east.yaml"), "");
-        AppDirs.adopt(List.of("east"), states.resolve("contexts+east"));
+        DemoState.adopt(List.of("east"), states.resolve("contexts+east"));
         assertTrue(Files.exists(states.resolve("contexts+east/istio-east.yaml")));
     }
 

@@ -3,14 +3,10 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.ca.*;
-import lib.docker.*;
 import lib.fetch.*;
 import lib.istio.*;
-import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
-import lib.test.*;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -159,18 +155,14 @@ class GeneratedInputTest {
         }
     }
 
-    @CommandLine.Command(name = "Probe")
-    private static final class Probe extends DemoCommand {
-        @Override protected int run() { return 0; }
+    /** The options that these words give, checked as a script does first. */
+    private static DemoOptions options(String... words) {
+        DemoOptions options = Probe.options(words);
+        options.check();
+        return options;
     }
 
-    /** The settings that these words give, checked as a script does first. */
-    private static DemoOptions settings(String... words) {
-        Probe probe = new Probe();
-        DemoCommand.commandLine(probe).parseArgs(words);
-        probe.settings.check();
-        return probe.settings;
-    }
+    private static IstioSettings istio(String... words) { return options(words).istio(Optional.empty()); }
 
     @Test void manifests() throws IOException {
         Manifests own = new Manifests(null);
@@ -185,19 +177,17 @@ class GeneratedInputTest {
 
     /** Reads the manifests, one of which was changed, as the steps do, up to where a cluster would be asked. */
     private void useManifests(String changed) throws Exception {
-        DemoOptions settings = settings("--manifests", folder.toString(), "--ca", "istio-csr");
-        Manifests manifests = settings.manifests();
+        DemoContext demo = Probe.demo("--manifests", folder.toString(), "--ca", "istio-csr");
+        Manifests manifests = demo.manifests();
         manifests.check();
         Cluster cluster = new Cluster(1, "so1");
-        Kube kube = new Kube(cluster, settings.console());
-        Docker docker = new Docker(settings.console());
-        Istioctl istioctl = new Istioctl(settings);
-        IstioInstaller istio = new IstioInstaller(settings, istioctl);
-        for (Action action : List.of(new MetalLb(settings, docker).install(kube), istio.definitions(kube), istio.expose(kube),
-                new SampleApp(settings).install(kube, true, istio), CertificateAuthority.of(settings, docker).install(kube)))
+        Kube kube = new Kube(cluster, new Console(false));
+        IstioInstaller istio = demo.istioInstaller();
+        for (Action action : List.of(demo.metalLb().install(kube), istio.crds(kube), istio.expose(kube),
+                demo.sampleApp().install(kube, true, istio), demo.authority().install(kube)))
             assertFalse(action.toShell().isBlank());
-        new SampleApp(settings).images();
-        new Kind(settings, docker).config(cluster, Optional.of("/store"));
+        demo.sampleApp().images();
+        demo.kind().config(cluster, Optional.of("/store"));
         String text = manifests.read(changed).replaceAll("\\$\\{\\w+}", "0");
         if (!changed.equals("kind/cluster.yaml") && !changed.equals(Manifests.VAULT)) for (var resource : YamlDocuments.parse(text)) {
             Kube.namesNodePorts(resource);
@@ -213,9 +203,9 @@ class GeneratedInputTest {
         for (int i = 0; i < CASES; i++) {
             String set = any(keys) + (random.nextInt(5) == 0 ? "" : "=") + any(OTHERS), values = mutated(OPERATOR);
             Files.writeString(file, values);
-            acceptedOrRefused(set, () -> settings("--istio-set", set).istio().keep(folder.resolve("kept")));
+            acceptedOrRefused(set, () -> istio("--istio-set", set).keep(folder.resolve("kept")));
             acceptedOrRefused(values, () -> {
-                settings("--istio-values", file.toString()).istio().keep(folder.resolve("kept"));
+                istio("--istio-values", file.toString()).keep(folder.resolve("kept"));
                 IstioSettings kept = IstioSettings.kept(folder.resolve("kept")).orElseThrow();
                 assertEquals(values, kept.valuesAsText().replaceFirst("\n$", ""));
                 assertNotNull(kept.arguments() + kept.toString() + kept.images());
@@ -224,7 +214,7 @@ class GeneratedInputTest {
     }
 
     @Test void environment() {
-        List<String> variables = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("settings").options().stream()
+        List<String> variables = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("options").options().stream()
                 .flatMap(option -> Pattern.compile("KIND_DEMO_\\w+").matcher(String.join("", option.description())).results())
                 .map(MatchResult::group).toList();
         List<Object> values = Stream.concat(OTHERS.stream(), Stream.of("2", "so", "local", "a,b", ",", "a,,b", "http://user:p%40ss@proxy:3128",
@@ -233,12 +223,12 @@ class GeneratedInputTest {
         assertTrue(variables.size() > 10, variables::toString);
         for (int i = 0; i < CASES; i++) {
             String variable = any(variables), value = any(values).toString();
-            System.setProperty(variable, value); // picocli asks the properties before the environment
             acceptedOrRefused(variable + "=" + value, () -> {
-                DemoOptions settings = settings();
-                assertNotNull(settings.mesh() + settings.nodeImage() + settings.istio() + settings.home() + settings.commands());
+                Probe probe = new Probe();
+                DemoCommand.commandLine(probe, Map.of(variable, value)).parseArgs();
+                probe.options.check();
+                assertNotNull(new DemoContext(probe.options, new Console(false), List.of()).mesh() + "" + probe.options.commands());
             });
-            System.clearProperty(variable);
             Map<String, String> proxies = Map.of("HTTPS_PROXY", any(values).toString(), "http_proxy", any(values).toString(), "NO_PROXY",
                     any(values) + "," + any(values));
             acceptedOrRefused(proxies, () -> new HttpProxies(proxies).select(URI.create("https://example.org/file")));

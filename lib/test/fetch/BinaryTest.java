@@ -3,9 +3,6 @@ package lib.fetch;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.cli.*;
-import lib.kind.*;
-import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
 import org.junit.jupiter.api.AfterEach;
@@ -39,7 +36,7 @@ class BinaryTest {
         Console console = new Console(false);
         return new Binary(new Binary.Requirement(name, version, _ -> asset(file), "install it", List.of("--version"),
                 said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
-                () -> new Downloads(null, cache, mirror.address(), false, console), cache, console);
+                new Downloads(Optional.empty(), cache, Optional.of(mirror.address()), false, console), cache, console);
     }
 
     private static Release asset(String file) {
@@ -66,7 +63,7 @@ class BinaryTest {
         String path = cache.resolve(name + "-99.0.0/" + name).toString();
         assertEquals(path, program.path());
         assertEquals("99.1.0", "" + program.version());
-        assertEquals("99.1.0\n", new ExternalCommand(program, new Console(false)).run(Duration.ofSeconds(5), "anything"));
+        assertEquals("99.1.0\n", new ExternalCommand(program::path, "", new Console(false)).run(Duration.ofSeconds(5), "anything"));
         int before = mirror.asked.size();
         Binary later = program(name, "99.0.0", file);
         assertEquals("99.1.0, in " + Path.of(path).getParent(), later.look());
@@ -115,23 +112,6 @@ class BinaryTest {
         reported(script + " cannot be run: No such file or directory", new ExternalCommand("" + script, "install it", console));
         String bash = Shell.run("command -v bash").out().strip();
         reported(bash + " cannot be run: Argument list too long", new ExternalCommand("bash", "install it", console), "x".repeat(3_000_000));
-    }
-
-    @CommandLine.Command(name = "Probe")
-    private static final class Probe extends DemoCommand {
-        @Override protected int run() { return 0; }
-    }
-
-    @Test void anOrphanedKindThatIgnoresSigtermIsKilled() throws Exception {
-        Probe probe = new Probe();
-        DemoCommand.commandLine(probe).parseArgs("--name-prefix", "orphan");
-        Path script = Files.writeString(cache.resolve("kind"), "#!/bin/sh\ntrap '' TERM\necho ready\nwhile :; do sleep 0.1; done\n");
-        script.toFile().setExecutable(true);
-        Process orphan = new ProcessBuilder("" + script, "create", "cluster", "--name", "orphan1", "--config", "-", "--kubeconfig",
-                probe.settings.home().state().resolve("kind.kubeconfig").toString()).start();
-        assertEquals("ready", orphan.inputReader().readLine());
-        new Kind(probe.settings, null).endOrphans(new Cluster(1, "orphan1"));
-        assertFalse(orphan.isAlive());
     }
 
     @ParameterizedTest @CsvSource({"Linux,amd64,linux-amd64", "Linux,aarch64,linux-arm64",

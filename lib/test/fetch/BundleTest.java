@@ -4,11 +4,9 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.cli.*;
-import lib.docker.*;
 import lib.istio.*;
 import lib.kind.*;
 import lib.run.*;
-import lib.test.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.github.luben.zstd.ZstdOutputStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -47,18 +45,18 @@ class BundleTest {
     }
 
     private Binary program(Binary.Requirement known) {
-        return new Binary(known, () -> new Downloads(null, cache, null, true, new Console(false)), cache, new Console(false));
+        return new Binary(known, new Downloads(Optional.empty(), cache, Optional.empty(), true, new Console(false)), cache, new Console(false));
     }
 
     private static Bundle bundle(Path path) { return new Bundle(path, Versions.ISTIO, new Console(false)); }
 
-    private Bundle open(Path path) { return bundle(path).open(cache, program(Kind.PROGRAM), program(Istioctl.program(Versions.ISTIO))); }
+    private Bundle open(Path path) { return bundle(path).open(cache, program(Kind.BINARY), program(Istioctl.binary(Versions.ISTIO))); }
 
     private void refused(Path path, String words) {
         Problem problem = assertThrows(Problem.class, () -> open(path));
         assertTrue(problem.getMessage().contains(words), problem.getMessage());
         assertEquals(Problem.UNFIT, problem.exitCode());
-        assertFalse(Files.exists(Kind.PROGRAM.installed(cache)), "nothing is taken");
+        assertFalse(Files.exists(Kind.BINARY.installed(cache)), "nothing is taken");
     }
 
     @Test void itsPartsGoWhereTheyWouldBeFetchedTo() throws IOException {
@@ -66,8 +64,8 @@ class BundleTest {
             Bundle open = open(path);
             assertEquals(Set.of("an/image:1"), open.images());
             assertEquals("kindest/node:v1.2.3", open.nodeImage());
-            assertEquals("this is kind", Files.readString(Kind.PROGRAM.installed(cache)));
-            assertTrue(Files.isExecutable(Istioctl.program(Versions.ISTIO).installed(cache)));
+            assertEquals("this is kind", Files.readString(Kind.BINARY.installed(cache)));
+            assertTrue(Files.isExecutable(Istioctl.binary(Versions.ISTIO).installed(cache)));
             assertTrue(Files.exists(cache.resolve(Versions.METALLB_MANIFEST.file())));
             try (Stream<Path> left = Files.list(cache)) {
                 assertEquals(3, left.count(), "the rest is removed");
@@ -118,7 +116,7 @@ class BundleTest {
     }
 
     private static void checkTarget(Path path) throws IOException {
-        new BundleMaker(path, Probe.settings(), new Docker(new Console(false))).checkTarget();
+        Probe.demo().bundleMaker(path).checkTarget();
     }
 
     /** The names and contents of all files below the test's folder. */

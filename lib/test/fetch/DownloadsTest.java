@@ -26,7 +26,7 @@ class DownloadsTest {
     @AfterEach void stop() { mirror.close(); }
 
     private Downloads assets(Path folder, boolean offline) {
-        return new Downloads(folder, cache, URI.create(mirror.address() + "/"), offline, new Console(false));
+        return new Downloads(Optional.ofNullable(folder), cache, Optional.of(URI.create(mirror.address() + "/")), offline, new Console(false));
     }
 
     private Downloads assets() { return assets(null, false); }

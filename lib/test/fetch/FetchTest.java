@@ -42,14 +42,14 @@ class FetchTest {
         assertTrue(upstream.asked.stream().allMatch(p -> p.contains(".sha256")), upstream.asked.toString());
         assertFalse(Files.exists(folder.resolve("cache")));
         String plan = succeeds("jbang KindDemo.java --dry-run").out();
-        assertTrue(plan.contains("export PATH=%s:$PATH".formatted(in(folder.resolve("cache"), Kind.PROGRAM).getParent())), plan);
+        assertTrue(plan.contains("export PATH=%s:$PATH".formatted(in(folder.resolve("cache"), Kind.BINARY).getParent())), plan);
         assertFalse(Files.exists(folder.resolve("cache")));
     }
 
     @Test @Tag("long") void theDemoStandsUpOnWhatIsFetched() throws IOException {
         Path cache = folder.resolve("cache");
         Shell.Result made = succeeds("jbang KindDemo.java --verbose");
-        for (var program : List.of(Kind.PROGRAM, Istioctl.program(Versions.ISTIO))) {
+        for (var program : List.of(Kind.BINARY, Istioctl.binary(Versions.ISTIO))) {
             assertTrue(made.err().contains("✓ " + program.name()) && made.err().contains(in(cache, program) + " "), made.err());
             assertTrue(made.err().contains("as published in " + upstream.address()), made.err());
         }

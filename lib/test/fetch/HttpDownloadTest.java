@@ -221,7 +221,7 @@ class HttpDownloadTest {
                 out.write(CONTENT);
             }));
             var asset = new Release("file", "https://example.org/file", sum);
-            var assets = new Downloads(null, folder, mirror, false, new Console(false));
+            var assets = new Downloads(Optional.empty(), folder, Optional.of(mirror), false, new Console(false));
             assertThrows(Problem.class, () -> assets.fetch(asset, folder.resolve("file"), _ -> {}, f -> f));
             assertArrayEquals(new String[] {"file.lock"}, folder.toFile().list());
         }
@@ -302,7 +302,7 @@ class HttpDownloadTest {
         Path small = Files.createDirectory(folder.resolve("small"));
         assumeTrue(Shell.run("mount -t tmpfs -o size=64k tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");
         try {
-            var assets = new Downloads(null, small, URI.create(serve(whole("\"x\""))), false, new Console(false));
+            var assets = new Downloads(Optional.empty(), small, Optional.of(URI.create(serve(whole("\"x\"")))), false, new Console(false));
             var asset = new Release("file", "https://example.org/file", "0");
             Problem problem = assertThrows(Problem.class, () -> assets.fetch(asset, small.resolve("file"), _ -> {}, f -> f));
             assertTrue(problem.getMessage().contains("No space left") && problem.hint().contains("XDG_CACHE_HOME"), problem.getMessage());

@@ -6,6 +6,7 @@ import module java.base;
 import lib.ca.*;
 import lib.cli.*;
 import lib.docker.*;
+import lib.fetch.*;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
@@ -86,15 +87,27 @@ class PortsTest {
         assertTrue(problem.hint().contains("remove another demo"), problem.hint());
     }
 
-    /** kind, with these arguments and this configuration of its clusters. */
+    /** kind, with this configuration of its clusters. */
     private static Kind kind(Path folder, String config) throws IOException {
-        DemoCommand script = new DemoCommand() {
-            @Override protected int run() { return 0; }
-        };
         Files.createDirectories(folder.resolve("kind"));
         Files.writeString(folder.resolve("kind/cluster.yaml"), config);
-        new picocli.CommandLine(script).parseArgs("--manifests", "" + folder);
-        return new Kind(script.settings, null);
+        return kind(new Manifests(folder), folder);
+    }
+
+    private static Kind kind(Manifests manifests, Path state) {
+        Console console = new Console(false);
+        return new Kind(new Binary(Kind.BINARY, null, state, console), null, manifests, new NodeSettings(0, false, "", false),
+                ExistingClusters.NONE, state, console);
+    }
+
+    @Test void killsAnOrphanedKindThatIgnoresSigterm(@TempDir Path folder) throws Exception {
+        Path script = Files.writeString(folder.resolve("kind"), "#!/bin/sh\ntrap '' TERM\necho ready\nwhile :; do sleep 0.1; done\n");
+        script.toFile().setExecutable(true);
+        Process orphan = new ProcessBuilder("" + script, "create", "cluster", "--name", "orphan1", "--config", "-", "--kubeconfig",
+                "" + folder.resolve("kind.kubeconfig")).start();
+        assertEquals("ready", orphan.inputReader().readLine());
+        kind(new Manifests(null), folder).endOrphans(new Cluster(1, "orphan1"));
+        assertFalse(orphan.isAlive());
     }
 
     private static String mapping(String port) { return "nodes:\n- role: control-plane\n  extraPortMappings: [{%s}]\n".formatted(port); }
@@ -147,7 +160,7 @@ class PortsTest {
         AppDirs home = new AppDirs(folder.resolve("cache"), folder.resolve("state/demo2"));
         assertEquals(OptionalInt.empty(), DemoState.of(home).slot());
         assertEquals(Set.of(), DemoState.slotsOfOthers(home));
-        new DemoState(2, Optional.of(CertificateAuthority.Choice.local), Optional.of(IstioSettings.PINNED), OptionalInt.of(1)).keep(home);
+        new DemoState(2, Optional.of(CertificateAuthority.Choice.local), Optional.of(IstioSettings.PINNED), OptionalInt.of(1)).write(home);
         assertEquals(OptionalInt.of(1), DemoState.of(home).slot());
         assertEquals(Set.of(), DemoState.slotsOfOthers(home));
         assertEquals(Set.of(1), DemoState.slotsOfOthers(new AppDirs(folder, folder.resolve("state/so"))));

@@ -51,8 +51,8 @@ class PlanTest {
     @Test void anErrorFailsItsCheck() {
         Check.Probe broken = () -> { throw new NoClassDefFoundError("lib/Missing"); };
         Check check = new Check("a", "a check", "", Severity.FATAL, Duration.ZERO, broken);
-        assertEquals(Status.FAILED, check.find("layer").status());
-        assertTrue(check.find("layer").saw().contains("lib/Missing"));
+        assertEquals(Status.FAILED, check.run("layer").status());
+        assertTrue(check.run("layer").message().contains("lib/Missing"));
     }
 
     @Test void interruptingEndsRunningStepsAndSkipsTheOthers() throws InterruptedException {

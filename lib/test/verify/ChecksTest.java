@@ -27,10 +27,10 @@ class ChecksTest {
                 .build();
         for (String phase : List.of("Pending", "Running", "Unknown", "Succeeded", "Failed")) {
             boolean ended = phase.equals("Succeeded") || phase.equals("Failed");
-            assertEquals(!ended, Pods.live(new PodBuilder(pod).editStatus().withPhase(phase).endStatus().build()),
+            assertEquals(!ended, Pods.isLive(new PodBuilder(pod).editStatus().withPhase(phase).endStatus().build()),
                     phase);
         }
-        assertFalse(Pods.live(new PodBuilder(pod).editMetadata().withDeletionTimestamp("2026-11-27T00:00:00Z")
+        assertFalse(Pods.isLive(new PodBuilder(pod).editMetadata().withDeletionTimestamp("2026-11-27T00:00:00Z")
                 .endMetadata().build()));
     }
 
@@ -127,8 +127,8 @@ class ChecksTest {
     @Test void aSkippedExperimentIsNoFailure() {
         var finding = new CheckResult("nodes", "dns", "title", "so1", Severity.FATAL, Status.PASSED, "saw", "", 0);
         ExperimentResult skipped = outcome(Status.SKIPPED, "no gateway");
-        assertTrue(Results.works(List.of(finding), List.of(outcome(Status.PASSED, ""), skipped)));
-        assertFalse(Results.works(List.of(finding), List.of(outcome(Status.FAILED, ""), skipped)));
+        assertTrue(Results.ok(List.of(finding), List.of(outcome(Status.PASSED, ""), skipped)));
+        assertFalse(Results.ok(List.of(finding), List.of(outcome(Status.FAILED, ""), skipped)));
         String junit = new Results(true, "now", Map.of(), List.of(), List.of(finding), List.of(skipped)).junit();
         assertTrue(junit.contains("skipped=\"1\"") && junit.contains("<skipped message=\"no gateway\""), junit);
     }

@@ -1,0 +1,53 @@
+package lib.cli;
+
+import module java.base;
+import lib.docker.*;
+import lib.kube.*;
+import lib.run.*;
+import picocli.CommandLine;
+
+/** A script that does nothing: shows what the shared options make of a command line. */
+@CommandLine.Command(name = "Probe")
+public final class Probe extends DemoCommand {
+    public Mesh mesh;
+
+    @Override protected int run(Console console) {
+        mesh = withoutClusters().mesh();
+        return 0;
+    }
+
+    /** The exit code that a script with these arguments ends with; its output is thrown away. */
+    public int exitCode(String... arguments) {
+        return DemoCommand.commandLine(this).setErr(new PrintWriter(Writer.nullWriter())).setOut(new PrintWriter(Writer.nullWriter()))
+                .execute(arguments);
+    }
+
+    /** The options of a script with these arguments, not checked. */
+    static DemoOptions options(String... arguments) {
+        Probe probe = new Probe();
+        DemoCommand.commandLine(probe).parseArgs(arguments);
+        return probe.options;
+    }
+
+    /** The demo of a script with these arguments, when these are the nodes of all kind clusters. */
+    public static DemoContext demo(Console console, List<Docker.Node> nodes, String... arguments) {
+        return new DemoContext(options(arguments), console, nodes);
+    }
+
+    /** The same without any clusters. */
+    public static DemoContext demo(String... arguments) { return demo(new Console(false), List.of(), arguments); }
+
+    /** A {@link Problem} when cert-manager's manifest is not available. */
+    public static void checkCertManager() { demo().certManager().checkUpstream(); }
+
+    /** The IDs of all preflight checks. */
+    public static Set<String> preflightChecks() {
+        Set<String> ids = new TreeSet<>();
+        for (String[] arguments : new String[][] {{}, {"--contexts", "a"}}) {
+            DemoContext demo = demo(arguments);
+            Mesh mesh = Mesh.of("so", 2);
+            ids.addAll(demo.preflight(mesh, demo.images(mesh), false).ids());
+        }
+        return ids;
+    }
+}
