@@ -55,6 +55,7 @@ package lib;
 //SOURCES kube/Crds.java
 //SOURCES kube/CredentialPlugin.java
 //SOURCES kube/Deployments.java
+//SOURCES kube/DnsLabel.java
 //SOURCES kube/Kube.java
 //SOURCES kube/Kubeconfig.java
 //SOURCES kube/ManagedResources.java

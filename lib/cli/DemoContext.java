@@ -114,7 +114,7 @@ public final class DemoContext {
     public List<Cluster> removable() {
         if (options.existing()) return Mesh.of(options.contexts()).clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
-        return Mesh.of(options.prefix(), Mesh.MOST_CLUSTERS, existing.slot()).clusters().stream()
+        return Mesh.of(options.prefix(), Cluster.MOST, existing.slot()).clusters().stream()
                 .filter(c -> existing.clusters().contains(c) || c.index() <= state.clusters()
                         && !existing.foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }

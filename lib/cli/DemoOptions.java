@@ -87,8 +87,8 @@ public final class DemoOptions {
 
     /** Rejects invalid values with a {@link ParameterException}. */
     void check() {
-        require(clusters == null || clusters >= 1 && clusters <= Mesh.MOST_CLUSTERS,
-                "--clusters takes 1 to %d, not %d", Mesh.MOST_CLUSTERS, clusters);
+        require(clusters == null || clusters >= 1 && clusters <= Cluster.MOST,
+                "--clusters takes 1 to %d, not %d", Cluster.MOST, clusters);
         require(workers == null || workers >= 0 && workers <= 9, "--workers takes 0 to 9, not %d", workers);
         require(!existing() || ca == null || ca == CertificateAuthority.Choice.local,
                 "--ca %s needs clusters that the demo creates, as Vault joins their network; with --contexts the CA is local", ca);

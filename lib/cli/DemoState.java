@@ -59,8 +59,8 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
 
     /** The folders of the mesh in the clusters of these contexts, in any order; no name prefix has the same ones. */
     static AppDirs dirs(List<String> contexts) {
-        String all = contexts.stream().map(Mesh::plain).sorted().collect(Collectors.joining("+", "contexts+", ""));
-        AppDirs dirs = AppDirs.of(all.length() <= LONGEST ? all : all.substring(0, LONGEST - 9) + "-" + Mesh.hash(all));
+        String all = contexts.stream().map(DnsLabel::of).sorted().collect(Collectors.joining("+", "contexts+", ""));
+        AppDirs dirs = AppDirs.of(all.length() <= LONGEST ? all : all.substring(0, LONGEST - 9) + "-" + DnsLabel.hash(all));
         adopt(contexts, dirs.state());
         return dirs;
     }

@@ -56,7 +56,7 @@ public record InstalledIstio(Kube kube) {
         for (Cluster cluster : oldestFirst) {
             boolean taken = distinct.values().stream().anyMatch(c -> c.id().equals(cluster.id()));
             distinct.put(cluster, !taken ? cluster
-                    : Cluster.existing(cluster.index(), cluster.context(), Mesh.hashed(cluster.context())));
+                    : Cluster.existing(cluster.index(), cluster.context(), DnsLabel.hashed(cluster.context())));
         }
         return new Mesh(clusters.stream().map(distinct::get).toList());
     }

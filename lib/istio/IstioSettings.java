@@ -20,7 +20,7 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     private static final String VERSION = "version", SET = "set";
     /** What differs from cluster to cluster, or is the same for every demo, by its place in an IstioOperator's spec. */
     private static final Map<String, String> FIXED = Map.of("revision", "", "values.revision", "",
-            "namespace", Mesh.NAMESPACE, "values.global.istioNamespace", Mesh.NAMESPACE, "values.global.meshID", Mesh.ID,
+            "namespace", Mesh.NAMESPACE, "values.global.istioNamespace", Mesh.NAMESPACE, "values.global.meshID", Cluster.MESH_ID,
             "values.global.network", "one per cluster", "values.global.multiCluster.clusterName", "one per cluster");
 
     /** Whether istioctl is told anything beyond the manifest. */

@@ -138,7 +138,7 @@ public final class Istioctl {
                     && Mesh.NAMESPACE.equals(r.getMetadata().getNamespace())))
                 throw unusable(cluster, "no %s in %s".formatted(needed, Mesh.NAMESPACE));
         JsonNode global = global(manifest);
-        Map<String, String> fixed = Map.of("/meshID", Mesh.ID, "/network", cluster.network(), "/multiCluster/clusterName", cluster.id());
+        Map<String, String> fixed = Map.of("/meshID", Cluster.MESH_ID, "/network", cluster.network(), "/multiCluster/clusterName", cluster.id());
         fixed.forEach((path, value) -> {
             if (!global.at(path).asText().equals(value)) throw unusable(cluster, "values.global%s '%s', not '%s'".formatted(
                     path.replace('/', '.'), global.at(path).asText(), value));

@@ -16,6 +16,12 @@ import lib.run.*;
 public record Cluster(int index, String name, String context, String id, String network, int slot) {
     /** How many demos can run side by side: the ports of the last slot (3271i, 3272i, 3273i) are still NodePorts. */
     public static final int SLOTS = 8;
+    /** {@code values.global.meshID}, the same in every cluster. */
+    public static final String MESH_ID = "mesh1";
+
+    /** The most clusters of a mesh: their ports (3201i) have one digit for the cluster. */
+    public static final int MOST = 9;
+
     /** How the IDs begin that the demo gives. */
     public static final String ID = "istio-";
 
@@ -41,7 +47,7 @@ public record Cluster(int index, String name, String context, String id, String 
     }
 
     /** Whether it has the ID that its context's name gives. */
-    public boolean hasOwnId() { return id.equals(ID + Mesh.plain(context)); }
+    public boolean hasOwnId() { return id.equals(ID + DnsLabel.of(context)); }
 
     /** The slot that a port belongs to; empty when it belongs to none. */
     public static OptionalInt slotOf(int port) {
@@ -51,7 +57,7 @@ public record Cluster(int index, String name, String context, String id, String 
     }
 
     /** The place of its address range on the docker network among those of all demos' clusters, from 1. */
-    public int place() { return Mesh.MOST_CLUSTERS * slot + index; }
+    public int place() { return MOST * slot + index; }
 
     /** Whether its nodes are containers that kind made, and not a cluster that the user named by its context. */
     public boolean isKind() { return context.equals("kind-" + name); }
@@ -63,7 +69,7 @@ public record Cluster(int index, String name, String context, String id, String 
     public String typedContext() { return DemoCommands.quoted(context); }
 
     /** How names of files begin that are made for it. */
-    public String file() { return isKind() ? name : Mesh.plain(context); }
+    public String file() { return isKind() ? name : DnsLabel.of(context); }
 
     public String region() { return "region" + index; }
 
@@ -86,7 +92,7 @@ public record Cluster(int index, String name, String context, String id, String 
     /** What fills the placeholders of the manifests that differ from cluster to cluster. */
     public Map<String, String> placeholders() {
         return Map.ofEntries(Map.entry("CLUSTER", file()), Map.entry("INDEX", "" + index), Map.entry("CLUSTER_ID", id()),
-                Map.entry("NETWORK", network()), Map.entry("MESH_ID", Mesh.ID), Map.entry("REGION", region()),
+                Map.entry("NETWORK", network()), Map.entry("MESH_ID", MESH_ID), Map.entry("REGION", region()),
                 Map.entry("ZONE", zone()), Map.entry("POD_SUBNET", "10.%d.0.0/16".formatted(100 + index)),
                 Map.entry("SERVICE_SUBNET", "10.%d.0.0/16".formatted(200 + index)),
                 Map.entry("HTTP_PORT", "" + httpPort()), Map.entry("HTTPS_PORT", "" + httpsPort()),

@@ -185,7 +185,7 @@ public final class Console implements AutoCloseable {
                 break;
             }
             String text = "… %-" + widest + "s %4.0fs  %s";
-            lines.add(text.formatted(step.title(), step.seconds(), step.seen().lines().findFirst().orElse("")).stripTrailing());
+            lines.add(text.formatted(step.title(), step.seconds(), step.progress().lines().findFirst().orElse("")).stripTrailing());
         }
         show(lines.stream().map(text -> text.length() < size.columns ? text : text.substring(0, size.columns - 2) + "…").toList());
     }

@@ -43,9 +43,21 @@ public final class Plan {
     public boolean run() {
         began = System.nanoTime();
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            for (Step step : steps) threads.submit(() -> step.run(console).ifPresent(cause -> failures.add(new Failure(step, cause))));
+            for (Step step : steps) threads.submit(() -> run(step));
         }
         return steps.stream().allMatch(step -> step.state() == Step.State.DONE);
+    }
+
+    private void run(Step step) {
+        if (step.begin()) {
+            console.started(step);
+            step.execute().ifPresent(cause -> failures.add(new Failure(step, cause)));
+        }
+        try {
+            console.ended(step);
+        } finally {
+            step.finish();
+        }
     }
 
     /** Tells each failure, and where the log is. */

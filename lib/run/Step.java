@@ -14,7 +14,7 @@ public final class Step {
     private final List<Step> after;
     private final CompletableFuture<State> ended = new CompletableFuture<>();
     private volatile State state = State.WAITING;
-    private volatile String seen = "";
+    private volatile String progress = "";
     private volatile long started, finished;
 
     /** @param after the steps that must be done before this one starts */
@@ -30,7 +30,7 @@ public final class Step {
     public State state() { return state; }
 
     /** The last progress that the step reported; empty when it reported none. */
-    public String seen() { return seen; }
+    public String progress() { return progress; }
 
     /** Seconds that the step took, or has taken until now. */
     public double seconds() { return (finished > 0 ? finished - started : System.nanoTime() - started) / 1e9; }
@@ -44,34 +44,30 @@ public final class Step {
 
     double finishedAfter(long moment) { return (finished - moment) / 1e9; }
 
-    /**
-     * Waits for the steps before it, runs it unless one of them is not done, and then lets the steps after it start.
-     *
-     * @return why it failed; empty when it is done or was skipped
-     */
-    Optional<Throwable> run(Console console) {
+    /** Waits for the steps before it; whether it may run. */
+    boolean begin() {
         boolean ready = awaitSteps();
         started = System.nanoTime();
         state = ready ? State.RUNNING : State.SKIPPED;
+        return ready;
+    }
+
+    /** Runs it, once it may; returns why it failed. */
+    Optional<Throwable> execute() {
         Throwable failure = null;
         try {
-            if (ready) {
-                console.started(this);
-                action.task().run(now -> seen = now);
-                state = State.DONE;
-            }
+            action.task().run(now -> progress = now);
+            state = State.DONE;
         } catch (Throwable cause) { // an Error too: the steps after this one would wait forever
             failure = cause;
             state = State.FAILED;
         }
         finished = System.nanoTime();
-        try {
-            console.ended(this);
-        } finally {
-            ended.complete(state);
-        }
         return Optional.ofNullable(failure);
     }
+
+    /** Lets the steps after it begin. */
+    void finish() { ended.complete(state); }
 
     /** Whether all steps before it are done; false too when the plan is interrupted. */
     private boolean awaitSteps() {

@@ -6,39 +6,86 @@ import module java.base;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** The layers of lib/Lib.java: what a source uses is in its own layer or in one listed above. */
+/** The packages of lib/, in the order of lib/Lib.java: each uses those listed before it, and no class uses itself by way of others. */
 @Tag("unit")
 class LayersTest {
     private static final Path LIB = Shell.PROJECT.resolve("lib");
 
-    /** Each source by its name, and the number of its layer. */
-    private static Map<String, Integer> layers() throws IOException {
-        Map<String, Integer> layers = new TreeMap<>();
-        int layer = 0;
-        boolean between = true;
-        for (String line : Files.readAllLines(LIB.resolve("Lib.java"))) {
-            boolean source = line.startsWith("//SOURCES ");
-            if (source && between) layer++;
-            if (source) layers.put(line.substring("//SOURCES ".length()).replace(".java", ""), layer);
-            between = !source;
+    /** What each class of a text uses: the names of other classes outside of comments and texts. */
+    private static Map<String, Set<String>> uses(Map<String, String> sources) {
+        Map<String, String> paths = new TreeMap<>();
+        sources.keySet().forEach(path -> paths.put(path.replaceFirst(".*/", ""), path));
+        Map<String, Set<String>> uses = new TreeMap<>();
+        sources.forEach((path, source) -> {
+            String code = source.replaceAll("(?s)/\\*.*?\\*/|\"\"\".*?\"\"\"", "").replaceAll("\"(\\\\.|[^\"\\\\])*\"|//.*", "");
+            Set<String> used = Pattern.compile("(?<![.\\w])[A-Z]\\w*").matcher(code).results().map(m -> paths.get(m.group()))
+                    .filter(Objects::nonNull).filter(other -> !other.equals(path)).collect(Collectors.toCollection(TreeSet::new));
+            uses.put(path, used);
+        });
+        return uses;
+    }
+
+    /** The sources that lib/Lib.java lists, without their endings, such as kube/Cluster. */
+    private static List<String> listed() throws IOException {
+        return Files.readAllLines(LIB.resolve("Lib.java")).stream().filter(line -> line.startsWith("//SOURCES "))
+                .map(line -> line.substring("//SOURCES ".length()).replace(".java", "")).filter(s -> !s.endsWith("package-info")).toList();
+    }
+
+    private static Map<String, String> sources() throws IOException {
+        Map<String, String> sources = new TreeMap<>();
+        for (String path : listed()) sources.put(path, Files.readString(LIB.resolve(path + ".java")));
+        return sources;
+    }
+
+    private static String folder(String path) { return path.replaceFirst("/.*", ""); }
+
+    private static List<String> upward(Map<String, String> sources) throws IOException {
+        List<String> order = listed().stream().map(LayersTest::folder).distinct().toList();
+        List<String> upward = new ArrayList<>();
+        uses(sources).forEach((path, used) -> used.stream().filter(other -> order.indexOf(folder(other)) > order.indexOf(folder(path)))
+                .forEach(other -> upward.add("%s uses %s".formatted(path, other))));
+        return upward;
+    }
+
+    /** Each circle of classes, as the shortest way from a class back to itself. */
+    private static Set<String> circles(Map<String, String> sources) {
+        Map<String, Set<String>> uses = uses(sources);
+        Set<String> circles = new TreeSet<>();
+        for (String start : uses.keySet()) {
+            Map<String, String> from = new HashMap<>();
+            Deque<String> open = new ArrayDeque<>(List.of(start));
+            while (!open.isEmpty() && !from.containsKey(start)) {
+                String path = open.poll();
+                for (String other : uses.get(path)) if (from.putIfAbsent(other, path) == null) open.add(other);
+            }
+            if (!from.containsKey(start)) continue;
+            List<String> way = new ArrayList<>(List.of(start));
+            for (String path = from.get(start); !path.equals(start); path = from.get(path)) way.addFirst(path);
+            circles.add(start + " uses " + String.join(" uses ", way));
         }
-        return layers;
+        return circles;
     }
 
-    /** The words of a source, without those of its comments and texts. */
-    private static Set<String> words(String source) throws IOException {
-        String code = Files.readString(LIB.resolve(source + ".java")).replaceAll("(?s)/\\*.*?\\*/|\"\"\".*?\"\"\"", "")
-                .replaceAll("\"(\\\\.|[^\"\\\\])*\"|//.*", "");
-        return Pattern.compile("\\w+").matcher(code).results().map(MatchResult::group).collect(Collectors.toSet());
+    @Test void dependenciesPointDown() throws IOException { assertEquals(List.of(), upward(sources())); }
+
+    @Test void noClassUsesItselfByWayOfOthers() throws IOException { assertEquals(Set.of(), circles(sources())); }
+
+    @Test void catchesAPlantedUpwardDependency() throws IOException {
+        Map<String, String> sources = sources();
+        sources.computeIfPresent("run/Console", (_, text) -> text + "class Planted { Kube kube; /* Checks */ String s = \"Docker\"; }");
+        assertEquals(List.of("run/Console uses kube/Kube"), upward(sources));
     }
 
-    @Test void noSourceUsesOneOfALaterLayer() throws IOException {
-        Map<String, Integer> layers = layers();
-        assertEquals(4, new HashSet<>(layers.values()).size(), "each group of //SOURCES in lib/Lib.java is a layer");
-        List<String> upwards = new ArrayList<>();
-        for (String source : layers.keySet())
-            for (String word : words(source))
-                if (layers.getOrDefault(word, 0) > layers.get(source)) upwards.add(source + " uses " + word);
-        assertEquals(List.of(), upwards);
+    @Test void catchesAPlantedCircle() throws IOException {
+        Map<String, String> sources = sources();
+        sources.computeIfPresent("run/Step", (_, text) -> text + "class Planted { Plan plan; }");
+        assertTrue(circles(sources).contains("run/Step uses run/Plan uses run/Step"), circles(sources)::toString);
+    }
+
+    @Test void everyFolderIsAPackageWithAComment() throws IOException {
+        for (String folder : listed().stream().map(LayersTest::folder).distinct().toList()) {
+            String info = Files.readString(LIB.resolve(folder + "/package-info.java"));
+            assertTrue(info.matches("(?s)/\\*\\* .+\\. \\*/\\npackage lib\\.%s;\\n".formatted(folder)), folder + ": " + info);
+        }
     }
 }

@@ -4,6 +4,7 @@ import lib.run.*;
 
 
 
+
 /**
  * What a check found.
  *

@@ -19,7 +19,7 @@ class ExistingContextsTest {
     /** Names that have been, or could be, taken for one another. */
     private static final List<String> ALL = Stream.concat(PRINTED.stream(), Stream.of("team_prod", "Team-Prod",
             "team--prod", "-team-prod", "生产", "測試", "@", "-", "a".repeat(63), "a".repeat(64), "a".repeat(300),
-            "b" + "a".repeat(300), "a".repeat(300) + "b", Mesh.plain("team.prod"), Mesh.hashed("team-prod"), "deadbeef",
+            "b" + "a".repeat(300), "a".repeat(300) + "b", DnsLabel.of("team.prod"), DnsLabel.hashed("team-prod"), "deadbeef",
             "gke_my-project_europe-west3-b_prod", "so", "..")).toList();
 
     @Test void idsAndNetworksAreUniqueAndValid() {
@@ -35,7 +35,7 @@ class ExistingContextsTest {
     @Test void namesThatFitStayAsTheyAre() {
         List<Cluster> clusters = Mesh.of(List.of("kind-east", "prod-eu-1")).clusters();
         assertEquals(List.of("istio-kind-east", "istio-prod-eu-1"), clusters.stream().map(Cluster::id).toList());
-        assertTrue(Mesh.plain(ALL.getFirst()).contains("-cluster-prod-"), Mesh.plain(ALL.getFirst()));
+        assertTrue(DnsLabel.of(ALL.getFirst()).contains("-cluster-prod-"), DnsLabel.of(ALL.getFirst()));
     }
 
     @Test void theSameInAnyOrderAndWhateverIsBeside() {
@@ -101,7 +101,7 @@ class ExistingContextsTest {
             assertEquals(kept.id(), hyphened.id());
             List<Cluster> both = InstalledIstio.distinct(List.of(hyphened, kept)).clusters();
             assertEquals(kept, both.getLast());
-            assertEquals("istio-" + Mesh.hashed("team-prod"), both.getFirst().id());
+            assertEquals("istio-" + DnsLabel.hashed("team-prod"), both.getFirst().id());
             assertEquals(both, InstalledIstio.distinct(both).clusters());
         }
     }
