@@ -64,8 +64,8 @@ public class KindDemo extends DemoCommand {
         Images images = own ? demo.images(mesh) : null;
         List<Kube> kubes = demo.connect(mesh);
         if (!dryRun) {
-            console.say("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
-            demo.keptIstioSettings().ifPresent(kept -> console.say("Istio settings are kept: %s; to reset them: %s".formatted(kept,
+            console.info("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(), mesh.clusters()));
+            demo.keptIstioSettings().ifPresent(kept -> console.info("Istio settings are kept: %s; to reset them: %s".formatted(kept,
                     commands().kindDemo(IstioSettings.RESET))));
             demo.preflight(mesh, images, force).require();
             demo.dirs().lock("KindDemo");
@@ -86,7 +86,7 @@ public class KindDemo extends DemoCommand {
         if (!done || demo.wantsDiagnostics()) demo.diagnostics(kubes).collect(plan.timeline());
         demo.kind().deleteFailed();
         if (!done) return Problem.FAILED;
-        console.say(Kube.changes(kubes));
+        console.info(Kube.changes(kubes));
         console.result(demo.sampleApp().nextSteps(mesh, cluster -> own ? demo.docker().published(cluster, cluster.httpPort())
                 : Optional.empty(), commands()));
         return 0;

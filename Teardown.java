@@ -91,7 +91,7 @@ public class Teardown extends DemoCommand {
     /** Asks on the terminal; a {@link Problem} when there is none. */
     private static boolean agreed(Cluster foreign) {
         if (System.console() == null || !System.console().isTerminal())
-            throw Problem.unfit("%s was not made by this demo, and there is no terminal to ask on whether to remove it".formatted(foreign),
+            throw Problem.unmet("%s was not made by this demo, and there is no terminal to ask on whether to remove it".formatted(foreign),
                     "run it on a terminal, or remove it by hand: kind delete cluster --name " + foreign);
         String answer = System.console().readLine("%s was not made by this demo. Remove it, and all that is in it? [y/N] ", foreign);
         return answer != null && answer.strip().toLowerCase(Locale.ROOT).matches("y|yes");

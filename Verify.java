@@ -103,7 +103,7 @@ public class Verify extends DemoCommand {
         }
         Results all = Results.of(demo.istioVersion(), kubes, results, experimentResults);
         print(console, all, all.ok() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
-        if (!all.ok()) console.logFile().ifPresent(log -> console.say("All commands and their output are in " + log));
+        if (!all.ok()) console.logFile().ifPresent(log -> console.info("All commands and their output are in " + log));
         return all.ok() ? 0 : Problem.FAILED;
     }
 
@@ -114,7 +114,7 @@ public class Verify extends DemoCommand {
         if (output == Output.text) Results.print(console, "preflight", results);
         Results all = Results.of(demo.istioVersion(), List.of(), results, List.of());
         print(console, all, "");
-        return all.ok() ? 0 : Problem.UNFIT;
+        return all.ok() ? 0 : Problem.UNMET;
     }
 
     /** Prints the results in the format of --output, as text only the last line, and writes the report. */
@@ -124,6 +124,6 @@ public class Verify extends DemoCommand {
         else if (!last.isEmpty()) console.result(last);
         if (report == null) return;
         Report.write(report, json);
-        console.say("The report is in " + report);
+        console.info("The report is in " + report);
     }
 }

@@ -46,7 +46,7 @@ public record Cacerts(PrivateKey key, List<X509Certificate> chain) {
                 %3$s
                 %2$s -n %4$s create secret generic %5$s \\
                   --from-file=ca-cert.pem=%1$s-cert.pem --from-file=ca-key.pem=%1$s-key.pem \\
-                  --from-file=cert-chain.pem=%1$s-chain.pem --from-file=root-cert.pem""".formatted(cluster.file(), kubectl,
+                  --from-file=cert-chain.pem=%1$s-chain.pem --from-file=root-cert.pem""".formatted(cluster.filePrefix(), kubectl,
                 Manifests.toShell(kubectl, manifests.filled("istio/namespace.yaml", cluster.placeholders())), Mesh.NAMESPACE, SECRET);
     }
 }

@@ -23,7 +23,7 @@ public final class CertManager {
     }
 
     /** A {@link Problem} when upstream's manifest is not to be had, or is not the published one. */
-    public String checkUpstream() { return downloads.look(Versions.CERT_MANAGER_MANIFEST); }
+    public String checkManifest() { return downloads.look(Versions.CERT_MANAGER_MANIFEST); }
 
     /** Applies upstream's manifest, and waits until it works. */
     Action install(Kube kube) {
@@ -31,12 +31,12 @@ public final class CertManager {
                 %1$s apply -f %2$s
                 %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(kube.kubectl(),
                 downloads.typed(Versions.CERT_MANAGER_MANIFEST), NAMESPACE);
-        return new Action(toShell, seen -> {
+        return new Action(toShell, progress -> {
             YamlDocuments upstream = YamlDocuments.of(downloads.read(Versions.CERT_MANAGER_MANIFEST));
             Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
             new Crds(kube).apply("cert-manager", upstream.definitions());
             kube.apply(upstream.others());
-            new Deployments(kube, NAMESPACE).await(upstream.others(), Duration.ofMinutes(3), seen);
+            new Deployments(kube, NAMESPACE).await(upstream.others(), Duration.ofMinutes(3), progress);
         });
     }
 }

@@ -27,7 +27,7 @@ public interface CertificateAuthority {
     default List<String> images() { return List.of(); }
 
     /** The images of what it runs beside the clusters. */
-    default List<String> imagesBeside() { return List.of(); }
+    default List<String> hostImages() { return List.of(); }
 
     /** The files of upstream's that it reads. */
     default List<Release> upstream() { return List.of(); }

@@ -39,7 +39,7 @@ public final class Certificates {
 
     private Certificates() {}
 
-    public static Authority makeRoot() {
+    public static Authority createRoot() {
         KeyPair keys = newKeys();
         X500Name name = new X500Name("O=Istio,CN=Root CA");
         var builder = new JcaX509v3CertificateBuilder(name, serial(), start(), end(ROOT_LIFE), name, keys.getPublic());
@@ -50,7 +50,7 @@ public final class Certificates {
      * A certificate for a server outside the mesh, from an authority of its own: the data of a secret as cert-controller, which
      * MetalLB uses, keeps it. It reads the authority's key as PKCS #1, so that is RSA.
      */
-    public static Map<String, String> forServer(String authorityName, String dnsName) throws IOException, CertificateException {
+    public static Map<String, String> webhookCertificate(String authorityName, String dnsName) throws IOException, CertificateException {
         KeyPair signer = newKeys("RSA", new RSAKeyGenParameterSpec(2048, RSAKeyGenParameterSpec.F4)), keys = newKeys();
         X500Name issuer = new X500Name("CN=" + authorityName);
         Authority authority = sign(new JcaX509v3CertificateBuilder(issuer, serial(), start(), end(ROOT_LIFE), issuer, signer.getPublic()),
@@ -63,7 +63,7 @@ public final class Certificates {
                 .getEncoded())), "tls.crt", encode(pem(server.certificate)), "tls.key", encode(pem(server.key)));
     }
 
-    public static Authority makeIntermediate(Authority root, Cluster cluster) {
+    public static Authority createIntermediate(Authority root, Cluster cluster) {
         KeyPair keys = newKeys();
         X500Name name = new X500Name("O=Istio,CN=Intermediate CA,L=" + cluster.id());
         var builder = new JcaX509v3CertificateBuilder(root.certificate, serial(), start(), end(INTERMEDIATE_LIFE), name, keys.getPublic());

@@ -30,14 +30,14 @@ public final class IstioCsr implements CertificateAuthority {
         this.manifests = manifests;
     }
 
-    @Override public String check() { return certManager.checkUpstream() + ", " + vault.check(); }
+    @Override public String check() { return certManager.checkManifest() + ", " + vault.check(); }
 
     @Override public List<String> images() {
         return Stream.concat(CertManager.images().stream(), Stream.of("quay.io/jetstack/%s:%s".formatted(NAME, Versions.ISTIO_CSR)))
                 .toList();
     }
 
-    @Override public List<String> imagesBeside() { return vault.imagesBeside(); }
+    @Override public List<String> hostImages() { return vault.hostImages(); }
 
     @Override public List<Release> upstream() { return List.of(Versions.CERT_MANAGER_MANIFEST); }
 
@@ -66,14 +66,14 @@ public final class IstioCsr implements CertificateAuthority {
                 Manifests.toShell(kubectl, manifests.filled("istio/namespace.yaml", values)),
                 "%s secret generic %s --from-file=token=%s-token".formatted(create, TOKEN, cluster),
                 "%s configmap %s --from-file=root-cert.pem".formatted(create, ROOT),
-                "VAULT_ADDRESS=$(%s)".formatted(vault.nodesAddressAsShell()),
+                "VAULT_ADDRESS=$(%s)".formatted(vault.addressAsShell()),
                 "# cert-manager's webhook may refuse the issuer for some seconds more",
                 Manifests.retriedAsShell(kubectl, manifests.filled("istio-csr/vault.yaml", typed), "$VAULT_ADDRESS"),
                 Manifests.toShell(kubectl, manifests.filled("istio-csr/istio-csr.yaml", values)),
                 Manifests.toShell(kubectl, manifests.filled("istio-csr/istiod.yaml", values)),
                 "%s -n %s rollout status deployment/%s --timeout 180s".formatted(kubectl, Mesh.NAMESPACE, NAME),
                 "%s -n %s wait certificate %s --for=condition=Ready --timeout 180s".formatted(kubectl, Mesh.NAMESPACE, CERTIFICATE));
-        return new Action(toShell, seen -> {
+        return new Action(toShell, progress -> {
             X509Certificate root = vault.rootCertificate();
             vault.intermediate(cluster);
             kube.apply(manifests.filled("istio/namespace.yaml", values));
@@ -82,12 +82,12 @@ public final class IstioCsr implements CertificateAuthority {
                     new ConfigMapBuilder().withNewMetadata().withName(ROOT).withNamespace(Mesh.NAMESPACE).endMetadata()
                             .addToData("root-cert.pem", Certificates.pem(root)).build()));
             values.put("VAULT_ADDRESS", vault.nodesAddress());
-            kube.applyPastWebhook(manifests.filled("istio-csr/vault.yaml", values), seen);
+            kube.applyPastWebhook(manifests.filled("istio-csr/vault.yaml", values), progress);
             List<GenericKubernetesResource> istioCsr = YamlDocuments.parse(manifests.filled("istio-csr/istio-csr.yaml", values));
             kube.apply(istioCsr);
             kube.apply(manifests.filled("istio-csr/istiod.yaml", values));
-            new Deployments(kube, Mesh.NAMESPACE).await(istioCsr, LIMIT, seen);
-            Await.until(cluster + ": istiod's certificate", LIMIT, Duration.ofMillis(300), seen, () -> istiodLacks(kube));
+            new Deployments(kube, Mesh.NAMESPACE).await(istioCsr, LIMIT, progress);
+            Await.until(cluster + ": istiod's certificate", LIMIT, Duration.ofMillis(300), progress, () -> istiodLacks(kube));
         });
     }
 

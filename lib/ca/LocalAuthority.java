@@ -34,7 +34,7 @@ public final class LocalAuthority implements CertificateAuthority {
                 root = new Authority(Certificates.readCertificate(Files.readString(certificate)),
                         Certificates.readKey(Files.readString(key)));
             } else {
-                root = Certificates.makeRoot();
+                root = Certificates.createRoot();
                 AppDirs.writePrivate(key, Certificates.pem(root.key()).getBytes(StandardCharsets.US_ASCII));
                 AppDirs.writePrivate(certificate, Certificates.pem(root.certificate()).getBytes(StandardCharsets.US_ASCII));
             }
@@ -50,9 +50,9 @@ public final class LocalAuthority implements CertificateAuthority {
                   -extfile <(printf '%%s\\n' basicConstraints=critical,CA:true,pathlen:0 \\
                     keyUsage=critical,digitalSignature,keyCertSign,cRLSign subjectKeyIdentifier=hash authorityKeyIdentifier=keyid)
                 cat %1$s-cert.pem root-cert.pem > %1$s-chain.pem
-                """.formatted(cluster.file(), cluster.id());
+                """.formatted(cluster.filePrefix(), cluster.id());
         return new Action(toShell + Cacerts.toShell(cluster, manifests), _ -> Cacerts.install(kube, manifests, root.certificate(), () -> {
-            Authority own = Certificates.makeIntermediate(root, cluster);
+            Authority own = Certificates.createIntermediate(root, cluster);
             return new Cacerts(own.key(), List.of(own.certificate(), root.certificate()));
         }));
     }

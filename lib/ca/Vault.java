@@ -61,15 +61,15 @@ public final class Vault implements CertificateAuthority {
     @Override public String check() {
         Optional<JsonNode> there = docker.container(name);
         if (there.isPresent() && !there.get().at("/Config/Labels").has(LABEL))
-            throw Problem.unfit("a container named %s exists and was not made by this demo; it stays untouched".formatted(name),
+            throw Problem.unmet("a container named %s exists and was not made by this demo; it stays untouched".formatted(name),
                     "choose another --name-prefix, or remove it: docker rm " + name);
         int wanted = port(there);
         if (publishedPort(there).filter(p -> p == wanted).isEmpty() && !Machine.isFree(wanted))
-            throw Problem.unfit("port %d (Vault) on 127.0.0.1 is already in use".formatted(wanted),
+            throw Problem.unmet("port %d (Vault) on 127.0.0.1 is already in use".formatted(wanted),
                     "find the process (lsof -i :%d), or use another port: --vault-port N".formatted(wanted));
         String version = compose.version();
         String reason = docker.present(List.of(IMAGE)).isEmpty() ? unavailable.apply(IMAGE) : "";
-        if (!reason.isEmpty()) throw Problem.unfit(Docker.NOT_PULLED.formatted(IMAGE, reason),
+        if (!reason.isEmpty()) throw Problem.unmet(Docker.NOT_PULLED.formatted(IMAGE, reason),
                 "check your connection: docker pull " + IMAGE);
         return "Vault %s on port %d, by %s".formatted(Versions.VAULT, wanted, version);
     }
@@ -103,8 +103,8 @@ public final class Vault implements CertificateAuthority {
                 vault secrets enable -path=%5$s -max-lease-ttl=%6$s pki
                 vault write -field=certificate %5$s/root/generate/internal common_name=%7$s exclude_cn_from_sans=true \\
                   key_type=ec ttl=%6$s > root-cert.pem"""
-                .formatted(Docker.network(), name, ExternalCommand.hereDocument("EOF", composeFile(wanted)), wanted, ROOT, ROOT_LIFE, ROOT_NAME), seen -> {
-            start(seen);
+                .formatted(Docker.network(), name, ExternalCommand.hereDocument("EOF", composeFile(wanted)), wanted, ROOT, ROOT_LIFE, ROOT_NAME), progress -> {
+            start(progress);
             root = rootCertificate();
         });
     }
@@ -167,18 +167,18 @@ public final class Vault implements CertificateAuthority {
     String nodesAddress() { return docker.addressOf(name); }
 
     /** The same as a shell command. */
-    String nodesAddressAsShell() { return Docker.addressAsShell(name); }
+    String addressAsShell() { return Docker.addressAsShell(name); }
 
-    @Override public List<String> imagesBeside() { return List.of(IMAGE); }
+    @Override public List<String> hostImages() { return List.of(IMAGE); }
 
     /** Brings the server up, initialised and open; takes one that an earlier run made. */
-    void start(Consumer<String> seen) throws IOException {
-        Await.until("the docker network " + Docker.network(), LIMIT, Duration.ofMillis(200), seen,
+    void start(Consumer<String> progress) throws IOException {
+        Await.until("the docker network " + Docker.network(), LIMIT, Duration.ofMillis(200), progress,
                 () -> docker.findNetwork().isPresent() ? "" : "kind makes it with its first cluster");
         int wanted = port(docker.container(name));
         api = new VaultApi("http://127.0.0.1:" + wanted, secrets.resolve("root-token"), console, "docker logs " + name);
         compose.up(name, composeFile(wanted));
-        Await.until("Vault at " + api.address(), LIMIT, Duration.ofMillis(100), seen, () -> api.health() == 0 ? "no answer" : "");
+        Await.until("Vault at " + api.address(), LIMIT, Duration.ofMillis(100), progress, () -> api.health() == 0 ? "no answer" : "");
         Path unsealKey = secrets.resolve("unseal-key");
         boolean made = api.health() != VaultApi.NOT_INITIALIZED;
         if (made != Files.exists(unsealKey)) throw Problem.failed(made ? "%s is sealed, and its key is gone: %s".formatted(name, unsealKey)
@@ -191,7 +191,7 @@ public final class Vault implements CertificateAuthority {
             writeSecret(unsealKey, keys.at("/keys_base64/0").asText());
         }
         if (api.health() != VaultApi.OPEN) api.call("PUT", "sys/unseal", Map.of("key", Files.readString(unsealKey)));
-        Await.until("Vault to be open", LIMIT, Duration.ofMillis(100), seen,
+        Await.until("Vault to be open", LIMIT, Duration.ofMillis(100), progress,
                 () -> api.health() == VaultApi.OPEN ? "" : "it answers " + api.health());
     }
 

@@ -54,7 +54,7 @@ public final class BundleMaker {
         docker.engine();
         checkTarget();
         Set<String> all = images.all();
-        all.addAll(authority.imagesBeside());
+        all.addAll(authority.hostImages());
         Plan plan = new Plan(console);
         Step kindAdded = plan.step("kind", add(kind)), istioctlAdded = plan.step("istioctl", add(istioctl));
         Step files = plan.step("upstream's files and manifests", addFiles());
@@ -79,7 +79,7 @@ public final class BundleMaker {
         if (parent == null || path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path))
             throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "give it the ending: --bundle demo.tar.zst");
         if (!Files.isDirectory(parent)) throw Problem.usage("there is no folder " + parent, "mkdir -p " + parent);
-        if (!Files.isWritable(parent)) throw Problem.unfit("cannot write into the folder " + parent, "name another place");
+        if (!Files.isWritable(parent)) throw Problem.unmet("cannot write into the folder " + parent, "name another place");
         checkReplaceable();
         if (there(draft()) && (!Files.isDirectory(draft(), LinkOption.NOFOLLOW_LINKS) || at(draft()).marked().isEmpty()))
             throw Problem.usage("%s exists and is not an unfinished bundle of this demo; it stays untouched".formatted(draft()),
@@ -124,7 +124,7 @@ public final class BundleMaker {
 
     /** Puts a program's pinned release in, whatever is on PATH. */
     private Action add(Binary program) {
-        return new Action("", seen -> Files.copy(program.pinned(seen), draft().resolve(program.name()),
+        return new Action("", progress -> Files.copy(program.pinned(progress), draft().resolve(program.name()),
                 StandardCopyOption.REPLACE_EXISTING));
     }
 
@@ -148,7 +148,7 @@ public final class BundleMaker {
      */
     private Action addImages(Collection<String> all) {
         String nodeImage = images.nodeBase();
-        return new Action("", seen -> {
+        return new Action("", progress -> {
             // a name with a digest is lost when an image is loaded
             String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
             if (!node.equals(nodeImage)) docker.tag(nodeImage, node);
@@ -156,7 +156,7 @@ public final class BundleMaker {
             names.remove(nodeImage);
             names.add(node);
             try (var out = compressed(Files.newOutputStream(draft().resolve(Bundle.IMAGES)))) {
-                docker.save(names, counting(out, seen));
+                docker.save(names, counting(out, progress));
             }
             index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.present(names)),
                     index.parts());
@@ -168,10 +168,10 @@ public final class BundleMaker {
 
     /** Makes it whole: its index, and the archive if it is to be one. */
     private Action seal() {
-        return new Action("", seen -> {
+        return new Action("", progress -> {
             try (Stream<Path> files = Files.walk(draft())) {
                 for (Path file : files.filter(Files::isRegularFile).filter(f -> !f.endsWith(Bundle.INDEX)).toList()) {
-                    seen.accept("SHA-256 of " + file.getFileName());
+                    progress.accept("SHA-256 of " + file.getFileName());
                     index.parts().put(draft().relativize(file).toString(), Downloads.sha256(file));
                 }
             }
@@ -180,7 +180,7 @@ public final class BundleMaker {
             if (Bundle.isArchive(path)) {
                 Path archive = draft().resolve("archive");
                 try (var out = compressed(Files.newOutputStream(archive))) {
-                    new ExternalCommand("tar", "install tar", console).into(Bundle.LIMIT, counting(out, seen), "-c", "-C", "" + draft(),
+                    new ExternalCommand("tar", "install tar", console).into(Bundle.LIMIT, counting(out, progress), "-c", "-C", "" + draft(),
                             "--exclude=./archive", ".");
                 }
                 Files.move(archive, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -197,13 +197,13 @@ public final class BundleMaker {
     }
 
     /** Tells how much went through. */
-    private static OutputStream counting(OutputStream out, Consumer<String> seen) {
+    private static OutputStream counting(OutputStream out, Consumer<String> progress) {
         return new FilterOutputStream(out) {
             private long written;
 
             @Override public void write(byte[] bytes, int from, int count) throws IOException {
                 out.write(bytes, from, count);
-                seen.accept("%.0f MB".formatted((written += count) / 1e6));
+                progress.accept("%.0f MB".formatted((written += count) / 1e6));
             }
         };
     }

@@ -132,7 +132,7 @@ public abstract class DemoCommand implements Callable<Integer> {
         Charset names = Charset.forName(System.getProperty("sun.jnu.encoding"));
         System.getenv().forEach((name, value) -> {
             if (name.matches("HOME|KUBECONFIG|(XDG|KIND_DEMO)_.*") && !names.newEncoder().canEncode(value))
-                throw Problem.unfit("%s has characters that the locale's character set (%s) does not have".formatted(name, names),
+                throw Problem.unmet("%s has characters that the locale's character set (%s) does not have".formatted(name, names),
                         "export LC_ALL=C.UTF-8");
         });
     }
@@ -168,7 +168,7 @@ public abstract class DemoCommand implements Callable<Integer> {
         ending = true;
         String running = console.running();
         ExternalCommand.endAll();
-        console.bad("interrupted" + (running.isEmpty() ? "" : "; half-done: " + running));
+        console.error("interrupted" + (running.isEmpty() ? "" : "; half-done: " + running));
         try {
             console.hint("→ " + afterInterrupt());
         } catch (Throwable e) {

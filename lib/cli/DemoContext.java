@@ -91,12 +91,12 @@ public final class DemoContext {
 
     /** Why an image can neither be pulled nor loaded; empty when it can. */
     private String unavailable(String image) {
-        return bundle.map(b -> b.images().contains(image) ? "" : "it is not in the bundle").orElseGet(() -> docker.whyNotPulled(image));
+        return bundle.map(b -> b.images().contains(image) ? "" : "it is not in the bundle").orElseGet(() -> docker.whyNotPullable(image));
     }
 
     /** The mesh of --contexts or --clusters, else of the existing clusters and of those that an earlier run created, else of two. */
     public Mesh mesh() {
-        if (options.existing()) return InstalledIstio.kept(Mesh.of(options.contexts()), console);
+        if (options.existing()) return InstalledIstio.withKeptIds(Mesh.of(options.contexts()), console);
         List<Cluster> ours = existing.clusters();
         int known = ours.isEmpty() ? 2 : Math.max(ours.getLast().index(), state.clusters());
         return Mesh.of(options.prefix(), options.clusters != null ? options.clusters : known, existing.slot());
@@ -104,8 +104,8 @@ public final class DemoContext {
 
     /** The mesh to verify: in existing clusters with the IDs and networks that its control planes have. */
     public Mesh installedMesh() {
-        if (options.existing()) return InstalledIstio.mesh(Mesh.of(options.contexts()), console);
-        if (existing.clusters().isEmpty()) throw Problem.unfit("no demo to verify: cluster %s does not exist".formatted(
+        if (options.existing()) return InstalledIstio.describe(Mesh.of(options.contexts()), console);
+        if (existing.clusters().isEmpty()) throw Problem.unmet("no demo to verify: cluster %s does not exist".formatted(
                 mesh().clusters().getFirst()), commands().kindDemo());
         return mesh();
     }
@@ -130,7 +130,7 @@ public final class DemoContext {
     public void keepState(Mesh mesh) throws IOException {
         if (!options.existing() && existing.ours().isEmpty() && state.slot().isEmpty()
                 && DemoState.slotsOfOthers(dirs).contains(existing.slot()))
-            throw Problem.unfit("another demo has just started with the same ports", "run this command again: it chooses other ports");
+            throw Problem.unmet("another demo has just started with the same ports", "run this command again: it chooses other ports");
         new DemoState(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio),
                 options.existing() ? OptionalInt.empty() : OptionalInt.of(existing.slot())).write(dirs);
     }
@@ -154,7 +154,7 @@ public final class DemoContext {
     /** A {@link Problem} when another certificate authority is in use than the one that is asked for. */
     static void checkAuthority(Optional<CertificateAuthority.Choice> inUse, CertificateAuthority.Choice wanted, DemoCommands commands) {
         if (inUse.isPresent() && inUse.get() != wanted)
-            throw Problem.unfit("the demo uses --ca %s, and a running mesh cannot change its root".formatted(inUse.get()),
+            throw Problem.unmet("the demo uses --ca %s, and a running mesh cannot change its root".formatted(inUse.get()),
                     "leave --ca %s out, or start from scratch: %s".formatted(wanted, commands.fromScratch("--ca", "" + wanted)));
     }
 

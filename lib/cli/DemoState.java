@@ -50,7 +50,7 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
     }
 
     public void write(AppDirs dirs) throws IOException {
-        Path state = dirs.make().state();
+        Path state = dirs.create().state();
         Files.writeString(state.resolve(CLUSTERS), "" + clusters);
         Files.writeString(state.resolve(AUTHORITY), "" + authority.orElseThrow());
         istio.orElseThrow().keep(state.resolve(ISTIO));
@@ -77,7 +77,7 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
                     .min(Comparator.comparing(f -> !f.endsWith(typed)));
             if (old.isPresent()) Files.move(old.get(), state);
         } catch (IOException e) {
-            throw Problem.unfit("cannot rename the state of an earlier version: " + e, "make %s writable".formatted(state.getParent()));
+            throw Problem.unmet("cannot rename the state of an earlier version: " + e, "make %s writable".formatted(state.getParent()));
         }
     }
 

@@ -30,13 +30,13 @@ public final class Compose {
     private Map.Entry<Way, String> find() {
         for (Way way : ways) {
             try {
-                String said = way.tool.attempt(SHORT, way.words("version")).out();
-                if (said.matches("(?is).*compose version.*")) return Map.entry(way, said.lines().findFirst().orElseThrow());
+                String output = way.tool.attempt(SHORT, way.words("version")).out();
+                if (output.matches("(?is).*compose version.*")) return Map.entry(way, output.lines().findFirst().orElseThrow());
             } catch (Problem p) {
-                if (p.exitCode() != Problem.UNFIT) throw p;
+                if (p.exitCode() != Problem.UNMET) throw p;
             }
         }
-        throw Problem.unfit("neither `docker compose` nor `docker-compose` answers, and Vault is started by it", INSTALL);
+        throw Problem.unmet("neither `docker compose` nor `docker-compose` answers, and Vault is started by it", INSTALL);
     }
 
     /**

@@ -78,8 +78,8 @@ public final class Docker {
         try {
             return read(docker.attemptUnlogged(ANSWER, "info", "--format", "{{json .}}"));
         } catch (Problem p) {
-            if (p.exitCode() == Problem.UNFIT) throw p;
-            throw Problem.unfit("the container engine does not answer: `docker info` took over %d s".formatted(
+            if (p.exitCode() == Problem.UNMET) throw p;
+            throw Problem.unmet("the container engine does not answer: `docker info` took over %d s".formatted(
                     ANSWER.toSeconds()), START);
         }
     }
@@ -92,11 +92,11 @@ public final class Docker {
         if (info.has("host") || version.isEmpty() && result.err().contains("odman")
                 || info.path("DockerRootDir").asText().endsWith("/containers/storage")
                 || info.path("ProductLicense").asText().equals("Apache-2.0"))
-            throw Problem.unfit("`docker` is Podman here, and the demo needs Docker",
+            throw Problem.unmet("`docker` is Podman here, and the demo needs Docker",
                     "install Docker: https://docs.docker.com/get-docker/; check DOCKER_HOST and `docker context ls` too");
         // with no engine the client still exits 0 in some versions, and says so in the document
         if (!result.ok() || version.isEmpty())
-            throw Problem.unfit("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
+            throw Problem.unmet("the container engine does not answer: " + result.lastLines().lines().reduce((a, b) -> b)
                     .orElse("`docker info` failed"), START);
         Set<String> security = new TreeSet<>();
         for (JsonNode option : info.path("SecurityOptions")) // such as name=seccomp,profile=default
@@ -188,7 +188,7 @@ public final class Docker {
      * registry first. Where that fails the daemon begins to pull the image: it alone knows its mirrors, proxies and insecure
      * registries.
      */
-    public String whyNotPulled(String image) {
+    public String whyNotPullable(String image) {
         if (published(image)) return "";
         var printed = new ByteArrayOutputStream() {
             @Override public void write(byte[] bytes, int from, int count) {

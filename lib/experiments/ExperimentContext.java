@@ -37,8 +37,8 @@ final class ExperimentContext implements AutoCloseable {
     private final Console console;
     private final Deque<Made> changes = new ConcurrentLinkedDeque<>();
     private final List<Traffic> traffics = new CopyOnWriteArrayList<>();
-    private final List<String> saw = new ArrayList<>(), wrong = new CopyOnWriteArrayList<>();
-    private final Map<String, Number> figures = new LinkedHashMap<>();
+    private final List<String> observations = new ArrayList<>(), failures = new CopyOnWriteArrayList<>();
+    private final Map<String, Number> metrics = new LinkedHashMap<>();
     private final long start = System.nanoTime();
     /** Held for one change, or for undoing it, never while something is waited for. */
     private final ReentrantLock changing = new ReentrantLock();
@@ -57,10 +57,10 @@ final class ExperimentContext implements AutoCloseable {
     ClientPod home() { return home; }
 
     /** The steady requests of the first cluster's client. */
-    Traffic traffic() { return watched(Traffic.fromClient(home, this::say, this::clusterOfInstance)); }
+    Traffic traffic() { return watched(Traffic.fromClient(home, this::log, this::clusterOfInstance)); }
 
     /** Steady requests from this machine. */
-    Traffic traffic(URI uri) { return watched(Traffic.fromHost(uri, this::say, this::clusterOfInstance)); }
+    Traffic traffic(URI uri) { return watched(Traffic.fromHost(uri, this::log, this::clusterOfInstance)); }
 
     private Traffic watched(Traffic traffic) {
         traffics.add(traffic);
@@ -93,7 +93,7 @@ final class ExperimentContext implements AutoCloseable {
     }
 
     /** Applies a manifest in the first cluster for as long as the experiment lasts, where what it describes is not there. */
-    void need(String path) throws Exception {
+    void ensure(String path) throws Exception {
         for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.read(path)))
             if (there(resource).isEmpty()) change(key(home.kube(), path + ", needed"), () -> home.kube().apply(List.of(resource)),
                     () -> home.kube().remove(resource));
@@ -153,34 +153,34 @@ final class ExperimentContext implements AutoCloseable {
     }
 
     /** Puts a manifest of the first cluster back as it was before. */
-    void putBack(String path) throws Exception { putBack(home.kube(), path); }
+    void restore(String path) throws Exception { restore(home.kube(), path); }
 
     /** Puts back what was scaled in a cluster, or applied there, and waits until it is. */
-    void putBack(Kube kube, String what) throws Exception {
+    void restore(Kube kube, String what) throws Exception {
         List<Made> own = changes.stream().filter(c -> c.key.equals(key(kube, what))).toList();
         for (Made made : own) alone(() -> undo(made));
         for (Made made : own) made.settled.make();
     }
 
     /** Tells what happens, while it happens. */
-    void say(String text) { console.say("  %5.1f s  %s".formatted((System.nanoTime() - start) / 1e9, text)); }
+    void log(String text) { console.info("  %5.1f s  %s".formatted((System.nanoTime() - start) / 1e9, text)); }
 
     /** Notes what was seen, for the result. */
-    void saw(String text) {
-        say(text);
-        saw.add(text);
+    void observe(String text) {
+        log(text);
+        observations.add(text);
     }
 
     /** Notes why the experiment is not run. */
     void skip(String reason) {
         skipped = true;
-        saw("skipped: " + reason);
+        observe("skipped: " + reason);
     }
 
-    void figure(String name, Number value) { figures.put(name, value); }
+    void metric(String name, Number value) { metrics.put(name, value); }
 
     /** Notes what should hold; the experiment goes on either way. */
-    void expect(boolean holds, String otherwise) { if (!holds) wrong.add(otherwise); }
+    void expect(boolean holds, String otherwise) { if (!holds) failures.add(otherwise); }
 
     private void undo(Made made) throws Exception {
         made.back.make();
@@ -193,7 +193,7 @@ final class ExperimentContext implements AutoCloseable {
             try {
                 undo(made);
             } catch (Throwable e) {
-                wrong.add("not restored: " + Check.message(e));
+                failures.add("not restored: " + Check.message(e));
                 console.problem("restoring " + made.key, e);
             }
         }
@@ -216,7 +216,7 @@ final class ExperimentContext implements AutoCloseable {
      *
      * @return whether everything is restored
      */
-    boolean restore() {
+    boolean restoreAll() {
         closed = true;
         boolean alone = false;
         try {
@@ -232,9 +232,9 @@ final class ExperimentContext implements AutoCloseable {
     }
 
     /** What came of it; call it when everything is back. */
-    ExperimentResult outcome(String name, String title) {
+    ExperimentResult result(String name, String title) {
         Status held = skipped ? Status.SKIPPED : Status.PASSED;
-        return new ExperimentResult(name, title, wrong.isEmpty() ? held : Status.FAILED, List.copyOf(saw),
-                List.copyOf(wrong), figures, traffics.stream().map(Traffic::result).toList(), (System.nanoTime() - start) / 1e9);
+        return new ExperimentResult(name, title, failures.isEmpty() ? held : Status.FAILED, List.copyOf(observations),
+                List.copyOf(failures), metrics, traffics.stream().map(Traffic::result).toList(), (System.nanoTime() - start) / 1e9);
     }
 }

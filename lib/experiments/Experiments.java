@@ -21,7 +21,7 @@ public final class Experiments {
     private static final int MOVED = 3;
 
     private interface Scenario {
-        void run(Experiments on, ExperimentContext lab) throws Exception;
+        void run(Experiments on, ExperimentContext context) throws Exception;
     }
 
     /** @param title what is to be seen; HOME and AWAY stand for the first cluster and the last, SERVICE for the app's */
@@ -70,147 +70,147 @@ public final class Experiments {
         return names.stream().filter(n -> asked.contains(n) || asked.contains("all")).toList();
     }
 
-    private void failover(ExperimentContext lab) throws Exception {
-        Traffic traffic = lab.traffic();
-        traffic.awaitFrom(atHome, 0, STEADY);
-        double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
-        lab.scaleToZero(home, app.namespace(), app.service());
-        traffic.awaitFrom(elsewhere, gone, STEADY);
-        double back = traffic.mark("it comes back");
-        lab.saw("away: " + moved(lab, traffic, "away", elsewhere, gone, back, 1));
-        lab.putBack(home, app.service());
-        traffic.awaitFrom(atHome, back, STEADY);
-        lab.saw("home: " + moved(lab, traffic, "home", atHome, back, traffic.now(), 1));
+    private void failover(ExperimentContext context) throws Exception {
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(atHome, 0, STEADY);
+        double gone = traffic.event("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
+        context.scaleToZero(home, app.namespace(), app.service());
+        traffic.awaitAnswersFrom(elsewhere, gone, STEADY);
+        double back = traffic.event("it comes back");
+        context.observe("away: " + moved(context, traffic, "away", elsewhere, gone, back, 1));
+        context.restore(home, app.service());
+        traffic.awaitAnswersFrom(atHome, back, STEADY);
+        context.observe("home: " + moved(context, traffic, "home", atHome, back, traffic.now(), 1));
     }
 
     /** Tells how requests moved to other clusters between two moments, and expects that few were lost on the way. */
-    private static String moved(ExperimentContext lab, Traffic traffic, String name, Set<String> to, double from, double until, int mostLost) {
+    private static String moved(ExperimentContext context, Traffic traffic, String name, Set<String> to, double from, double until, int mostLost) {
         List<ExperimentResult.Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(ExperimentResult.Reply::lost).toList();
         double first = replies.stream().filter(r -> to.contains(r.cluster())).mapToDouble(ExperimentResult.Reply::at).min().orElse(until);
         double errors = lost.isEmpty() ? 0 : lost.getLast().at() - lost.getFirst().at() + 1.0 / Traffic.PER_SECOND;
-        lab.figure(name + "Lost", lost.size());
-        lab.figure(name + "FirstAnswerSeconds", round(first - from));
-        lab.figure(name + "ErrorSeconds", round(errors));
-        lab.expect(lost.size() <= mostLost, "%s: %d requests were lost, at most %d were expected".formatted(name, lost.size(), mostLost));
-        lab.expect(errors < MOVED, "%s: errors went on for %.1f s, less than %d s were expected".formatted(name, errors, MOVED));
+        context.metric(name + "Lost", lost.size());
+        context.metric(name + "FirstAnswerSeconds", round(first - from));
+        context.metric(name + "ErrorSeconds", round(errors));
+        context.expect(lost.size() <= mostLost, "%s: %d requests were lost, at most %d were expected".formatted(name, lost.size(), mostLost));
+        context.expect(errors < MOVED, "%s: errors went on for %.1f s, less than %d s were expected".formatted(name, errors, MOVED));
         return "%s; %d lost of %d%s; first answer from there after %.1f s".formatted(Traffic.count(replies), lost.size(), replies.size(),
                 lost.isEmpty() ? "" : " within %.1f s".formatted(errors), first - from);
     }
 
     private static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
 
-    private void brokenApp(ExperimentContext lab) throws Exception {
-        lab.apply(QUICK_EJECTION, Map.of());
+    private void brokenApp(ExperimentContext context) throws Exception {
+        context.apply(QUICK_EJECTION, Map.of());
         Await.until("the client's proxy to be told", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
-                () -> lab.home().ejectsAll() ? "" : "it still ejects a few instances at most");
-        Traffic traffic = lab.traffic();
-        traffic.awaitFrom(atHome, 0, STEADY);
-        double broken = traffic.mark("%s of %s begins to answer 503".formatted(app.service(), home.cluster()));
-        lab.apply(BROKEN_APP, Map.of());
+                () -> context.home().ejectsAll() ? "" : "it still ejects a few instances at most");
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(atHome, 0, STEADY);
+        double broken = traffic.event("%s of %s begins to answer 503".formatted(app.service(), home.cluster()));
+        context.apply(BROKEN_APP, Map.of());
         Await.until("the ejection", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
-                () -> ejected(lab).isEmpty() ? "no endpoint of the client's proxy is ejected" : "");
-        lab.saw("ejected by the client's proxy: " + String.join(", ", ejected(lab)));
-        traffic.awaitFrom(elsewhere, broken, STEADY);
-        double mended = traffic.mark("it is mended");
+                () -> ejected(context).isEmpty() ? "no endpoint of the client's proxy is ejected" : "");
+        context.observe("ejected by the client's proxy: " + String.join(", ", ejected(context)));
+        traffic.awaitAnswersFrom(elsewhere, broken, STEADY);
+        double mended = traffic.event("it is mended");
         // Istio tries no 503 again since 1.24, and Envoy merges ejections that come within a second (update_merge_window)
-        lab.saw(moved(lab, traffic, "away", elsewhere, broken, mended, MOVED * Traffic.PER_SECOND));
-        lab.putBack(BROKEN_APP);
-        traffic.awaitFrom(atHome, mended, STEADY);
-        lab.saw("home again %.1f s after it was mended".formatted(traffic.now() - mended));
+        context.observe(moved(context, traffic, "away", elsewhere, broken, mended, MOVED * Traffic.PER_SECOND));
+        context.restore(BROKEN_APP);
+        traffic.awaitAnswersFrom(atHome, mended, STEADY);
+        context.observe("home again %.1f s after it was mended".formatted(traffic.now() - mended));
     }
 
-    private static List<String> ejected(ExperimentContext lab) throws IOException {
-        return lab.home().endpoints().stream().filter(e -> e.endsWith(" EJECTED")).toList();
+    private static List<String> ejected(ExperimentContext context) throws IOException {
+        return context.home().endpoints().stream().filter(e -> e.endsWith(" EJECTED")).toList();
     }
 
-    private void gatewayDown(ExperimentContext lab) throws Exception {
-        Traffic traffic = lab.traffic();
-        traffic.awaitFrom(atHome, 0, STEADY);
-        double down = traffic.mark("the east-west gateway of %s is scaled to zero".formatted(away.cluster()));
-        lab.scaleToZero(away, Mesh.NAMESPACE, InstalledIstio.EAST_WEST);
-        traffic.awaitFrom(atHome, traffic.now(), UNDISTURBED);
-        traffic.mark("it comes back");
-        lab.putBack(away, InstalledIstio.EAST_WEST);
-        traffic.awaitFrom(atHome, traffic.now(), STEADY);
-        undisturbed(lab, traffic, down);
+    private void gatewayDown(ExperimentContext context) throws Exception {
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(atHome, 0, STEADY);
+        double down = traffic.event("the east-west gateway of %s is scaled to zero".formatted(away.cluster()));
+        context.scaleToZero(away, Mesh.NAMESPACE, InstalledIstio.EAST_WEST);
+        traffic.awaitAnswersFrom(atHome, traffic.now(), UNDISTURBED);
+        traffic.event("it comes back");
+        context.restore(away, InstalledIstio.EAST_WEST);
+        traffic.awaitAnswersFrom(atHome, traffic.now(), STEADY);
+        undisturbed(context, traffic, down);
     }
 
-    private static void undisturbed(ExperimentContext lab, Traffic traffic, double since) {
+    private static void undisturbed(ExperimentContext context, Traffic traffic, double since) {
         Map<String, Integer> counts = Traffic.count(traffic.replies(since, traffic.now()));
         int lost = counts.getOrDefault("lost", 0);
-        lab.figure("lost", lost);
-        lab.saw("%s meanwhile, %d lost".formatted(counts, lost));
-        lab.expect(lost == 0, lost + " requests were lost, none was expected");
+        context.metric("lost", lost);
+        context.observe("%s meanwhile, %d lost".formatted(counts, lost));
+        context.expect(lost == 0, lost + " requests were lost, none was expected");
     }
 
-    private void controlPlaneDown(ExperimentContext lab) throws Exception {
-        lab.remove(SampleApp.LOCALITY);
-        Traffic traffic = lab.traffic();
-        traffic.awaitFrom(everywhere, 0, STEADY);
-        double down = traffic.mark("istiod of %s is scaled to zero".formatted(home.cluster()));
-        lab.scaleToZero(home, Mesh.NAMESPACE, "istiod");
-        traffic.awaitFrom(everywhere, traffic.now(), UNDISTURBED);
-        traffic.mark("istiod comes back");
-        lab.putBack(home, "istiod");
-        undisturbed(lab, traffic, down);
-        double told = traffic.mark("it is given the locality rule again");
-        lab.putBack(SampleApp.LOCALITY);
-        traffic.awaitFrom(atHome, told, STEADY);
-        lab.figure("caughtUpSeconds", round(traffic.now() - told - STEADY / (double) Traffic.PER_SECOND));
-        lab.saw("istiod caught up: its proxies follow the rule %.1f s after it was given".formatted(traffic.now() - told));
+    private void controlPlaneDown(ExperimentContext context) throws Exception {
+        context.remove(SampleApp.LOCALITY);
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(everywhere, 0, STEADY);
+        double down = traffic.event("istiod of %s is scaled to zero".formatted(home.cluster()));
+        context.scaleToZero(home, Mesh.NAMESPACE, "istiod");
+        traffic.awaitAnswersFrom(everywhere, traffic.now(), UNDISTURBED);
+        traffic.event("istiod comes back");
+        context.restore(home, "istiod");
+        undisturbed(context, traffic, down);
+        double told = traffic.event("it is given the locality rule again");
+        context.restore(SampleApp.LOCALITY);
+        traffic.awaitAnswersFrom(atHome, told, STEADY);
+        context.metric("caughtUpSeconds", round(traffic.now() - told - STEADY / (double) Traffic.PER_SECOND));
+        context.observe("istiod caught up: its proxies follow the rule %.1f s after it was given".formatted(traffic.now() - told));
     }
 
-    private void locality(ExperimentContext lab) throws Exception {
-        Traffic traffic = lab.traffic();
-        traffic.awaitFrom(atHome, 0, UNDISTURBED);
-        double removed = traffic.mark("the locality rule is removed");
-        lab.saw("with the rule:    " + Traffic.count(traffic.replies(0, removed)));
-        lab.remove(SampleApp.LOCALITY);
-        traffic.awaitFrom(everywhere, removed, STEADY);
+    private void locality(ExperimentContext context) throws Exception {
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(atHome, 0, UNDISTURBED);
+        double removed = traffic.event("the locality rule is removed");
+        context.observe("with the rule:    " + Traffic.count(traffic.replies(0, removed)));
+        context.remove(SampleApp.LOCALITY);
+        traffic.awaitAnswersFrom(everywhere, removed, STEADY);
         double spread = traffic.now();
-        traffic.awaitFrom(everywhere, spread, UNDISTURBED);
-        double back = traffic.mark("it is put back");
-        lab.saw("without the rule: " + Traffic.count(traffic.replies(spread, back)));
-        lab.putBack(SampleApp.LOCALITY);
-        traffic.awaitFrom(atHome, back, STEADY);
-        undisturbed(lab, traffic, 0);
+        traffic.awaitAnswersFrom(everywhere, spread, UNDISTURBED);
+        double back = traffic.event("it is put back");
+        context.observe("without the rule: " + Traffic.count(traffic.replies(spread, back)));
+        context.restore(SampleApp.LOCALITY);
+        traffic.awaitAnswersFrom(atHome, back, STEADY);
+        undisturbed(context, traffic, 0);
     }
 
-    private void ingress(ExperimentContext lab) throws Exception {
+    private void ingress(ExperimentContext context) throws Exception {
         int port = home.cluster().httpPort();
         String gateway = docker.published(home.cluster(), port).orElseThrow(() -> Problem.failed(
                 "%s: no node publishes its port %d on this machine".formatted(home.cluster(), port),
                 "see extraPortMappings in manifests/kind/cluster.yaml"));
-        lab.remove(SampleApp.LOCALITY);
-        Traffic traffic = lab.traffic(URI.create("http://%s%s".formatted(gateway, app.path())));
-        traffic.awaitFrom(everywhere, 0, UNDISTURBED);
-        double gone = traffic.mark("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
-        lab.saw("with it: " + Traffic.count(traffic.replies(0, gone)));
-        lab.scaleToZero(home, app.namespace(), app.service());
-        traffic.awaitFrom(elsewhere, gone, UNDISTURBED);
-        lab.saw("without: " + moved(lab, traffic, "away", elsewhere, gone, traffic.now(), 1));
+        context.remove(SampleApp.LOCALITY);
+        Traffic traffic = context.traffic(URI.create("http://%s%s".formatted(gateway, app.path())));
+        traffic.awaitAnswersFrom(everywhere, 0, UNDISTURBED);
+        double gone = traffic.event("%s of %s is scaled to zero".formatted(app.service(), home.cluster()));
+        context.observe("with it: " + Traffic.count(traffic.replies(0, gone)));
+        context.scaleToZero(home, app.namespace(), app.service());
+        traffic.awaitAnswersFrom(elsewhere, gone, UNDISTURBED);
+        context.observe("without: " + moved(context, traffic, "away", elsewhere, gone, traffic.now(), 1));
     }
 
-    private void egress(ExperimentContext lab) throws Exception {
-        String server = lab.serverOutside(Manifests.images(manifests.read("apps/helloworld.yaml")).iterator().next());
+    private void egress(ExperimentContext context) throws Exception {
+        String server = context.serverOutside(Manifests.images(manifests.read("apps/helloworld.yaml")).iterator().next());
         String direct = "http://%s:5000%s".formatted(server, app.path()), token = UUID.randomUUID().toString(),
                 named = "http://outside.kind-demo.test%s?%s".formatted(app.path(), token);
-        awaitStatus(lab, direct, 200);
-        lab.saw("directly, while anything outside may be reached: 200");
-        lab.apply(EGRESS, Map.of("SERVER", server));
-        lab.apply(REGISTRY_ONLY, Map.of());
-        awaitStatus(lab, named, 200);
+        awaitStatus(context, direct, 200);
+        context.observe("directly, while anything outside may be reached: 200");
+        context.apply(EGRESS, Map.of("SERVER", server));
+        context.apply(REGISTRY_ONLY, Map.of());
+        awaitStatus(context, named, 200);
         Await.until("the egress gateway's access log", Duration.ofSeconds(20), Duration.ofMillis(300), _ -> {},
                 () -> gatewayLog().contains(token) ? "" : "no line with the request");
-        lab.saw("by its name: 200, and the egress gateway's access log has the request");
-        awaitStatus(lab, direct, 502);
-        lab.saw("directly, when only what the mesh knows may be reached: refused with 502");
-        awaitStatus(lab, named, 200);
+        context.observe("by its name: 200, and the egress gateway's access log has the request");
+        awaitStatus(context, direct, 502);
+        context.observe("directly, when only what the mesh knows may be reached: refused with 502");
+        awaitStatus(context, named, 200);
     }
 
-    private static void awaitStatus(ExperimentContext lab, String url, int status) throws IOException {
+    private static void awaitStatus(ExperimentContext context, String url, int status) throws IOException {
         Await.until("%d from %s".formatted(status, url), Duration.ofSeconds(30), Duration.ofMillis(500), _ -> {}, () -> {
-            String got = lab.home().status(url);
+            String got = context.home().status(url);
             return got.equals("" + status) ? "" : "HTTP status " + got;
         });
     }
@@ -250,39 +250,39 @@ public final class Experiments {
      * Runs experiments one after the other, and skips those that the mesh's settings rule out. One that fails does not
      * stop the next; what it changed is put back first.
      *
-     * @param told told of each when it has ended
+     * @param listener told of each when it has ended
      */
-    public List<ExperimentResult> run(List<String> names, Consumer<ExperimentResult> told) throws Exception {
-        List<ExperimentResult> outcomes = new ArrayList<>();
+    public List<ExperimentResult> run(List<String> names, Consumer<ExperimentResult> listener) throws Exception {
+        List<ExperimentResult> results = new ArrayList<>();
         for (Experiment experiment : ALL) {
             if (!names.contains(experiment.name)) continue;
             String title = experiment.title.replace("HOME", home.cluster().name()).replace("AWAY", away.cluster().name())
                     .replace("SERVICE", app.service());
-            console.say("\n%s: %s".formatted(experiment.name, title));
-            ExperimentContext lab = new ExperimentContext(kubes, app, manifests, docker, console);
-            current = lab;
-            try (lab) {
+            console.info("\n%s: %s".formatted(experiment.name, title));
+            ExperimentContext context = new ExperimentContext(kubes, app, manifests, docker, console);
+            current = context;
+            try (context) {
                 String reason = ruledOut(experiment.name);
                 if (reason.isEmpty()) {
-                    lab.need(SampleApp.LOCALITY); // which a demo made with --no-locality has not
-                    experiment.scenario.run(this, lab);
+                    context.ensure(SampleApp.LOCALITY); // which a demo made with --no-locality has not
+                    experiment.scenario.run(this, context);
                 } else {
-                    lab.skip(reason);
+                    context.skip(reason);
                 }
             } catch (Throwable e) { // it fails, and the next one runs
-                lab.expect(false, Check.message(e));
+                context.expect(false, Check.message(e));
             }
             try {
                 for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
             } catch (Problem p) {
-                lab.expect(false, "afterwards: " + p.getMessage());
+                context.expect(false, "afterwards: " + p.getMessage());
             }
-            outcomes.add(lab.outcome(experiment.name, title));
-            told.accept(outcomes.getLast());
+            results.add(context.result(experiment.name, title));
+            listener.accept(results.getLast());
         }
-        return outcomes;
+        return results;
     }
 
     /** On Ctrl-C: restores what the running experiment changed, and lets it change nothing more; whether everything is restored. */
-    public boolean restore() { return current == null || current.restore(); }
+    public boolean restore() { return current == null || current.restoreAll(); }
 }

@@ -16,7 +16,7 @@ import io.fabric8.kubernetes.client.dsl.ExecWatch;
  */
 public final class Traffic implements AutoCloseable {
     /** A reply as it came: where its instance runs may be known only later. */
-    private record Heard(double at, double took, int code, String body) {}
+    private record Received(double at, double seconds, int code, String body) {}
 
     /** A rate that a laptop does not feel, and fine enough to see a gap of a tenth of a second. */
     static final int PER_SECOND = 10;
@@ -32,37 +32,37 @@ public final class Traffic implements AutoCloseable {
     private static final Pattern END = Pattern.compile("(\\d{3}) (\\d+\\.\\d+)");
 
     private final String title;
-    private final Consumer<String> told;
+    private final Consumer<String> listener;
     private final Supplier<Map<String, String>> clusterOfInstance;
     private final Map<String, String> known = new ConcurrentHashMap<>();
     private final AtomicBoolean learning = new AtomicBoolean();
-    private final List<Heard> heard = new CopyOnWriteArrayList<>();
-    private final List<Event> marks = new CopyOnWriteArrayList<>();
+    private final List<Received> received = new CopyOnWriteArrayList<>();
+    private final List<Event> events = new CopyOnWriteArrayList<>();
     private final long start = System.nanoTime();
     private AutoCloseable source = () -> {};
 
-    private Traffic(String title, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance) {
+    private Traffic(String title, Consumer<String> listener, Supplier<Map<String, String>> clusterOfInstance) {
         this.title = title;
-        this.told = told;
-        told.accept(title);
+        this.listener = listener;
+        listener.accept(title);
         this.clusterOfInstance = clusterOfInstance;
         known.putAll(clusterOfInstance.get());
     }
 
     /** Requests of a cluster's client, through the mesh. */
-    static Traffic fromClient(ClientPod client, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance) {
-        return fromClient(client, told, clusterOfInstance, MOST);
+    static Traffic fromClient(ClientPod client, Consumer<String> listener, Supplier<Map<String, String>> clusterOfInstance) {
+        return fromClient(client, listener, clusterOfInstance, MOST);
     }
 
     /**
      * Requests of a cluster's client, through the mesh.
      *
-     * @param told              told what is done meanwhile, and who answered before
+     * @param listener              told what is done meanwhile, and who answered before
      * @param clusterOfInstance the name of each instance that runs now, and its cluster
      * @param most              how many are sent at most, so that they end by themselves
      */
-    static Traffic fromClient(ClientPod client, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance, int most) {
-        var traffic = new Traffic("requests of the client in %s, %d a second".formatted(client.kube().cluster(), PER_SECOND), told,
+    static Traffic fromClient(ClientPod client, Consumer<String> listener, Supplier<Map<String, String>> clusterOfInstance, int most) {
+        var traffic = new Traffic("requests of the client in %s, %d a second".formatted(client.kube().cluster(), PER_SECOND), listener,
                 clusterOfInstance);
         SampleTarget app = client.app();
         String pod = new Pods(client.kube(), app.namespace()).anyReady(app.client()).getMetadata().getName();
@@ -94,8 +94,8 @@ public final class Traffic implements AutoCloseable {
     }
 
     /** Requests from this machine, which no proxy of its own is asked for. */
-    static Traffic fromHost(URI uri, Consumer<String> told, Supplier<Map<String, String>> clusterOfInstance) {
-        var traffic = new Traffic("requests from this machine to %s, %d a second".formatted(uri, PER_SECOND), told, clusterOfInstance);
+    static Traffic fromHost(URI uri, Consumer<String> listener, Supplier<Map<String, String>> clusterOfInstance) {
+        var traffic = new Traffic("requests from this machine to %s, %d a second".formatted(uri, PER_SECOND), listener, clusterOfInstance);
         HttpClient http = HttpClient.newBuilder().proxy(HttpClient.Builder.NO_PROXY).build();
         HttpRequest request = HttpRequest.newBuilder(uri).timeout(Duration.ofMillis((long) (PATIENCE * 1000))).build();
         ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory());
@@ -113,8 +113,8 @@ public final class Traffic implements AutoCloseable {
         return traffic;
     }
 
-    private void answered(double took, int code, String body) {
-        heard.add(new Heard(Math.max(0, now() - took), took, code, body));
+    private void answered(double seconds, int code, String body) {
+        received.add(new Received(Math.max(0, now() - seconds), seconds, code, body));
         if (code == 200 && TrafficChecks.whichCluster(body, known).equals("unknown")) learn();
     }
 
@@ -136,20 +136,20 @@ public final class Traffic implements AutoCloseable {
     double now() { return (System.nanoTime() - start) / 1e9; }
 
     /** Notes what is done at this moment; returns when that is. */
-    double mark(String text) {
-        Event mark = new Event(now(), text);
-        told.accept("answered: " + count(replies(marks.isEmpty() ? 0 : marks.getLast().at(), mark.at())));
-        told.accept(text);
-        marks.add(mark);
-        return mark.at();
+    double event(String text) {
+        Event event = new Event(now(), text);
+        listener.accept("answered: " + count(replies(events.isEmpty() ? 0 : events.getLast().at(), event.at())));
+        listener.accept(text);
+        events.add(event);
+        return event.at();
     }
 
     List<Reply> replies() { return replies(0, Double.MAX_VALUE); }
 
     /** Those that were sent from one moment until another. */
     List<Reply> replies(double from, double to) {
-        return heard.stream().filter(h -> h.at >= from && h.at < to)
-                .map(h -> new Reply(h.at, h.took, h.code, h.code == 200 ? TrafficChecks.whichCluster(h.body, known) : ""))
+        return received.stream().filter(h -> h.at >= from && h.at < to)
+                .map(h -> new Reply(h.at, h.seconds, h.code, h.code == 200 ? TrafficChecks.whichCluster(h.body, known) : ""))
                 .sorted(Comparator.comparingDouble(Reply::at)).toList();
     }
 
@@ -169,11 +169,11 @@ public final class Traffic implements AutoCloseable {
     }
 
     /** Waits until so many more are answered, by these clusters alone and by each of them. */
-    void awaitFrom(Set<String> clusters, double since, int many) throws IOException {
+    void awaitAnswersFrom(Set<String> clusters, double since, int many) throws IOException {
         await("answers from " + new TreeSet<>(clusters), since, many, last -> count(last).keySet().equals(clusters));
     }
 
-    ExperimentResult.Requests result() { return new ExperimentResult.Requests(title, replies(), List.copyOf(marks)); }
+    ExperimentResult.Requests result() { return new ExperimentResult.Requests(title, replies(), List.copyOf(events)); }
 
     @Override public void close() {
         try {

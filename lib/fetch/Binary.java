@@ -30,7 +30,7 @@ public final class Binary {
     private final Downloads downloads;
     private final Path installed;
     private final Console console;
-    private String path, said, objection;
+    private String path, output, objection;
 
     public Binary(Requirement requirement, Downloads downloads, Path cache, Console console) {
         this.requirement = requirement;
@@ -55,7 +55,7 @@ public final class Binary {
     /** The version of what {@link #path} runs. */
     public Version version() {
         path();
-        return Version.first(said);
+        return Version.first(output);
     }
 
     /** Whether it must be fetched. */
@@ -63,15 +63,15 @@ public final class Binary {
         if (path != null) return false;
         String onPath = "", no;
         try {
-            onPath = said(requirement.name);
+            onPath = output(requirement.name);
             no = requirement.objection.apply(onPath);
         } catch (Problem p) {
-            if (p.exitCode() != Problem.UNFIT) throw p;
+            if (p.exitCode() != Problem.UNMET) throw p;
             no = p.getMessage();
         }
         if (no.isEmpty()) {
             path = requirement.name;
-            said = onPath;
+            output = onPath;
         } else if (Files.isExecutable(installed)) {
             take();
         }
@@ -90,7 +90,7 @@ public final class Binary {
     }
 
     private Problem orInstall(Problem p) {
-        return Problem.unfit("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(requirement.install, p.hint()));
+        return Problem.unmet("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(requirement.install, p.hint()));
     }
 
     /** The step that fetches it, when none that fits is there. */
@@ -109,9 +109,9 @@ public final class Binary {
                 export PATH=%2$s:$PATH""".formatted(release.sums(), DemoCommands.quoted("" + folder), downloads.typed(release), put), this::fetch);
     }
 
-    private synchronized void fetch(Consumer<String> seen) {
+    private synchronized void fetch(Consumer<String> progress) {
         try {
-            pinned(seen);
+            pinned(progress);
         } catch (Problem p) {
             throw orInstall(p);
         }
@@ -119,8 +119,8 @@ public final class Binary {
     }
 
     /** The pinned release, whatever is on PATH; fetched when the cache has none. */
-    public Path pinned(Consumer<String> seen) {
-        return Files.isExecutable(installed) ? installed : downloads.fetch(release(), installed, seen, this::unpack);
+    public Path pinned(Consumer<String> progress) {
+        return Files.isExecutable(installed) ? installed : downloads.fetch(release(), installed, progress, this::unpack);
     }
 
     private Release release() { return requirement.release.apply(Platform.current()); }
@@ -144,15 +144,15 @@ public final class Binary {
     }
 
     private void take() {
-        said = said(installed.toString());
-        if (!requirement.objection.apply(said).isEmpty())
-            throw Problem.unfit("%s does not run here, or is another version: it says '%s'".formatted(installed, said.strip()),
+        output = output(installed.toString());
+        if (!requirement.objection.apply(output).isEmpty())
+            throw Problem.unmet("%s does not run here, or is another version: it says '%s'".formatted(installed, output.strip()),
                     "remove it, and run this again: rm " + installed);
         path = installed.toString();
     }
 
     /** What a program says of its version; a {@link Problem} when it does not start, or does not answer. */
-    private String said(String program) {
+    private String output(String program) {
         return new ExternalCommand(program, requirement.install, console).attempt(SHORT, requirement.ask.toArray(String[]::new)).out();
     }
 }

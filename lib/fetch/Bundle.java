@@ -81,7 +81,7 @@ public final class Bundle {
             }
             return this;
         } catch (IOException e) {
-            throw Problem.unfit("cannot use %s: %s".formatted(path, e.getMessage()), "is there room in %s?".formatted(cache));
+            throw Problem.unmet("cannot use %s: %s".formatted(path, e.getMessage()), "is there room in %s?".formatted(cache));
         }
     }
 
@@ -104,8 +104,8 @@ public final class Bundle {
         try (InputStream in = new ZstdInputStream(Files.newInputStream(path))) {
             tar.from(LIMIT, in, Stream.concat(Stream.of("-x", "-o", "-C", folder.toString()), Stream.of(which)).toArray(String[]::new));
         } catch (Problem | IOException e) {
-            if (e instanceof Problem p && p.exitCode() == Problem.UNFIT) throw p; // tar itself is missing
-            throw Problem.unfit("%s is damaged, or is no archive: %s".formatted(path, Objects.toString(e.getMessage()).lines().findFirst()
+            if (e instanceof Problem p && p.exitCode() == Problem.UNMET) throw p; // tar itself is missing
+            throw Problem.unmet("%s is damaged, or is no archive: %s".formatted(path, Objects.toString(e.getMessage()).lines().findFirst()
                     .orElse("")), copyOrMake());
         }
     }
@@ -117,17 +117,17 @@ public final class Bundle {
         } catch (NoSuchFileException | JsonProcessingException e) {
             // told below
         }
-        throw Problem.unfit("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX),
+        throw Problem.unmet("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX),
                 copyOrMake());
     }
 
     private void checkFits() {
         String here = "" + Platform.current();
         if (!index.platform.equals(here))
-            throw Problem.unfit("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here),
+            throw Problem.unmet("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here),
                     "make one on a machine like this: " + again);
         if (!index.versions.equals(versions))
-            throw Problem.unfit("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, versions),
+            throw Problem.unmet("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, versions),
                     "use the scripts that made it, or make it anew with these");
     }
 
@@ -145,7 +145,7 @@ public final class Bundle {
         Path file = folder.resolve(part);
         String sum = Files.exists(file) ? Downloads.sha256(file) : "none", expected = index.parts.get(part);
         if (!sum.equals(expected))
-            throw Problem.unfit("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum,
+            throw Problem.unmet("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum,
                     expected), copyOrMake());
     }
 
@@ -179,13 +179,13 @@ public final class Bundle {
         }
     }
 
-    private static InputStream counting(InputStream in, long size, Consumer<String> seen) {
+    private static InputStream counting(InputStream in, long size, Consumer<String> progress) {
         return new FilterInputStream(in) {
             private long read;
 
             @Override public int read(byte[] bytes, int from, int count) throws IOException {
                 int n = in.read(bytes, from, count);
-                seen.accept(Downloads.bar(read += Math.max(0, n), size));
+                progress.accept(Downloads.bar(read += Math.max(0, n), size));
                 return n;
             }
         };

@@ -55,11 +55,11 @@ public final class Downloads {
             Path file = local(asset).orElseGet(() -> fetch(asset, cache.resolve(asset.file()), _ -> {}, fetched -> fetched));
             String sum = sha256(file);
             if (asset.sha256() != null && !sum.equals(asset.sha256()))
-                throw Problem.unfit("%s is not the file that was pinned: SHA-256 %s, expected %s"
+                throw Problem.unmet("%s is not the file that was pinned: SHA-256 %s, expected %s"
                     .formatted(file, sum, asset.sha256()), "remove it and get it again from " + asset.url());
             return Files.readString(file);
         } catch (IOException e) {
-            throw Problem.unfit("cannot read " + e.getMessage(), "check the folder's mode");
+            throw Problem.unmet("cannot read " + e.getMessage(), "check the folder's mode");
         }
     }
 
@@ -98,18 +98,18 @@ public final class Downloads {
      * Fetches a file and puts it in place at once; nothing when another run has done that meanwhile.
      *
      * @param target where it goes
-     * @param seen   told how much has arrived
+     * @param progress   told how much has arrived
      * @throws Problem when it cannot be had, or is not what was published
      */
-    Path fetch(Release asset, Path target, Consumer<String> seen, Unpack unpack) {
+    Path fetch(Release asset, Path target, Consumer<String> progress, Unpack unpack) {
         if (offline) throw cannotGet(asset, "--offline fetches nothing");
         ReentrantLock mine = FETCHING.computeIfAbsent(target, _ -> new ReentrantLock());
         mine.lock();
         try {
             Files.createDirectories(target.getParent());
             try (var file = FileChannel.open(cache.resolve(asset.file() + ".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                    FileLock _ = lock(file, seen)) {
-                if (!Files.exists(target)) fetchLocked(asset, target, seen, unpack);
+                    FileLock _ = lock(file, progress)) {
+                if (!Files.exists(target)) fetchLocked(asset, target, progress, unpack);
             }
             return target;
         } catch (IOException e) {
@@ -121,24 +121,24 @@ public final class Downloads {
         }
     }
 
-    private static FileLock lock(FileChannel file, Consumer<String> seen) throws IOException, InterruptedException {
+    private static FileLock lock(FileChannel file, Consumer<String> progress) throws IOException, InterruptedException {
         for (FileLock lock; ; Thread.sleep(200)) {
             if ((lock = file.tryLock()) != null) return lock;
-            seen.accept("another run fetches it");
+            progress.accept("another run fetches it");
         }
     }
 
-    private void fetchLocked(Release asset, Path target, Consumer<String> seen, Unpack unpack)
+    private void fetchLocked(Release asset, Path target, Consumer<String> progress, Unpack unpack)
             throws IOException, InterruptedException {
         URI address = address(asset.url());
         Path part = cache.resolve(asset.file() + ".part"), unpacked = part;
         try (HttpDownload download = new HttpDownload(PATIENCE, PATIENCE, PAUSE, System.getenv())) {
             String expected = asset.sha256() != null ? asset.sha256() : published(asset, download.text(address(asset.sums())));
-            console.say("fetching " + address);
-            download.into(part, address, (have, all) -> seen.accept(bar(have, all)));
+            console.info("fetching " + address);
+            download.into(part, address, (have, all) -> progress.accept(bar(have, all)));
             String how = asset.sha256() != null ? "as pinned in lib/fetch/Versions.java" : "as published in " + address(asset.sums());
             String sum = sha256(part);
-            if (!sum.equals(expected)) throw Problem.unfit("%s is not the right file: SHA-256 %s, %s it is %s".formatted(address, sum, how,
+            if (!sum.equals(expected)) throw Problem.unmet("%s is not the right file: SHA-256 %s, %s it is %s".formatted(address, sum, how,
                     expected), "try again; if that does not help, something between here and there changes it");
             console.detail("%s: SHA-256 %s, %s".formatted(asset.file(), sum, how));
             unpacked = unpack.unpack(part);
@@ -150,8 +150,8 @@ public final class Downloads {
     }
 
     /** The checksum in a file such as sha256sum writes, or in GitHub's description of a release. */
-    private static String published(Release asset, String said) throws IOException {
-        String sum = (said.startsWith("{") ? digest(asset, said) : said).strip().split("\\s+")[0].toLowerCase(Locale.ROOT);
+    private static String published(Release asset, String output) throws IOException {
+        String sum = (output.startsWith("{") ? digest(asset, output) : output).strip().split("\\s+")[0].toLowerCase(Locale.ROOT);
         if (!sum.matches("[0-9a-f]{64}")) throw new IOException(asset.sums() + " has no SHA-256 of it");
         return sum;
     }
@@ -173,7 +173,7 @@ public final class Downloads {
 
     private Problem cannotGet(Release asset, String why) {
         String other = !asset.file().endsWith(".yaml") ? "" : ", or put the file into a folder and name it with --assets";
-        return Problem.unfit("cannot get %s: %s".formatted(asset.file(), why),
+        return Problem.unmet("cannot get %s: %s".formatted(asset.file(), why),
                 "check your connection to %s, or name a mirror with --mirror%s".formatted(address(asset.url()).getHost(), other));
     }
 

@@ -148,14 +148,14 @@ final class HttpDownload implements AutoCloseable {
 
     /** Trouble on this side: to try again would not help. */
     private static Problem cannotWrite(Path file, IOException e) {
-        return Problem.unfit("cannot write %s: %s".formatted(file, e.getMessage()),
+        return Problem.unmet("cannot write %s: %s".formatted(file, e.getMessage()),
                 "make room in its folder, or make it writable; or set XDG_CACHE_HOME to another");
     }
 
     private static void expectGood(URI address, int status) throws IOException {
-        String said = "%s answered %d".formatted(address, status);
-        if (status >= 500 || status == 408 || status == 429) throw new IOException(said);
-        if (status != 200 && status != 206) throw new Refused(said);
+        String output = "%s answered %d".formatted(address, status);
+        if (status >= 500 || status == 408 || status == 429) throw new IOException(output);
+        if (status != 200 && status != 206) throw new Refused(output);
     }
 
     /** What happened, in words: the JDK leaves many of its messages out. */

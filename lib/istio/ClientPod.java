@@ -42,7 +42,7 @@ public record ClientPod(Kube kube, SampleTarget app) {
      * A client without a proxy sends it itself. Empty when the image has no curl, as a distroless one. The certificates
      * that were shown are printed too, https://curl.se/docs/manpage.html#-w
      */
-    public Optional<ExternalCommand.Result> besideTheProxy(String url) {
+    public Optional<ExternalCommand.Result> curlOutsideMesh(String url) {
         ExternalCommand.Result result = attempt(hasProxy() ? PROXY : app.client(), "curl", "--silent", "--show-error",
                 "--insecure", "--max-time", "5", "--write-out", "%{certs}", url);
         // the shell's exit codes for a command that is not there: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html

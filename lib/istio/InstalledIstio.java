@@ -17,7 +17,7 @@ public record InstalledIstio(Kube kube) {
     public static final String COMPONENT = "operator.istio.io/component";
 
     /** The clusters of a mesh as their control planes describe themselves: another mesh than ours has IDs and networks of its own. */
-    public static Mesh mesh(Mesh named, Console console) {
+    public static Mesh describe(Mesh named, Console console) {
         return new Mesh(named.clusters().stream().map(cluster -> {
             try (Kube kube = new Kube(cluster, console)) {
                 InstalledIstio istio = new InstalledIstio(kube);
@@ -30,12 +30,12 @@ public record InstalledIstio(Kube kube) {
      * The mesh with the IDs that earlier runs gave to clusters of the user's: the other clusters know them by these. A
      * cluster that does not answer keeps the one in {@code named}.
      */
-    public static Mesh kept(Mesh named, Console console) {
+    public static Mesh withKeptIds(Mesh named, Console console) {
         return distinct(named.clusters().stream().map(cluster -> cluster.isKind() ? cluster
-                : kept(new Kube(cluster, console))).toList());
+                : withKeptIds(new Kube(cluster, console))).toList());
     }
 
-    public static Cluster kept(Kube kube) {
+    public static Cluster withKeptIds(Kube kube) {
         Cluster cluster = kube.cluster();
         try (kube) {
             boolean applied = istiods(kube).stream().flatMap(d -> d.getMetadata().getManagedFields().stream())
@@ -66,15 +66,15 @@ public record InstalledIstio(Kube kube) {
     }
 
     /** Says whether the demo's Istio is in the cluster; a {@link Problem} when it is another one's, and that may not be touched. */
-    public String noneButOurs(boolean force) {
+    public String checkOwnership(boolean force) {
         try {
             var istiod = kube.client().apps().deployments().inAnyNamespace().withLabel("app", "istiod").list().getItems();
             var others = istiod.stream().filter(d -> !Kube.isManaged(d)).map(d -> d.getMetadata().getNamespace()).toList();
-            if (!others.isEmpty() && !force) throw Problem.unfit("%s has an Istio that the demo did not install, in %s; it stays untouched"
+            if (!others.isEmpty() && !force) throw Problem.unmet("%s has an Istio that the demo did not install, in %s; it stays untouched"
                     .formatted(kube.cluster(), others), "choose other clusters, or put the demo's over it with --force");
             return istiod.isEmpty() ? "no Istio yet" : others.isEmpty() ? "the demo's own" : "another one's, in " + others;
         } catch (KubernetesClientException e) {
-            throw Problem.unfit("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
+            throw Problem.unmet("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }
     }
 
@@ -98,7 +98,7 @@ public record InstalledIstio(Kube kube) {
                     .flatMap(c -> c.getEnv().stream()).filter(e -> e.getName().equals("CLUSTER_ID") && e.getValue() != null)
                     .map(EnvVar::getValue).findFirst().orElseThrow(() -> Problem.failed(
                             "%s: there is no istiod in %s".formatted(kube.cluster(), Mesh.NAMESPACE), "istioctl version --context "
-                            + kube.cluster().typedContext()));
+                            + kube.cluster().quotedContext()));
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }

@@ -82,9 +82,9 @@ public final class IstioInstaller {
     /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
     public Action istiod(Kube kube) {
         String toShell = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
-        return new Action(toShell, seen -> {
-            new Deployments(kube, Mesh.NAMESPACE).await(part(kube, r -> !InstalledIstio.isGateway(r)), LIMIT, seen);
-            Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), seen, () -> injectionFails(kube));
+        return new Action(toShell, progress -> {
+            new Deployments(kube, Mesh.NAMESPACE).await(part(kube, r -> !InstalledIstio.isGateway(r)), LIMIT, progress);
+            Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), progress, () -> injectionFails(kube));
         });
     }
 
@@ -108,7 +108,7 @@ public final class IstioInstaller {
     /** Starts the gateways side by side, and waits until each is ready. */
     public Action gateways(Kube kube) {
         String toShell = "%s -n %s rollout status deployment --timeout 300s";
-        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE), seen -> {
+        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE), progress -> {
             List<GenericKubernetesResource> gateways = part(kube, InstalledIstio::isGateway);
             kube.apply(gateways);
             Set<String> named = part(kube, _ -> true).stream().map(IstioInstaller::name).collect(Collectors.toSet());
@@ -117,16 +117,16 @@ public final class IstioInstaller {
                     .inNamespace(Mesh.NAMESPACE).withLabel(InstalledIstio.COMPONENT).list().getItems().stream())
                     .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || Kube.isManaged(r)))
                     .forEach(kube::remove);
-            new Deployments(kube, Mesh.NAMESPACE).await(gateways, LIMIT, seen);
+            new Deployments(kube, Mesh.NAMESPACE).await(gateways, LIMIT, progress);
         });
     }
 
     /** Waits until every gateway of type LoadBalancer has an address. */
     public Action addresses(Kube kube) {
         String toShell = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s";
-        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST), seen -> {
+        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST), progress -> {
             var services = kube.client().services().inNamespace(Mesh.NAMESPACE);
-            kube.await("addresses of the gateways", Duration.ofMinutes(2), services, IstioInstaller::withoutAddress, seen);
+            kube.await("addresses of the gateways", Duration.ofMinutes(2), services, IstioInstaller::withoutAddress, progress);
         });
     }
 

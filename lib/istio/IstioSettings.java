@@ -58,7 +58,7 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
         try {
             return YamlDocuments.parse(yaml);
         } catch (RuntimeException e) {
-            throw Problem.usage("the file %s of --istio-values is invalid YAML: %s".formatted(file, Problem.root(e).getMessage()),
+            throw Problem.usage("the file %s of --istio-values is invalid YAML: %s".formatted(file, Problem.rootCause(e).getMessage()),
                     "correct it, or name another");
         }
     }
@@ -75,7 +75,7 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
         try {
             return Files.readString(file);
         } catch (IOException e) {
-            throw Problem.unfit("cannot read the values " + e.getMessage(), "put the file back, or name others with --istio-values");
+            throw Problem.unmet("cannot read the values " + e.getMessage(), "put the file back, or name others with --istio-values");
         }
     }
 

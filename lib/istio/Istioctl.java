@@ -54,8 +54,8 @@ public final class Istioctl {
     /** istioctl of the minor version that Istio is to be. */
     public static Binary.Requirement binary(String istio) {
         return new Binary.Requirement("istioctl", istio, platform -> Versions.istioctl(istio, platform), INSTALL.formatted(istio),
-                List.of("version", "--remote=false", "--short"), said -> Version.first(said).sameMinor(Version.first(istio)) ? ""
-                : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(said), istio));
+                List.of("version", "--remote=false", "--short"), output -> Version.first(output).sameMinor(Version.first(istio)) ? ""
+                : "istioctl is of another version: it says %s, the demo needs %s".formatted(Version.first(output), istio));
     }
 
     /** The images that Istio itself runs from: those of the rendered manifest, when that may name others. */
@@ -89,7 +89,7 @@ public final class Istioctl {
         Version next = Version.first(wanted.version());
         Version there = current.map(kept -> Version.first(kept.version())).orElse(next);
         if (!next.sameMinor(there) && !there.behind(next, 1))
-            throw Problem.unfit("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
+            throw Problem.unmet("the mesh runs Istio %s, and Istio goes from there to the next minor version at most, not to %s"
                     .formatted(there, next),
                     "keep it: leave --istio-version out; or start from scratch: %s, then this again".formatted(
                             commands.teardown()));
@@ -97,7 +97,7 @@ public final class Istioctl {
         try {
             mesh.clusters().parallelStream().forEach(this::rendered);
         } catch (Problem p) {
-            throw Problem.unfit(p.getMessage(),
+            throw Problem.unmet(p.getMessage(),
                     ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; what there is to set:"
                     + " https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/").formatted(next.major(), next.minor()));
         }
@@ -149,7 +149,7 @@ public final class Istioctl {
     }
 
     private static Problem unusable(Cluster cluster, String what) {
-        return Problem.unfit("%s: the manifest that istioctl renders has %s, and the demo cannot work with that".formatted(cluster, what),
+        return Problem.unmet("%s: the manifest that istioctl renders has %s, and the demo cannot work with that".formatted(cluster, what),
                 "correct --istio-set, --istio-values or istio/istio.yaml in --manifests");
     }
 
@@ -162,15 +162,15 @@ public final class Istioctl {
     /** The cluster's manifest, kept for the next run; needs no cluster. */
     String manifest(Cluster cluster) throws IOException {
         String manifest = rendered(cluster);
-        if (!manifest.equals(kept(cluster))) AppDirs.writePrivate(keptIn(cluster), manifest.getBytes(StandardCharsets.UTF_8));
+        if (!manifest.equals(kept(cluster))) AppDirs.writePrivate(keptFile(cluster), manifest.getBytes(StandardCharsets.UTF_8));
         return manifest;
     }
 
-    private Path keptIn(Cluster cluster) { return state.resolve(cluster.id() + ".yaml"); }
+    private Path keptFile(Cluster cluster) { return state.resolve(cluster.id() + ".yaml"); }
 
     private String kept(Cluster cluster) {
         try {
-            return Files.readString(keptIn(cluster));
+            return Files.readString(keptFile(cluster));
         } catch (IOException e) {
             return "";
         }
@@ -188,7 +188,7 @@ public final class Istioctl {
             words.append(" -f ").append(name);
         }
         for (String set : wanted.set()) words.append(" --set ").append(DemoCommands.quoted(set));
-        return text + "istioctl install --context %s --skip-confirmation%s".formatted(cluster.typedContext(), words);
+        return text + "istioctl install --context %s --skip-confirmation%s".formatted(cluster.quotedContext(), words);
     }
 
     /** A secret for other control planes, as YAML: it gives the right to read this cluster at that address. */

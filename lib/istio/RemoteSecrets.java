@@ -25,9 +25,9 @@ public final class RemoteSecrets {
     public Action give(Kube kube, List<Kube> all) {
         Cluster cluster = kube.cluster();
         List<Kube> others = all.stream().filter(k -> k != kube).toList();
-        return new Action(others.isEmpty() ? "# there is no other cluster" : toShell(cluster, others), seen -> {
+        return new Action(others.isEmpty() ? "# there is no other cluster" : toShell(cluster, others), progress -> {
             var secret = new AtomicReference<String>();
-            Await.until(cluster + ": a token for the other control planes", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
+            Await.until(cluster + ": a token for the other control planes", Duration.ofMinutes(2), Duration.ofMillis(500), progress, () -> {
                 try {
                     secret.set(istioctl.remoteSecret(cluster, cluster.isKind() ? "https://%s:6443".formatted(docker.address(cluster))
                             : kube.reachableServer()));
@@ -55,7 +55,7 @@ public final class RemoteSecrets {
                 esac""".formatted(cluster.kubectl());
         String applied = others.stream().map(o -> "\n%s apply -f - <<< \"$secret\"".formatted(o.kubectl())).collect(Collectors.joining());
         return "%s\nsecret=$(retry istioctl create-remote-secret --context %s --name %s --server \"$server\")%s".formatted(server,
-                cluster.typedContext(), cluster.id(), applied);
+                cluster.quotedContext(), cluster.id(), applied);
     }
 
     /** Takes away our remote secrets for clusters that the mesh no longer has: istiod would go on asking them. */

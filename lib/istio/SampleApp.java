@@ -30,12 +30,12 @@ public final class SampleApp {
         List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
         String toShell = files.stream().map(f -> Manifests.toShell(kubectl, manifests.read(f))).collect(Collectors.joining("\n"))
                 + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, TARGET.namespace());
-        return new Action(toShell, seen -> {
+        return new Action(toShell, progress -> {
             List<GenericKubernetesResource> resources = files.stream().flatMap(f -> YamlDocuments.parse(manifests.read(f)).stream()).toList();
             istio.markPods(kube, resources);
             kube.apply(resources);
             if (!locality) YamlDocuments.parse(manifests.read(LOCALITY)).forEach(kube::remove);
-            new Deployments(kube, TARGET.namespace()).await(resources, Duration.ofMinutes(5), seen);
+            new Deployments(kube, TARGET.namespace()).await(resources, Duration.ofMinutes(5), progress);
         });
     }
 

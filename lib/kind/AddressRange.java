@@ -62,11 +62,11 @@ public record AddressRange(long first, long last) {
                 AddressRange range = new AddressRange(last - size + 1, last);
                 if (kept.stream().noneMatch(range::overlaps) && ++found == index) return range.without(containers(network));
             }
-            throw Problem.unfit("the docker network %s (%s) has room for %d ranges of load balancer addresses, not for %d"
+            throw Problem.unmet("the docker network %s (%s) has room for %d ranges of load balancer addresses, not for %d"
                     .formatted(name, cidr, found, index), ("remove another demo; or remove the network when nothing uses it"
                     + " (docker network rm %s): kind makes a larger one").formatted(name));
         }
-        throw Problem.unfit("the docker network %s has no IPv4 subnet".formatted(name),
+        throw Problem.unmet("the docker network %s has no IPv4 subnet".formatted(name),
                 "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));
     }
 

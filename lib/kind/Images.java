@@ -73,15 +73,15 @@ public final class Images {
         missing.removeAll(docker.present(List.copyOf(missing)).keySet());
         if (bundle.isPresent() && !bundle.get().images().containsAll(missing)) {
             missing.removeAll(bundle.get().images());
-            throw Problem.unfit("not in the bundle, nor in the engine: " + String.join(", ", missing),
+            throw Problem.unmet("not in the bundle, nor in the engine: " + String.join(", ", missing),
                     "make the bundle with the same options");
         }
         if (bundle.isPresent()) return "%d, in the bundle or in the engine".formatted(names.size() + 1);
         SortedMap<String, String> reasons = new ConcurrentSkipListMap<>();
-        inParallel(missing, image -> reasons.put(image, docker.whyNotPulled(image)));
+        inParallel(missing, image -> reasons.put(image, docker.whyNotPullable(image)));
         reasons.values().removeIf(String::isEmpty);
         if (!reasons.isEmpty())
-            throw Problem.unfit(reasons.entrySet().stream().map(e -> Docker.NOT_PULLED.formatted(e.getKey(), e.getValue()))
+            throw Problem.unmet(reasons.entrySet().stream().map(e -> Docker.NOT_PULLED.formatted(e.getKey(), e.getValue()))
                     .collect(Collectors.joining("\n")),
                     "check the name and your connection: docker pull " + reasons.firstKey());
         return "%d, of which the engine has %d".formatted(names.size() + 1, names.size() + 1 - missing.size());
@@ -100,10 +100,10 @@ public final class Images {
 
     /** Sees to it that the engine has the node image with all the demo's images that the engine has. */
     public Action node() {
-        return new Action("docker image inspect %1$s > /dev/null 2>&1 || docker pull %1$s".formatted(base), seen -> {
+        return new Action("docker image inspect %1$s > /dev/null 2>&1 || docker pull %1$s".formatted(base), progress -> {
             Map<String, String> contents = new TreeMap<>(docker.present(all()));
             if (!contents.containsKey(base)) {
-                seen.accept("pulling " + base);
+                progress.accept("pulling " + base);
                 docker.pull(base);
                 contents.putAll(docker.present(List.of(base)));
             }
@@ -117,7 +117,7 @@ public final class Images {
             List<String> tags = List.of(REPOSITORY + ":" + key, REPOSITORY + ":" + key + "-packed");
             store = docker.present(tags.subList(0, 1)).isEmpty() ? Optional.empty() : docker.pathOf(volume);
             if (store.isEmpty() && docker.present(tags.subList(1, 2)).isEmpty()) {
-                seen.accept("made once, then kept");
+                progress.accept("made once, then kept");
                 make(tags, held, volume);
             }
             nodeImage = store.isPresent() ? tags.getFirst() : tags.getLast();
@@ -173,11 +173,11 @@ public final class Images {
     /** The same for more than these, or others. */
     public Action pull(Set<String> wanted) {
         String toShell = "for image in %s; do docker image inspect $image > /dev/null 2>&1 || docker pull $image; done";
-        return new Action(toShell.formatted(String.join(" ", wanted)), seen -> {
+        return new Action(toShell.formatted(String.join(" ", wanted)), progress -> {
             Set<String> there = docker.present(wanted).keySet();
             List<String> missing = wanted.stream().filter(n -> !there.contains(n)).toList();
             if (missing.isEmpty()) return;
-            seen.accept("pulling " + String.join(", ", missing));
+            progress.accept("pulling " + String.join(", ", missing));
             inParallel(missing, docker::pull);
         });
     }

@@ -62,16 +62,16 @@ public final class Kind {
     public List<Cluster> missing(Mesh mesh) { return mesh.clusters().stream().filter(c -> !existing.clusters().contains(c)).toList(); }
 
     /** kind as a program: the pin or newer. */
-    public static final Binary.Requirement BINARY = new Binary.Requirement("kind", Versions.KIND, Versions::kind, INSTALL, List.of("version"), said ->
-            Version.first(said).compareTo(Version.first(Versions.KIND)) >= 0 ? ""
-                    : "kind is too old: it says %s, the demo needs v%s".formatted(said.strip(), Versions.KIND));
+    public static final Binary.Requirement BINARY = new Binary.Requirement("kind", Versions.KIND, Versions::kind, INSTALL, List.of("version"), output ->
+            Version.first(output).compareTo(Version.first(Versions.KIND)) >= 0 ? ""
+                    : "kind is too old: it says %s, the demo needs v%s".formatted(output.strip(), Versions.KIND));
 
     /** A {@link Problem} when the clusters that are there differ from what is asked for in a way that kind cannot change. */
     public String fits(Mesh mesh) {
         String fromScratch = "start from scratch: %s, then this again".formatted(console.commands().teardown());
         List<Cluster> extra = existing.clusters().stream().filter(c -> !mesh.clusters().contains(c)).toList();
         if (!extra.isEmpty())
-            throw Problem.unfit("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(
+            throw Problem.unmet("beside the %d clusters asked for there is %s, and what is in it would be lost".formatted(
                     mesh.clusters().size(), extra),
                     "keep it: leave --clusters out; or remove it: kind delete cluster --name %s, then this again".formatted(
                     extra.getFirst()));
@@ -80,15 +80,15 @@ public final class Kind {
             if (!isWhole(cluster, nodes)) continue; // it is made anew
             int workers = (int) nodes.stream().filter(Docker.Node::worker).count();
             if (wanted.workersSet() && wanted.workers() != workers)
-                throw Problem.unfit("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers,
+                throw Problem.unmet("%s has %d workers, not %d, and kind cannot change that".formatted(cluster, workers,
                         wanted.workers()), "keep them: leave --workers out; or " + fromScratch);
             Set<String> networks = docker.networks(cluster.controlPlane());
             if (!networks.contains(Docker.network()))
-                throw Problem.unfit("%s is on the Docker network %s, not on %s".formatted(cluster, String.join(", ", networks),
+                throw Problem.unmet("%s is on the Docker network %s, not on %s".formatted(cluster, String.join(", ", networks),
                         Docker.network()), "export KIND_EXPERIMENTAL_DOCKER_NETWORK=" + String.join(" or ", networks));
             String base = nodes.getFirst().base();
             if (!base.isEmpty() && wanted.imageSet() && !sameImage(base, wanted.image()))
-                throw Problem.unfit("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
+                throw Problem.unmet("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
                         wanted.image()), "keep it: leave --node-image and --kubernetes-version out; or " + fromScratch);
         }
         return "%d workers per cluster, %s".formatted(wanted.workers(), wanted.image());
@@ -120,7 +120,7 @@ public final class Kind {
     /** A {@link Problem} when a cluster of the mesh's names exists that the demo did not create. */
     public String checkNames(Mesh mesh) {
         existing.foreign().stream().filter(mesh.clusters()::contains).findFirst().ifPresent(taken -> {
-            throw Problem.unfit("a kind cluster named %s exists and was not made by this demo; it stays untouched".formatted(taken),
+            throw Problem.unmet("a kind cluster named %s exists and was not made by this demo; it stays untouched".formatted(taken),
                     "choose other names (%s), or remove it: kind delete cluster --name %s".formatted(existing.freePrefix(), taken));
         });
         List<Cluster> ours = existing.clusters();
@@ -152,7 +152,7 @@ public final class Kind {
         if (!taken.isEmpty()) {
             int port = taken.keySet().iterator().next().port;
             boolean differs = missing.stream().anyMatch(cluster -> cluster.ports().contains(port)); // from demo to demo
-            throw Problem.unfit(String.join("; ", taken.values()), ("see who listens (lsof -i :%d) and end it; or use other ports:"
+            throw Problem.unmet(String.join("; ", taken.values()), ("see who listens (lsof -i :%d) and end it; or use other ports:"
                     + " %sanother hostPort in a copy of manifests/kind/cluster.yaml, such as 3401${INDEX}, with --manifests")
                     .formatted(port, differs ? existing.freePrefix() + ", or " : ""));
         }
@@ -177,21 +177,21 @@ public final class Kind {
         Cluster cluster = kube.cluster();
         String toShell = "kind create cluster --name %s --image %s --config - %s".formatted(cluster, wanted.image(),
                 ExternalCommand.hereDocument("EOF", config(cluster, Optional.empty())));
-        return new Action(toShell, seen -> {
+        return new Action(toShell, progress -> {
             endOrphans(cluster);
             List<Docker.Node> nodes = docker.nodes(cluster);
             if (isWhole(cluster, nodes)) {
                 start(nodes);
-                reconnect(kube, seen);
+                reconnect(kube, progress);
                 forgetDeleted(kube, nodes);
                 return;
             }
             if (!nodes.isEmpty() || Kubeconfig.ofUser().has(cluster.context()))
                 console.warn("%s: %s; it is made anew".formatted(cluster, hasControlPlane(cluster, nodes)
                         ? "an earlier run left it half-made" : "the container of its control plane is gone, and all that was in it"));
-            if (!nodes.isEmpty()) delete(cluster).task().run(seen);
+            if (!nodes.isEmpty()) delete(cluster).task().run(progress);
             Kubeconfig.ofUser().remove(cluster.context());
-            seen.accept("kubeadm");
+            progress.accept("kubeadm");
             failed.add(cluster);
             withOwnKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, images.store()), "create", "cluster",
                     "--name", cluster.name(), "--image", images.nodeImage(), "--config", "-", "--kubeconfig", file,
@@ -230,11 +230,11 @@ public final class Kind {
     }
 
     /** Waits for the API server of a cluster that was made before; its port on this machine is another one after a restart. */
-    private void reconnect(Kube kube, Consumer<String> seen) throws IOException {
+    private void reconnect(Kube kube, Consumer<String> progress) throws IOException {
         Cluster cluster = kube.cluster();
         if (!Kubeconfig.ofUser().has(cluster.context()) || !answers(kube)) connect(kube);
         try {
-            Await.until(cluster + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), seen,
+            Await.until(cluster + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), progress,
                     () -> answers(kube) ? "" : "no answer");
         } catch (Problem p) {
             throw Problem.failed(p.getMessage(), "look at it: docker logs %s; or start from scratch: %s"
@@ -267,7 +267,7 @@ public final class Kind {
     public void deleteFailed() throws Exception {
         for (Cluster cluster : failed) {
             delete(cluster).task().run(_ -> {});
-            console.say("%s: kind could not create it; its nodes are removed".formatted(cluster));
+            console.info("%s: kind could not create it; its nodes are removed".formatted(cluster));
         }
     }
 

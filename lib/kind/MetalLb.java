@@ -29,7 +29,7 @@ public final class MetalLb {
     }
 
     /** A {@link Problem} when upstream's manifest is not to be had, or the one that is here is not the pinned one. */
-    public String checkUpstream() { return downloads.look(Versions.METALLB_MANIFEST); }
+    public String checkManifest() { return downloads.look(Versions.METALLB_MANIFEST); }
 
     /** Applies upstream's manifest and the cluster's range, and waits for the controller. */
     public Action install(Kube kube) {
@@ -47,21 +47,21 @@ public final class MetalLb {
                 address() { echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 255))"; }
                 ADDRESS_RANGE=$(address $((last - block + 1)))-$(address $last)
                 # MetalLB's webhook may refuse the pool for some seconds more
-                %6$s""".formatted(kubectl, downloads.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.place(),
+                %6$s""".formatted(kubectl, downloads.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.rangeIndex(),
                 Manifests.retriedAsShell(kubectl, manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE")),
                         "$ADDRESS_RANGE"));
-        return new Action(toShell, seen -> {
+        return new Action(toShell, progress -> {
             YamlDocuments documents = YamlDocuments.of(downloads.read(Versions.METALLB_MANIFEST));
             List<GenericKubernetesResource> upstream = documents.others();
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
-            List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.place());
+            List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.rangeIndex());
             new Crds(kube).apply("metallb", documents.definitions());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
-            applyPool(kube, ranges, seen);
+            applyPool(kube, ranges, progress);
             giveCertificate(kube, upstream);
             kube.apply(upstream);
-            new Deployments(kube, NAMESPACE).await(upstream, Duration.ofMinutes(3), seen);
+            new Deployments(kube, NAMESPACE).await(upstream, Duration.ofMinutes(3), progress);
         });
     }
 
@@ -89,13 +89,13 @@ public final class MetalLb {
 
     /** One for the webhooks of all clusters, which have the same name everywhere: its RSA key takes seconds to make. */
     private synchronized Map<String, String> certificate() throws IOException, CertificateException {
-        if (certificate == null) certificate = Certificates.forServer("cert", "metallb-webhook-service.%s.svc".formatted(NAMESPACE));
+        if (certificate == null) certificate = Certificates.webhookCertificate("cert", "metallb-webhook-service.%s.svc".formatted(NAMESPACE));
         return certificate;
     }
 
-    private void applyPool(Kube kube, List<AddressRange> ranges, Consumer<String> seen) throws IOException {
+    private void applyPool(Kube kube, List<AddressRange> ranges, Consumer<String> progress) throws IOException {
         String pool = manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE",
                 ranges.stream().map(AddressRange::toString).collect(Collectors.joining(", "))));
-        kube.applyPastWebhook(pool, seen);
+        kube.applyPastWebhook(pool, progress);
     }
 }

@@ -49,7 +49,7 @@ final class ClientConfig {
             if (settings.config.getMasterUrl().startsWith("https:")) settings.user(console);
             return settings.client();
         } catch (KubernetesClientException | IOException | IllegalArgumentException e) {
-            throw settings.wrong(Problem.root(e).toString());
+            throw settings.wrong(Problem.rootCause(e).toString());
         }
     }
 

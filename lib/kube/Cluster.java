@@ -57,19 +57,19 @@ public record Cluster(int index, String name, String context, String id, String 
     }
 
     /** The place of its address range on the docker network among those of all demos' clusters, from 1. */
-    public int place() { return MOST * slot + index; }
+    public int rangeIndex() { return MOST * slot + index; }
 
     /** Whether its nodes are containers that kind made, and not a cluster that the user named by its context. */
     public boolean isKind() { return context.equals("kind-" + name); }
 
     /** How kubectl is typed for it. */
-    public String kubectl() { return "kubectl --context " + typedContext(); }
+    public String kubectl() { return "kubectl --context " + quotedContext(); }
 
     /** The context as a shell takes it: it may have any characters. */
-    public String typedContext() { return DemoCommands.quoted(context); }
+    public String quotedContext() { return DemoCommands.quoted(context); }
 
     /** How names of files begin that are made for it. */
-    public String file() { return isKind() ? name : DnsLabel.of(context); }
+    public String filePrefix() { return isKind() ? name : DnsLabel.of(context); }
 
     public String region() { return "region" + index; }
 
@@ -91,7 +91,7 @@ public record Cluster(int index, String name, String context, String id, String 
 
     /** What fills the placeholders of the manifests that differ from cluster to cluster. */
     public Map<String, String> placeholders() {
-        return Map.ofEntries(Map.entry("CLUSTER", file()), Map.entry("INDEX", "" + index), Map.entry("CLUSTER_ID", id()),
+        return Map.ofEntries(Map.entry("CLUSTER", filePrefix()), Map.entry("INDEX", "" + index), Map.entry("CLUSTER_ID", id()),
                 Map.entry("NETWORK", network()), Map.entry("MESH_ID", MESH_ID), Map.entry("REGION", region()),
                 Map.entry("ZONE", zone()), Map.entry("POD_SUBNET", "10.%d.0.0/16".formatted(100 + index)),
                 Map.entry("SERVICE_SUBNET", "10.%d.0.0/16".formatted(200 + index)),

@@ -70,7 +70,7 @@ public record Crds(Kube kube) {
                     answer.body()), kube.kubectl() + " get crds");
             return answer.body();
         } catch (ExecutionException | TimeoutException | InterruptedException e) {
-            Throwable root = Problem.root(e);
+            Throwable root = Problem.rootCause(e);
             throw Problem.failed("%s: the API server did not answer for %s (%s)".formatted(kube.cluster(), what, Objects.requireNonNullElse(
                     root.getMessage(), root.getClass().getSimpleName())), kube.kubectl() + " get nodes");
         }

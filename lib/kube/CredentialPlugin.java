@@ -68,10 +68,10 @@ final class CredentialPlugin {
             Process process = builder.start();
             process.onExit().orTimeout(LIMIT.toMillis(), TimeUnit.MILLISECONDS).exceptionally(_ -> process.destroyForcibly());
             // it may ask for a login there
-            Thread said = Thread.startVirtualThread(() -> process.errorReader().lines().forEach(console::say));
+            Thread output = Thread.startVirtualThread(() -> process.errorReader().lines().forEach(console::info));
             String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             int code = process.waitFor();
-            said.join(1000);
+            output.join(1000);
             if (code != 0) throw wrong("ended with exit code %d".formatted(code));
             return read(out);
         } catch (JsonProcessingException | DateTimeParseException e) {

@@ -10,7 +10,7 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 /** The deployments of a namespace: whether they are available, and what their pods wait for when not. */
 public record Deployments(Kube kube, String namespace) {
     /** Waits until those among these resources have all their replicas available; on giving up says what their pods wait for. */
-    public void await(Collection<? extends HasMetadata> resources, Duration limit, Consumer<String> seen) {
+    public void await(Collection<? extends HasMetadata> resources, Duration limit, Consumer<String> progress) {
         List<String> names = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(Deployments::name).toList();
         try {
             kube.await("deployments of " + namespace, limit, kube.client().apps().deployments().inNamespace(namespace), all -> {
@@ -21,9 +21,9 @@ public record Deployments(Kube kube, String namespace) {
                     else if (!available(found.get())) open.add(name + " not ready");
                 }
                 return String.join(", ", open);
-            }, seen, new Pods(kube, namespace)::hopeless);
+            }, progress, new Pods(kube, namespace)::cannotRecover);
         } catch (Problem p) {
-            throw Problem.failed(p.getMessage() + "\n" + symptoms(), lookAtPods());
+            throw Problem.failed(p.getMessage() + "\n" + problems(), lookAtPods());
         }
     }
 
@@ -38,7 +38,7 @@ public record Deployments(Kube kube, String namespace) {
                 "%s; see %s get all -n %s".formatted(kube.commands().kindDemo(), kube.kubectl(), namespace));
         List<String> not = all.stream().filter(d -> !available(d)).map(Deployments::name).toList();
         if (!not.isEmpty())
-            throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not), symptoms()), lookAtPods());
+            throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not), problems()), lookAtPods());
         return all.stream().map(Deployments::name).collect(Collectors.joining(", "));
     }
 
@@ -74,9 +74,9 @@ public record Deployments(Kube kube, String namespace) {
     }
 
     /** What the nodes complain of, and pods that are not ready; the API server may be what is gone. */
-    private String symptoms() {
+    private String problems() {
         try {
-            return Stream.concat(Nodes.of(kube).complaints().stream(), Stream.of(new Pods(kube, namespace).symptoms()))
+            return Stream.concat(Nodes.of(kube).complaints().stream(), Stream.of(new Pods(kube, namespace).problems()))
                     .collect(Collectors.joining("\n"));
         } catch (KubernetesClientException e) {
             return Kube.reason(e);

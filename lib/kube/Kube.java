@@ -128,8 +128,8 @@ public final class Kube implements AutoCloseable {
     }
 
     /** The same for what a webhook may refuse because it has just started: again and again, until it takes it. */
-    public void applyPastWebhook(String yaml, Consumer<String> seen) throws IOException {
-        Await.until(cluster + ": a webhook that has just started", Duration.ofMinutes(2), Duration.ofMillis(500), seen, () -> {
+    public void applyPastWebhook(String yaml, Consumer<String> progress) throws IOException {
+        Await.until(cluster + ": a webhook that has just started", Duration.ofMinutes(2), Duration.ofMillis(500), progress, () -> {
             try {
                 apply(yaml);
                 return "";
@@ -205,7 +205,7 @@ public final class Kube implements AutoCloseable {
     /** What the API server said, without the client's own words around it. */
     public static String reason(KubernetesClientException e) {
         if (e.getStatus() != null && e.getStatus().getMessage() != null) return e.getStatus().getMessage();
-        Throwable root = Problem.root(e);
+        Throwable root = Problem.rootCause(e);
         return root == e ? String.valueOf(e.getMessage())
                 : "no answer from the API server (%s)".formatted(Objects.requireNonNullElse(root.getMessage(), root.getClass()
                 .getSimpleName()));
@@ -216,19 +216,19 @@ public final class Kube implements AutoCloseable {
      *
      * @param missing tells from the whole list what is not there yet; an empty text when all is
      */
-    public <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> seen) {
-        await(what, limit, resources, missing, seen, () -> false);
+    public <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> progress) {
+        await(what, limit, resources, missing, progress, () -> false);
     }
 
-    /** @param hopeless asked now and then whether waiting longer is no use: then it is given up */
-    <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> seen,
-            BooleanSupplier hopeless) {
+    /** @param cannotRecover asked now and then whether waiting longer is no use: then it is given up */
+    <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> progress,
+            BooleanSupplier cannotRecover) {
         long start = System.nanoTime();
         var last = new AtomicReference<>("no answer from the API server");
         CompletableFuture<List<T>> met = resources.informOnCondition(list -> {
             String now = missing.apply(list);
             last.set(now);
-            seen.accept(now);
+            progress.accept(now);
             return now.isEmpty();
         });
         try {
@@ -238,7 +238,7 @@ public final class Kube implements AutoCloseable {
                     met.get(Math.clamp(left.toMillis(), 0, 5_000), TimeUnit.MILLISECONDS);
                     return;
                 } catch (TimeoutException e) {
-                    if (!left.isPositive() || hopeless.getAsBoolean()) throw Await.gaveUp(cluster + ": " + what, passed, last.get());
+                    if (!left.isPositive() || cannotRecover.getAsBoolean()) throw Await.timedOut(cluster + ": " + what, passed, last.get());
                 }
             }
         } catch (ExecutionException | InterruptedException e) {

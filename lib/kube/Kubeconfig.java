@@ -37,7 +37,7 @@ public record Kubeconfig(List<Path> files) {
             Path written = Files.exists(file) ? file : Files.isSymbolicLink(file)
                     ? file.resolveSibling(Files.readSymbolicLink(file)).getParent() : folder;
             if (!Files.isWritable(folder) || !Files.isWritable(written))
-                throw Problem.unfit("the kubeconfig %s cannot be written".formatted(file), "check its owner and mode, and those of its "
+                throw Problem.unmet("the kubeconfig %s cannot be written".formatted(file), "check its owner and mode, and those of its "
                         + "folder, or set KUBECONFIG to another file");
             // while another program writes it a copy is as it should be
             if (!Files.exists(lock(file), LinkOption.NOFOLLOW_LINKS)) AppDirs.refuseCut(file);
@@ -120,7 +120,7 @@ public record Kubeconfig(List<Path> files) {
         try {
             return Files.exists(file) ? parse(Files.readString(file), file.toString(), hint) : new LinkedHashMap<>();
         } catch (IOException e) {
-            throw Problem.unfit("cannot read the kubeconfig " + file + ": " + e.getMessage(),
+            throw Problem.unmet("cannot read the kubeconfig " + file + ": " + e.getMessage(),
                     "check its owner and mode, or set KUBECONFIG to another file");
         }
     }
@@ -133,7 +133,7 @@ public record Kubeconfig(List<Path> files) {
             // null is what a file with nothing but comments holds
             return Objects.requireNonNullElseGet(Serialization.unmarshal(text, LinkedHashMap.class), LinkedHashMap::new);
         } catch (RuntimeException | StackOverflowError e) { // the latter when an alias contains itself
-            throw Problem.unfit(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), hint);
+            throw Problem.unmet(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), hint);
         }
     }
 
@@ -169,7 +169,7 @@ public record Kubeconfig(List<Path> files) {
     }
 
     private static Problem cannotWrite(Path file, IOException e) {
-        return Problem.unfit("cannot write the kubeconfig " + file + ": " + e.getMessage(),
+        return Problem.unmet("cannot write the kubeconfig " + file + ": " + e.getMessage(),
                 "check its owner and mode, or set KUBECONFIG to another file");
     }
 

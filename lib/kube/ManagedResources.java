@@ -50,11 +50,11 @@ public final class ManagedResources {
     public static Action remove(Kube kube) {
         String toShell = "%s delete all,configmaps,secrets,namespaces -A -l %s=%s".formatted(
                 kube.kubectl(), Kube.LABEL, Kube.CREATED);
-        return new Action(toShell, seen -> {
+        return new Action(toShell, progress -> {
             List<HasMetadata> ours = of(kube);
             boolean istiod = ours.stream().anyMatch(r -> r.getKind().equals("Deployment") && r.getMetadata().getName().equals("istiod"));
             ours.forEach(resource -> delete(kube, resource));
-            Await.until(kube.cluster() + ": what the demo made to go", Duration.ofMinutes(3), Duration.ofSeconds(1), seen, () -> {
+            Await.until(kube.cluster() + ": what the demo made to go", Duration.ofMinutes(3), Duration.ofSeconds(1), progress, () -> {
                 List<HasMetadata> left = of(kube);
                 return left.isEmpty() ? "" : "%d left, such as %s %s".formatted(left.size(), left.getLast().getKind(), left.getLast()
                         .getMetadata().getName());

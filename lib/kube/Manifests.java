@@ -39,7 +39,7 @@ public final class Manifests {
                 resources = path.equals(KIND) ? Stream.ofNullable(YamlDocuments.parseOne(whole)).toList() : YamlDocuments.parse(whole);
             } catch (RuntimeException e) {
                 throw Problem.usage("the manifest %s in %s is invalid YAML, or no Kubernetes resource: %s".formatted(path, folder,
-                        Problem.root(e).getMessage()), hint);
+                        Problem.rootCause(e).getMessage()), hint);
             }
             String lacks = path.equals(VAULT) ? "" : resources.stream().map(r -> lacks(path, r)).filter(l -> !l.isEmpty())
                     .findFirst().orElse(resources.isEmpty() ? "no document" : "");

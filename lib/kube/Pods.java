@@ -67,7 +67,7 @@ public record Pods(Kube kube, String namespace) {
     public List<String> states() { return notReady().stream().map(Pods::state).toList(); }
 
     /** The same with the last events, and, of a container that ended, the last lines that it printed. */
-    public String symptoms() {
+    public String problems() {
         List<String> lines = new ArrayList<>();
         for (Pod pod : notReady()) {
             lines.add(state(pod));
@@ -87,7 +87,7 @@ public record Pods(Kube kube, String namespace) {
     }
 
     /** Whether waiting longer is no use for one of them; no when the API server does not tell. */
-    public boolean hopeless() {
+    public boolean cannotRecover() {
         try {
             List<Pod> late = notReady().stream().filter(pod -> age(pod).compareTo(PATIENCE) > 0).toList();
             if (!late.isEmpty() && Nodes.of(kube).takeNoPods()) return true;

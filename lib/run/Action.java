@@ -9,8 +9,8 @@ import module java.base;
  * @param task   the work itself
  */
 public record Action(String toShell, Task task) {
-    /** The work of a step. It tells {@code seen} what it is waiting for, and throws when it gives up. */
+    /** The work of a step. It tells {@code progress} what it is waiting for, and throws when it gives up. */
     public interface Task {
-        void run(Consumer<String> seen) throws Exception;
+        void run(Consumer<String> progress) throws Exception;
     }
 }

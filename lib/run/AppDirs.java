@@ -35,7 +35,7 @@ public record AppDirs(Path cache, Path state) {
     public Path log(String command) { return state.resolve(command + ".log"); }
 
     /** Makes the folders, the state for the user alone. A {@link Problem} when that cannot be. */
-    public AppDirs make() {
+    public AppDirs create() {
         try {
             Files.createDirectories(cache);
             Files.createDirectories(state);
@@ -43,7 +43,7 @@ public record AppDirs(Path cache, Path state) {
                     PosixFilePermissions.fromString("rwx------"));
             return this;
         } catch (IOException e) {
-            throw Problem.unfit("cannot make the folder " + e.getMessage(),
+            throw Problem.unmet("cannot make the folder " + e.getMessage(),
                     "make its parent writable, or set XDG_CACHE_HOME and XDG_STATE_HOME");
         }
     }
@@ -56,17 +56,17 @@ public record AppDirs(Path cache, Path state) {
      */
     public synchronized void lock(String command) {
         if (held != null) return;
-        Path file = make().state.resolve("lock");
+        Path file = create().state.resolve("lock");
         try {
             var channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
             // far behind what is written: some systems let nobody read what is locked
             held = channel.tryLock(1 << 20, 1, false);
-            if (held == null) throw Problem.unfit("another run is at work on this demo: " + Files.readString(file),
+            if (held == null) throw Problem.unmet("another run is at work on this demo: " + Files.readString(file),
                     "wait for it to end; for another demo beside it use another --name-prefix");
             channel.truncate(0).write(ByteBuffer.wrap("%s, process %d".formatted(command, ProcessHandle.current().pid())
                     .getBytes(StandardCharsets.UTF_8)));
         } catch (IOException e) {
-            throw Problem.unfit("cannot lock " + e.getMessage(), "make its folder writable, or set XDG_STATE_HOME to one that is");
+            throw Problem.unmet("cannot lock " + e.getMessage(), "make its folder writable, or set XDG_STATE_HOME to one that is");
         }
     }
 
@@ -110,7 +110,7 @@ public record AppDirs(Path cache, Path state) {
             Files.deleteIfExists(copy);
             return;
         }
-        throw Problem.unfit("an earlier run ended while it wrote %s; %s has what was in it before".formatted(file, copy),
+        throw Problem.unmet("an earlier run ended while it wrote %s; %s has what was in it before".formatted(file, copy),
                 "compare the two, then: cp %1$s %2$s && rm %1$s; or only: rm %1$s".formatted(DemoCommands.quoted("" + copy), DemoCommands.quoted("" + file)));
     }
 

@@ -16,21 +16,21 @@ public final class Await {
      *
      * @param what     what is waited for, for the message
      * @param interval the time between two questions
-     * @param seen     told what is missing, each time
+     * @param progress     told what is missing, each time
      */
-    public static void until(String what, Duration limit, Duration interval, Consumer<String> seen, Missing missing) throws IOException {
+    public static void until(String what, Duration limit, Duration interval, Consumer<String> progress, Missing missing) throws IOException {
         long end = System.nanoTime() + limit.toNanos();
         while (true) {
             String last = missing.now();
             if (last.isEmpty()) return;
-            seen.accept(last);
+            progress.accept(last);
             // parking returns at once in an interrupted thread
-            if (System.nanoTime() > end || Thread.currentThread().isInterrupted()) throw gaveUp(what, limit, last);
+            if (System.nanoTime() > end || Thread.currentThread().isInterrupted()) throw timedOut(what, limit, last);
             LockSupport.parkNanos(interval.toNanos());
         }
     }
 
-    public static Problem gaveUp(String what, Duration limit, String last) {
+    public static Problem timedOut(String what, Duration limit, String last) {
         return Problem.failed("waited %d s for %s; last seen: %s".formatted(limit.toSeconds(), what, last),
                 "run the same command again: it resumes");
     }

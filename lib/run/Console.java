@@ -79,26 +79,26 @@ public final class Console implements AutoCloseable {
             log = kept;
             logFile = file;
         } catch (IOException e) {
-            throw Problem.unfit("cannot write the log file " + e.getMessage(),
+            throw Problem.unmet("cannot write the log file " + e.getMessage(),
                     "make its folder writable, or set XDG_STATE_HOME to one that is");
         }
     }
 
     /** A line of progress. */
-    public void say(String text) { line(err, text); }
+    public void info(String text) { line(err, text); }
 
     /** A line of result: what a pipe gets. */
     public void result(String text) { line(out, text); }
 
     /** A mark and a text: ✓ went well, ‼ could be better, × failed. */
-    public void good(String text) { say(paint("32", "✓") + " " + text); }
+    public void success(String text) { info(paint("32", "✓") + " " + text); }
 
-    public void warn(String text) { say(paint("33", "‼") + " " + text); }
+    public void warn(String text) { info(paint("33", "‼") + " " + text); }
 
-    public void bad(String text) { say(paint("31", "×") + " " + text); }
+    public void error(String text) { info(paint("31", "×") + " " + text); }
 
     /** What a check found, as a result: √ holds, ‼ could be better, × does not, - was not looked at. */
-    public void mark(Status status, String text) {
+    public void status(Status status, String text) {
         result(switch (status) {
             case PASSED -> paint("32", "√");
             case WARNING -> paint("33", "‼");
@@ -108,7 +108,7 @@ public final class Console implements AutoCloseable {
     }
 
     /** A hint below a mark: what to do next. */
-    public void hint(String text) { if (!text.isBlank()) say("    " + text.strip().replace("\n", "\n    ")); }
+    public void hint(String text) { if (!text.isBlank()) info("    " + text.strip().replace("\n", "\n    ")); }
 
     /** Tells what went wrong: the first line with a mark, the rest and the hint below it. A stack trace only with --verbose. */
     public void problem(String where, Throwable failure) {
@@ -116,11 +116,11 @@ public final class Console implements AutoCloseable {
         String prefix = where.isEmpty() ? "" : where + ": ";
         if (cause instanceof Problem p) {
             String[] lines = p.getMessage().split("\n", 2);
-            bad(prefix + lines[0]);
+            error(prefix + lines[0]);
             if (lines.length > 1) hint(lines[1]);
             hint("→ " + p.hint());
         } else {
-            bad(prefix + "unexpected " + cause.getClass().getSimpleName() + ": " + Objects.toString(cause.getMessage(), "").strip());
+            error(prefix + "unexpected " + cause.getClass().getSimpleName() + ": " + Objects.toString(cause.getMessage(), "").strip());
             hint("→ this is a defect: run again with --verbose and report what it prints");
         }
         StringWriter trace = new StringWriter();
@@ -130,7 +130,7 @@ public final class Console implements AutoCloseable {
 
     /** An outside command, as it could be typed, and what it printed: for the log, and for eyes with --verbose. */
     public void detail(String text) {
-        if (verbose) say(paint("2", text.stripTrailing()));
+        if (verbose) info(paint("2", text.stripTrailing()));
         else synchronized (this) { record(text.stripTrailing()); }
     }
 
@@ -143,8 +143,8 @@ public final class Console implements AutoCloseable {
         running.remove(step);
         String time = "  " + paint("2", "%.1fs".formatted(step.seconds()));
         switch (step.state()) {
-            case DONE -> good(step.title() + time);
-            case FAILED -> bad(step.title() + time);
+            case DONE -> success(step.title() + time);
+            case FAILED -> error(step.title() + time);
             default -> detail("- " + step.title() + ": skipped, as what it needs failed");
         }
     }
@@ -231,9 +231,9 @@ public final class Console implements AutoCloseable {
             boolean ended = stty.waitFor(1, TimeUnit.SECONDS);
             if (!ended) stty.destroyForcibly();
             if (!ended || stty.exitValue() != 0) return Optional.empty();
-            String[] said = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
+            String[] output = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
             // a terminal that does not know its size says 0
-            int rows = Integer.parseInt(said[0]), columns = Integer.parseInt(said[1]);
+            int rows = Integer.parseInt(output[0]), columns = Integer.parseInt(output[1]);
             return Optional.of(new Size(rows > 0 ? rows : 24, columns > 0 ? Math.max(20, columns) : 80));
         } catch (IOException | NumberFormatException | ArrayIndexOutOfBoundsException e) {
             return Optional.empty();

@@ -101,14 +101,14 @@ public final class ExternalCommand {
                 : Arrays.stream(Objects.requireNonNullElse(System.getenv("PATH"), "").split(File.pathSeparator)).map(folder -> folder + "/");
         List<String> files = places.map(place -> place + command).filter(file -> new File(file).isFile()).toList();
         if (files.isEmpty() && words(failure).equals("No such file or directory"))
-            return Problem.unfit(command + (command.contains("/") ? " does not exist" : " was not found on PATH"), howToInstall);
+            return Problem.unmet(command + (command.contains("/") ? " does not exist" : " was not found on PATH"), howToInstall);
         String file = files.isEmpty() ? command : files.getFirst();
-        return Problem.unfit("%s cannot be run: %s".formatted(file, words(failure)), "ls -l %s; or %s".formatted(DemoCommands.quoted(file), howToInstall));
+        return Problem.unmet("%s cannot be run: %s".formatted(file, words(failure)), "ls -l %s; or %s".formatted(DemoCommands.quoted(file), howToInstall));
     }
 
     /** The system's own words for a failure, without the JDK's around them. */
     private static String words(IOException failure) {
-        String all = String.valueOf(Problem.root(failure).getMessage()).strip();
+        String all = String.valueOf(Problem.rootCause(failure).getMessage()).strip();
         Matcher own = Pattern.compile("error[:=] ?\\d+,? \\(?([^)]+)").matcher(all);
         return own.find() ? own.group(1) : all;
     }
@@ -118,11 +118,11 @@ public final class ExternalCommand {
         String command = program.get(), typed = typed(from) + " | " + typed(into);
         List<Process> both = List.of();
         try {
-            Path said = Files.createTempFile("pipe", ".txt");
+            Path output = Files.createTempFile("pipe", ".txt");
             try {
                 var sides = Stream.of(from, into).map(words -> builder(command, words)
-                        .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()))).toList();
-                sides.getLast().redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
+                        .redirectError(ProcessBuilder.Redirect.appendTo(output.toFile()))).toList();
+                sides.getLast().redirectOutput(ProcessBuilder.Redirect.appendTo(output.toFile()));
                 try {
                     both = ProcessBuilder.startPipeline(sides);
                 } catch (IOException e) {
@@ -130,15 +130,15 @@ public final class ExternalCommand {
                 }
                 boolean ended = both.getLast().waitFor(limit.toMillis(), TimeUnit.MILLISECONDS) && both.getFirst()
                         .waitFor(10, TimeUnit.SECONDS);
-                console.detail("$ %s\n%s".formatted(typed, Files.readString(said)));
+                console.detail("$ %s\n%s".formatted(typed, Files.readString(output)));
                 if (ended) both.forEach(p -> pauseWhenInterrupted(p.exitValue()));
                 if (!ended || both.stream().anyMatch(p -> p.exitValue() != 0))
                     throw Problem.failed("`%s` %s:\n%s".formatted(typed, ended ? "failed"
-                            : "did not end within %d s".formatted(limit.toSeconds()), new Result(1, Files.readString(said), "")
+                            : "did not end within %d s".formatted(limit.toSeconds()), new Result(1, Files.readString(output), "")
                             .lastLines()), howToGoOn());
             } finally {
                 both.forEach(Process::destroy);
-                Files.delete(said);
+                Files.delete(output);
             }
         } catch (IOException e) {
             throw Problem.failed("`%s`: its input or output broke off: %s".formatted(typed, words(e)), howToGoOn());
@@ -167,12 +167,12 @@ public final class ExternalCommand {
 
     private void transfer(Duration limit, boolean in, Transfer transfer, String... arguments) throws IOException {
         String command = program.get(), typed = typed(arguments);
-        Path said = Files.createTempFile("said", ".txt");
+        Path output = Files.createTempFile("said", ".txt");
         Process process = null;
         try {
             var builder = builder(command, arguments)
-                    .redirectError(ProcessBuilder.Redirect.appendTo(said.toFile()));
-            if (in) builder.redirectOutput(ProcessBuilder.Redirect.appendTo(said.toFile()));
+                    .redirectError(ProcessBuilder.Redirect.appendTo(output.toFile()));
+            if (in) builder.redirectOutput(ProcessBuilder.Redirect.appendTo(output.toFile()));
             try {
                 process = builder.start();
             } catch (IOException e) {
@@ -187,7 +187,7 @@ public final class ExternalCommand {
                 broken = e; // the command's own words come first: when it ends early, writing to it fails too
                 process.getInputStream().close();
             }
-            var result = new Result(process.waitFor(), "", Files.readString(said));
+            var result = new Result(process.waitFor(), "", Files.readString(output));
             console.detail("$ %s\n(exit code %d)\n%s".formatted(typed, result.exitCode, result.err));
             if (broken != null && (result.ok() || result.err.isBlank())) throw broken;
             expectGood(result, arguments);
@@ -195,7 +195,7 @@ public final class ExternalCommand {
             throw Problem.failed("interrupted: " + typed, "run again");
         } finally {
             if (process != null) process.destroy();
-            Files.delete(said);
+            Files.delete(output);
         }
     }
 

@@ -26,11 +26,11 @@ public final class Machine {
             Path existing = folder.toAbsolutePath();
             while (!Files.exists(existing)) existing = existing.getParent();
             long free = Files.getFileStore(existing).getUsableSpace();
-            if (free < needed) throw Problem.unfit("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder,
+            if (free < needed) throw Problem.unmet("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder,
                     free / 1e9, needed / 1e9), "free some space: docker system df, then docker system prune");
             return "%.0f GB free".formatted(free / 1e9);
         } catch (IOException e) {
-            throw Problem.unfit("cannot read the disk of %s: %s".formatted(folder, e.getMessage()), "check the folder's mode");
+            throw Problem.unmet("cannot read the disk of %s: %s".formatted(folder, e.getMessage()), "check the folder's mode");
         }
     }
 }

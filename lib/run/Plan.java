@@ -63,7 +63,7 @@ public final class Plan {
     /** Tells each failure, and where the log is. */
     public void report() {
         failures.forEach(f -> console.problem(f.step.title(), f.cause));
-        console.logFile().ifPresent(log -> console.say("All that was run and printed is in " + log));
+        console.logFile().ifPresent(log -> console.info("All that was run and printed is in " + log));
     }
 
     /**

@@ -19,7 +19,7 @@ public record Platform(String os, String arch) {
             case "aarch64", "arm64" -> "arm64";
             default -> "";
         };
-        if (os.isEmpty() || arch.isEmpty()) throw Problem.unfit("nothing can be fetched for %s on %s".formatted(osName, osArch),
+        if (os.isEmpty() || arch.isEmpty()) throw Problem.unmet("nothing can be fetched for %s on %s".formatted(osName, osArch),
                 "Linux and macOS on amd64 and arm64 are known; on Windows use WSL 2: https://learn.microsoft.com/windows/wsl/install");
         return new Platform(os, arch);
     }

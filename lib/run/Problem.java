@@ -6,7 +6,7 @@ package lib.run;
  */
 public final class Problem extends RuntimeException {
     /** Exit codes, as README documents them. */
-    public static final int FAILED = 1, USAGE = 2, UNFIT = 3, INTERRUPTED = 130;
+    public static final int FAILED = 1, USAGE = 2, UNMET = 3, INTERRUPTED = 130;
 
     private final String hint;
     private final int exitCode;
@@ -24,10 +24,10 @@ public final class Problem extends RuntimeException {
     public static Problem usage(String message, String hint) { return new Problem(USAGE, message, hint); }
 
     /** This machine, or what is on it, is not fit: no engine, a tool too old, a port taken. */
-    public static Problem unfit(String message, String hint) { return new Problem(UNFIT, message, hint); }
+    public static Problem unmet(String message, String hint) { return new Problem(UNMET, message, hint); }
 
     /** The failure that all others wrap. */
-    public static Throwable root(Throwable failure) { return failure.getCause() == null ? failure : root(failure.getCause()); }
+    public static Throwable rootCause(Throwable failure) { return failure.getCause() == null ? failure : rootCause(failure.getCause()); }
 
     public String hint() { return hint; }
 

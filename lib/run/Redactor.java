@@ -51,12 +51,12 @@ public final class Redactor {
 
     /** The last lines of a log without what looks like a secret; the log has {@link #SPAN} lines more, where it is that long. */
     public static String lastLines(int count, String log) {
-        List<String> lines = leftOut(log).lines().toList();
+        List<String> lines = redact(log).lines().toList();
         return String.join("\n", lines.subList(Math.max(0, lines.size() - count), lines.size()));
     }
 
     /** The text without what looks like a secret. */
-    public static String leftOut(String text) {
+    public static String redact(String text) {
         String left = SHAPES.matcher(text).replaceAll(LEFT_OUT);
         for (Pattern keyed : KEYED) left = keyed.matcher(left).replaceAll("$1" + LEFT_OUT);
         return left;
@@ -66,13 +66,13 @@ public final class Redactor {
      * Takes out of a Kubernetes resource, or of a list of them, whatever a secret could be written into: values of environment
      * variables and headers, arguments, commands, annotations, the data of Secrets and ConfigMaps.
      */
-    public static JsonNode leftOut(JsonNode resource) {
-        if (resource instanceof ArrayNode list) list.forEach(Redactor::leftOut);
+    public static JsonNode redact(JsonNode resource) {
+        if (resource instanceof ArrayNode list) list.forEach(Redactor::redact);
         if (!(resource instanceof ObjectNode object)) return resource;
         if (object.has("name") && object.has("value")) object.put("value", LEFT_OUT);
         object.remove("managedFields");
         object.properties().forEach(field -> field.setValue(CONTENTS.contains(field.getKey()) ? emptied(field.getValue())
-                : leftOut(field.getValue())));
+                : redact(field.getValue())));
         return object;
     }
 

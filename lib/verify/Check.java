@@ -16,7 +16,7 @@ import lib.run.*;
  */
 public record Check(String id, String title, String where, Severity severity, Duration deadline, Probe probe) {
     public interface Probe {
-        String look() throws Exception;
+        String run() throws Exception;
     }
 
     /** Looks until what must hold does, or the deadline is over. */
@@ -24,7 +24,7 @@ public record Check(String id, String title, String where, Severity severity, Du
         long start = System.nanoTime(), end = start + deadline.toNanos();
         while (true) {
             try {
-                return finding(layer, Status.PASSED, probe.look(), "", start);
+                return finding(layer, Status.PASSED, probe.run(), "", start);
             } catch (Throwable e) { // an Error too: the other findings must not be lost
                 if (System.nanoTime() > end || Thread.currentThread().isInterrupted())
                     return failed(layer, message(e), e instanceof Problem p ? p.hint() : "run again with --verbose", start);
@@ -34,7 +34,7 @@ public record Check(String id, String title, String where, Severity severity, Du
     }
 
     /** What is found when a look has not ended long after the deadline. */
-    CheckResult hung(String layer, long start) {
+    CheckResult timedOut(String layer, long start) {
         return failed(layer, "it did not end in time", "run again with --verbose to see where it hangs", start);
     }
 
@@ -42,16 +42,16 @@ public record Check(String id, String title, String where, Severity severity, Du
         return finding(layer, Status.SKIPPED, "it stands on a layer that failed", "", System.nanoTime());
     }
 
-    private CheckResult failed(String layer, String saw, String hint, long start) {
-        return finding(layer, severity == Severity.FATAL ? Status.FAILED : Status.WARNING, saw, hint, start);
+    private CheckResult failed(String layer, String message, String hint, long start) {
+        return finding(layer, severity == Severity.FATAL ? Status.FAILED : Status.WARNING, message, hint, start);
     }
 
-    private CheckResult finding(String layer, Status status, String saw, String hint, long start) {
-        return new CheckResult(layer, id, title, where, severity, status, saw, hint, (System.nanoTime() - start) / 1e9);
+    private CheckResult finding(String layer, Status status, String message, String hint, long start) {
+        return new CheckResult(layer, id, title, where, severity, status, message, hint, (System.nanoTime() - start) / 1e9);
     }
 
     public static String message(Throwable e) {
-        Throwable root = Problem.root(e);
+        Throwable root = Problem.rootCause(e);
         return e instanceof Problem ? e.getMessage() : root.getClass().getSimpleName() + ": " + root.getMessage();
     }
 }

@@ -70,14 +70,14 @@ public final class Checks {
 
     private Duration deadline(int seconds) { return wait == null ? Duration.ofSeconds(seconds) : seconds == 0 ? Duration.ZERO : wait; }
 
-    private interface Look {
-        String at(Kube kube) throws Exception;
+    private interface ClusterProbe {
+        String run(Kube kube) throws Exception;
     }
 
-    private List<Check> each(String id, String title, int seconds, Look look) { return each(id, title, seconds, Severity.FATAL, look); }
+    private List<Check> each(String id, String title, int seconds, ClusterProbe probe) { return each(id, title, seconds, Severity.FATAL, probe); }
 
-    private List<Check> each(String id, String title, int seconds, Severity severity, Look look) {
-        return kubes.stream().map(k -> new Check(id, title, k.cluster().name(), severity, deadline(seconds), () -> look.at(k))).toList();
+    private List<Check> each(String id, String title, int seconds, Severity severity, ClusterProbe probe) {
+        return kubes.stream().map(k -> new Check(id, title, k.cluster().name(), severity, deadline(seconds), () -> probe.run(k))).toList();
     }
 
     /** The IDs of all checks. */
@@ -88,34 +88,34 @@ public final class Checks {
     /**
      * Goes through the layers, each one's checks side by side. A layer that fails makes those behind it skipped.
      *
-     * @param told told each layer's name and findings when they are there
+     * @param listener told each layer's name and findings when they are there
      */
-    public List<CheckResult> run(BiConsumer<String, List<CheckResult>> told) throws InterruptedException {
-        List<CheckResult> findings = new ArrayList<>();
+    public List<CheckResult> run(BiConsumer<String, List<CheckResult>> listener) throws InterruptedException {
+        List<CheckResult> results = new ArrayList<>();
         for (var layer : layers.entrySet()) {
-            boolean holds = findings.stream().noneMatch(f -> f.status() == Status.FAILED);
-            List<CheckResult> found = holds ? look(layer.getKey(), layer.getValue())
+            boolean holds = results.stream().noneMatch(f -> f.status() == Status.FAILED);
+            List<CheckResult> found = holds ? run(layer.getKey(), layer.getValue())
                     : layer.getValue().stream().map(check -> check.skipped(layer.getKey())).toList();
-            findings.addAll(found);
-            told.accept(layer.getKey(), found);
+            results.addAll(found);
+            listener.accept(layer.getKey(), found);
         }
-        return findings;
+        return results;
     }
 
-    private static List<CheckResult> look(String layer, List<Check> checks) throws InterruptedException {
+    private static List<CheckResult> run(String layer, List<Check> checks) throws InterruptedException {
         long start = System.nanoTime();
         List<CheckResult> found = new ArrayList<>();
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
         try {
-            Map<Check, Future<CheckResult>> looks = new LinkedHashMap<>();
-            checks.forEach(check -> looks.put(check, threads.submit(() -> check.run(layer))));
-            for (var look : looks.entrySet()) {
-                long left = start + look.getKey().deadline().plus(GRACE).toNanos() - System.nanoTime();
+            Map<Check, Future<CheckResult>> runs = new LinkedHashMap<>();
+            checks.forEach(check -> runs.put(check, threads.submit(() -> check.run(layer))));
+            for (var run : runs.entrySet()) {
+                long left = start + run.getKey().deadline().plus(GRACE).toNanos() - System.nanoTime();
                 try {
-                    found.add(look.getValue().get(Math.max(0, left), TimeUnit.NANOSECONDS));
+                    found.add(run.getValue().get(Math.max(0, left), TimeUnit.NANOSECONDS));
                 } catch (TimeoutException e) {
-                    look.getValue().cancel(true);
-                    found.add(look.getKey().hung(layer, start));
+                    run.getValue().cancel(true);
+                    found.add(run.getKey().timedOut(layer, start));
                 } catch (ExecutionException e) {
                     throw new IllegalStateException(e.getCause());
                 }
@@ -132,8 +132,8 @@ public final class Checks {
                 endpoints() { istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld; }
                 all_clusters() { [ "$(endpoints | grep -c :15443)" -ge %d ]; }
                 retry all_clusters
-                endpoints""".formatted(kube.cluster().typedContext(), kubes.size() - 1);
-        return new Action(toShell, seen -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2), Duration.ofMillis(300), seen,
+                endpoints""".formatted(kube.cluster().quotedContext(), kubes.size() - 1);
+        return new Action(toShell, progress -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2), Duration.ofMillis(300), progress,
                 () -> {
             try {
                 traffic.endpoints(kube);

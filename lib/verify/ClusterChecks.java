@@ -82,7 +82,7 @@ public final class ClusterChecks {
             throw Problem.failed("the service kube-dns has no ready endpoint: new pods resolve no names", hint);
         if (new Pods(kube, app.namespace()).ready(app.client()).isEmpty())
             return "%d ready endpoints; no pod of %s to ask from".formatted(ready, app.client());
-        Optional<ExternalCommand.Result> answer = new ClientPod(kube, app).besideTheProxy("https://kubernetes.default.svc");
+        Optional<ExternalCommand.Result> answer = new ClientPod(kube, app).curlOutsideMesh("https://kubernetes.default.svc");
         if (answer.isEmpty()) return "%d ready endpoints; the proxy's image has no curl to ask with".formatted(ready);
         // curl's exit codes for no such host, and for no answer in time: https://curl.se/docs/manpage.html#EXIT
         int code = answer.get().exitCode();
@@ -113,7 +113,7 @@ public final class ClusterChecks {
                 throw Problem.failed("%s was told that its API server is at %s; it is at https://%s:6443".formatted(other.cluster(), server,
                         right), cluster.isKind() ? kube.commands().kindDemo() + " (it recreates the remote secrets)"
                         : "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -".formatted(
-                                cluster.typedContext(), cluster.id(), other.kubectl()));
+                                cluster.quotedContext(), cluster.id(), other.kubectl()));
         }
         return told.isEmpty() ? "no other cluster was told" : String.join(", ", told);
     }

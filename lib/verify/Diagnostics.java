@@ -109,7 +109,7 @@ public final class Diagnostics {
         for (Kube kube : kubes) {
             // an API server that sleeps takes its time to say nothing; its node's file tells why
             boolean asleep = nodes.stream().anyMatch(n -> n.name().equals(kube.cluster().controlPlane()) && (!n.running() || n.paused()));
-            if (!asleep) facts(kube).forEach((name, fact) -> facts.put(kube.cluster().file() + "/" + name, fact));
+            if (!asleep) facts(kube).forEach((name, fact) -> facts.put(kube.cluster().filePrefix() + "/" + name, fact));
         }
 
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
@@ -119,7 +119,7 @@ public final class Diagnostics {
             }).toList();
             long missing = threads.invokeAll(writing, LIMIT.toMillis(), TimeUnit.MILLISECONDS).stream().filter(f -> f.state()
                     != Future.State.SUCCESS).count();
-            console.say("diagnostics, without secrets, are in %s%s".formatted(folder, missing == 0 ? ""
+            console.info("diagnostics, without secrets, are in %s%s".formatted(folder, missing == 0 ? ""
                     : "; %d files could not be had".formatted(missing)));
         }
     }
@@ -166,7 +166,7 @@ public final class Diagnostics {
                         || !existing && "Node".equals(e.getInvolvedObject().getKind()))
                 .sorted(Comparator.comparing(Pods::time)).map(e -> "%s %s/%s %s".formatted(Pods.time(e), e.getMetadata().getNamespace(),
                         e.getInvolvedObject().getName(), Pods.line(e))).collect(Collectors.joining("\n")));
-        facts.put("not-ready.txt", () -> namespaces.stream().map(n -> new Pods(kube, n).symptoms()).collect(Collectors.joining("\n")));
+        facts.put("not-ready.txt", () -> namespaces.stream().map(n -> new Pods(kube, n).problems()).collect(Collectors.joining("\n")));
         facts.put("istiod.txt", () -> ofTheDemo(logs(kube, Mesh.NAMESPACE, "istiod"), namespaces));
         authority.workloads().forEach((app, namespace) -> facts.put(app + ".txt", () -> logs(kube, namespace, app)));
         facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
@@ -198,11 +198,11 @@ public final class Diagnostics {
     }
 
     static String yaml(List<? extends HasMetadata> resources) throws IOException {
-        return Serialization.asYaml(Redactor.leftOut(new ObjectMapper().readTree(Serialization.asJson(resources))));
+        return Serialization.asYaml(Redactor.redact(new ObjectMapper().readTree(Serialization.asJson(resources))));
     }
 
     private static void write(Path file, String text) throws IOException {
         Files.createDirectories(file.getParent());
-        AppDirs.writePrivate(file, Redactor.leftOut(text).getBytes(StandardCharsets.UTF_8));
+        AppDirs.writePrivate(file, Redactor.redact(text).getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -36,20 +36,20 @@ public final class HostChecks {
     String engine() {
         Docker.Engine engine = asked();
         if (Version.first(engine.version()).compareTo(OLDEST_ENGINE) < 0)
-            throw Problem.unfit("the container engine is too old: version %s, the demo needs %s".formatted(engine.version(), OLDEST_ENGINE),
+            throw Problem.unmet("the container engine is too old: version %s, the demo needs %s".formatted(engine.version(), OLDEST_ENGINE),
                     "update Docker: https://docs.docker.com/engine/install/");
         if (Objects.requireNonNullElse(System.getenv("DOCKER_CONTENT_TRUST"), "").matches("(?i)1|t|true"))
-            throw Problem.unfit("DOCKER_CONTENT_TRUST is set, and the demo's images are not signed by it",
+            throw Problem.unmet("DOCKER_CONTENT_TRUST is set, and the demo's images are not signed by it",
                     "export DOCKER_CONTENT_TRUST=0");
         if (isRemote(docker.endpoint()))
-            throw Problem.unfit("Docker runs on another machine, %s, and so would the clusters' ports".formatted(
+            throw Problem.unmet("Docker runs on another machine, %s, and so would the clusters' ports".formatted(
                     docker.endpoint()), "run this there, or use the Docker here: unset DOCKER_HOST DOCKER_CONTEXT;"
                     + " docker context use default");
         if (engine.security().contains("userns"))
-            throw Problem.unfit("Docker has userns-remap, and refuses the privileged container that makes a node image",
+            throw Problem.unmet("Docker has userns-remap, and refuses the privileged container that makes a node image",
                     "remove userns-remap from its configuration: https://docs.docker.com/engine/security/userns-remap/");
         if (engine.security().contains("rootless") && !(engine.cgroupVersion().equals("2") && engine.limits()))
-            throw Problem.unfit("Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v%s%s"
+            throw Problem.unmet("Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v%s%s"
                     .formatted(engine.cgroupVersion(), engine.cgroupVersion().equals("2") ? " without delegation" : ""),
                     "delegate cgroup v2 controllers to your user: https://kind.sigs.k8s.io/docs/user/rootless/");
         return "version %s, %.1f GB of memory".formatted(engine.version(), engine.memoryBytes() / 1e9);
@@ -66,17 +66,17 @@ public final class HostChecks {
     String provider() {
         String provider = Objects.requireNonNullElse(System.getenv("KIND_EXPERIMENTAL_PROVIDER"), "");
         if (!provider.isEmpty() && !provider.equals("docker"))
-            throw Problem.unfit("KIND_EXPERIMENTAL_PROVIDER is %s; the demo uses Docker".formatted(provider),
+            throw Problem.unmet("KIND_EXPERIMENTAL_PROVIDER is %s; the demo uses Docker".formatted(provider),
                     "unset KIND_EXPERIMENTAL_PROVIDER");
         if (asked().security().contains("rootless"))
-            throw Problem.unfit("Docker is rootless, and the demo is not tested with it",
+            throw Problem.unmet("Docker is rootless, and the demo is not tested with it",
                     "https://kind.sigs.k8s.io/docs/user/rootless/");
         return "Docker";
     }
 
     String memory(int clusters) {
         long memory = asked().memoryBytes(), needed = clusters * MEMORY_PER_CLUSTER;
-        if (memory < needed) throw Problem.unfit("the engine has %.1f GB of memory; %d clusters want %.1f GB".formatted(memory / 1e9,
+        if (memory < needed) throw Problem.unmet("the engine has %.1f GB of memory; %d clusters want %.1f GB".formatted(memory / 1e9,
                 clusters, needed / 1e9), "give the engine more, or make fewer: --clusters 1");
         return "%.1f GB for %d clusters".formatted(memory / 1e9, clusters);
     }
@@ -172,7 +172,7 @@ public final class HostChecks {
         String version = asked().cgroupVersion();
         Version kubernetes = Version.first(nodeImage);
         if (version.equals("1") && kubernetes.compareTo(NO_CGROUP_V1) >= 0 && !allowed)
-            throw Problem.unfit("this machine has cgroup v1, which Kubernetes %s does not start on".formatted(kubernetes),
+            throw Problem.unmet("this machine has cgroup v1, which Kubernetes %s does not start on".formatted(kubernetes),
                     "boot it with systemd.unified_cgroup_hierarchy=1, or take kind's newest node image of 1.34: --node-image");
         return "cgroup v%s, Kubernetes %s".formatted(version, kubernetes);
     }
@@ -181,7 +181,7 @@ public final class HostChecks {
     String network(Mesh mesh) {
         Optional<JsonNode> network = docker.findNetwork();
         if (network.isEmpty()) return "kind makes it";
-        return mesh.clusters().stream().map(c -> "%s %s".formatted(c, AddressRange.of(network.get(), c.place())))
+        return mesh.clusters().stream().map(c -> "%s %s".formatted(c, AddressRange.of(network.get(), c.rangeIndex())))
                 .collect(Collectors.joining(", ", "load balancer addresses: ", ""));
     }
 
@@ -193,7 +193,7 @@ public final class HostChecks {
         docker.findNetwork().ifPresent(network -> network.at("/IPAM/Config").findValuesAsText("Subnet").stream()
                 .filter(s -> s.contains(".")).forEach(wanted::add));
         List<String> lacking = notListed(proxies, wanted);
-        if (!lacking.isEmpty()) throw Problem.unfit("a proxy is set, and NO_PROXY lacks " + String.join(", ", lacking),
+        if (!lacking.isEmpty()) throw Problem.unmet("a proxy is set, and NO_PROXY lacks " + String.join(", ", lacking),
                 "export NO_PROXY=\"$NO_PROXY,%s\"".formatted(String.join(",", lacking)));
         return "set, and not for this machine and the docker network";
     }

@@ -56,14 +56,14 @@ public final class MeshChecks {
                 .map(id -> id + " " + states.getOrDefault(id, "absent")).toList();
         if (!wrong.isEmpty()) throw Problem.failed("istiod does not see every cluster: " + String.join(", ", wrong),
                 "%s (it recreates the remote secrets); see istioctl remote-clusters --context %s".formatted(
-                        kube.commands().kindDemo(), kube.cluster().typedContext()));
+                        kube.commands().kindDemo(), kube.cluster().quotedContext()));
         return "synced: " + String.join(", ", states.keySet());
     }
 
     /** The client has a proxy, istiod knows it, and no proxy's configuration is stale. */
     String proxies(Kube kube) throws IOException {
         String kubectl = kube.kubectl();
-        String status = "istioctl --context %s proxy-status".formatted(kube.cluster().typedContext());
+        String status = "istioctl --context %s proxy-status".formatted(kube.cluster().quotedContext());
         if (!new ClientPod(kube, app).hasProxy())
             throw Problem.failed("the pods of %s have no proxy".formatted(app.client()),
                     "%1$s label namespace %2$s istio-injection=enabled --overwrite && %1$s rollout restart deployment -n %2$s"
@@ -95,7 +95,7 @@ public final class MeshChecks {
         boolean fit = kubelets.stream().allMatch(k -> k.behind(kubernetes, 3))
                 && istiods.stream().allMatch(i -> i.sameMinor(istioctlVersion) && proxies.stream().allMatch(p -> p.behind(i, 2)));
         if (!fit) throw Problem.failed("versions are too far apart: " + saw,
-                "istioctl version --context " + kube.cluster().typedContext());
+                "istioctl version --context " + kube.cluster().quotedContext());
         return saw;
     }
 
@@ -132,7 +132,7 @@ public final class MeshChecks {
         String url = "https://%s:15443/".formatted(Kube.inUrl(eastWestAddress(kube)));
         for (Kube other : kubes) {
             if (other == kube) continue;
-            Optional<ExternalCommand.Result> result = new ClientPod(other, app).besideTheProxy(url);
+            Optional<ExternalCommand.Result> result = new ClientPod(other, app).curlOutsideMesh(url);
             if (result.isEmpty()) return "the proxy's image has no curl to look with";
             if (CANNOT_CONNECT.contains(result.get().exitCode()))
                 throw Problem.failed("%s cannot be reached from %s: %s".formatted(url, other.cluster(), result.get().lastLines()),

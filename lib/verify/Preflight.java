@@ -34,7 +34,7 @@ public final class Preflight {
         for (Cluster cluster : mesh.clusters()) {
             Kube kube = new Kube(cluster, console);
             checks.add(new Check("no-other-istio", "no other Istio is in the cluster", cluster.name(), Severity.FATAL, Duration.ZERO,
-                    () -> new InstalledIstio(kube).noneButOurs(force)));
+                    () -> new InstalledIstio(kube).checkOwnership(force)));
         }
         return checks;
     }
@@ -68,7 +68,7 @@ public final class Preflight {
                 istioctl(mesh, istioctl),
                 check("existing-clusters", "the existing clusters fit the options", Severity.FATAL, () -> kind.fits(mesh)),
                 check("images", "Docker or a registry has every image", Severity.FATAL, images::check),
-                check("metallb-manifest", "MetalLB's manifest is available", Severity.FATAL, metalLb::checkUpstream));
+                check("metallb-manifest", "MetalLB's manifest is available", Severity.FATAL, metalLb::checkManifest));
     }
 
     private static Check istioctl(Mesh mesh, Istioctl istioctl) {
@@ -99,7 +99,7 @@ public final class Preflight {
             console.warn(result.message());
             console.hint("→ " + result.hint());
         }
-        List<Problem> problems = results.stream().filter(r -> r.status() == Status.FAILED).map(r -> Problem.unfit(r.message(), r.hint()))
+        List<Problem> problems = results.stream().filter(r -> r.status() == Status.FAILED).map(r -> Problem.unmet(r.message(), r.hint()))
                 .toList();
         if (problems.isEmpty()) return;
         problems.subList(0, problems.size() - 1).forEach(p -> console.problem("", p));

@@ -19,7 +19,7 @@ public final class Report {
                 "name another file with --report, or move it away");
         if (!Files.isDirectory(folder)) throw Problem.usage("there is no folder %s for the report".formatted(folder),
                 "mkdir -p '%s', or name another file with --report".formatted(folder));
-        if (!Files.isWritable(folder) || Files.exists(file) && !Files.isWritable(file)) throw Problem.unfit(
+        if (!Files.isWritable(folder) || Files.exists(file) && !Files.isWritable(file)) throw Problem.unmet(
                 "the report %s cannot be written: permission denied".formatted(file), "name another file with --report");
         try {
             AppDirs.refuseCut(file);
@@ -51,6 +51,6 @@ public final class Report {
     }
 
     private static Problem cannotWrite(Path file, IOException e) {
-        return Problem.unfit("the report %s cannot be written: %s".formatted(file, e), "name another file with --report");
+        return Problem.unmet("the report %s cannot be written: %s".formatted(file, e), "name another file with --report");
     }
 }

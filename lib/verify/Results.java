@@ -19,11 +19,11 @@ import javax.xml.stream.XMLStreamWriter;
  * @param generatedAt when, ISO 8601
  * @param versions    what this program is pinned to
  */
-public record Results(boolean ok, String generatedAt, Map<String, String> versions, List<Facts> clusters, List<CheckResult> checks,
+public record Results(boolean ok, String generatedAt, Map<String, String> versions, List<ClusterFacts> clusters, List<CheckResult> checks,
         List<ExperimentResult> experiments) {
     /** A cluster, and where it can be reached; addresses that could not be learnt are empty. */
-    public record Facts(String name, String context, String id, String network, String apiServer, Map<String, String> gateways) {
-        static Facts of(Kube kube, boolean reachable) {
+    public record ClusterFacts(String name, String context, String id, String network, String apiServer, Map<String, String> gateways) {
+        static ClusterFacts of(Kube kube, boolean reachable) {
             Cluster cluster = kube.cluster();
             Map<String, String> gateways = new TreeMap<>();
             String apiServer = "";
@@ -36,7 +36,7 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
             } catch (KubernetesClientException | Problem e) {
                 // what is wrong with it is told by its checks
             }
-            return new Facts(cluster.name(), cluster.context(), cluster.id(), cluster.network(), apiServer, gateways);
+            return new ClusterFacts(cluster.name(), cluster.context(), cluster.id(), cluster.network(), apiServer, gateways);
         }
     }
 
@@ -44,7 +44,7 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
     public static Results of(String istio, List<Kube> kubes, List<CheckResult> checks, List<ExperimentResult> experiments) {
         return new Results(ok(checks, experiments), Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
                 Versions.all(istio),
-                kubes.stream().map(kube -> Facts.of(kube, checks.stream().noneMatch(f -> f.layer().equals("clusters")
+                kubes.stream().map(kube -> ClusterFacts.of(kube, checks.stream().noneMatch(f -> f.layer().equals("clusters")
                         && f.cluster().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), checks, experiments);
     }
 
@@ -61,7 +61,7 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
             return;
         }
         for (CheckResult f : results) {
-            console.mark(f.status(), f.name() + ": " + f.message());
+            console.status(f.status(), f.name() + ": " + f.message());
             if (!f.hint().isEmpty()) console.result("    → %s\n    → %s".formatted(f.hint(), console.commands().explain(f.id())));
         }
     }
@@ -69,7 +69,7 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
     /** Tells what an experiment showed. */
     public static void print(Console console, ExperimentResult outcome) {
         String text = String.join("\n", outcome.status() == Status.FAILED ? outcome.failures() : outcome.observations());
-        console.mark(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.durationSeconds(), text));
+        console.status(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.durationSeconds(), text));
     }
 
     public String json() throws IOException {

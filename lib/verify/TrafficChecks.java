@@ -49,7 +49,7 @@ public final class TrafficChecks {
             throw Problem.failed("the client's proxy has for %s: %s; in all %s".formatted(app.service(),
                     String.join(", ", wrong), saw),
                     "istioctl --context %s proxy-config endpoints deploy/%s -n %s | grep %s".formatted(
-                            kube.cluster().typedContext(), app.client(), app.namespace(), app.service()));
+                            kube.cluster().quotedContext(), app.client(), app.namespace(), app.service()));
         return saw;
     }
 

@@ -105,7 +105,7 @@ public final class TrustChecks {
         if (!identities.contains(expected) || !roots.contains(root))
             throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s".formatted(identities,
                     roots.stream().map(serial -> serial.toString(16)).toList(), expected, root.toString(16)),
-                            "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().typedContext(),
+                            "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().quotedContext(),
                     app.client(), app.namespace()));
         return expected;
     }
@@ -127,7 +127,7 @@ public final class TrustChecks {
     String strict(Kube kube) {
         ClientPod client = new ClientPod(kube, app);
         String url = pastTheProxy(client, "http");
-        Optional<ExternalCommand.Result> plain = client.besideTheProxy(url);
+        Optional<ExternalCommand.Result> plain = client.curlOutsideMesh(url);
         if (plain.isEmpty()) return "the proxy's image has no curl to look with";
         String saw = plain.get().lastLines();
         if (plain.get().ok()) throw Problem.failed("%s answered a request in plaintext: %s".formatted(url, saw),
@@ -145,10 +145,10 @@ public final class TrustChecks {
     String peerIdentity(Kube kube) throws Exception {
         ClientPod client = new ClientPod(kube, app);
         String url = pastTheProxy(client, "https"), expected = identityOf(kube, app.service());
-        Optional<ExternalCommand.Result> tls = client.besideTheProxy(url);
+        Optional<ExternalCommand.Result> tls = client.curlOutsideMesh(url);
         if (tls.isEmpty()) return "the proxy's image has no curl to look with";
         List<X509Certificate> chain = Certificates.readChain(tls.get().out());
-        String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().typedContext(), app.client(),
+        String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().quotedContext(), app.client(),
                 app.namespace());
         if (tls.get().ok()) throw Problem.failed(url + " answered a caller without a certificate", hint);
         if (chain.isEmpty()) throw Problem.failed("%s showed no certificate: %s".formatted(url, tls.get().lastLines()), hint);

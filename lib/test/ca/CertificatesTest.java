@@ -14,16 +14,16 @@ import org.junit.jupiter.api.io.TempDir;
 /** What Certificates makes, reads and refuses; openssl judges too, where it is installed. */
 @Tag("unit")
 class CertificatesTest {
-    private final Certificates.Authority root = Certificates.makeRoot();
-    private final Certificates.Authority first = Certificates.makeIntermediate(root, new Cluster(1, "so1"));
+    private final Certificates.Authority root = Certificates.createRoot();
+    private final Certificates.Authority first = Certificates.createIntermediate(root, new Cluster(1, "so1"));
 
     @Test void aChainIsValidUnderItsOwnRootAlone() throws GeneralSecurityException {
         X509Certificate own = first.certificate(), top = root.certificate();
         Certificates.validate("so1", List.of(own), top, "");
         Certificates.validate("so1", List.of(own, top), top, "");
-        refused("so1", List.of(own), Certificates.makeRoot().certificate());
-        Certificates.Authority below = Certificates.makeIntermediate(first, new Cluster(2, "so2"));
-        X509Certificate last = Certificates.makeIntermediate(below, new Cluster(3, "so3")).certificate();
+        refused("so1", List.of(own), Certificates.createRoot().certificate());
+        Certificates.Authority below = Certificates.createIntermediate(first, new Cluster(2, "so2"));
+        X509Certificate last = Certificates.createIntermediate(below, new Cluster(3, "so3")).certificate();
         refused("a chain with an authority below an intermediate", List.of(last, below.certificate(), own), top);
         refused("a chain with a gap", List.of(below.certificate()), top);
     }
@@ -41,7 +41,7 @@ class CertificatesTest {
     }
 
     @Test void aServersCertificateIsForItsNameAndNoAuthority() throws Exception {
-        Map<String, String> data = Certificates.forServer("cert", "webhook.metallb-system.svc");
+        Map<String, String> data = Certificates.webhookCertificate("cert", "webhook.metallb-system.svc");
         X509Certificate server = Certificates.readCertificate(Certificates.decode(data.get("tls.crt")));
         Certificates.validate("webhook", List.of(server), Certificates.readCertificate(Certificates.decode(data.get("ca.crt"))), "");
         assertEquals(List.of(List.of(2, "webhook.metallb-system.svc")), List.copyOf(server.getSubjectAlternativeNames()));

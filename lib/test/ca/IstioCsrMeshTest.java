@@ -87,7 +87,7 @@ class IstioCsrMeshTest {
         String there = OwnDemo.existing();
         for (String other : List.of("local", "vault")) {
             Shell.Result refused = DEMO.run("jbang KindDemo.java --ca " + other);
-            assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
+            assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains("the demo was made with --ca istio-csr") && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }

@@ -69,7 +69,7 @@ class VaultMeshTest {
         String there = OwnDemo.existing(), cacerts = succeeds(CACERTS).out();
         for (String command : List.of("jbang KindDemo.java --ca local", "KIND_DEMO_CA=local jbang KindDemo.java")) {
             Shell.Result refused = DEMO.run(command);
-            assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
+            assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains("the demo was made with --ca vault") && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }

@@ -44,7 +44,7 @@ class VaultTest {
     private static int port;
 
     private static Vault newVault() {
-        return new Vault(PREFIX, Optional.of(port), 0, docker, docker::whyNotPulled, new Manifests(null), dirs.state(), console);
+        return new Vault(PREFIX, Optional.of(port), 0, docker, docker::whyNotPullable, new Manifests(null), dirs.state(), console);
     }
 
     /** What a run of KindDemo does: nothing is kept in memory from one to the next. */
@@ -60,7 +60,7 @@ class VaultTest {
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
         }
-        dirs = AppDirs.of(PREFIX).make();
+        dirs = AppDirs.of(PREFIX).create();
         console = new Console(false);
         console.keepLog(folder.resolve("log"));
         docker = new Docker(console, PREFIX);

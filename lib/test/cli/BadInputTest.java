@@ -54,12 +54,12 @@ class BadInputTest {
     private void refused(int exitCode, String words, String arguments) { refused(exitCode, words, arguments, Map.of()); }
 
     @Test void noEngine() {
-        refused(Problem.UNFIT, "the container engine does not answer", "", Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock")));
+        refused(Problem.UNMET, "the container engine does not answer", "", Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock")));
     }
 
     @Test void anEngineThatDoesNotAnswer() throws IOException {
         try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
-            refused(Problem.UNFIT, "the container engine does not answer: `docker info` took over 10 s", "",
+            refused(Problem.UNMET, "the container engine does not answer: `docker info` took over 10 s", "",
                     Map.of("DOCKER_HOST", "tcp://127.0.0.1:" + silent.getLocalPort()));
         }
     }
@@ -73,20 +73,20 @@ class BadInputTest {
     }
 
     @Test void noDocker() throws IOException {
-        refused(Problem.UNFIT, "docker was not found", "", Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl")));
+        refused(Problem.UNMET, "docker was not found", "", Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl")));
     }
 
     @Test void noKind() throws IOException {
-        refused(Problem.UNFIT, "kind was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl")));
+        refused(Problem.UNMET, "kind was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl")));
     }
 
     @Test void noIstioctl() throws IOException {
-        refused(Problem.UNFIT, "istioctl was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind")));
+        refused(Problem.UNMET, "istioctl was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind")));
     }
 
     @Test void noTar() throws IOException {
         Path archive = Files.writeString(folder.resolve("demo.tar.zst"), "never read");
-        refused(Problem.UNFIT, "× tar was not found on PATH", "--offline '%s'".formatted(archive),
+        refused(Problem.UNMET, "× tar was not found on PATH", "--offline '%s'".formatted(archive),
                 nothingToFetch(pathWith("jbang", "java", "docker")));
     }
 
@@ -96,12 +96,12 @@ class BadInputTest {
     }
 
     @Test void anOldKind() throws IOException {
-        refused(Problem.UNFIT, "kind is too old", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl") + ":"
+        refused(Problem.UNMET, "kind is too old", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl") + ":"
                 + saying("kind", "kind v0.20.0 go1.20")));
     }
 
     @Test void anIstioctlOfAnotherVersion() throws IOException {
-        refused(Problem.UNFIT, "istioctl is of another version", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind") + ":"
+        refused(Problem.UNMET, "istioctl is of another version", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind") + ":"
                 + saying("istioctl", "client version: 1.24.0")));
     }
 
@@ -154,30 +154,30 @@ class BadInputTest {
 
     @Test void podmanInPlaceOfDocker() throws IOException {
         String podman = "`docker` is Podman here, and the demo needs Docker";
-        refused(Problem.UNFIT, podman, "", Map.of("PATH", engineThatSays(
+        refused(Problem.UNMET, podman, "", Map.of("PATH", engineThatSays(
                 "{\"host\": {\"arch\": \"amd64\"}, \"version\": {\"Version\": \"5.2.1\"}}")));
-        refused(Problem.UNFIT, podman, "", Map.of("PATH", engineThatSays(
+        refused(Problem.UNMET, podman, "", Map.of("PATH", engineThatSays(
                 "{\"ServerVersion\": \"5.2.1\", \"DockerRootDir\": \"/var/lib/containers/storage\"}")));
     }
 
     @Test void userNamespaces() throws IOException {
-        refused(Problem.UNFIT, "Docker has userns-remap", "", Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
+        refused(Problem.UNMET, "Docker has userns-remap", "", Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
                 + "\"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", \"SecurityOptions\": [\"name=seccomp\", \"name=userns\"]}")));
     }
 
     @Test void rootlessWithoutCgroupLimits() throws IOException {
-        refused(Problem.UNFIT, "Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v2 without delegation", "",
+        refused(Problem.UNMET, "Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v2 without delegation", "",
                 Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
                         + "\"CgroupDriver\": \"none\", \"SecurityOptions\": [\"name=rootless\"]}")));
     }
 
     @Test void anEngineOnAnotherMachine() throws IOException {
-        refused(Problem.UNFIT, "Docker runs on another machine, ssh://me@far.example.org", "", Map.of("PATH",
+        refused(Problem.UNMET, "Docker runs on another machine, ssh://me@far.example.org", "", Map.of("PATH",
                 dockerThat("[ \"$1\" = context ] && echo ssh://me@far.example.org && exit")));
     }
 
     @Test void imagesThatMustBeSigned() {
-        refused(Problem.UNFIT, "DOCKER_CONTENT_TRUST is set", "", Map.of("DOCKER_CONTENT_TRUST", "1"));
+        refused(Problem.UNMET, "DOCKER_CONTENT_TRUST is set", "", Map.of("DOCKER_CONTENT_TRUST", "1"));
     }
 
     @Test void anotherProviderIsWarnedOf() {
@@ -187,12 +187,12 @@ class BadInputTest {
     }
 
     @Test void anOldEngine() throws IOException {
-        refused(Problem.UNFIT, "the container engine is too old: version 19.03.15", "", Map.of("PATH", engineThatSays(
+        refused(Problem.UNMET, "the container engine is too old: version 19.03.15", "", Map.of("PATH", engineThatSays(
                 "{\"ServerVersion\": \"19.03.15\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
 
     @Test void aKubernetesThatDoesNotStartOnThisCgroupVersion() throws IOException {
-        refused(Problem.UNFIT, "this machine has cgroup v1, which Kubernetes 1.36.4 does not start on",
+        refused(Problem.UNMET, "this machine has cgroup v1, which Kubernetes 1.36.4 does not start on",
                 "--node-image kindest/node:v1.36.4", Map.of("PATH", engineThatSays(
                         "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
@@ -223,7 +223,7 @@ class BadInputTest {
     @Test void whereThereIsNoDemoVerifyAndTeardownLeaveNoFiles() {
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
         Shell.Result verify = Shell.run("jbang Verify.java --name-prefix nodemo", own);
-        assertEquals(Problem.UNFIT, verify.exitCode(), verify.all());
+        assertEquals(Problem.UNMET, verify.exitCode(), verify.all());
         assertFalse(Files.exists(folder.resolve("state")), "Verify made files");
         Shell.succeeds("jbang Teardown.java --name-prefix nodemo", own);
         assertFalse(Files.exists(folder.resolve("state/kind-demo/nodemo")), "Teardown left files");
@@ -280,7 +280,7 @@ class BadInputTest {
 
     @Test void takenPorts() throws IOException {
         try (ServerSocket ingress = new ServerSocket(32012, 50, InetAddress.getByName("127.0.0.1"))) {
-            refused(Problem.UNFIT, "port %d (so2)".formatted(ingress.getLocalPort()), "");
+            refused(Problem.UNMET, "port %d (so2)".formatted(ingress.getLocalPort()), "");
         }
     }
 
@@ -296,7 +296,7 @@ class BadInputTest {
             assertTrue(Shell.run(preflight + "--name-prefix demo", own).out().contains("√ ports: 6 free"));
         }
         try (ServerSocket _ = new ServerSocket(34012, 50, InetAddress.getByName("127.0.0.1"))) {
-            refused(Problem.UNFIT, "port 34012 (so1)", manifests);
+            refused(Problem.UNMET, "port 34012 (so1)", manifests);
         }
     }
 
@@ -330,7 +330,7 @@ class BadInputTest {
             file.write(ByteBuffer.wrap("KindDemo, process 4711".getBytes(StandardCharsets.US_ASCII)));
             for (String script : List.of("KindDemo", "Teardown")) {
                 Shell.Result second = Shell.run("jbang %s.java".formatted(script), own);
-                assertEquals(Problem.UNFIT, second.exitCode(), second.all());
+                assertEquals(Problem.UNMET, second.exitCode(), second.all());
                 assertTrue(second.err().contains("another run is at work on this demo: KindDemo, process 4711"), second.err());
             }
         }
@@ -340,7 +340,7 @@ class BadInputTest {
 
     @Test void aTakenPortForVault() throws IOException {
         try (ServerSocket other = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"))) {
-            refused(Problem.UNFIT, "port %d (Vault) on 127.0.0.1 is taken".formatted(other.getLocalPort()),
+            refused(Problem.UNMET, "port %d (Vault) on 127.0.0.1 is taken".formatted(other.getLocalPort()),
                     "--ca vault --vault-port " + other.getLocalPort());
         }
     }
@@ -348,13 +348,13 @@ class BadInputTest {
     @Test void noCompose() throws IOException {
         Path bin = Path.of(pathWith("jbang", "java", "kind", "istioctl", "docker")), docker = bin.resolve("docker");
         Files.writeString(docker, Files.readString(docker).replace("exec ", "[ \"$1\" = compose ] && exit 1\nexec "));
-        refused(Problem.UNFIT, "neither `docker compose` nor `docker-compose` answers", "--ca vault", Map.of("PATH", bin.toString()));
+        refused(Problem.UNMET, "neither `docker compose` nor `docker-compose` answers", "--ca vault", Map.of("PATH", bin.toString()));
     }
 
     @Test void aContainerOfVaultsNameThatIsNotOurs() {
         String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE)).out().strip();
         try {
-            refused(Problem.UNFIT, "a container named so-vault exists and was not made by this demo", "--ca vault");
+            refused(Problem.UNMET, "a container named so-vault exists and was not made by this demo", "--ca vault");
             Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
             assertEquals(0, Shell.run("docker inspect so-vault").exitCode(), "Teardown must leave it alone");
         } finally {
@@ -369,7 +369,7 @@ class BadInputTest {
 
     /** Docker's own reason is in the same line: which one depends on the network. */
     @Test void anUnknownImage() {
-        refused(Problem.UNFIT, "image no-such/node:v0 not found locally, and cannot be pulled: Error response from daemon: ",
+        refused(Problem.UNMET, "image no-such/node:v0 not found locally, and cannot be pulled: Error response from daemon: ",
                 "--node-image no-such/node:v0");
     }
 
@@ -407,17 +407,17 @@ class BadInputTest {
 
     @Test void aKubeconfigThatIsNone() throws IOException {
         Path broken = Files.writeString(folder.resolve("broken"), "{{{ no yaml");
-        refused(Problem.UNFIT, "is not a kubeconfig", "", Map.of("KUBECONFIG", broken.toString()));
+        refused(Problem.UNMET, "is not a kubeconfig", "", Map.of("KUBECONFIG", broken.toString()));
         assertEquals("{{{ no yaml", Files.readString(broken));
         Path directory = Files.createDirectory(folder.resolve("dir"));
-        refused(Problem.UNFIT, "cannot read the kubeconfig", "", Map.of("KUBECONFIG", directory.toString()));
+        refused(Problem.UNMET, "cannot read the kubeconfig", "", Map.of("KUBECONFIG", directory.toString()));
     }
 
     @Test void refusesAFolderThatTheLocaleCannotName() {
         // the bytes as they are: this test's own locale may not have the letter either
         for (String script : List.of("KindDemo.java --dry-run", "Verify.java", "Teardown.java --dry-run")) {
             Shell.Result result = Shell.run("LC_ALL=C HOME=$(printf '/tmp/j\\303\\266rg') jbang " + script, Shell.SAME_JBANG);
-            assertEquals(Problem.UNFIT, result.exitCode(), result.all());
+            assertEquals(Problem.UNMET, result.exitCode(), result.all());
             assertTrue(result.err().contains("HOME has characters that the locale") && result.err().contains("LC_ALL=C.UTF-8"), result.err());
         }
     }
@@ -425,14 +425,14 @@ class BadInputTest {
     @Test void aStateFolderThatCannotBeMade() throws IOException {
         Path file = Files.writeString(folder.resolve("file"), "");
         Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", file.toString()));
-        assertEquals(Problem.UNFIT, teardown.exitCode(), teardown.all());
+        assertEquals(Problem.UNMET, teardown.exitCode(), teardown.all());
         assertTrue(teardown.err().contains("cannot make the folder"), teardown.err());
     }
 
     @Test void aTamperedAsset() throws IOException {
         Path assets = Files.createDirectory(folder.resolve("assets"));
         Files.writeString(assets.resolve(Versions.METALLB_MANIFEST.file()), "kind: List\n");
-        refused(Problem.UNFIT, "is not the file that was pinned", "--assets '%s'".formatted(assets));
+        refused(Problem.UNMET, "is not the file that was pinned", "--assets '%s'".formatted(assets));
     }
 
     @Test void aFullDisk() throws IOException {
@@ -442,7 +442,7 @@ class BadInputTest {
         try {
             Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
             environment.put("XDG_CACHE_HOME", small.toString());
-            refused(Problem.UNFIT, "is nearly full", "", environment);
+            refused(Problem.UNMET, "is nearly full", "", environment);
         } finally {
             Shell.run("umount '%s'".formatted(small));
         }
@@ -453,13 +453,13 @@ class BadInputTest {
         String id = Shell.run("docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane"
                 + " --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE)).out().strip();
         try {
-            refused(Problem.UNFIT, "a kind cluster named so1 exists and was not made by this demo", "");
+            refused(Problem.UNMET, "a kind cluster named so1 exists and was not made by this demo", "");
             Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
             String there = "docker ps --quiet --no-trunc --filter id=" + id;
             String onTerminal = "printf '%s\\n' | script -qec 'jbang Teardown.java --force' /dev/null";
             assertEquals(id, Shell.run(there).out().strip(), "Teardown must leave it alone");
             Shell.Result noTerminal = Shell.run("jbang Teardown.java --force");
-            assertEquals(Problem.UNFIT, noTerminal.exitCode(), noTerminal.all());
+            assertEquals(Problem.UNMET, noTerminal.exitCode(), noTerminal.all());
             Shell.succeeds(onTerminal.formatted("n"));
             assertEquals(id, Shell.run(there).out().strip(), "the answer was no");
             Shell.Result agreed = Shell.run(onTerminal.formatted("y"));

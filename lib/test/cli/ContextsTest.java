@@ -67,7 +67,7 @@ class ContextsTest {
         succeeds("kubectl --context kind-west create namespace other && kubectl --context kind-west -n other create deployment istiod --image none "
                 + "--replicas 0");
         Shell.Result refused = DEMO.run("jbang KindDemo.java" + BOTH);
-        assertEquals(Problem.UNFIT, refused.exitCode(), refused.all());
+        assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
         String words = "West (EU) has an Istio that the demo did not install, in [other]";
         assertTrue(refused.err().contains(words), refused.err());
         succeeds("kubectl --context kind-west delete namespace other");

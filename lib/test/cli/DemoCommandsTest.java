@@ -123,8 +123,8 @@ class DemoCommandsTest {
     }
 
     @Test void hintsOfTheChecks() throws Exception {
-        var root = Certificates.makeRoot();
-        var other = Certificates.makeRoot();
+        var root = Certificates.createRoot();
+        var other = Certificates.createRoot();
         String trusted = json(Map.of("root-cert.pem", inJson(pem(root))));
         String foreign = json(Map.of("root-cert.pem", inJson(pem(other))));
         Kube empty = kube(first, Map.of());
@@ -154,11 +154,11 @@ class DemoCommandsTest {
         isOfThisDemo(hint(trust::sameRoot));
         isOfThisDemo(hint(() -> trust.intermediate(one)));
         Kube wrong = kube(first, Map.of(CONFIGMAP, trusted, ISTIOD + "secrets/cacerts", secret(Map.of(
-                "ca-cert.pem", pem(Certificates.makeIntermediate(other, first)), "cert-chain.pem", pem(other)))));
+                "ca-cert.pem", pem(Certificates.createIntermediate(other, first)), "cert-chain.pem", pem(other)))));
         isOfThisDemo(hint(() -> trust.intermediate(wrong)));
         var ending = authority(Duration.ofHours(1));
         Kube soon = kube(first, Map.of(CONFIGMAP, json(Map.of("root-cert.pem", inJson(pem(ending)))),
-                ISTIOD + "secrets/cacerts", secret(Map.of("ca-cert.pem", pem(Certificates.makeIntermediate(ending, first))))));
+                ISTIOD + "secrets/cacerts", secret(Map.of("ca-cert.pem", pem(Certificates.createIntermediate(ending, first))))));
         isOfThisDemo(hint(() -> trust.intermediate(soon)));
         Kube ended = kube(first, Map.of(CONFIGMAP, trusted,
                 ISTIOD + "secrets/istiod-tls", secret(Map.of("tls.crt", pem(authority(Duration.ofHours(-1))))),
@@ -210,7 +210,7 @@ class DemoCommandsTest {
     @Test void verifyWithoutADemo() throws IOException {
         script("docker", "[[ $1 != info ]] || echo '{\"ServerVersion\": \"28.0.0\"}'");
         Shell.Result verify = Shell.run("PATH='%s':$PATH jbang Verify.java --name-prefix mine".formatted(folder));
-        assertEquals(Problem.UNFIT, verify.exitCode(), verify.all());
+        assertEquals(Problem.UNMET, verify.exitCode(), verify.all());
         isOfThisDemo(verify.err());
     }
 

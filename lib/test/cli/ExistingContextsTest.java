@@ -24,7 +24,7 @@ class ExistingContextsTest {
 
     @Test void idsAndNetworksAreUniqueAndValid() {
         List<Cluster> clusters = Mesh.of(ALL).clusters();
-        for (var name : List.<Function<Cluster, String>>of(Cluster::id, Cluster::network, Cluster::file, Cluster::region)) {
+        for (var name : List.<Function<Cluster, String>>of(Cluster::id, Cluster::network, Cluster::filePrefix, Cluster::region)) {
             assertEquals(ALL.size(), clusters.stream().map(name).distinct().count());
             // a DNS label, which is also a label's value, a file's name and a secret's key
             clusters.stream().map(name).forEach(n -> assertTrue(n.matches("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), n));
@@ -92,10 +92,10 @@ class ExistingContextsTest {
                 FakeApiServer others = new FakeApiServer(Map.of(path, istiod.formatted("helm", "istio-other")));
                 FakeApiServer none = new FakeApiServer(Map.of())) {
             Console console = new Console(false);
-            Cluster kept = InstalledIstio.kept(ours.kube(dotted, console));
+            Cluster kept = InstalledIstio.withKeptIds(ours.kube(dotted, console));
             assertEquals(List.of("istio-team-prod", "network-team-prod"), List.of(kept.id(), kept.network()));
-            assertEquals(dotted, InstalledIstio.kept(others.kube(dotted, console)));
-            assertEquals(dotted, InstalledIstio.kept(none.kube(dotted, console)));
+            assertEquals(dotted, InstalledIstio.withKeptIds(others.kube(dotted, console)));
+            assertEquals(dotted, InstalledIstio.withKeptIds(none.kube(dotted, console)));
 
             Cluster hyphened = Mesh.of(List.of("team-prod")).clusters().getFirst();
             assertEquals(kept.id(), hyphened.id());

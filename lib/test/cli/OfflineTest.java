@@ -76,7 +76,7 @@ class OfflineTest {
         assertNotEquals(0, Shell.run(inside("curl --max-time 3 http://1.1.1.1")).exitCode(), "the network must be none");
 
         Shell.Result without = Shell.run(there("jbang KindDemo.java"), offline);
-        assertEquals(Problem.UNFIT, without.exitCode(), without.all());
+        assertEquals(Problem.UNMET, without.exitCode(), without.all());
 
         String preflight = succeedsThere("jbang Verify.java --preflight --offline " + archive).out();
         assertTrue(preflight.contains("in the bundle or in the engine"), preflight);

@@ -38,7 +38,7 @@ public final class Probe extends DemoCommand {
     public static DemoContext demo(String... arguments) { return demo(new Console(false), List.of(), arguments); }
 
     /** A {@link Problem} when cert-manager's manifest is not available. */
-    public static void checkCertManager() { demo().certManager().checkUpstream(); }
+    public static void checkCertManager() { demo().certManager().checkManifest(); }
 
     /** The IDs of all preflight checks. */
     public static Set<String> preflightChecks() {

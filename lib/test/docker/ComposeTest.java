@@ -55,7 +55,7 @@ class ComposeTest {
     @Test void withoutBothItIsSaid() throws IOException {
         Compose compose = compose(program("docker", "unknown", 1), folder.resolve("none").toString());
         Problem problem = assertThrows(Problem.class, compose::version);
-        assertEquals(Problem.UNFIT, problem.exitCode());
+        assertEquals(Problem.UNMET, problem.exitCode());
         assertTrue(problem.getMessage().contains("`docker compose`") && problem.hint().contains("https://docs.docker.com/compose/install"),
                 problem.getMessage());
     }

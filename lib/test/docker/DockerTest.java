@@ -34,7 +34,7 @@ class DockerTest {
                 "{\"ServerVersion\": \"5.2.1\", \"DockerRootDir\": \"/home/me/.local/share/containers/storage\"}",
                 "{\"ServerVersion\": \"5.2.1\", \"DockerRootDir\": \"/data\", \"ProductLicense\": \"Apache-2.0\"}")) {
             Problem problem = assertThrows(Problem.class, () -> engine(json));
-            assertTrue(problem.exitCode() == Problem.UNFIT && problem.getMessage().contains("Podman"), problem.getMessage());
+            assertTrue(problem.exitCode() == Problem.UNMET && problem.getMessage().contains("Podman"), problem.getMessage());
         }
         assertThrows(Problem.class, () -> DOCKER.read(new ExternalCommand.Result(125, "", "Cannot connect to Podman. Please verify")));
     }
@@ -105,18 +105,18 @@ class DockerTest {
         registry.start();
         String host = "127.0.0.1:" + registry.getAddress().getPort();
         try {
-            assertEquals("", DOCKER.whyNotPulled(host + "/node:v1"));
-            String unknown = DOCKER.whyNotPulled(host + "/node:v2");
+            assertEquals("", DOCKER.whyNotPullable(host + "/node:v1"));
+            String unknown = DOCKER.whyNotPullable(host + "/node:v2");
             assertTrue(unknown.contains("manifest unknown") || unknown.contains("not found"), unknown);
         } finally {
             registry.stop(0);
         }
-        String dead = DOCKER.whyNotPulled(host + "/node:v1");
+        String dead = DOCKER.whyNotPullable(host + "/node:v1");
         assertTrue(dead.contains("connection refused"), dead);
     }
 
     private static SSLContext selfSigned() throws GeneralSecurityException, IOException {
-        Certificates.Authority self = Certificates.makeRoot();
+        Certificates.Authority self = Certificates.createRoot();
         KeyStore keys = KeyStore.getInstance("PKCS12");
         keys.load(null, null);
         keys.setKeyEntry("self", self.key(), new char[0], new Certificate[] {self.certificate()});

@@ -15,30 +15,30 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(20)
 class ExperimentContextTest {
     private final Kube kube = new Kube(new Cluster(1, "so1"), new Console(false));
-    private final ExperimentContext lab = new ExperimentContext(List.of(kube), SampleApp.TARGET, new Manifests(null), null, new Console(false));
+    private final ExperimentContext context = new ExperimentContext(List.of(kube), SampleApp.TARGET, new Manifests(null), null, new Console(false));
     private final List<String> done = new CopyOnWriteArrayList<>();
 
     private void change(String name) throws Exception {
-        lab.change("so1 " + name, () -> done.add(name), () -> done.add("no " + name), () -> {});
+        context.change("so1 " + name, () -> done.add(name), () -> done.add("no " + name), () -> {});
     }
 
     @Test void ctrlCDoesNotWaitForPodsThatAreAwaited() throws Exception {
         CountDownLatch waiting = new CountDownLatch(1);
         change("one");
-        lab.change("so1 two", () -> done.add("two"), () -> done.add("no two"), () -> {
+        context.change("so1 two", () -> done.add("two"), () -> done.add("no two"), () -> {
             waiting.countDown();
             Thread.sleep(Duration.ofMinutes(2));
         });
         Thread experiment = Thread.startVirtualThread(() -> {
             try {
-                lab.putBack(kube, "two");
+                context.restore(kube, "two");
             } catch (Exception e) {
                 done.add("" + e);
             }
         });
         waiting.await();
         long start = System.nanoTime();
-        assertTrue(lab.restore());
+        assertTrue(context.restoreAll());
         assertTrue(System.nanoTime() - start < 2e9, "it waited");
         assertEquals(List.of("one", "two", "no two", "no one"), done);
         experiment.interrupt();
@@ -48,7 +48,7 @@ class ExperimentContextTest {
         CountDownLatch begun = new CountDownLatch(1);
         Thread experiment = Thread.startVirtualThread(() -> {
             try {
-                lab.change("so1 slow", () -> {
+                context.change("so1 slow", () -> {
                     begun.countDown();
                     Thread.sleep(500);
                     done.add("slow");
@@ -58,7 +58,7 @@ class ExperimentContextTest {
             }
         });
         begun.await();
-        assertTrue(lab.restore());
+        assertTrue(context.restoreAll());
         experiment.join();
         assertEquals(List.of("slow", "no slow"), done);
         assertThrows(Problem.class, () -> change("late"));
@@ -67,11 +67,11 @@ class ExperimentContextTest {
 
     @Test void whatCannotBeRestoredDoesNotKeepTheOthers() throws Exception {
         change("one");
-        lab.change("so1 two", () -> done.add("two"), () -> { throw new StackOverflowError(); }, () -> {});
+        context.change("so1 two", () -> done.add("two"), () -> { throw new StackOverflowError(); }, () -> {});
         change("three");
-        assertFalse(lab.restore());
+        assertFalse(context.restoreAll());
         assertEquals(List.of("one", "two", "three", "no three", "no one"), done);
-        lab.close();
-        assertEquals(Status.FAILED, lab.outcome("a", "an experiment").status());
+        context.close();
+        assertEquals(Status.FAILED, context.result("a", "an experiment").status());
     }
 }

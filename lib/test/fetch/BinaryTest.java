@@ -88,7 +88,7 @@ class BinaryTest {
             assertTrue(problem.getMessage().startsWith("no-such-program was not found on PATH; cannot get "),
                     problem.getMessage());
             assertTrue(problem.hint().startsWith("install it; or ") && problem.hint().contains("--mirror"), problem.hint());
-            assertEquals(Problem.UNFIT, problem.exitCode());
+            assertEquals(Problem.UNMET, problem.exitCode());
         }
     }
 
@@ -99,7 +99,7 @@ class BinaryTest {
             Problem problem = assertThrows(Problem.class, use);
             assertEquals(words, problem.getMessage());
             assertTrue(problem.hint().endsWith("install it"), problem.hint());
-            assertEquals(Problem.UNFIT, problem.exitCode());
+            assertEquals(Problem.UNMET, problem.exitCode());
         }
     }
 

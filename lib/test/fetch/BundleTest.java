@@ -55,7 +55,7 @@ class BundleTest {
     private void refused(Path path, String words) {
         Problem problem = assertThrows(Problem.class, () -> open(path));
         assertTrue(problem.getMessage().contains(words), problem.getMessage());
-        assertEquals(Problem.UNFIT, problem.exitCode());
+        assertEquals(Problem.UNMET, problem.exitCode());
         assertFalse(Files.exists(Kind.BINARY.installed(cache)), "nothing is taken");
     }
 

@@ -167,7 +167,7 @@ class DownloadsTest {
         mirror.withdrawAll();
         Problem problem = assertThrows(Problem.class, () -> assets().read(pinned(CONTENT)));
         assertTrue(problem.getMessage().contains("404"), problem.getMessage());
-        assertEquals(Problem.UNFIT, problem.exitCode());
+        assertEquals(Problem.UNMET, problem.exitCode());
         assertEquals(1, mirror.asked.size(), "it is asked for once: the answer will be no other");
     }
 

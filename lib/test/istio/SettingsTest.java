@@ -27,7 +27,7 @@ class SettingsTest {
     private static void refused(String words, String options) {
         String before = pods("get pods -A -o name");
         Shell.Result result = DEMO.run("jbang KindDemo.java " + options);
-        assertEquals(Problem.UNFIT, result.exitCode(), result.all());
+        assertEquals(Problem.UNMET, result.exitCode(), result.all());
         assertTrue(result.err().contains(words) && result.err().contains("→ "), result.err());
         assertEquals(before, pods("get pods -A -o name"));
     }

@@ -56,7 +56,7 @@ class AddressRangeTest {
 
     @Test void aSubnetThatIsTooSmallIsRefused() throws IOException {
         JsonNode network = network("{\"Subnet\": \"10.5.0.0/27\"}", "");
-        assertEquals(Problem.UNFIT, assertThrows(Problem.class, () -> AddressRange.of(network, 1)).exitCode());
+        assertEquals(Problem.UNMET, assertThrows(Problem.class, () -> AddressRange.of(network, 1)).exitCode());
     }
 
     @Test void aNetworkWithoutIpv4IsRefused() throws IOException {
@@ -72,7 +72,7 @@ class AddressRangeTest {
                 String commands = metalLb.install(new Kube(cluster, null)).toShell();
                 String stubs = "retry() { \"$@\"; }; kubectl() { cat; }; docker() { printf 'fc00:1::/64\\n%s\\n\\n'; }\n".formatted(subnet);
                 String pool = Shell.succeeds("set -euo pipefail\n" + stubs + commands).out();
-                String range = AddressRange.of(network("{\"Subnet\": \"%s\"}".formatted(subnet), ""), cluster.place()).getFirst().toString();
+                String range = AddressRange.of(network("{\"Subnet\": \"%s\"}".formatted(subnet), ""), cluster.rangeIndex()).getFirst().toString();
                 assertTrue(pool.contains("addresses: [%s]\n".formatted(range)), range + " is not in\n" + pool);
             }
     }

@@ -73,17 +73,17 @@ class PortsTest {
     @Test void givesEverySlotItsOwnAddressRanges() throws IOException {
         var network = new ObjectMapper().readTree("{\"Name\": \"kind\", \"IPAM\": {\"Config\": [{\"Subnet\": \"172.18.0.0/16\"}]}}");
         List<AddressRange> ranges = IntStream.range(0, Cluster.SLOTS).boxed().flatMap(slot -> Mesh.of("a", 9, slot).clusters().stream())
-                .flatMap(cluster -> AddressRange.of(network, cluster.place()).stream()).toList();
+                .flatMap(cluster -> AddressRange.of(network, cluster.rangeIndex()).stream()).toList();
         assertEquals(72, ranges.size());
         for (AddressRange range : ranges) assertEquals(1, ranges.stream().filter(range::overlaps).count(), "" + range);
         assertEquals("172.18.255.128-172.18.255.191", ranges.getFirst().toString(), "unchanged for the first demo");
-        assertEquals("172.18.253.64-172.18.253.127", AddressRange.of(network, new Cluster(1, "demo21", 1).place()).getFirst().toString());
+        assertEquals("172.18.253.64-172.18.253.127", AddressRange.of(network, new Cluster(1, "demo21", 1).rangeIndex()).getFirst().toString());
     }
 
     @Test void refusesASubnetWithoutRoomForASecondDemo() throws IOException {
         var small = new ObjectMapper().readTree("{\"Name\": \"kind\", \"IPAM\": {\"Config\": [{\"Subnet\": \"10.5.0.0/26\"}]}}");
-        Problem problem = assertThrows(Problem.class, () -> AddressRange.of(small, new Cluster(1, "demo21", 1).place()));
-        assertEquals(Problem.UNFIT, problem.exitCode());
+        Problem problem = assertThrows(Problem.class, () -> AddressRange.of(small, new Cluster(1, "demo21", 1).rangeIndex()));
+        assertEquals(Problem.UNMET, problem.exitCode());
         assertTrue(problem.hint().contains("remove another demo"), problem.hint());
     }
 

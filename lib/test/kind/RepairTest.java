@@ -60,7 +60,7 @@ class RepairTest {
         up("--workers 2");
         succeeds("docker rm --force --volumes so1-worker2");
         Shell.Result asked = demo.run("jbang KindDemo.java --workers 2");
-        assertEquals(Problem.UNFIT, asked.exitCode(), asked.all());
+        assertEquals(Problem.UNMET, asked.exitCode(), asked.all());
         assertTrue(asked.err().contains("so1 has 1 workers, not 2"), asked.err());
         String said = mended("a deleted worker");
         assertTrue(said.contains("so1: the container of its node so1-worker2 is gone; the cluster goes on without it"), said);

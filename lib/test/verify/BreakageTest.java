@@ -133,8 +133,8 @@ class BreakageTest {
     /** A folder with the files of a secret cacerts for so2, under a root of its own. */
     private static Path otherAuthority() throws Exception {
         Path folder = Files.createTempDirectory("roots");
-        var root = Certificates.makeRoot();
-        var intermediate = Certificates.makeIntermediate(root, new Cluster(2, "so2"));
+        var root = Certificates.createRoot();
+        var intermediate = Certificates.createIntermediate(root, new Cluster(2, "so2"));
         String rootPem = Certificates.pem(root.certificate()), intermediatePem = Certificates.pem(intermediate.certificate());
         Files.writeString(folder.resolve("root-cert.pem"), rootPem);
         Files.writeString(folder.resolve("ca-cert.pem"), intermediatePem);

@@ -23,22 +23,22 @@ public class DiagnosticsTest {
             "Authorization: Bearer abcdefghijkl", "password=abcdefghijkl is no option, but password: abcdefghijkl is",
             "eyJhbGciOiJS.eyJpc3Mi.c2ln"})
     void secretsAreLeftOut(String text) {
-        String left = Redactor.leftOut("before\n" + text + "\nafter");
+        String left = Redactor.redact("before\n" + text + "\nafter");
         assertTrue(left.contains("(left out)") && left.startsWith("before\n") && left.endsWith("\nafter"), left);
         for (String secret : List.of("S0VZ", "token: abc", "\"abc", "Bearer abc", ": abc", "eyJ")) assertFalse(left.contains(secret), left);
     }
 
     @Test void aKeyIsLeftOutWholeAndACertificateStays() throws Exception {
-        var root = Certificates.makeRoot();
+        var root = Certificates.createRoot();
         String certificate = Certificates.pem(root.certificate()), key = Certificates.pem(root.key());
-        assertEquals("a: (left out)\n" + certificate, Redactor.leftOut("a: " + key + certificate));
-        assertEquals("(left out)", Redactor.leftOut(key.substring(0, 90)));
-        assertEquals("made (left out) now", Redactor.leftOut("made hvs.CAESIJ_x-0123456789 now"));
+        assertEquals("a: (left out)\n" + certificate, Redactor.redact("a: " + key + certificate));
+        assertEquals("(left out)", Redactor.redact(key.substring(0, 90)));
+        assertEquals("made (left out) now", Redactor.redact("made hvs.CAESIJ_x-0123456789 now"));
     }
 
     @Test void whatOnlySpeaksOfTokensStays() {
         String text = "--service-account-token-path=/var/run/token, tokenreviews, name: kube-api-access-x, so1: remote secret: skipped";
-        assertEquals(text, Redactor.leftOut(text));
+        assertEquals(text, Redactor.redact(text));
     }
 
     /** The name that tells that a value is a secret may be above the lines that are shown. */
@@ -65,16 +65,16 @@ public class DiagnosticsTest {
 
     @Test void noShapeOfASecretIsLeftInALog() {
         for (String shape : SHAPES) {
-            String left = Redactor.leftOut("before\n12:00:01 " + shape + "\nafter " + shape + " more\nlast\n");
+            String left = Redactor.redact("before\n12:00:01 " + shape + "\nafter " + shape + " more\nlast\n");
             assertNone(left);
             assertTrue(left.startsWith("before\n12:00:01 ") && left.endsWith("\nlast\n"), left);
         }
-        assertNone(Redactor.leftOut(String.join("\n", SHAPES)));
+        assertNone(Redactor.redact(String.join("\n", SHAPES)));
     }
 
     @Test void aLongLogIsReadQuickly() {
         String log = (String.join("\n", SHAPES) + "x".repeat(5_000) + ":" + "a.b-".repeat(2_000) + "\n").repeat(20);
-        assertTimeout(Duration.ofSeconds(5), () -> Redactor.leftOut(log));
+        assertTimeout(Duration.ofSeconds(5), () -> Redactor.redact(log));
     }
 
     /** What only its place tells: no pattern could know these. */
@@ -98,7 +98,7 @@ public class DiagnosticsTest {
         Secret secret = new SecretBuilder().withNewMetadata().withName("s").endMetadata().addToData("a", "SECRET15").addToStringData("b",
                 "SECRET16").build();
         String yaml = Diagnostics.yaml(List.of(pod, config, secret));
-        assertNone(Redactor.leftOut(yaml));
+        assertNone(Redactor.redact(yaml));
         for (String kept : List.of("name: \"PIN\"", "shop:1", "phase: \"Running\"", "key: \"key\"", "example.org/note", "app: \"shop\""))
             assertTrue(yaml.contains(kept), kept + " is missing in\n" + yaml);
         assertTrue(pod.getSpec().getContainers().getFirst().getEnv().getFirst().getValue().equals("SECRET5"), "a copy is changed");

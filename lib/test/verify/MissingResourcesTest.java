@@ -88,11 +88,11 @@ class MissingResourcesTest {
         looks.put("meshConfig", () -> new InstalledIstio(kube).meshConfig());
         looks.put("gatewayAddresses", () -> new InstalledIstio(kube).gatewayAddresses("network1"));
         looks.put("clusterId", () -> new InstalledIstio(kube).clusterId());
-        looks.put("noneButOurs", () -> new InstalledIstio(kube).noneButOurs(false));
+        looks.put("noneButOurs", () -> new InstalledIstio(kube).checkOwnership(false));
         looks.put("ownServer", kube::ownServer);
-        looks.put("facts", () -> Results.Facts.of(kube, true));
-        looks.put("symptoms", () -> new Pods(kube, "sample").symptoms());
-        looks.put("hopeless", () -> new Pods(kube, "sample").hopeless());
+        looks.put("facts", () -> Results.ClusterFacts.of(kube, true));
+        looks.put("symptoms", () -> new Pods(kube, "sample").problems());
+        looks.put("hopeless", () -> new Pods(kube, "sample").cannotRecover());
         looks.put("clusterOfInstance", traffic::clusterOfInstance);
         return looks;
     }
