@@ -31,7 +31,7 @@ public class KindDemo extends DemoCommand {
     @Option(names = "--dry-run", description = "Print a shell script that does the same, step by step; create nothing.")
     boolean dryRun;
     @Option(names = "--bundle", paramLabel = "FILE", description = "Only put everything that the demo needs into this archive "
-            + "(FILE.tar.zst) or folder, for --offline on another machine.")
+            + "(FILE.tar.gz) or folder, for --offline on another machine.")
     Path bundle;
     @Option(names = "--export-manifests", paramLabel = "DIR",
             description = "Only write the manifests into this folder, to be changed there and used with --manifests.")
@@ -57,7 +57,7 @@ public class KindDemo extends DemoCommand {
         }
         DemoContext demo = dryRun || bundle != null ? withoutClusters() : discover();
         demo.manifests().check();
-        if (bundle != null) return demo.bundleMaker(bundle).make() ? 0 : Problem.FAILED;
+        if (bundle != null) return new BundleMaker(bundle, demo).make() ? 0 : Problem.FAILED;
         boolean own = !demo.usesExistingClusters(); // existing clusters have everything but the mesh
         Mesh mesh = demo.mesh();
         if (!dryRun) demo.istioctl().downloadToRender();

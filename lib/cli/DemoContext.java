@@ -177,10 +177,6 @@ public final class DemoContext {
         return new Diagnostics(dirs, options.diagnostics(), docker, kindBinary, istioctl, authority, kubes, console);
     }
 
-    public BundleMaker bundleMaker(Path path) {
-        return new BundleMaker(path, istio.version(), docker, kindBinary, istioctlBinary, downloads, manifests, authority, images(mesh()), console);
-    }
-
     CertManager certManager() { return new CertManager(downloads, manifests); }
 
     public IstioInstaller istioInstaller() { return new IstioInstaller(istioctl, manifests); }
@@ -196,6 +192,10 @@ public final class DemoContext {
     public String istioVersion() { return istio.version(); }
 
     public DemoCommands commands() { return console.commands(); }
+
+    Console console() { return console; }
+
+    Downloads downloads() { return downloads; }
 
     public AppDirs dirs() { return dirs; }
 
