@@ -4,6 +4,7 @@ import module java.base;
 import lib.fetch.*;
 import lib.kube.*;
 import lib.run.*;
+import java.lang.reflect.AnnotatedElement;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -97,7 +98,9 @@ public abstract class DemoCommand implements Callable<Integer> {
 
     /** The value of the variable that the option's description names; null when it is not set or blank. */
     private static String value(ArgSpec option, Map<String, String> environment) {
-        Matcher variable = VARIABLE.matcher(String.join(" ", option.description()));
+        // not ArgSpec.description(), which expands defaults and so asks here again
+        String[] description = ((AnnotatedElement) option.userObject()).getAnnotation(Option.class).description();
+        Matcher variable = VARIABLE.matcher(String.join(" ", description));
         return variable.find() ? Optional.ofNullable(environment.get(variable.group(1))).filter(v -> !v.isBlank()).orElse(null) : null;
     }
 
