@@ -31,7 +31,7 @@ public final class BundleMaker {
     public boolean make() throws IOException {
         demo.docker().engine();
         checkTarget();
-        Images images = demo.images(demo.mesh());
+        Images images = demo.images(demo.mesh(), false);
         Set<String> all = images.all();
         all.addAll(demo.authority().hostImages());
         Plan plan = new Plan(console);

@@ -5,6 +5,7 @@ import lib.run.*;
 
 
 
+
 /**
  * What a check found.
  *
