@@ -225,7 +225,7 @@ public final class ExternalCommand {
         // Ctrl-C ends the commands too, maybe first: the message about it is printed before the JVM ends
         if (result.exitCode == Problem.INTERRUPTED || result.exitCode == TERMINATED) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
         throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode, result.lastLines()),
-                console.logFile().map(log -> "all commands and their output are in " + log).orElse("run it yourself to see more"));
+                console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more"));
     }
 
     /** Ends every command that this program runs, and those that they started: when it is interrupted. */

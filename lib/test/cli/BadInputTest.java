@@ -331,7 +331,7 @@ class BadInputTest {
             for (String script : List.of("KindDemo", "Teardown")) {
                 Shell.Result second = Shell.run("jbang %s.java".formatted(script), own);
                 assertEquals(Problem.UNMET, second.exitCode(), second.all());
-                assertTrue(second.err().contains("another run is at work on this demo: KindDemo, process 4711"), second.err());
+                assertTrue(second.err().contains("another run is working on this demo: KindDemo, process 4711"), second.err());
             }
         }
         Shell.succeeds("jbang Teardown.java", own);
@@ -426,7 +426,7 @@ class BadInputTest {
         Path file = Files.writeString(folder.resolve("file"), "");
         Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", file.toString()));
         assertEquals(Problem.UNMET, teardown.exitCode(), teardown.all());
-        assertTrue(teardown.err().contains("cannot make the folder"), teardown.err());
+        assertTrue(teardown.err().contains("cannot create the folder"), teardown.err());
     }
 
     @Test void aTamperedAsset() throws IOException {
