@@ -30,7 +30,9 @@ public final class ExternalCommand {
     private final Console console;
 
     /** @param howToInstall the hint for the user when the program is missing from PATH */
-    public ExternalCommand(String program, String howToInstall, Console console) { this(() -> program, howToInstall, console); }
+    public ExternalCommand(String program, String howToInstall, Console console) {
+        this(() -> program, howToInstall, console);
+    }
 
     /** @param program called before each run: the program may have to be downloaded first */
     public ExternalCommand(Supplier<String> program, String howToInstall, Console console) {
@@ -39,10 +41,10 @@ public final class ExternalCommand {
         this.console = console;
     }
 
-    /** Runs the command and returns its standard output; a {@link Problem} when it fails or takes longer than {@code limit}. */
+    /** Returns what the command prints on stdout; a {@link Problem} when it fails or does not end in time. */
     public String run(Duration limit, String... arguments) { return feed(limit, "", arguments); }
 
-    /** Like {@link #run}, with its output kept out of the log: it has keys or tokens, or is long. */
+    /** Like {@link #run}, for output that has keys or tokens or is long: the log does not get it. */
     public String runUnlogged(Duration limit, String... arguments) { return feedUnlogged(limit, "", arguments); }
 
     /** Like {@link #run}, with a text on its standard input. */
@@ -54,36 +56,32 @@ public final class ExternalCommand {
         return requireSuccess(capture(limit, input, false, arguments), arguments);
     }
 
-    /** Runs the command and returns its result, whatever its exit code; a {@link Problem} when it does not start or end in time. */
+    /** Returns the result, whatever the exit code; a {@link Problem} when the command does not start or end in time. */
     public Result attempt(Duration limit, String... arguments) { return capture(limit, "", true, arguments); }
 
     public Result attemptUnlogged(Duration limit, String... arguments) { return capture(limit, "", false, arguments); }
 
-    private Result capture(Duration limit, String input, boolean logged, String... arguments) {
-        try {
-            var in = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8));
-            return execute(limit, in, new ByteArrayOutputStream(), logged, arguments);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e); // not from memory
-        }
-    }
-
-    /** Runs the command with a stream as its standard input; a {@link Problem} when it fails, an IOException when the stream does. */
+    /** Reads its standard input from a stream; a {@link Problem} when it fails, an IOException when the stream does. */
     public void from(Duration limit, InputStream input, String... arguments) throws IOException {
         requireSuccess(execute(limit, input, new ByteArrayOutputStream(), true, arguments), arguments);
     }
 
-    /** Runs the command and writes its standard output to a stream; a {@link Problem} when it fails, an IOException when the stream does. */
+    /** Writes its standard output to a stream; a {@link Problem} when it fails, an IOException when the stream does. */
     public void into(Duration limit, OutputStream output, String... arguments) throws IOException {
         requireSuccess(execute(limit, InputStream.nullInputStream(), output, true, arguments), arguments);
     }
 
-    /** Runs the program twice; the second reads what the first prints. A {@link Problem} when either fails. */
+    /** Runs the program twice; the second run reads what the first prints. A {@link Problem} when either fails. */
     public void pipe(Duration limit, String[] from, String[] into) {
+        requireSuccess(capture(limit, "", true, from, into), from, into);
+    }
+
+    private Result capture(Duration limit, String input, boolean logged, String[]... arguments) {
         try {
-            requireSuccess(execute(limit, InputStream.nullInputStream(), new ByteArrayOutputStream(), true, from, into), from, into);
+            var in = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8));
+            return execute(limit, in, new ByteArrayOutputStream(), logged, arguments);
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // not from memory
+            throw new UncheckedIOException(e); // never: both streams are in memory
         }
     }
 
@@ -92,25 +90,27 @@ public final class ExternalCommand {
      *
      * @param logged whether what {@code output} receives in memory is logged
      */
-    private Result execute(Duration limit, InputStream input, OutputStream output, boolean logged, String[]... arguments) throws IOException {
+    private Result execute(Duration limit, InputStream input, OutputStream output, boolean logged,
+            String[]... arguments) throws IOException {
         String command = toShell(arguments);
         long start = System.nanoTime();
         List<Process> processes = start(arguments);
         var err = new ByteArrayOutputStream();
         var failed = new CompletableFuture<Object>();
-        List<CompletableFuture<?>> work = new ArrayList<>();
-        work.add(transfer(failed, () -> send(input, processes.getFirst())));
-        work.add(transfer(failed, () -> processes.getLast().getInputStream().transferTo(output)));
+        List<CompletableFuture<?>> all = new ArrayList<>();
+        all.add(transfer(failed, () -> send(input, processes.getFirst())));
+        all.add(transfer(failed, () -> processes.getLast().getInputStream().transferTo(output)));
         for (Process process : processes) {
-            work.add(transfer(failed, () -> process.getErrorStream().transferTo(err)));
-            work.add(process.onExit());
+            all.add(transfer(failed, () -> process.getErrorStream().transferTo(err)));
+            all.add(process.onExit());
         }
         try {
-            var done = CompletableFuture.allOf(work.toArray(CompletableFuture[]::new));
-            CompletableFuture.anyOf(done, failed).get(limit.toMillis(), TimeUnit.MILLISECONDS);
+            CompletableFuture.anyOf(CompletableFuture.allOf(all.toArray(CompletableFuture[]::new)), failed)
+                    .get(limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
-            throw Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(command, limit.toSeconds(),
-                    err.toString(StandardCharsets.UTF_8).strip()), "run it yourself to see where it hangs");
+            String last = err.toString(StandardCharsets.UTF_8).strip();
+            throw Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(command,
+                    limit.toSeconds(), last), "run it yourself to see where it hangs");
         } catch (InterruptedException e) {
             throw Problem.failed("interrupted: " + command, "run again");
         } catch (ExecutionException e) {
@@ -120,29 +120,27 @@ public final class ExternalCommand {
         } finally {
             processes.stream().filter(Process::isAlive).forEach(ExternalCommand::end);
         }
-        String printed = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
+        String out = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
         int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
-        var result = new Result(exitCode, printed, err.toString(StandardCharsets.UTF_8));
-        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(command, exitCode, (System.nanoTime() - start) / 1e9,
-                logged ? printed : "(%d bytes, kept out of the log)\n".formatted(printed.length()), result.err));
+        var result = new Result(exitCode, out, err.toString(StandardCharsets.UTF_8));
+        String shown = logged ? out : "(%d bytes, kept out of the log)\n".formatted(out.length());
+        double seconds = (System.nanoTime() - start) / 1e9;
+        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(command, exitCode, seconds, shown, result.err));
         return result;
     }
 
     private List<Process> start(String[]... arguments) {
-        try {
-            return ProcessBuilder.startPipeline(Arrays.stream(arguments).map(this::builder).toList());
-        } catch (IOException e) {
-            throw cannotStart(e);
-        }
-    }
-
-    private ProcessBuilder builder(String... arguments) {
-        var builder = new ProcessBuilder(Stream.concat(Stream.of(program.get()), Arrays.stream(arguments)).toList());
-        environment(System.getenv()).forEach((name, value) -> {
+        List<ProcessBuilder> builders = Arrays.stream(arguments).map(words -> new ProcessBuilder(
+                Stream.concat(Stream.of(program.get()), Arrays.stream(words)).toList())).toList();
+        for (ProcessBuilder builder : builders) environment(System.getenv()).forEach((name, value) -> {
             if (value == null) builder.environment().remove(name);
             else builder.environment().put(name, value);
         });
-        return builder;
+        try {
+            return ProcessBuilder.startPipeline(builders);
+        } catch (IOException e) {
+            throw cannotStart(e);
+        }
     }
 
     private interface Transfer {
@@ -159,7 +157,7 @@ public final class ExternalCommand {
         }, THREADS);
     }
 
-    /** Writes a stream to a process's standard input. A process that ends before it has read everything tells by its exit code why. */
+    /** Writes to a process's standard input. If it ends before it has read everything, its exit code tells why. */
     private static void send(InputStream input, Process process) throws IOException {
         byte[] buffer = new byte[1 << 16];
         OutputStream stdin = process.getOutputStream();
@@ -179,70 +177,68 @@ public final class ExternalCommand {
         process.destroy();
     }
 
+    /** Ends all running commands and the processes that they started. */
+    public static void endAll() {
+        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
+        children.forEach(ProcessHandle::destroy);
+        CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+                .completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
+        children.forEach(ProcessHandle::destroyForcibly);
+    }
+
     /**
-     * Why a program did not start. execvp(3) fails in the same way for a program that is not on PATH and for a script whose interpreter
-     * is missing, so this looks for the file.
+     * Why a program did not start. execvp(3) fails in the same way when it is not on PATH and when a script's
+     * interpreter is missing, so this looks for the file.
      */
     private Problem cannotStart(IOException failure) {
-        String command = program.get(), reason = reason(failure);
+        String command = program.get(), message = String.valueOf(Problem.rootCause(failure).getMessage()).strip();
+        Matcher system = Pattern.compile("error[:=] ?\\d+,? \\(?([^)]+)").matcher(message); // without the JDK's words
+        String reason = system.find() ? system.group(1) : message;
         boolean isPath = command.contains("/");
-        Stream<String> places = isPath ? Stream.of(command)
-                : Arrays.stream(Objects.requireNonNullElse(System.getenv("PATH"), "").split(":")).map(folder -> folder + "/" + command);
-        Optional<String> file = places.filter(place -> new File(place).isFile()).findFirst();
+        String folders = isPath ? "" : Objects.requireNonNullElse(System.getenv("PATH"), "");
+        Optional<String> file = Arrays.stream(folders.split(":")).map(f -> isPath ? command : f + "/" + command)
+                .filter(place -> new File(place).isFile()).findFirst();
         if (file.isEmpty() && reason.equals("No such file or directory"))
             return Problem.unmet(command + (isPath ? " does not exist" : " was not found on PATH"), howToInstall);
         String found = file.orElse(command);
-        return Problem.unmet("%s cannot be run: %s".formatted(found, reason), "ls -l %s; or %s".formatted(DemoCommands.quoted(found),
-                howToInstall));
-    }
-
-    /** The operating system's message, without what the JDK writes around it. */
-    private static String reason(IOException failure) {
-        String all = String.valueOf(Problem.rootCause(failure).getMessage()).strip();
-        Matcher system = Pattern.compile("error[:=] ?\\d+,? \\(?([^)]+)").matcher(all);
-        return system.find() ? system.group(1) : all;
+        return Problem.unmet("%s cannot be run: %s".formatted(found, reason),
+                "ls -l %s; or %s".formatted(DemoCommands.quoted(found), howToInstall));
     }
 
     /**
-     * How the environment of commands differs from this program's. Every command uses Docker, its own platform, the demo's network and
-     * Istio's namespace, whatever is exported or set in ~/.istioctl/config.yaml, which variables override.
+     * How the environment of commands differs from this program's. Every command uses Docker, its own platform, the
+     * demo's network and Istio's namespace, whatever is exported or set in ~/.istioctl/config.yaml, which variables
+     * override.
      *
      * @param own this program's environment
      * @return the variables to set; those with the value null are removed
      */
     public static Map<String, String> environment(Map<String, String> own) {
-        Map<String, String> changes = new HashMap<>();
-        own.keySet().stream().filter(UNWANTED.asMatchPredicate()).forEach(name -> changes.put(name, null));
-        if (own.getOrDefault("KIND_EXPERIMENTAL_DOCKER_NETWORK", "").isBlank()) changes.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", null);
-        changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker", "DOCKER_CLI_HINTS", "false",
-                "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
+        Map<String, String> changes = new HashMap<>(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker",
+                "DOCKER_CLI_HINTS", "false", "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
                 "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));
+        for (String name : own.keySet()) if (UNWANTED.matcher(name).matches()) changes.putIfAbsent(name, null);
+        String network = "KIND_EXPERIMENTAL_DOCKER_NETWORK";
+        if (own.getOrDefault(network, "").isBlank()) changes.put(network, null);
         return changes;
     }
 
     private String requireSuccess(Result result, String[]... arguments) {
         if (result.ok()) return result.out;
         // Ctrl-C ends the commands too, maybe first: the message about it is printed before the JVM ends
-        if (result.exitCode == Problem.INTERRUPTED || result.exitCode == TERMINATED) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
-        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode, result.lastLines()),
-                console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more"));
-    }
-
-    /** Ends every command that this program runs, and those that they started: when it is interrupted. */
-    public static void endAll() {
-        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
-        children.forEach(ProcessHandle::destroy);
-        var ended = CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new));
-        ended.completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
-        children.forEach(ProcessHandle::destroyForcibly);
+        boolean interrupted = result.exitCode == Problem.INTERRUPTED || result.exitCode == TERMINATED;
+        if (interrupted) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
+        String hint = console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more");
+        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode,
+                result.lastLines()), hint);
     }
 
     private String toShell(String[]... arguments) {
-        return Arrays.stream(arguments).map(words -> Stream.concat(Stream.of(program.get()), Arrays.stream(words).map(DemoCommands::quoted))
-                .collect(Collectors.joining(" "))).collect(Collectors.joining(" | "));
+        return Arrays.stream(arguments).map(words -> Stream.concat(Stream.of(program.get()), Arrays.stream(words)
+                .map(DemoCommands::quoted)).collect(Collectors.joining(" "))).collect(Collectors.joining(" | "));
     }
 
-    /** A shell's here document: nothing in the text is expanded. Its last line is {@code end}, made longer if the text has that line. */
+    /** A shell's here document, without expansions. Its last line is {@code end}, or longer if the text has it too. */
     public static String hereDocument(String end, String text) {
         String last = end;
         while (text.lines().anyMatch(last::equals)) last += "_";
