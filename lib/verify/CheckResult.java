@@ -6,6 +6,7 @@ import lib.run.*;
 
 
 
+
 /**
  * What a check found.
  *
