@@ -7,6 +7,7 @@ import lib.run.*;
 
 
 
+
 /**
  * What a check found.
  *

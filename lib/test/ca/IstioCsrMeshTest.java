@@ -32,7 +32,7 @@ class IstioCsrMeshTest {
 
     @BeforeAll static void whatItNeedsIsHere() {
         Docker docker = new Docker(new Console(false));
-        List<String> images = Probe.demo("--ca", "istio-csr").authority().images();
+        List<String> images = Probe.demo("--ca", "istio-csr").authority.images();
         Set<String> absent = new TreeSet<>(images);
         absent.removeAll(docker.present(images).keySet());
         assumeTrue(absent.isEmpty(), () -> "skipped: image %s absent".formatted(String.join(", ", absent)));
