@@ -5,7 +5,8 @@ package lib;
 
 //JAVA 25+
 
-// short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the clusters
+// short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the
+//  clusters
 //RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 // a proxy may want a password, also for HTTPS: the JDK would not give it
 //RUNTIME_OPTIONS -Djdk.http.auth.tunneling.disabledSchemes=
