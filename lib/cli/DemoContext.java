@@ -25,11 +25,11 @@ public final class DemoContext {
     public final MetalLb metalLb;
     public final Kind kind;
     private final DemoOptions options;
-    private final Console console;
+    final Console console;
     private final DemoState state;
     private final IstioSettings istio;
-    private final Downloads downloads;
-    private final Binary istioctlBinary;
+    final Downloads downloads;
+    final Binary istioctlBinary;
 
     /**
      * The demo with the clusters that exist: they are the defaults of the options.
@@ -211,11 +211,6 @@ public final class DemoContext {
 
     public Diagnostics diagnostics(List<Kube> kubes) {
         return new Diagnostics(dirs, options.diagnostics(), docker, kindBinary, istioctl, authority, kubes, console);
-    }
-
-    public BundleMaker bundleMaker(Path path) {
-        return new BundleMaker(path, istio.version(), docker, kindBinary, istioctlBinary, downloads, manifests,
-                authority, images(mesh(), false), console);
     }
 
     CertManager certManager() { return new CertManager(downloads, manifests); }

@@ -128,7 +128,7 @@ public final class Kind {
     }
 
     /** The version of kind, or where it would be downloaded from. */
-    public String version() { return binary.look(); }
+    public String version() { return binary.describe(); }
 
     /** Checks the host ports of clusters that do not exist. */
     public String ports(List<Cluster> missing) { return ports(missing, docker.nodes()); }

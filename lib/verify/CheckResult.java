@@ -8,6 +8,7 @@ import lib.run.*;
 
 
 
+
 /**
  * What a check found.
  *

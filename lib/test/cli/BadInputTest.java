@@ -100,7 +100,7 @@ class BadInputTest {
     }
 
     @Test void noTar() throws IOException {
-        Path archive = Files.writeString(folder.resolve("demo.tar.zst"), "never read");
+        Path archive = Files.writeString(folder.resolve("demo.tar.gz"), "never read");
         refused(Problem.UNMET, "× tar was not found on PATH", "--offline '%s'".formatted(archive),
                 nothingToFetch(pathWith("jbang", "java", "docker")));
     }
@@ -169,7 +169,7 @@ class BadInputTest {
 
     @Test void anEngineThatAnswersAfterTwoSeconds() throws IOException {
         Shell.Result preflight = preflight(Map.of("PATH", dockerThat("[ \"$1\" = info ] && sleep 2")));
-        assertTrue(preflight.out().contains("√ engine: version"), preflight.all());
+        assertTrue(preflight.out().contains("✓ engine: version"), preflight.all());
     }
 
     @Test void podmanInPlaceOfDocker() throws IOException {
@@ -228,9 +228,8 @@ class BadInputTest {
         Shell.Result preflight = Shell.inTime("preflight alone", AT_ONCE,
                 () -> Shell.run("jbang Verify.java --preflight", environment));
         assertEquals(0, preflight.exitCode(), preflight.all());
-        for (String words : List.of("‼ memory: the engine has 1.0 GB",
-                "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
-                "√ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
+        for (String words : List.of("‼ memory: the engine has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
+                "✓ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
     }
 
     @Test void preflightHonoursOutputAndReport() throws Exception {
@@ -334,8 +333,8 @@ class BadInputTest {
                 preflight = "jbang Verify.java --preflight ";
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
         try (ServerSocket _ = new ServerSocket(32011, 50, InetAddress.getByName("127.0.0.1"))) {
-            assertTrue(Shell.run(preflight + manifests, own).out().contains("√ ports: 3 free"));
-            assertTrue(Shell.run(preflight + "--name-prefix demo", own).out().contains("√ ports: 6 free"));
+            assertTrue(Shell.run(preflight + manifests, own).out().contains("✓ ports: 3 free"));
+            assertTrue(Shell.run(preflight + "--name-prefix demo", own).out().contains("✓ ports: 6 free"));
         }
         try (ServerSocket _ = new ServerSocket(34012, 50, InetAddress.getByName("127.0.0.1"))) {
             refused(Problem.UNMET, "port 34012 (so1)", manifests);
@@ -375,8 +374,7 @@ class BadInputTest {
             for (String script : List.of("KindDemo", "Teardown")) {
                 Shell.Result second = Shell.run("jbang %s.java".formatted(script), own);
                 assertEquals(Problem.UNMET, second.exitCode(), second.all());
-                assertTrue(second.err().contains("another run is at work on this demo: KindDemo, process 4711"),
-                        second.err());
+                assertTrue(second.err().contains("another run is working on this demo: KindDemo, process 4711"), second.err());
             }
         }
         Shell.succeeds("jbang Teardown.java", own);
@@ -482,13 +480,13 @@ class BadInputTest {
         Path file = Files.writeString(folder.resolve("file"), "");
         Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", file.toString()));
         assertEquals(Problem.UNMET, teardown.exitCode(), teardown.all());
-        assertTrue(teardown.err().contains("cannot make the folder"), teardown.err());
+        assertTrue(teardown.err().contains("cannot create the folder"), teardown.err());
     }
 
     @Test void aTamperedAsset() throws IOException {
         Path assets = Files.createDirectory(folder.resolve("assets"));
         Files.writeString(assets.resolve(Versions.METALLB_MANIFEST.file()), "kind: List\n");
-        refused(Problem.UNMET, "is not the file that was pinned", "--assets '%s'".formatted(assets));
+        refused(Problem.UNMET, "is not the pinned file", "--assets '%s'".formatted(assets));
     }
 
     @Test void aFullDisk() throws IOException {

@@ -195,13 +195,11 @@ class DemoCommandsTest {
 
     @Test void whatIsSaidAtTheEnd() throws Exception {
         Probe probe = new Probe();
-        DemoCommand.commandLine(probe, System.getenv())
-                .parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.zst");
-        isOfThisDemo(new SampleApp(new Manifests(null))
-                .nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
+        DemoCommand.commandLine(probe, System.getenv()).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.gz");
+        isOfThisDemo(new SampleApp(new Manifests(null)).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
         isOfThisDemo(probe.afterInterrupt());
         String resume = probe.afterInterrupt();
-        assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.zst'".formatted(MINE)), resume);
+        assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.gz'".formatted(MINE)), resume);
         DemoCommands commands = probe.commands();
         assertEquals("jbang --offline KindDemo.java%s --offline 'a b'".formatted(MINE), commands.fromBundle("a b"));
         assertEquals("jbang KindDemo.java%s --bundle 'a b'".formatted(MINE), commands.bundle("a b"));

@@ -78,7 +78,7 @@ class SideBySideTest {
                 "it keeps its ports");
         Shell.run("docker stop so1-control-plane");
         Shell.Result third = DEMO.run("jbang Verify.java --preflight --name-prefix demo3");
-        assertTrue(third.out().contains("√ ports: 6 free"), third.all());
+        assertTrue(third.out().contains("✓ ports: 6 free"), third.all());
         succeeds("jbang Teardown.java");
         assertTrue(answers("localhost:32111"));
         assertTrue(succeeds("jbang Verify.java" + SECOND).out().contains("The mesh works."));
