@@ -51,7 +51,7 @@ public final class BundleMaker {
 
     /** Makes it and says how it is used; false when a step failed, which is told. */
     public boolean make() throws IOException {
-        docker.engine();
+        docker.info();
         checkTarget();
         Set<String> all = images.all();
         all.addAll(authority.hostImages());
@@ -151,14 +151,14 @@ public final class BundleMaker {
         return new Action("", progress -> {
             // a name with a digest is lost when an image is loaded
             String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
-            if (!node.equals(nodeImage)) docker.tag(nodeImage, node);
+            if (!node.equals(nodeImage)) docker.images().tag(nodeImage, node);
             Set<String> names = new TreeSet<>(all);
             names.remove(nodeImage);
             names.add(node);
             try (var out = compressed(Files.newOutputStream(draft().resolve(Bundle.IMAGES)))) {
-                docker.save(names, counting(out, progress));
+                docker.images().save(names, counting(out, progress));
             }
-            index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.present(names)),
+            index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.images().present(names)),
                     index.parts());
         });
     }

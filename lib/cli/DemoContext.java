@@ -40,7 +40,7 @@ public final class DemoContext {
             throw Problem.usage("the kubeconfig has no context " + context, "kubectl config get-contexts");
         if (options.existing()) return new DemoContext(options, console, List.of());
         Docker docker = new Docker(console);
-        docker.engine();
+        docker.info();
         return new DemoContext(options, console, docker.nodes());
     }
 
@@ -91,7 +91,7 @@ public final class DemoContext {
 
     /** Why an image can neither be pulled nor loaded; empty when it can. */
     private String unavailable(String image) {
-        return bundle.map(b -> b.images().contains(image) ? "" : "it is not in the bundle").orElseGet(() -> docker.whyNotPullable(image));
+        return bundle.map(b -> b.images().contains(image) ? "" : "it is not in the bundle").orElseGet(() -> docker.images().whyNotPullable(image));
     }
 
     /** The mesh of --contexts or --clusters, else of the existing clusters and of those that an earlier run created, else of two. */

@@ -17,26 +17,26 @@ import org.junit.jupiter.api.Test;
 class DockerTest {
     private static final Docker DOCKER = new Docker(new Console(false));
 
-    private static Docker.Engine engine(String json) { return DOCKER.read(new ExternalCommand.Result(0, json, "")); }
+    private static DockerInfo info(String json) { return DockerInfo.read(new ExternalCommand.Result(0, json, "")); }
 
     @Tag("unit") @Test void readsTheSecurityOptions() {
-        Docker.Engine rootless = engine("""
+        DockerInfo rootless = info("""
                 {"ServerVersion": "28.0.1", "CgroupVersion": "2", "CgroupDriver": "systemd", "MemoryLimit": true, "PidsLimit": true,
                  "CPUShares": true, "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}""");
         assertEquals(Set.of("seccomp", "rootless", "cgroupns"), rootless.security());
         assertTrue(rootless.limits());
-        assertFalse(engine("{\"ServerVersion\": \"28.0.1\", \"MemoryLimit\": true, \"PidsLimit\": true}").limits());
-        assertEquals(Set.of("userns"), engine("{\"ServerVersion\": \"28.0.1\", \"SecurityOptions\": [\"name=userns\"]}").security());
+        assertFalse(info("{\"ServerVersion\": \"28.0.1\", \"MemoryLimit\": true, \"PidsLimit\": true}").limits());
+        assertEquals(Set.of("userns"), info("{\"ServerVersion\": \"28.0.1\", \"SecurityOptions\": [\"name=userns\"]}").security());
     }
 
     @Tag("unit") @Test void recognisesPodman() {
         for (String json : List.of("{\"host\": {\"arch\": \"amd64\"}, \"version\": {\"Version\": \"5.2.1\"}}",
                 "{\"ServerVersion\": \"5.2.1\", \"DockerRootDir\": \"/home/me/.local/share/containers/storage\"}",
                 "{\"ServerVersion\": \"5.2.1\", \"DockerRootDir\": \"/data\", \"ProductLicense\": \"Apache-2.0\"}")) {
-            Problem problem = assertThrows(Problem.class, () -> engine(json));
+            Problem problem = assertThrows(Problem.class, () -> info(json));
             assertTrue(problem.exitCode() == Problem.UNMET && problem.getMessage().contains("Podman"), problem.getMessage());
         }
-        assertThrows(Problem.class, () -> DOCKER.read(new ExternalCommand.Result(125, "", "Cannot connect to Podman. Please verify")));
+        assertThrows(Problem.class, () -> DockerInfo.read(new ExternalCommand.Result(125, "", "Cannot connect to Podman. Please verify")));
     }
 
     @Tag("unit") @Test void commandsGetProviderPlatformNetworkAndNamespaceFromUs() {
@@ -105,13 +105,13 @@ class DockerTest {
         registry.start();
         String host = "127.0.0.1:" + registry.getAddress().getPort();
         try {
-            assertEquals("", DOCKER.whyNotPullable(host + "/node:v1"));
-            String unknown = DOCKER.whyNotPullable(host + "/node:v2");
+            assertEquals("", DOCKER.images().whyNotPullable(host + "/node:v1"));
+            String unknown = DOCKER.images().whyNotPullable(host + "/node:v2");
             assertTrue(unknown.contains("manifest unknown") || unknown.contains("not found"), unknown);
         } finally {
             registry.stop(0);
         }
-        String dead = DOCKER.whyNotPullable(host + "/node:v1");
+        String dead = DOCKER.images().whyNotPullable(host + "/node:v1");
         assertTrue(dead.contains("connection refused"), dead);
     }
 
