@@ -32,7 +32,7 @@ public final class DemoOptions {
     private String namePrefix;
 
     @Option(names = "--node-image", paramLabel = "IMAGE", description = "Node image for kind. Default: that of the existing nodes, "
-            + "else the one pinned in lib/fetch/Versions.java. [KIND_DEMO_NODE_IMAGE]")
+            + "else the pinned one. [KIND_DEMO_NODE_IMAGE]")
     private String nodeImage;
 
     @Option(names = "--kubernetes-version", paramLabel = "VERSION", description = "Kubernetes version, instead of --node-image: "
@@ -61,11 +61,11 @@ public final class DemoOptions {
     private List<Path> istioValues;
 
     @Option(names = "--manifests", paramLabel = "DIR",
-            description = "Your copy of manifests/, instead of the one that comes with the scripts. [KIND_DEMO_MANIFESTS]")
+            description = "Your own copy of manifests/. Default: the manifests of the scripts. [KIND_DEMO_MANIFESTS]")
     private Path manifests;
 
-    @Option(names = "--mirror", paramLabel = "DIR|URL", description = "Where to get upstream's files instead of downloading them from "
-            + "upstream: a folder with the files, or a server that has https://github.com/… at URL/github.com/… [KIND_DEMO_MIRROR]")
+    @Option(names = "--mirror", paramLabel = "DIR|URL", description = "Folder or server to take downloads from; a server has "
+            + "https://github.com/… at URL/github.com/… Default: the original servers. [KIND_DEMO_MIRROR]")
     private String mirror;
 
     /** The folder of --mirror, as earlier versions called it. */

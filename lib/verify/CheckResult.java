@@ -5,6 +5,8 @@ import lib.run.*;
 
 
 
+
+
 /**
  * What a check found.
  *
