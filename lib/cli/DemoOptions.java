@@ -109,7 +109,7 @@ public final class DemoOptions {
         require(vaultPort == null || vaultPort >= 1 && vaultPort <= 65535, "--vault-port takes 1 to 65535, not %d", vaultPort);
         require(manifests == null || Files.isDirectory(manifests), "--manifests takes a folder; %s is none", manifests);
         require(assets == null || Files.isDirectory(assets), "--assets takes a folder; %s is none", assets);
-        require(mirror == null || mirrorUrl().isPresent() || mirrorFolder().filter(Files::isDirectory).isPresent(),
+        require(mirror == null || mirrorUrl().isPresent() || mirrorFolder().isPresent(),
                 "--mirror takes a folder, or a URL such as https://mirror.example.org/upstream, not '%s'", mirror);
         checkIstio(istio(DemoState.of(dirs()).istio()));
     }
@@ -172,8 +172,12 @@ public final class DemoOptions {
 
     /** The folder of --mirror. */
     Optional<Path> mirrorFolder() {
-        if (mirror == null || mirror.contains("://")) return Optional.ofNullable(assets);
-        return Optional.of(Path.of(mirror));
+        if (mirror == null) return Optional.ofNullable(assets);
+        try {
+            return Optional.of(Path.of(mirror)).filter(Files::isDirectory);
+        } catch (InvalidPathException e) {
+            return Optional.empty();
+        }
     }
 
     Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }

@@ -36,8 +36,13 @@ public final class Docs {
     }
 
     /** The one command that is these words, or else contains them. */
-    public static String command(String words) throws IOException {
-        List<String> found = commands().stream().filter(line -> line.contains(words)).toList();
+    public static String command(String words) {
+        List<String> found;
+        try {
+            found = commands().stream().filter(line -> line.contains(words)).toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
         if (found.contains(words)) return words;
         assertEquals(1, found.size(), "commands in README and docs with '%s': %s".formatted(words, found));
         return found.getFirst();

@@ -84,8 +84,9 @@ class DemoOptionsTest {
         Probe probe = new Probe();
         assertEquals(0, probe.exitCode("--clusters", "3", "--name-prefix", "demo"));
         assertEquals(List.of("demo1", "demo2", "demo3"), probe.mesh.clusters().stream().map(Cluster::name).toList());
+        assertEquals(0, probe.exitCode("--clusters", "3"));
         Cluster third = probe.mesh.clusters().getLast();
-        assertEquals(List.of("kind-demo3", "istio-demo3", "network3", "region3"),
+        assertEquals(List.of("kind-so3", "istio-so3", "network3", "region3"),
                 List.of(third.context(), third.id(), third.network(), third.region()));
         assertEquals(List.of(32013, 32023, 32033), third.ports());
     }

@@ -65,7 +65,7 @@ class HelpTest {
                 tab jbang KindDemo.java --ca va
                 tab jbang ./KindDemo.java --clusters 3 --exp
                 tab jbang verify -o js
-                tab jbang verify@kind-demo --preflight --exp
+                tab jbang verify@kind-demo --preflight --expe
                 tab jbang Teardown.java --work
                 tab jbang Other.java --ca va
                 """);
