@@ -22,7 +22,7 @@ public final class Compose {
         this.standalone = new ExternalCommand(standalone, INSTALL, console);
     }
 
-    /** The first line of its version. @throws Problem when neither command answers */
+    /** The first line of its version. Throws a Problem when neither command answers. */
     public String version() { return find().version; }
 
     private Variant find() {

@@ -51,7 +51,7 @@ public final class Docker {
 
     public DockerImages images() { return images; }
 
-    /** Asks Docker for its properties. @throws Problem when Docker does not answer, or is Podman */
+    /** Asks Docker for its properties. Throws a Problem when Docker does not answer, or is Podman. */
     public DockerInfo info() { return DockerInfo.of(docker); }
 
     /** The Docker network of kind's nodes; a variable of kind can name another. */
@@ -116,7 +116,7 @@ public final class Docker {
     /** Docker's description of the nodes' network, if it exists. */
     public Optional<JsonNode> findNetwork() { return inspect("network", network()); }
 
-    /** Docker's description of the nodes' network. @throws Problem when it does not exist */
+    /** Docker's description of the nodes' network. Throws a Problem when it does not exist. */
     public JsonNode describeNetwork() {
         return findNetwork().orElseThrow(() ->
                 Problem.failed("there is no Docker network " + network(), "docker network ls"));
@@ -230,7 +230,7 @@ public final class Docker {
         return docker.attempt(limit, words(List.of(command), "exec", container));
     }
 
-    /** Runs a command in a container for up to 20 minutes. @throws Problem when it fails */
+    /** Runs a command in a container for up to 20 minutes. Throws a Problem when it fails. */
     public void expect(String container, String... command) {
         docker.run(LONG, words(List.of(command), "exec", container));
     }

@@ -95,6 +95,6 @@ public final class DockerImages {
         return docker.run(SHORT, "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).lines().toList();
     }
 
-    /** Removes images. @throws Problem when a container uses one */
+    /** Removes images. Throws a Problem when a container uses one. */
     public void remove(List<String> names) { if (!names.isEmpty()) docker.run(LONG, words(names, "image", "rm")); }
 }

@@ -28,7 +28,7 @@ public record ApiServer(Kube kube) {
         }
     }
 
-    /** The API server's URL from the Service kubernetes. @throws Problem when no other cluster can reach it */
+    /** The API server's URL from the Service kubernetes. Throws a Problem when no other cluster can reach it. */
     public String ownUrl() {
         var endpoints = kube.client().endpoints().inNamespace("default").withName("kubernetes").get();
         var subset = Stream.ofNullable(endpoints).flatMap(e -> e.getSubsets().stream())

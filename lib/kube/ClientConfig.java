@@ -203,6 +203,7 @@ final class ClientConfig {
             @Override protected void additionalConfig(HttpClient.Builder builder) {
                 // otherwise the JDK's client uses the proxy of the system properties
                 if (config.getHttpsProxy() == null) builder.proxy(HttpClient.Builder.NO_PROXY);
+                // fabric8 supports server names only with other HTTP clients
                 if (config.getTlsServerName() == null) return;
                 var parameters = new SSLParameters(null, new String[] {"TLSv1.3", "TLSv1.2"});
                 parameters.setServerNames(List.of(new SNIHostName(config.getTlsServerName())));

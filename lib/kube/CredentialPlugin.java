@@ -47,7 +47,7 @@ final class CredentialPlugin {
                 reason), install);
     }
 
-    /** Runs the plugin, unless its last credentials are still valid. @throws Problem when it returns no credentials */
+    /** Runs the plugin unless its last credentials are valid. Throws a Problem when it returns no credentials. */
     synchronized Credentials credentials() {
         if (credentials == null || Instant.now().isAfter(credentials.expiry)) credentials = run();
         return credentials;

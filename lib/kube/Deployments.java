@@ -5,19 +5,17 @@ import lib.run.*;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
-import io.fabric8.kubernetes.api.model.apps.DeploymentList;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.fabric8.kubernetes.client.dsl.NonNamespaceOperation;
-import io.fabric8.kubernetes.client.dsl.RollableScalableResource;
 
 /** The deployments of a namespace: whether they are available, and why not. */
 public record Deployments(Kube kube, String namespace) {
-    /** Waits until the deployments among the resources are available. @throws Problem with what their pods wait for */
+    /** Waits until the deployments among the resources are available. Throws a Problem that says why they are not. */
     public void await(Collection<? extends HasMetadata> resources, Duration limit, Consumer<String> progress) {
         List<String> names = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(Deployments::name)
                 .toList();
         try {
-            kube.await("deployments of " + namespace, limit, deployments(), all -> {
+            var deployments = kube.client().apps().deployments().inNamespace(namespace);
+            kube.await("deployments of " + namespace, limit, deployments, all -> {
                 List<String> missing = new ArrayList<>();
                 for (String name : names) {
                     var found = all.stream().filter(d -> name(d).equals(name)).findFirst();
@@ -31,12 +29,12 @@ public record Deployments(Kube kube, String namespace) {
         }
     }
 
-    /** The names of the namespace's deployments. @throws Problem when there are none, or one is not available */
+    /** The names of the namespace's deployments. Throws a Problem when there are none, or one is not available. */
     public String ready() { return ready(_ -> true); }
 
     /** The same for some deployments: the others may not belong to the mesh. */
     public String ready(Predicate<Deployment> included) {
-        var all = deployments().list().getItems().stream().filter(included).toList();
+        var all = list().stream().filter(included).toList();
         if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
                 "%s; see %s get all -n %s".formatted(kube.commands().kindDemo(), kube.kubectl(), namespace));
         String unavailable = names(all.stream().filter(d -> !isAvailable(d)));
@@ -50,11 +48,11 @@ public record Deployments(Kube kube, String namespace) {
      */
     public List<String> incomplete() {
         var daemonSets = kube.client().apps().daemonSets().inNamespace(namespace).list().getItems();
-        return incomplete(deployments().list().getItems(), daemonSets, kube.cluster().isKind() ? 1 : 0);
+        return incomplete(list(), daemonSets, kube.cluster().isKind() ? 1 : 0);
     }
 
-    private NonNamespaceOperation<Deployment, DeploymentList, RollableScalableResource<Deployment>> deployments() {
-        return kube.client().apps().deployments().inNamespace(namespace);
+    private List<Deployment> list() {
+        return kube.client().apps().deployments().inNamespace(namespace).list().getItems();
     }
 
     public static List<String> incomplete(List<Deployment> deployments, List<DaemonSet> daemonSets, int least) {

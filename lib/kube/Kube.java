@@ -111,7 +111,7 @@ public final class Kube implements AutoCloseable {
             if (!cluster.isKind()) label(resource);
             String before = initialVersion();
             var applied = client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
-            if (NEWER.compare(applied.getMetadata().getResourceVersion(), before) > 0) changed(resource);
+            if (NEWER.compare(applied.getMetadata().getResourceVersion(), before) > 0) changed(kind + " " + name);
         } catch (KubernetesClientException e) {
             String hint = e.getStatus() == null ? "nodes" : kind.toLowerCase(Locale.ROOT) + " -A";
             throw Problem.failed("%s: %s %s was rejected: %s".formatted(cluster, kind, name, reason(e)),
@@ -141,7 +141,8 @@ public final class Kube implements AutoCloseable {
 
     /** Removes a resource if it exists. */
     public void remove(HasMetadata resource) {
-        if (!client().resource(resource).delete().isEmpty()) changed(resource);
+        boolean removed = !client().resource(resource).delete().isEmpty();
+        if (removed) changed(resource.getKind() + " " + resource.getMetadata().getName());
     }
 
     /**
@@ -154,10 +155,6 @@ public final class Kube implements AutoCloseable {
             initialVersion = client().namespaces().list(one).getMetadata().getResourceVersion();
         }
         return initialVersion;
-    }
-
-    private void changed(HasMetadata resource) {
-        changed("%s %s".formatted(resource.getKind(), resource.getMetadata().getName()));
     }
 
     void changed(String resource) { changed.add("%s: %s".formatted(cluster, resource)); }

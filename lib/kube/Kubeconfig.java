@@ -33,7 +33,7 @@ public record Kubeconfig(List<Path> files) {
     /** The file for new contexts: the first that exists, else the last. */
     private Path target() { return files.stream().filter(Files::exists).findFirst().orElse(files.getLast()); }
 
-    /** The file for new contexts. @throws Problem when it cannot be written, or any file cannot be read */
+    /** The file for new contexts. Throws a Problem when it cannot be written, or any file cannot be read. */
     public String check() {
         files.forEach(Kubeconfig::read);
         Path file = target().toAbsolutePath(), folder = file.getParent();

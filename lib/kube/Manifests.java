@@ -31,7 +31,7 @@ public final class Manifests {
     /** Whether they are the user's copy. */
     public boolean areCustom() { return folder != null; }
 
-    /** Checks the user's copy. @throws Problem that names a file which is missing or invalid */
+    /** Checks the user's copy. Throws a Problem that names a file which is missing or invalid. */
     public void check() {
         if (folder == null) return;
         for (String path : ALL) {

@@ -48,7 +48,7 @@ public record Pods(Kube kube, String namespace) {
                 .filter(pod -> isLive(pod) && Readiness.isPodReady(pod)).toList();
     }
 
-    /** A ready pod with the label {@code app}. @throws Problem when there is none */
+    /** A ready pod with the label {@code app}. Throws a Problem when there is none. */
     public Pod anyReady(String app) {
         return ready(app).stream().findFirst().orElseThrow(() -> Problem.failed(
                 "%s: no pod of %s is ready in %s".formatted(kube.cluster(), app, namespace),

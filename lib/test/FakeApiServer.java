@@ -10,7 +10,7 @@ import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
 
-/** An API server on loopback that accepts every change without applying it: for cluster states that are hard to create. */
+/** An API server on loopback that accepts and ignores every change: for cluster states that are hard to create. */
 public final class FakeApiServer implements AutoCloseable {
     private final HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
 
@@ -18,8 +18,9 @@ public final class FakeApiServer implements AutoCloseable {
     public FakeApiServer(Map<String, String> objects) throws IOException {
         this(path -> {
             boolean list = path.endsWith("s") && !path.matches(".*(configmaps|secrets)/.*");
-            return !list ? objects.get(path) : "{\"kind\": \"List\", \"metadata\": {\"resourceVersion\": \"1\"}, \"items\": [%s]}"
-                    .formatted(objects.getOrDefault(path, ""));
+            if (!list) return objects.get(path);
+            return "{\"kind\": \"List\", \"metadata\": {\"resourceVersion\": \"1\"}, \"items\": [%s]}".formatted(
+                    objects.getOrDefault(path, ""));
         });
     }
 
@@ -35,8 +36,8 @@ public final class FakeApiServer implements AutoCloseable {
         if (exchange.getRequestMethod().equals("GET")) body = answers.apply(exchange.getRequestURI().getPath());
         else body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8)
                 .replaceFirst("\"metadata\" *: *\\{", "$0\"resourceVersion\": \"2\", ");
-        byte[] bytes = Objects.requireNonNullElse(body, "{\"kind\": \"Status\", \"code\": 404, \"message\": \"not found\"}")
-                .getBytes(StandardCharsets.UTF_8);
+        String notFound = "{\"kind\": \"Status\", \"code\": 404, \"message\": \"not found\"}";
+        byte[] bytes = Objects.requireNonNullElse(body, notFound).getBytes(StandardCharsets.UTF_8);
         exchange.getResponseHeaders().add("Content-Type", "application/json");
         exchange.sendResponseHeaders(body == null ? 404 : 200, bytes.length);
         exchange.getResponseBody().write(bytes);
@@ -44,8 +45,8 @@ public final class FakeApiServer implements AutoCloseable {
     }
 
     public Kube kube(Cluster cluster, Console console) {
-        Config config = new ConfigBuilder(Config.empty()).withMasterUrl("http://127.0.0.1:" + server.getAddress().getPort())
-                .withRequestRetryBackoffLimit(0).build();
+        String url = "http://127.0.0.1:" + server.getAddress().getPort();
+        Config config = new ConfigBuilder(Config.empty()).withMasterUrl(url).withRequestRetryBackoffLimit(0).build();
         return new Kube(cluster, console, new KubernetesClientBuilder().withConfig(config)
                 .withHttpClientFactory(new JdkHttpClientFactory()).build());
     }

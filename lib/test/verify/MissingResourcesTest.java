@@ -37,7 +37,8 @@ class MissingResourcesTest {
         int names = parts.size() - (parts.getFirst().equals("api") ? 2 : 3);
         // a resource in a namespace, or without one, or a list of them
         boolean named = parts.contains("namespaces") && names > 2 ? names == 4 : names == 2;
-        return named ? resource : "{\"metadata\": {}, \"items\": [%s]}".formatted(Objects.requireNonNullElse(resource, ""));
+        if (named) return resource;
+        return "{\"metadata\": {}, \"items\": [%s]}".formatted(Objects.requireNonNullElse(resource, ""));
     }
 
     @AfterEach void stop() {
@@ -93,8 +94,8 @@ class MissingResourcesTest {
             } catch (Problem | KubernetesClientException e) {
                 // a message for the user
             } catch (Exception e) {
-                defects.put(name, e + " at " + Arrays.stream(e.getStackTrace()).filter(frame -> frame.getClassName().startsWith("lib."))
-                        .findFirst().orElse(null));
+                defects.put(name, e + " at " + Arrays.stream(e.getStackTrace())
+                        .filter(frame -> frame.getClassName().startsWith("lib.")).findFirst().orElse(null));
             }
         });
         return defects;
@@ -103,14 +104,15 @@ class MissingResourcesTest {
     @Test void reportsMissingResources() { assertEquals(Map.of(), defects()); }
 
     /** Resources of other users may lack every field that the API server does not require. */
-    @ParameterizedTest @ValueSource(strings = {"", ", \"data\": {\"mesh\": \"\"}, \"webhooks\": [{}], \"subsets\": [{}]",
-            ", \"endpoints\": null"})
+    @ParameterizedTest @ValueSource(strings = {"",
+            ", \"data\": {\"mesh\": \"\"}, \"webhooks\": [{}], \"subsets\": [{}]", ", \"endpoints\": null"})
     void acceptsResourcesWithoutContent(String rest) {
         resource = """
                 {"metadata": {"name": "x", "creationTimestamp": "2026-01-01T00:00:00Z"},
                  "spec": {"replicas": 1, "template": {"spec": {"containers": [{"env": [{"name": "CLUSTER_ID"}]}]}},
                           "containers": [{"name": "istio-proxy"}], "type": "LoadBalancer"},
-                 "status": {"loadBalancer": {"ingress": [{}]}, "containerStatuses": [{"restartCount": 0, "state": {}}]}%s}
+                 "status": {"loadBalancer": {"ingress": [{}]},
+                            "containerStatuses": [{"restartCount": 0, "state": {}}]}%s}
                 """.formatted(rest);
         assertEquals(Map.of(), defects());
         resource = resource.replaceFirst("(?s)\"containerStatuses.*?]",
@@ -120,8 +122,9 @@ class MissingResourcesTest {
 
     @Test void namesTheMissingEastWestService() {
         resource = null;
-        Problem problem = assertThrows(Problem.class, () -> new MeshChecks(List.of(kube), SampleApp.TARGET, null).eastWestReachable(kube));
-        assertTrue(problem.getMessage().contains("there is no service istio-eastwestgateway in istio-system"), problem.getMessage());
+        var checks = new MeshChecks(List.of(kube), SampleApp.TARGET, null);
+        String message = assertThrows(Problem.class, () -> checks.eastWestReachable(kube)).getMessage();
+        assertTrue(message.contains("there is no service istio-eastwestgateway in istio-system"), message);
         assertEquals("", new InstalledIstio(kube).network());
     }
 }
