@@ -9,6 +9,7 @@ import lib.run.*;
 
 
 
+
 /**
  * What a check found.
  *
