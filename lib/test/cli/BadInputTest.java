@@ -211,12 +211,12 @@ class BadInputTest {
         Path report = folder.resolve("report.html");
         Shell.Result json = Shell.run("jbang Verify.java --preflight -o json --report '%s' --clusters 1".formatted(report), own);
         JsonNode found = new ObjectMapper().readTree(json.out());
-        assertEquals(json.exitCode() == 0, found.path("works").asBoolean(), json.all());
-        assertTrue(found.path("findings").findValuesAsText("id").containsAll(List.of("engine", "ports", "images")), json.out());
+        assertEquals(json.exitCode() == 0, found.path("ok").asBoolean(), json.all());
+        assertTrue(found.path("checks").findValuesAsText("id").containsAll(List.of("docker", "ports", "images")), json.out());
         assertTrue(Files.readString(report).contains("\"layer\" : \"preflight\""));
         Shell.Result junit = Shell.run("jbang Verify.java --preflight -o junit --clusters 1", own);
         var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new InputSource(new StringReader(junit.out())));
-        assertEquals("" + found.path("findings").size(), suite.getDocumentElement().getAttribute("tests"), junit.all());
+        assertEquals("" + found.path("checks").size(), suite.getDocumentElement().getAttribute("tests"), junit.all());
         assertFalse(Files.exists(folder.resolve("state")), "files were made");
     }
 

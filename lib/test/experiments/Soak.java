@@ -90,7 +90,7 @@ public final class Soak {
         Shell.succeeds(SPREAD);
         int most = (int) (duration.toSeconds() + 600) * Traffic.PER_SECOND;
         try (Traffic traffic = Traffic.fromClient(new ClientPod(kubes.getFirst(), SampleApp.TARGET), _ -> {},
-                () -> new TrafficChecks(kubes, SampleApp.TARGET).clusterOfInstance(), most)) {
+                () -> new TrafficChecks(kubes, SampleApp.TARGET).clusterOfPod(), most)) {
             awaitBoth(traffic, 0);
             List<Fault> round = new ArrayList<>();
             for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end) || !tolls.containsKey(Fault.ISTIOD); ) {
@@ -119,13 +119,8 @@ public final class Soak {
         return (double) toll.lost / toll.sent;
     }
 
-    /** Until the last three seconds' requests went well, and both clusters answered some. */
+    /** Waits until both clusters answered the requests of three seconds. */
     private static void awaitBoth(Traffic traffic, double since) throws IOException {
-        int many = 3 * Traffic.PER_SECOND;
-        Await.until("answers from both clusters", Duration.ofMinutes(4), Duration.ofMillis(200), _ -> {}, () -> {
-            List<ExperimentResult.Reply> after = traffic.replies(since, Double.MAX_VALUE), last = after.subList(Math.max(0, after.size() - many),
-                    after.size());
-            return last.size() == many && Traffic.count(last).keySet().equals(Set.of("so1", "so2")) ? "" : "" + Traffic.count(last);
-        });
+        traffic.awaitAnswersFrom(Set.of("so1", "so2"), since, 3 * Traffic.PER_SECOND, Duration.ofMinutes(4));
     }
 }

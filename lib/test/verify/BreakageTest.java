@@ -47,9 +47,9 @@ class BreakageTest {
                 assertEquals(expected, result.exitCode(), result.all());
             }
             assertNotNull(found, "Verify does not see it");
-            String saw = found.path("saw").asText();
+            String saw = found.path("message").asText();
             System.out.printf("%s/%s %s: %s%n", layer, id, where, saw.lines().findFirst().orElse(""));
-            assertEquals(List.of(layer, id, where), Stream.of("layer", "id", "where").map(found::path)
+            assertEquals(List.of(layer, id, where), Stream.of("layer", "id", "cluster").map(found::path)
                     .map(JsonNode::asText).toList(), saw);
             assertFalse(found.path("hint").asText().isBlank());
         } finally {
@@ -60,7 +60,7 @@ class BreakageTest {
 
     /** The first failure, whatever its check; of warnings, which a machine may have others of, the check's own. */
     private static JsonNode first(String status, String id, Shell.Result verify) throws IOException {
-        for (JsonNode finding : new ObjectMapper().readTree(verify.out()).path("findings")) {
+        for (JsonNode finding : new ObjectMapper().readTree(verify.out()).path("checks")) {
             boolean meant = status.equals("FAILED") || finding.path("id").asText().equals(id);
             if (meant && finding.path("status").asText().equals(status)) return finding;
         }
@@ -236,7 +236,7 @@ class BreakageTest {
                 spec:
                   hosts: [helloworld.sample.svc.cluster.local]
                   http: [{directResponse: {status: 200, body: {string: "nobody\\n"}}}]
-                """, "traffic", "who-answers");
+                """, "traffic", "responding-clusters");
     }
 
     /** Proxies of the mesh offer the protocol "istio" in the handshake; who does not is shown no certificate now. */
@@ -292,7 +292,7 @@ class BreakageTest {
     }
 
     @Tag("long") @Test void anOldDocker() throws IOException {
-        finds("FAILED", "true", dockerThatSays("ServerVersion", "19.03.15"), "true", "host", "engine", "");
+        finds("FAILED", "true", dockerThatSays("ServerVersion", "19.03.15"), "true", "host", "docker", "");
     }
 
     @Tag("long") @Test void aFullDisk() throws IOException {
@@ -373,8 +373,8 @@ class BreakageTest {
             Shell.Result skipped = Shell.succeeds("jbang Verify.java --wait 20 --experiments ingress,egress -o json");
             JsonNode experiments = new ObjectMapper().readTree(skipped.out()).path("experiments");
             assertEquals(List.of("SKIPPED", "SKIPPED"), experiments.findValuesAsText("status"), skipped.all());
-            assertTrue(experiments.get(0).path("saw").toString().contains("istio-ingressgateway"), skipped.all());
-            assertTrue(experiments.get(1).path("saw").toString().contains("REGISTRY_ONLY"), skipped.all());
+            assertTrue(experiments.get(0).path("observations").toString().contains("istio-ingressgateway"), skipped.all());
+            assertTrue(experiments.get(1).path("observations").toString().contains("REGISTRY_ONLY"), skipped.all());
         } finally {
             Shell.succeeds(SO1 + "delete sidecar default -n istio-system && jbang KindDemo.java");
         }

@@ -77,7 +77,7 @@ class MissingResourcesTest {
         looks.put("peerIdentity", () -> trust.peerIdentity(kube));
         looks.put("appReady", () -> traffic.appReady(kube));
         looks.put("endpoints", () -> traffic.endpoints(kube));
-        looks.put("whoAnswers", () -> traffic.whoAnswers(kube));
+        looks.put("respondingClusters", () -> traffic.respondingClusters(kube));
         looks.put("nodesReady", () -> platform.nodesReady(kube));
         looks.put("systemPods", () -> platform.systemPods(kube));
         looks.put("dns", () -> platform.dns(kube));
@@ -93,7 +93,7 @@ class MissingResourcesTest {
         looks.put("facts", () -> Results.ClusterFacts.of(kube, true));
         looks.put("symptoms", () -> new Pods(kube, "sample").problems());
         looks.put("hopeless", () -> new Pods(kube, "sample").cannotRecover());
-        looks.put("clusterOfInstance", traffic::clusterOfInstance);
+        looks.put("clusterOfPod", traffic::clusterOfPod);
         return looks;
     }
 
