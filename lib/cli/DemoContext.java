@@ -126,18 +126,31 @@ public final class DemoContext {
         return kubes;
     }
 
-    /** Keeps what this run is asked for, so that later runs without these options mean the same. */
-    public void keepState(Mesh mesh) throws IOException {
+    /**
+     * Checks the prerequisites; then keeps other runs off this demo, and keeps what this run is asked for, so that later
+     * runs without these options mean the same.
+     *
+     * @param force whether the mesh may replace another Istio
+     * @throws Problem when a prerequisite is not met, or another run has the lock
+     */
+    public void begin(Mesh mesh, Images images, boolean force) throws Exception {
+        console.info("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(),
+                mesh.clusters()));
+        if (options.leavesIstio() && !istio.equals(IstioSettings.PINNED))
+            console.info("Istio settings are kept: %s; to reset them: %s".formatted(istio,
+                    commands().kindDemo(IstioSettings.RESET)));
+        preflight(mesh, images, force).require();
+        dirs.lock("KindDemo");
+        keepState(mesh);
+        console.keepLog(dirs.log("KindDemo"));
+    }
+
+    private void keepState(Mesh mesh) throws IOException {
         if (!options.existing() && existing.ours().isEmpty() && state.slot().isEmpty()
                 && DemoState.slotsOfOthers(dirs).contains(existing.slot()))
             throw Problem.unmet("another demo has just started with the same ports", "run this command again: it chooses other ports");
         new DemoState(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio),
                 options.existing() ? OptionalInt.empty() : OptionalInt.of(existing.slot())).write(dirs);
-    }
-
-    /** The settings of Istio that an earlier run was given and that this run keeps. */
-    public Optional<IstioSettings> keptIstioSettings() {
-        return Optional.of(istio).filter(kept -> options.leavesIstio() && !kept.equals(IstioSettings.PINNED));
     }
 
     public Preflight preflight(Mesh mesh, Images images, boolean force) {
@@ -158,15 +171,30 @@ public final class DemoContext {
                     "leave --ca %s out, or start from scratch: %s".formatted(wanted, commands.fromScratch("--ca", "" + wanted)));
     }
 
-    /** The images of Istio, MetalLB, the certificate authority and the sample application, and the node image. */
-    public Images images(Mesh mesh) {
+    /**
+     * The images of Istio, MetalLB, the certificate authority and the sample application, and the node image.
+     *
+     * @param download whether istioctl is downloaded where it is missing and custom settings may name other images
+     */
+    public Images images(Mesh mesh, boolean download) {
+        if (download && istioctl.rendersCustomSettings()) istioctlBinary.path();
         Set<String> names = new TreeSet<>();
         List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images()).forEach(names::addAll);
-        return new Images(names, kind.nodeImage(), docker, bundle);
+        return new Images(names, kind.nodeImage(), docker, bundle, dirs.cache());
     }
 
     public Checks checks(List<Kube> kubes, SampleTarget target, Duration wait) {
         return new Checks(kubes, target, docker, kindBinary, istioctl, wait);
+    }
+
+    /** The step that waits until a cluster has the endpoints of all clusters. */
+    public Action awaitEndpoints(Kube kube, List<Kube> kubes) {
+        return checks(kubes, SampleApp.TARGET, null).awaitEndpoints(kube);
+    }
+
+    /** How this machine reaches the ingress gateway of a cluster, where a port is mapped. */
+    public Optional<String> ingressAddress(Cluster cluster) {
+        return options.existing() ? Optional.empty() : docker.published(cluster, cluster.httpPort());
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {
@@ -178,10 +206,22 @@ public final class DemoContext {
     }
 
     public BundleMaker bundleMaker(Path path) {
-        return new BundleMaker(path, istio.version(), docker, kindBinary, istioctlBinary, downloads, manifests, authority, images(mesh()), console);
+        return new BundleMaker(path, istio.version(), docker, kindBinary, istioctlBinary, downloads, manifests, authority, images(mesh(), false), console);
     }
 
     CertManager certManager() { return new CertManager(downloads, manifests); }
+
+    /**
+     * Writes the demo's manifests into a folder; returns the exit code.
+     *
+     * @param force whether files that differ are replaced
+     */
+    public int exportManifests(Path folder, boolean force) {
+        Manifests.export(folder, force);
+        console.result("The manifests are in %s. Change what you want, then run: %s".formatted(folder,
+                commands().kindDemo("--manifests", DemoCommands.quoted("" + folder))));
+        return 0;
+    }
 
     public IstioInstaller istioInstaller() { return new IstioInstaller(istioctl, manifests); }
 

@@ -45,9 +45,6 @@ public final class Istioctl {
 
     public Binary binary() { return binary; }
 
-    /** Downloads istioctl where preflight has to check what it renders. */
-    public void downloadToRender() { if (rendersCustomSettings()) binary.path(); }
-
     /** Whether the user's own settings or manifests are rendered. */
     public boolean rendersCustomSettings() { return manifests.areCustom() || wanted.custom(); }
 

@@ -42,6 +42,7 @@ public final class Images {
     private final String base;
     private final Docker docker;
     private final Optional<Bundle> bundle;
+    private final Path cache;
     private volatile String nodeImage;
     private volatile Optional<String> store = Optional.empty();
 
@@ -49,12 +50,14 @@ public final class Images {
      * @param names  the images that clusters run
      * @param base   kind's node image
      * @param bundle where images come from without a connection
+     * @param cache  the folder in which the bundle is unpacked
      */
-    public Images(Set<String> names, String base, Docker docker, Optional<Bundle> bundle) {
+    public Images(Set<String> names, String base, Docker docker, Optional<Bundle> bundle, Path cache) {
         this.names = new TreeSet<>(names);
         this.base = base;
         this.docker = docker;
         this.bundle = bundle;
+        this.cache = cache;
     }
 
     /** kind's node image. */
@@ -88,12 +91,13 @@ public final class Images {
     }
 
     /** Loads the bundle's images that Docker does not have. */
-    public Action loadBundle(Bundle bundle, Path cache) {
-        return new Action(bundle.loadImagesAsShell(), progress -> {
-            if (docker.present(bundle.images()).equals(bundle.imageIds())) return;
-            bundle.readImages(cache, progress, docker::load);
-            Set<String> missing = new TreeSet<>(bundle.images());
-            missing.removeAll(docker.present(bundle.images()).keySet());
+    public Action loadBundle() {
+        Bundle from = bundle.orElseThrow();
+        return new Action(from.loadImagesAsShell(), progress -> {
+            if (docker.present(from.images()).equals(from.imageIds())) return;
+            from.readImages(cache, progress, docker::load);
+            Set<String> missing = new TreeSet<>(from.images());
+            missing.removeAll(docker.present(from.images()).keySet());
             if (!missing.isEmpty()) throw Problem.failed("docker load did not load from the bundle: " + missing, "docker image ls");
         });
     }

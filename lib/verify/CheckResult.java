@@ -2,8 +2,6 @@ package lib.verify;
 
 import lib.run.*;
 
-
-
 /**
  * The result of a check; docs/verify.md documents the fields as JSON.
  *

@@ -10,8 +10,8 @@ public final class Troubleshooting {
 
     private Troubleshooting() {}
 
-    /** The section about a check; a {@link Problem} if no check has that ID. */
-    public static String section(String id) {
+    /** Prints the section about a check and returns the exit code; a {@link Problem} if no check has that ID. */
+    public static int print(String id, Console console) {
         Map<String, String> sections = new TreeMap<>();
         try (InputStream page = Troubleshooting.class.getResourceAsStream("/docs/troubleshooting.md")) {
             SECTION.matcher(new String(page.readAllBytes(), StandardCharsets.UTF_8)).results()
@@ -19,8 +19,9 @@ public final class Troubleshooting {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        if (sections.containsKey(id)) return sections.get(id);
-        throw Problem.usage("no check has the ID '%s'".formatted(id),
+        if (!sections.containsKey(id)) throw Problem.usage("no check has the ID '%s'".formatted(id),
                 "checks: " + String.join(", ", sections.keySet()));
+        console.result(sections.get(id));
+        return 0;
     }
 }

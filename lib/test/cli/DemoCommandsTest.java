@@ -189,7 +189,7 @@ class DemoCommandsTest {
 
     @Test void whatIsSaidAtTheEnd() throws Exception {
         Probe probe = new Probe();
-        DemoCommand.commandLine(probe).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.zst");
+        DemoCommand.commandLine(probe, System.getenv()).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.zst");
         isOfThisDemo(new SampleApp(new Manifests(null)).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
         isOfThisDemo(probe.afterInterrupt());
         String resume = probe.afterInterrupt();

@@ -35,7 +35,7 @@ class DemoOptionsTest {
     @Test void theReadmeHasEverySharedOption() throws IOException {
         List<String> rows = Files.readAllLines(Shell.PROJECT.resolve("README.md")).stream()
                 .dropWhile(l -> !l.startsWith("| option | environment |")).skip(2).takeWhile(l -> l.startsWith("|")).toList();
-        List<OptionSpec> options = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("options").options();
+        List<OptionSpec> options = DemoCommand.commandLine(new Probe(), System.getenv()).getCommandSpec().mixins().get("options").options();
         assertEquals(options.size(), rows.size());
         for (OptionSpec option : options) {
             String typed = option.arity().max() == 0 ? option.longestName() : "%s %s".formatted(option.longestName(), option.paramLabel());

@@ -60,7 +60,7 @@ public class DemoTest {
             return running.size() == 2 && Collections.disjoint(running, orphans);
         });
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
-        assertTrue(interrupted.err().contains("interrupted; half-done: ") && interrupted.err().contains("jbang Teardown.java"),
+        assertTrue(interrupted.err().contains("interrupted; unfinished steps: ") && interrupted.err().contains("jbang Teardown.java"),
                 interrupted.err());
         assertTrue(Shell.inTime("Ctrl-C", interrupted.took(), Duration.ofSeconds(3)), "it took " + interrupted.took());
         assertEquals(List.of(), kindCreates(), "children are left");

@@ -214,7 +214,7 @@ class GeneratedInputTest {
     }
 
     @Test void environment() {
-        List<String> variables = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("options").options().stream()
+        List<String> variables = DemoCommand.commandLine(new Probe(), System.getenv()).getCommandSpec().mixins().get("options").options().stream()
                 .flatMap(option -> Pattern.compile("KIND_DEMO_\\w+").matcher(String.join("", option.description())).results())
                 .map(MatchResult::group).toList();
         List<Object> values = Stream.concat(OTHERS.stream(), Stream.of("2", "so", "local", "a,b", ",", "a,,b", "http://user:p%40ss@proxy:3128",
