@@ -50,7 +50,8 @@ class ChecksTest {
 
     private static Service service(String name, String component, String ip, String hostname) {
         return new ServiceBuilder().withNewMetadata().withName(name).addToLabels(InstalledIstio.COMPONENT, component)
-                .endMetadata().withNewSpec().withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer().addNewIngress()
+                .endMetadata().withNewSpec().withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer()
+                .addNewIngress()
                 .withIp(ip).withHostname(hostname).endIngress().endLoadBalancer().endStatus().build();
     }
 
@@ -89,7 +90,8 @@ class ChecksTest {
 
     @Test void reportsUnknownMissingAndUnhealthyEndpoints() {
         Map<String, Set<String>> one = Map.of("network2", Set.of("172.18.255.64"));
-        assertEquals(List.of("unknown endpoint 172.18.255.9:15443 HEALTHY"), failures(one, "172.18.255.64:15443 HEALTHY",
+        assertEquals(List.of("unknown endpoint 172.18.255.9:15443 HEALTHY"),
+                failures(one, "172.18.255.64:15443 HEALTHY",
                 "172.18.255.9:15443 HEALTHY"));
         assertEquals(List.of("172.18.255.64:15443 EJECTED"), failures(one, "172.18.255.64:15443 EJECTED"));
         assertEquals(List.of("no endpoint for the pod 10.101.0.5", "no endpoint for the pod 10.101.0.6"),

@@ -43,7 +43,8 @@ class JUnitOutputTest {
         Element suite = parsed(results(Arrays.stream(Status.values()).map(status -> check(status, HOSTILE)).toList(),
                 Arrays.stream(Status.values()).map(status -> experiment(status, HOSTILE)).toList()));
         assertEquals(8, suite.getElementsByTagName("testcase").getLength());
-        assertEquals(List.of("8", "2", "2"), Stream.of("tests", "failures", "skipped").map(suite::getAttribute).toList());
+        assertEquals(List.of("8", "2", "2"), Stream.of("tests", "failures", "skipped").map(suite::getAttribute)
+                .toList());
         String hint = first(suite, "failure").getTextContent();
         assertTrue(hint.contains("\ud83d\ude00") && hint.contains("\ufffd[31m <a b=\"c\"> & ]]> 'd'"), hint);
     }

@@ -3,7 +3,6 @@ package lib.verify;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import module java.net.http;
 import lib.fetch.*;
 import lib.run.*;
 import lib.test.*;
@@ -33,7 +32,8 @@ class ReportTest {
     }
 
     @Tag("unit") @Test void pageLoadsNothingElse() throws IOException {
-        String page = Files.readString(Shell.PROJECT.resolve("lib/verify/report.html")).replace("\"http://www.w3.org/2000/svg\"", "");
+        String page = Files.readString(Shell.PROJECT.resolve("lib/verify/report.html"))
+                .replace("\"http://www.w3.org/2000/svg\"", "");
         assertFalse(page.matches("(?s).*(https?://|@import|url\\(|\\bsrc=).*"));
         assertTrue(page.contains("content=\"default-src 'none';"), "the browser enforces it, too");
     }
@@ -79,8 +79,10 @@ class ReportTest {
     }
 
     private static Map<String, Object> cluster(int i) {
-        return Map.of("name", "so" + i, "context", "kind-so" + i, "id", "istio-so" + i, "network", "network" + i, "apiServer",
-                "https://172.18.0.%d:6443".formatted(i + 1), "gateways", Map.of("istio-eastwestgateway", "172.18.255." + (20 * i + 1),
+        return Map.of("name", "so" + i, "context", "kind-so" + i, "id", "istio-so" + i, "network", "network" + i,
+                "apiServer",
+                "https://172.18.0.%d:6443".formatted(i + 1), "gateways",
+                Map.of("istio-eastwestgateway", "172.18.255." + (20 * i + 1),
                         "istio-ingressgateway", "172.18.255." + 20 * i, "istio-egressgateway", ""));
     }
 
@@ -111,7 +113,7 @@ class ReportTest {
                 "traffic", List.of(Map.of("title", text, "replies", replies, "events", events)));
     }
 
-    /** so1 loses its pods after ten seconds, so2 answers, and after 26 seconds so1 again; four requests are lost between. */
+    /** so1 loses its pods after 10 s, so2 answers, after 26 s so1 again; four requests are lost. */
     private static Map<String, Object> failover() {
         List<Object> replies = new ArrayList<>();
         for (int i = 0; i < 400; i++) {
@@ -121,7 +123,8 @@ class ReportTest {
         var events = List.of(event(10, "helloworld of so1 is scaled to zero"), event(10.4, "so2 answers"),
                 event(25, "helloworld of so1 is scaled to one"), event(26.2, "so1 answers again"));
         var checks = List.of(check("host", "docker", "", "PASSED", "version 20.10.24"),
-                check("host", "inotify", "", "WARNING", "too few"), check("clusters", "reachable", "so1", "PASSED", "v1.36.4"),
+                check("host", "inotify", "", "WARNING", "too few"),
+                check("clusters", "reachable", "so1", "PASSED", "v1.36.4"),
                 check("clusters", "reachable", "so2", "PASSED", "v1.36.4"));
         return report(true, 2, checks, List.of(experiment("PASSED", "so1 loses its helloworld", replies, events)));
     }
@@ -137,8 +140,10 @@ class ReportTest {
             String cluster = who == 0 ? "" : "so" + who;
             replies.add(reply(i / 30.0, code, who == 5 ? HOSTILE : cluster));
         }
-        var events = new ArrayList<Object>(List.of(event(0, HOSTILE), event(40, HOSTILE.repeat(9)), event(17, "a".repeat(200))));
-        for (int i = 0; i < 6; i++) events.add(event(18 + i * 3.5, "event %d of several near one another".formatted(i)));
+        var events = new ArrayList<Object>(List.of(event(0, HOSTILE), event(40, HOSTILE.repeat(9)),
+                event(17, "a".repeat(200))));
+        for (int i = 0; i < 6; i++) events.add(event(18 + i * 3.5, "event %d of several near one another"
+                .formatted(i)));
         var checks = List.of(check("nodes", "nodes-ready", "so1", "PASSED", "1 of 1"),
                 check("trust", "identity", "so2", "FAILED", HOSTILE),
                 check("trust", "x".repeat(90), "so3", "WARNING", "y".repeat(300)),
@@ -166,8 +171,10 @@ class ReportTest {
             assertReadable(failover());
             assertEquals("The mesh works.", browser.text("h1"));
             assertEquals("so1=238, so2=158, errors=4", browser.eval(BARS).textValue());
-            assertEquals("so1 238 59.5 % 4 ms 4 ms|so2 158 39.5 % 4 ms 4 ms|no answer 2 0.5 % 2.0 s 2.0 s|code 503 2 0.5 % 4 ms 4 ms",
-                    browser.eval("[...document.querySelectorAll('tbody tr')].map(r => [...r.cells].map(c => c.textContent).join(' '))"
+            assertEquals("so1 238 59.5 % 4 ms 4 ms|so2 158 39.5 % 4 ms 4 ms|no answer 2 0.5 % 2.0 s 2.0 s"
+                    + "|code 503 2 0.5 % 4 ms 4 ms",
+                    browser.eval("[...document.querySelectorAll('tbody tr')]"
+                            + ".map(r => [...r.cells].map(c => c.textContent).join(' '))"
                             + ".join('|')").textValue());
         }
 
@@ -181,9 +188,11 @@ class ReportTest {
             Map<String, Integer> expected = new LinkedHashMap<>();
             for (String lane : List.of("so1", "so2", "so3", "so4", HOSTILE, "errors")) expected.put(lane, 0);
             for (JsonNode r : JSON.valueToTree(report).at("/experiments/0/traffic/0/replies")) {
-                expected.merge(r.get("code").intValue() == 200 ? r.get("cluster").textValue() : "errors", 1, Integer::sum);
+                expected.merge(r.get("code").intValue() == 200 ? r.get("cluster").textValue() : "errors", 1,
+                        Integer::sum);
             }
-            assertEquals(expected.entrySet().stream().map(Object::toString).collect(Collectors.joining(", ")), browser.eval(BARS)
+            assertEquals(expected.entrySet().stream().map(Object::toString).collect(Collectors.joining(", ")),
+                    browser.eval(BARS)
                     .textValue());
         }
 
@@ -207,7 +216,7 @@ class ReportTest {
             assertEquals(1, browser.eval(open).intValue());
         }
 
-        /** Opens the page on a desktop and on a phone, light and dark, and expects no faults; leaves the last one open. */
+        /** Opens the page on a desktop and a phone, light and dark, and expects no faults; leaves the last one open. */
         private void assertReadable(Map<String, Object> report) throws Exception {
             Path file = folder.resolve("report.html");
             Report.write(file, JSON.writeValueAsString(report));
@@ -217,7 +226,8 @@ class ReportTest {
                 assertEquals(List.of(file.toUri().toString()), browser.requests(), where);
                 assertEquals(List.of(), browser.errors(), where);
                 // not innerWidth, which on a phone grows with a page that is too wide
-                assertTrue(browser.eval("document.documentElement.scrollWidth").intValue() <= width, where + ": it scrolls horizontally");
+                assertTrue(browser.eval("document.documentElement.scrollWidth").intValue() <= width, where
+                        + ": it scrolls horizontally");
                 assertEquals("[]", browser.eval(FAULTS).toString(), where);
                 int checks = ((List<?>) report.getOrDefault("checks", List.of())).size();
                 assertEquals(checks, browser.eval("document.querySelectorAll('.check').length").intValue(), where);
@@ -227,26 +237,31 @@ class ReportTest {
 
     private static final String BARS = """
             const lanes = new Map();
-            document.querySelectorAll('[data-lane]').forEach(bar => lanes.set(bar.dataset.lane, (lanes.get(bar.dataset.lane) ?? 0)
-              + +bar.querySelector('[data-count]').dataset.count));
+            for (const bar of document.querySelectorAll('[data-lane]')) {
+              const count = +bar.querySelector('[data-count]').dataset.count;
+              lanes.set(bar.dataset.lane, (lanes.get(bar.dataset.lane) ?? 0) + count);
+            }
             [...lanes].map(lane => lane.join('=')).join(', ')""";
 
     /** Finds text that is cut off, covered or too faint. */
     private static final String FAULTS = """
             document.querySelectorAll('details').forEach(d => d.open = true);
             const faults = [], all = selector => [...document.querySelectorAll(selector)];
-            const apart = (a, b) => a.right <= b.left + .5 || b.right <= a.left + .5 || a.bottom <= b.top + .5 || b.bottom <= a.top + .5;
+            const apart = (a, b) => a.right <= b.left + .5 || b.right <= a.left + .5 || a.bottom <= b.top + .5
+              || b.bottom <= a.top + .5;
             for (const drawing of all('figure svg:not(.icon)')) {
               const texts = [...drawing.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
               const frame = drawing.getBoundingClientRect();
               for (const [text, r] of texts) {
-                if (r.left < frame.left - 1 || r.right > frame.right + 1 || r.top < frame.top - 1 || r.bottom > frame.bottom + 1)
+                if (r.left < frame.left - 1 || r.right > frame.right + 1 || r.top < frame.top - 1
+                    || r.bottom > frame.bottom + 1)
                   faults.push('leaves the drawing: ' + text);
                 for (const [other, s] of texts) if (r !== s && !apart(r, s)) faults.push(text + ' covers ' + other);
               }
             }
             const rgb = color => color.match(/[\\d.]+/g).map(Number);
-            const light = color => rgb(color).slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+            const light = color => rgb(color).slice(0, 3).map(v => v / 255)
+              .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
               .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
             const behind = (element, x, y) => {
               for (const e of document.elementsFromPoint(x, y)) {
@@ -263,112 +278,12 @@ class ReportTest {
               const back = behind(element, r.x + r.width / 2, r.y + r.height / 2);
               const own = element instanceof SVGElement ? css.fill : css.color;
               const [a, b] = [light(own), light(back)], ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-              if (ratio < least) faults.push(`${ratio.toFixed(2)}: ${own} on ${back}: ${element.textContent || element.outerHTML}`);
+              if (ratio < least)
+                faults.push(`${ratio.toFixed(2)}: ${own} on ${back}: ${element.textContent || element.outerHTML}`);
             };
             all('body *').filter(e => !/^(script|noscript|title)$/i.test(e.tagName)
               && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).forEach(e => contrast(e, 4.5));
             all('.icon circle').forEach(e => contrast(e, 4.5));
             all('.bar').forEach(e => contrast(e, 3));
             faults""";
-
-    /** Chromium, driven by its DevTools protocol, https://chromedevtools.github.io/devtools-protocol/ */
-    private static final class Browser implements WebSocket.Listener, AutoCloseable {
-        private final Path home = Files.createTempDirectory("browser");
-        private final HttpClient http = HttpClient.newHttpClient();
-        private final Map<Integer, CompletableFuture<JsonNode>> answers = new ConcurrentHashMap<>();
-        private final List<JsonNode> events = new CopyOnWriteArrayList<>();
-        private final StringBuilder text = new StringBuilder();
-        private final Process process;
-        private final WebSocket socket;
-        private int last;
-
-        Browser(String program) throws Exception {
-            List<String> words = new ArrayList<>(List.of(program, "--headless=new", "--remote-debugging-port=0", "--no-first-run",
-                    "--user-data-dir=" + home, "about:blank"));
-            // Chromium's sandbox does not start as root, and this page needs none
-            if (System.getProperty("user.name").equals("root")) words.add("--no-sandbox");
-            ProcessBuilder builder = new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(home.resolve("log").toFile());
-            builder.environment().putAll(Map.of("HOME", home.toString(), "TMPDIR", home.toString()));
-            process = builder.start();
-            Path port = home.resolve("DevToolsActivePort");
-            String seen = "";
-            for (int i = 0; i < 200 && !seen.contains("\n"); i++) {
-                Thread.sleep(50);
-                if (Files.exists(port)) seen = Files.readString(port);
-            }
-            assertTrue(seen.contains("\n"), () -> "the browser does not start: " + Shell.run("cat '%s/log'".formatted(home)).out());
-            URI list = URI.create("http://127.0.0.1:%s/json/list".formatted(seen.lines().findFirst().orElseThrow()));
-            String page = "";
-            while (page.isEmpty()) page = JSON.readTree(http.send(HttpRequest.newBuilder(list).build(),
-                    HttpResponse.BodyHandlers.ofString()).body()).path(0).path("webSocketDebuggerUrl").asText();
-            socket = http.newWebSocketBuilder().buildAsync(URI.create(page), this).get(10, TimeUnit.SECONDS);
-            for (String domain : List.of("Page", "Runtime", "Log", "Network")) send(domain + ".enable", Map.of());
-        }
-
-        @Override public CompletionStage<?> onText(WebSocket from, CharSequence part, boolean whole) {
-            text.append(part);
-            if (whole) {
-                try {
-                    JsonNode message = JSON.readTree(text.toString());
-                    if (message.has("id")) answers.remove(message.get("id").intValue()).complete(message);
-                    else events.add(message);
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-                text.setLength(0);
-            }
-            from.request(1);
-            return null;
-        }
-
-        private JsonNode send(String method, Map<String, ?> params) throws Exception {
-            var answer = new CompletableFuture<JsonNode>();
-            answers.put(++last, answer);
-            socket.sendText(JSON.writeValueAsString(Map.of("id", last, "method", method, "params", params)), true);
-            JsonNode message = answer.get(10, TimeUnit.SECONDS);
-            assertFalse(message.has("error") || message.path("result").has("exceptionDetails"), () -> method + ": " + message);
-            return message.get("result");
-        }
-
-        JsonNode eval(String script) throws Exception {
-            // in a block, so that constants of scripts do not collide
-            return send("Runtime.evaluate", Map.of("expression", "{" + script + "}", "returnByValue", true, "awaitPromise", true))
-                    .path("result").path("value");
-        }
-
-        String text(String selector) throws Exception {
-            return eval("document.querySelector('%s').textContent".formatted(selector)).textValue();
-        }
-
-        void open(Path file, int width, String scheme) throws Exception {
-            // so high that elementsFromPoint covers the whole page
-            send("Emulation.setDeviceMetricsOverride",
-                    Map.of("width", width, "height", 9000, "deviceScaleFactor", 1, "mobile", width < 600));
-            send("Emulation.setEmulatedMedia", Map.of("features", List.of(Map.of("name", "prefers-color-scheme", "value", scheme))));
-            events.clear();
-            send("Page.navigate", Map.of("url", file.toUri().toString()));
-            while (events.stream().noneMatch(e -> e.get("method").asText().equals("Page.loadEventFired"))) Thread.sleep(5);
-            eval("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(drawn))))");
-        }
-
-        List<String> requests() {
-            return events.stream().filter(e -> e.get("method").asText().equals("Network.requestWillBeSent"))
-                    .map(e -> e.at("/params/request/url").asText()).filter(url -> !url.startsWith("data:")).toList();
-        }
-
-        List<String> errors() {
-            return events.stream().filter(e -> Set.of("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
-                    .contains(e.get("method").asText())).map(JsonNode::toString).toList();
-        }
-
-        @Override public void close() throws Exception {
-            List<ProcessHandle> all = Stream.concat(Stream.of(process.toHandle()), process.descendants()).toList();
-            socket.abort();
-            http.shutdownNow();
-            process.destroy();
-            if (!process.waitFor(5, TimeUnit.SECONDS)) all.forEach(ProcessHandle::destroyForcibly);
-            for (ProcessHandle one : all) one.onExit().get(5, TimeUnit.SECONDS);
-            Shell.succeeds("rm -rf '%s'".formatted(home));
-        }
-    }
 }
