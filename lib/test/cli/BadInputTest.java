@@ -161,12 +161,12 @@ class BadInputTest {
     }
 
     @Test void userNamespaces() throws IOException {
-        refused(Problem.UNMET, "Docker has userns-remap", "", Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
+        refused(Problem.UNMET, "Docker uses userns-remap", "", Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
                 + "\"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", \"SecurityOptions\": [\"name=seccomp\", \"name=userns\"]}")));
     }
 
     @Test void rootlessWithoutCgroupLimits() throws IOException {
-        refused(Problem.UNMET, "Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v2 without delegation", "",
+        refused(Problem.UNMET, "Docker is rootless and cannot limit memory, processes and CPU: it has cgroup v2 without delegation", "",
                 Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
                         + "\"CgroupDriver\": \"none\", \"SecurityOptions\": [\"name=rootless\"]}")));
     }
@@ -187,12 +187,12 @@ class BadInputTest {
     }
 
     @Test void anOldEngine() throws IOException {
-        refused(Problem.UNMET, "the container engine is too old: version 19.03.15", "", Map.of("PATH", engineThatSays(
+        refused(Problem.UNMET, "Docker 19.03.15 is too old", "", Map.of("PATH", engineThatSays(
                 "{\"ServerVersion\": \"19.03.15\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
 
     @Test void aKubernetesThatDoesNotStartOnThisCgroupVersion() throws IOException {
-        refused(Problem.UNMET, "this machine has cgroup v1, which Kubernetes 1.36.4 does not start on",
+        refused(Problem.UNMET, "Kubernetes 1.36.4 does not start on this machine's cgroup v1",
                 "--node-image kindest/node:v1.36.4", Map.of("PATH", engineThatSays(
                         "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
@@ -202,7 +202,7 @@ class BadInputTest {
                 engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 1000000000, \"CgroupVersion\": \"2\"}"));
         Shell.Result preflight = Shell.inTime("preflight alone", AT_ONCE, () -> Shell.run("jbang Verify.java --preflight", environment));
         assertEquals(0, preflight.exitCode(), preflight.all());
-        for (String words : List.of("‼ memory: the engine has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
+        for (String words : List.of("‼ memory: Docker has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
                 "√ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
     }
 
@@ -232,7 +232,7 @@ class BadInputTest {
     @Test void theUsersFoldersAreRefused() throws IOException {
         Path mine = Files.createDirectory(folder.resolve("mine")), log = Files.writeString(mine.resolve("log.txt"), "mine"),
                 index = Files.writeString(mine.resolve("index.json"), "{\"posts\": []}");
-        refused(Problem.USAGE, "one of earlier diagnostics; %s is none of these".formatted(mine), "--diagnostics '%s'".formatted(mine));
+        refused(Problem.USAGE, "one with earlier diagnostics, not " + mine, "--diagnostics '%s'".formatted(mine));
         refused(Problem.USAGE, mine + " exists and is not a bundle of this demo", "--bundle '%s'".formatted(mine));
         assertEquals("mine{\"posts\": []}", Files.readString(log) + Files.readString(index));
     }
