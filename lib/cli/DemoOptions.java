@@ -32,7 +32,7 @@ public final class DemoOptions {
     private String namePrefix;
 
     @Option(names = "--node-image", paramLabel = "IMAGE", description = "Node image for kind. Default: that of the existing nodes, "
-            + "else the one pinned in lib/fetch/Versions.java. [KIND_DEMO_NODE_IMAGE]")
+            + "else the pinned one. [KIND_DEMO_NODE_IMAGE]")
     private String nodeImage;
 
     @Option(names = "--kubernetes-version", paramLabel = "VERSION", description = "Kubernetes version, instead of --node-image: "
@@ -61,11 +61,11 @@ public final class DemoOptions {
     private List<Path> istioValues;
 
     @Option(names = "--manifests", paramLabel = "DIR",
-            description = "Your copy of manifests/, instead of the one that comes with the scripts. [KIND_DEMO_MANIFESTS]")
+            description = "Your own copy of manifests/. Default: the manifests of the scripts. [KIND_DEMO_MANIFESTS]")
     private Path manifests;
 
-    @Option(names = "--mirror", paramLabel = "DIR|URL", description = "Where to get upstream's files instead of downloading them from "
-            + "upstream: a folder with the files, or a server that has https://github.com/… at URL/github.com/… [KIND_DEMO_MIRROR]")
+    @Option(names = "--mirror", paramLabel = "DIR|URL", description = "Folder or server to take downloads from; a server has "
+            + "https://github.com/… at URL/github.com/… Default: the original servers. [KIND_DEMO_MIRROR]")
     private String mirror;
 
     /** The folder of --mirror, as earlier versions called it. */
@@ -109,7 +109,7 @@ public final class DemoOptions {
         require(vaultPort == null || vaultPort >= 1 && vaultPort <= 65535, "--vault-port takes 1 to 65535, not %d", vaultPort);
         require(manifests == null || Files.isDirectory(manifests), "--manifests takes a folder; %s is none", manifests);
         require(assets == null || Files.isDirectory(assets), "--assets takes a folder; %s is none", assets);
-        require(mirror == null || mirrorUrl().isPresent() || mirrorFolder().filter(Files::isDirectory).isPresent(),
+        require(mirror == null || mirrorUrl().isPresent() || mirrorFolder().isPresent(),
                 "--mirror takes a folder, or a URL such as https://mirror.example.org/upstream, not '%s'", mirror);
         checkIstio(istio(DemoState.of(dirs()).istio()));
     }
@@ -172,8 +172,12 @@ public final class DemoOptions {
 
     /** The folder of --mirror. */
     Optional<Path> mirrorFolder() {
-        if (mirror == null || mirror.contains("://")) return Optional.ofNullable(assets);
-        return Optional.of(Path.of(mirror));
+        if (mirror == null) return Optional.ofNullable(assets);
+        try {
+            return Optional.of(Path.of(mirror)).filter(Files::isDirectory);
+        } catch (InvalidPathException e) {
+            return Optional.empty();
+        }
     }
 
     Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }

@@ -38,7 +38,8 @@ class ManifestsTest {
     @Test void theHubAndTheCodeListEveryManifest() throws IOException {
         Set<String> manifests = below("manifests", ".yaml");
         Set<String> files = manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m)).collect(Collectors.toSet());
-        files.addAll(Set.of("report.html=report.html", "completion.sh=completion.sh"));
+        files.addAll(Set.of("report.html=verify/report.html", "completion.sh=cli/completion.sh",
+                "docs/troubleshooting.md=../docs/troubleshooting.md"));
         assertEquals(files, listed("FILES"));
         assertEquals(manifests, new HashSet<>(Manifests.ALL));
     }

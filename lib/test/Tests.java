@@ -2,13 +2,14 @@
 //JAVA 25+
 //DESCRIPTION The tests: unit tests, with --e2e those on real clusters and in a real browser too, with --long the long proofs
 //SOURCES ../Lib.java
+//SOURCES Docs.java
+//SOURCES DocsTest.java
 //SOURCES FakeApiServer.java
 //SOURCES LayersTest.java
 //SOURCES ManifestsTest.java
 //SOURCES Mirror.java
 //SOURCES OwnDemo.java
 //SOURCES PinsTest.java
-//SOURCES ReadmeTest.java
 //SOURCES Shell.java
 //SOURCES Terminal.java
 //SOURCES Upstream.java

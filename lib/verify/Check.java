@@ -14,9 +14,6 @@ import lib.run.*;
  * @param attempt  checks once; returns what it found, or throws a {@link Problem} with a hint
  */
 public record Check(String id, String title, String cluster, Severity severity, Duration deadline, Attempt attempt) {
-    private static final Duration INTERVAL = Duration.ofMillis(500);
-    private static final String VERBOSE = "run again with --verbose";
-
     public interface Attempt {
         String run() throws Exception;
     }
@@ -28,16 +25,17 @@ public record Check(String id, String title, String cluster, Severity severity, 
             try {
                 return result(layer, Status.PASSED, attempt.run(), "", start);
             } catch (Throwable e) { // an Error, too: the other results must not be lost
+                String hint = e instanceof Problem p ? p.hint() : "run again with --verbose";
                 if (System.nanoTime() > end || Thread.currentThread().isInterrupted())
-                    return failed(layer, message(e), e instanceof Problem p ? p.hint() : VERBOSE, start);
-                LockSupport.parkNanos(INTERVAL.toNanos());
+                    return failed(layer, message(e), hint, start);
+                LockSupport.parkNanos(Duration.ofMillis(500).toNanos());
             }
         }
     }
 
     /** The result when an attempt has not ended long after the deadline. */
     CheckResult timedOut(String layer, long start) {
-        return failed(layer, "the check did not end in time", VERBOSE + " to see where it hangs", start);
+        return failed(layer, "the check did not end in time", "run again with --verbose to see where it hangs", start);
     }
 
     CheckResult skipped(String layer) {

@@ -3,16 +3,7 @@ package lib.verify;
 import module java.base;
 import lib.run.*;
 
-/**
- * The result of an experiment; docs/verify.md documents the fields as JSON.
- *
- * @param status          SKIPPED when the settings of the mesh rule the experiment out
- * @param observations    what was observed; the reason when it was skipped
- * @param failures        what was expected and did not happen
- * @param metrics         measured values by name; the name contains the unit
- * @param durationSeconds how long it took, including the restore
- * @param traffic         the requests that were sent meanwhile
- */
+/** The result of an experiment; docs/verify.md documents the fields. The observation of a skipped one is the reason. */
 public record ExperimentResult(String name, String title, Status status, List<String> observations,
         List<String> failures, Map<String, Number> metrics, double durationSeconds, List<Requests> traffic) {
     /**

@@ -83,11 +83,7 @@ public final class HostChecks {
         return "%.1f GB for %d clusters".formatted(memory / 1e9, clusters);
     }
 
-    /**
-     * Checks the free space of Docker's disk.
-     *
-     * @param missing how many clusters do not exist yet
-     */
+    /** @param missing how many clusters do not exist yet */
     String disk(int missing) {
         Path root = Path.of(info().rootDir());
         if (!Files.isDirectory(root)) return "not checked: Docker's disk is in a virtual machine";
@@ -140,11 +136,9 @@ public final class HostChecks {
         int count = 0;
         try (DirectoryStream<Path> processes = Files.newDirectoryStream(proc, "[1-9]*")) {
             for (Path process : processes) {
-                try {
+                try (DirectoryStream<Path> open = Files.newDirectoryStream(process.resolve("fd"))) {
                     if (!Files.getAttribute(process, "unix:uid").equals(user)) continue;
-                    try (DirectoryStream<Path> open = Files.newDirectoryStream(process.resolve("fd"))) {
-                        for (Path file : open) if (isInotify(file)) count++;
-                    }
+                    for (Path file : open) if (isInotify(file)) count++;
                 } catch (IOException | DirectoryIteratorException e) {
                     // the process has ended or is unreadable
                 }
@@ -162,8 +156,6 @@ public final class HostChecks {
     }
 
     /**
-     * Checks that the kubelet starts on this machine's cgroup version.
-     *
      * @param nodeImage its tag is the Kubernetes version
      * @param allowed   whether the cluster's configuration allows cgroup v1
      */

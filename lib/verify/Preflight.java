@@ -14,11 +14,7 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
     static final String LAYER = "preflight";
     private static final long CACHE_BYTES = 1L << 30;
 
-    /**
-     * The checks before the mesh is installed into existing clusters.
-     *
-     * @param force whether an Istio that the demo did not install may be replaced
-     */
+    /** @param force whether an Istio that the demo did not install may be replaced */
     public static List<Check> forExistingClusters(Mesh mesh, Istioctl istioctl, boolean force, Console console) {
         List<Check> checks = new ArrayList<>(List.of(istioctl(mesh, istioctl)));
         for (Cluster cluster : mesh.clusters()) {
@@ -30,8 +26,6 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
     }
 
     /**
-     * The checks before clusters are created.
-     *
      * @param authority checks the certificate authority
      * @param cache     the folder for downloads
      */

@@ -72,9 +72,9 @@ class ContextsTest {
         assertTrue(refused.err().contains(words), refused.err());
         succeeds("kubectl --context kind-west delete namespace other");
 
-        Shell.Result demo = succeeds("jbang KindDemo.java" + BOTH);
+        Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --contexts east,west").replace(" --contexts east,west", BOTH));
         System.out.println("KindDemo on clusters that are there: %d s%n%s".formatted(demo.took().toSeconds(), demo.out()));
-        assertTrue(succeeds("jbang Verify.java" + BOTH).out().contains("West (EU): endpoints: 2 local, 1 on 15443"));
+        assertTrue(succeeds(Docs.command("jbang Verify.java --contexts east,west").replace(" --contexts east,west", BOTH)).out().contains("West (EU): endpoints: 2 local, 1 on 15443"));
         String secrets = "kubectl --context kind-west get secrets -n istio-system"
                 + " -o custom-columns=:.metadata.name,:.metadata.uid";
         String before = succeeds(secrets).out();
@@ -83,7 +83,7 @@ class ContextsTest {
         assertEquals(before, succeeds(secrets).out());
         assertTrue(succeeds("jbang Verify.java" + SWAPPED).out().contains("The mesh works."));
         assertTrue(succeeds("jbang Teardown.java --dry-run" + BOTH).out().contains("kind-east: Deployment istiod"));
-        Shell.Result teardown = succeeds("jbang Teardown.java" + BOTH);
+        Shell.Result teardown = succeeds(Docs.command("jbang Teardown.java --contexts east,west").replace(" --contexts east,west", BOTH));
         System.out.println("Teardown: %d s%n%s".formatted(teardown.took().toSeconds(), teardown.out()));
 
         assertEquals(east, all("east"));

@@ -31,23 +31,48 @@ class DemoOptionsTest {
         assertEquals(Problem.USAGE, new Probe().exitCode(words));
     }
 
-    /** README's table of the shared options is picocli's model: each with its value, its variable and its default, and no other. */
-    @Test void theReadmeHasEverySharedOption() throws IOException {
-        List<String> rows = Files.readAllLines(Shell.PROJECT.resolve("README.md")).stream()
-                .dropWhile(l -> !l.startsWith("| option | environment |")).skip(2).takeWhile(l -> l.startsWith("|")).toList();
-        List<OptionSpec> options = DemoCommand.commandLine(new Probe(), System.getenv()).getCommandSpec().mixins().get("options").options();
+    /** docs/cli.md is picocli's model of the shared options: each with its value, its variable and its default, and no other. */
+    @Test void cliPageHasEverySharedOption() throws IOException {
+        List<String> rows = rows("Options of KindDemo and Verify");
+        List<OptionSpec> options = DemoCommand.commandLine(new Probe(), System.getenv()).getCommandSpec().mixins().get("options")
+                .options().stream().filter(option -> !option.hidden()).toList();
         assertEquals(options.size(), rows.size());
         for (OptionSpec option : options) {
-            String typed = option.arity().max() == 0 ? option.longestName() : "%s %s".formatted(option.longestName(), option.paramLabel());
-            String row = rows.stream().filter(r -> r.contains("`" + typed)).findFirst().orElse("no row of " + typed);
-            String[] cells = row.replace("`", "").split(" *\\| *", -1);
-            String described = String.join("", option.description()).replace("${DEFAULT-VALUE}", "" + option.defaultValueString(true));
-            assertEquals(first("\\[(KIND_DEMO_[^]]+)]", described), cells.length < 5 ? row : cells[2]);
-            String variable = first("\\$\\{(\\w+)", "" + option.defaultValue());
-            assertTrue(cells[2].startsWith(variable), row);
-            String otherwise = first("Default: (.+?)\\.( |$)", described);
+            String name = option.longestName(), typed = option.arity().max() == 0 ? name : name + " " + option.paramLabel();
+            String row = rows.stream().filter(r -> r.startsWith("| `" + name)).findFirst().orElse("no row of " + name);
+            String[] cells = row.replace("`", "").split(" *(?<!\\\\)\\| *", -1);
+            assertTrue(cells[1].replace("\\|", "|").startsWith(typed), row);
+            String description = String.join("", option.description());
+            String described = description.replace("${DEFAULT-VALUE}", "" + option.defaultValueString(true));
+            assertEquals(first("\\[(KIND_DEMO_[^]]+)]", described), cells[2], row);
+            String otherwise = first("Default: (.+?)[.;]( |$)", described);
             assertTrue(otherwise.isEmpty() || !cells[3].isEmpty() && otherwise.startsWith(cells[3]), row + " but: " + otherwise);
         }
+    }
+
+    @ParameterizedTest @ValueSource(strings = {"KindDemo", "Verify", "Teardown"})
+    void cliPageHasEveryOptionOfTheScript(String script) throws IOException {
+        String source = Files.readString(Shell.PROJECT.resolve(script + ".java"));
+        Set<String> options = Pattern.compile("@Option\\(names = \\{?(?:\"-\\w\", )?\"(--[\\w-]+)\"").matcher(source).results()
+                .map(found -> found.group(1)).collect(Collectors.toCollection(TreeSet::new));
+        assertFalse(options.isEmpty());
+        Set<String> documented = rows("Options of " + script).stream().map(row -> first("`(--[\\w-]+)", row))
+                .collect(Collectors.toCollection(TreeSet::new));
+        assertEquals(options, documented);
+    }
+
+    @Test void cliPageHasEveryExitCode() throws IOException {
+        List<String> codes = Arrays.stream(DemoCommand.class.getAnnotation(picocli.CommandLine.Command.class).exitCodeList())
+                .map(code -> "| %s | %s".formatted(code.split(":")[0], code.split(":")[1])).toList();
+        List<String> rows = rows("Exit codes");
+        assertEquals(codes.size(), rows.size());
+        for (String code : codes) assertTrue(rows.stream().anyMatch(row -> row.startsWith(code)), code + " is not in " + rows);
+    }
+
+    /** The rows of the table below a heading of docs/cli.md. */
+    private static List<String> rows(String heading) throws IOException {
+        return Files.readAllLines(Shell.PROJECT.resolve("docs/cli.md")).stream().dropWhile(line -> !line.equals("## " + heading))
+                .dropWhile(line -> !line.startsWith("|")).skip(2).takeWhile(line -> line.startsWith("|")).toList();
     }
 
     private static String first(String pattern, String text) {
@@ -59,8 +84,9 @@ class DemoOptionsTest {
         Probe probe = new Probe();
         assertEquals(0, probe.exitCode("--clusters", "3", "--name-prefix", "demo"));
         assertEquals(List.of("demo1", "demo2", "demo3"), probe.mesh.clusters().stream().map(Cluster::name).toList());
+        assertEquals(0, probe.exitCode("--clusters", "3"));
         Cluster third = probe.mesh.clusters().getLast();
-        assertEquals(List.of("kind-demo3", "istio-demo3", "network3", "region3"),
+        assertEquals(List.of("kind-so3", "istio-so3", "network3", "region3"),
                 List.of(third.context(), third.id(), third.network(), third.region()));
         assertEquals(List.of(32013, 32023, 32033), third.ports());
     }

@@ -28,23 +28,10 @@ public class DemoTest {
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
-    /** The one command of README's shell blocks that is these words, or else has them. */
-    public static String readme(String words) throws IOException {
-        List<String> found = new ArrayList<>();
-        boolean inside = false;
-        for (String line : Files.readAllLines(Shell.PROJECT.resolve("README.md"))) {
-            if (line.startsWith("```")) inside = line.equals("```shell");
-            else if (inside && line.contains(words)) found.add(line);
-        }
-        if (found.contains(words)) return words;
-        assertEquals(1, found.size(), "commands in README with '%s': %s".formatted(words, found));
-        return found.getFirst();
-    }
-
     @Test @Order(1) void thePlanNeedsNoEngine() throws IOException {
         var noEngine = new HashMap<>(OWN);
         noEngine.put("DOCKER_HOST", "unix:///no/engine.sock");
-        Shell.Result plan = Shell.succeeds(readme("jbang KindDemo.java --dry-run"), noEngine);
+        Shell.Result plan = Shell.succeeds(Docs.command("jbang KindDemo.java --dry-run"), noEngine);
         assertEquals("", Shell.run(plan.out().replaceFirst("^bash ", "bash -n ")).all(), "the plan is no valid shell");
         for (String words : List.of("kind create cluster --name so2", "istioctl create-remote-secret --context kind-so1", "metallb-native",
                 "openssl")) assertTrue(plan.out().contains(words), words);
@@ -74,7 +61,7 @@ public class DemoTest {
     /** Goes on from what the interrupted run left. */
     @Test @Order(3) void oneCommandStandsItUp() throws IOException {
         succeeds("jbang build KindDemo.java");
-        Shell.Result demo = succeeds(readme("jbang KindDemo.java") + " --timings");
+        Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java") + " --timings");
         System.out.println("KindDemo, first run: " + demo.took().toSeconds() + " s\n" + demo.out());
         assertTrue(demo.out().contains("http://localhost:32011/hello") && demo.out().contains("jbang Verify.java"), demo.out());
         assertFalse(demo.out().contains("✓"), "progress belongs to stderr");
@@ -82,7 +69,7 @@ public class DemoTest {
     }
 
     @Test @Order(4) void verifyProvesIt() throws IOException {
-        Shell.Result verify = succeeds(readme("jbang Verify.java"));
+        Shell.Result verify = succeeds(Docs.command("jbang Verify.java"));
         System.out.println("Verify: " + verify.took().toMillis() + " ms");
         for (String words : List.of("same-root", "so1: responding-clusters: {so1=40} of 40", "so2: responding-clusters: {so2=40} of 40",
                 "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n" + verify.out());
@@ -99,7 +86,7 @@ public class DemoTest {
     @Test @Order(5) void experimentsHoldAndLeaveNothing() throws IOException {
         String before = made(), containers = Shell.run("docker ps -aq | sort").out();
         Path report = STATE.resolve("report.html");
-        Shell.Result all = succeeds(readme("jbang Verify.java --experiments") + " -o json --report " + report);
+        Shell.Result all = succeeds(Docs.command("--report report.html").replace("report.html", "" + report) + " -o json");
         System.out.println("All experiments: " + all.took().toSeconds() + " s\n" + all.err());
         JsonNode found = new ObjectMapper().readTree(all.out());
         assertTrue(found.path("ok").asBoolean());
@@ -114,7 +101,7 @@ public class DemoTest {
 
     @Test @Order(5) void anInterruptedExperimentPutsEverythingBack() {
         String before = made();
-        Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN, said -> said.contains("is scaled to zero"));
+        Shell.Result interrupted = Shell.interrupt(Docs.command("--experiments failover"), OWN, said -> said.contains("is scaled to zero"));
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
         assertTrue(interrupted.err().contains("is scaled to zero"), interrupted.err());
         assertTrue(interrupted.err().contains("→ everything that the experiment changed is restored"), interrupted.err());
@@ -140,7 +127,7 @@ public class DemoTest {
     }
 
     @Test @Order(5) void anyMeshIsVerifiedByItsContexts() throws IOException {
-        Shell.Result verify = succeeds(readme("--contexts kind-so1"));
+        Shell.Result verify = succeeds(Docs.command("--contexts kind-so1"));
         assertTrue(verify.out().contains("kind-so2: responding-clusters: {kind-so2=40} of 40") && verify.out().contains("The mesh works."),
                 verify.out());
         for (String script : List.of("KindDemo", "Verify", "Teardown")) {
@@ -152,18 +139,42 @@ public class DemoTest {
 
     @Test @Order(6) void threeEndpointsOneOnTheEastWestGateway() throws IOException {
         for (String cluster : List.of("so1", "so2")) {
-            List<String> endpoints = succeeds(readme("proxy-config endpoints").replace("so1", cluster)).out().lines().toList();
+            List<String> endpoints = succeeds(Docs.command("proxy-config endpoints").replace("so1", cluster)).out().lines().toList();
             assertEquals(3, endpoints.size(), endpoints.toString());
             assertEquals(1, endpoints.stream().filter(e -> e.contains(":15443")).count(), endpoints.toString());
         }
         assertEquals("istio-remote-secret-istio-so2",
                 succeeds("kubectl --context kind-so1 get secrets -n istio-system -l istio/multiCluster=true -o jsonpath='{.items[*].metadata.name}'").out());
-        assertEquals(2, succeeds(readme("remote-clusters")).out().lines().filter(l -> l.contains("synced")).count());
+        assertEquals(2, succeeds(Docs.command("remote-clusters")).out().lines().filter(l -> l.contains("synced")).count());
     }
 
     @Test @Order(7) void helloFromTheHost() throws IOException {
-        assertTrue(succeeds(readme("curl http://localhost:32011/hello")).out().startsWith("Hello version"));
-        assertTrue(succeeds(readme("curl http://localhost:32011/hello").replace("32011", "32012")).out().startsWith("Hello version"));
+        assertTrue(succeeds(Docs.command("curl http://localhost:32011/hello")).out().startsWith("Hello version"));
+        assertTrue(succeeds(Docs.command("curl http://localhost:32011/hello").replace("32011", "32012")).out().startsWith("Hello version"));
+    }
+
+    /** README's failover: so2 answers while so1 has no helloworld, then so1 again. */
+    @Test @Order(7) void failsOverByHand() throws IOException {
+        String requests = Docs.command("hello?[1-10]");
+        assertEquals(Set.of("so1"), answering(requests));
+        succeeds(Docs.command("--replicas 0"));
+        awaitAnswers(requests, "so2");
+        succeeds(Docs.command("--replicas 1"));
+        awaitAnswers(requests, "so1");
+        succeeds("jbang Verify.java");
+    }
+
+    private static void awaitAnswers(String requests, String cluster) throws IOException {
+        Await.until("answers from " + cluster, Duration.ofSeconds(60), Duration.ofSeconds(1), _ -> {},
+                () -> answering(requests).equals(Set.of(cluster)) ? "" : "answers from " + answering(requests));
+    }
+
+    /** The clusters whose pods answer these requests. */
+    private static Set<String> answering(String requests) {
+        String answers = DEMO.run(requests).out();
+        return Stream.of("so1", "so2").filter(cluster -> succeeds("kubectl --context kind-%s get pods -n sample -l app=helloworld "
+                .formatted(cluster) + "-o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'").out().lines()
+                .anyMatch(answers::contains)).collect(Collectors.toSet());
     }
 
     @Test @Order(8) void whatIsAskedForStands() throws IOException {
@@ -199,11 +210,11 @@ public class DemoTest {
     }
 
     @Test @Order(10) void withoutTheRuleAllClustersAnswerAndASecondRunKeepsTheRoot() throws IOException {
-        Shell.Result without = succeeds(readme("--no-locality"));
+        Shell.Result without = succeeds(Docs.command("--no-locality"));
         assertTrue(without.err().contains("Changed: so1: DestinationRule helloworld, so2: DestinationRule helloworld\n"), without.err());
         assertFalse(Files.readString(STATE.resolve("kind-demo/so/KindDemo.log")).contains("manifest generate"),
                 "nothing in the manifest has changed: the one that the first run kept serves");
-        Shell.Result again = succeeds(readme("--no-locality"));
+        Shell.Result again = succeeds(Docs.command("--no-locality"));
         System.out.println("KindDemo when all is up: " + again.took().toMillis() + " ms");
         assertTrue(again.err().contains("Nothing had to be changed."), again.err());
         Shell.Result verify = succeeds("jbang Verify.java");
@@ -227,7 +238,7 @@ public class DemoTest {
         assertFalse(again.written().matches("(?s).*\033\\[[0-9;]*m.*"), "NO_COLOR");
         assertTrue(again.screen().stream().anyMatch(line -> line.startsWith("✓ so2: endpoints of all clusters")), "" + again.screen());
         assertEquals(List.of(), again.screen().stream().filter(line -> line.startsWith("… ")).toList(), "they are gone in the end");
-        String look = "jbang Verify.java --preflight";
+        String look = Docs.command("jbang Verify.java --preflight");
         assertTrue(Terminal.run(look, 80, Map.of("TERM", "xterm", "NO_COLOR", "")).written().contains("\033[32m√"));
         assertFalse(Terminal.run(look, 80, Map.of("TERM", "dumb")).written().contains("\033"));
     }
@@ -309,7 +320,7 @@ public class DemoTest {
     @Test @Order(15) void teardownLeavesNothing() throws IOException {
         assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("clusters [so1, so2]"));
         succeeds("docker inspect so1-control-plane so2-control-plane");
-        Shell.Result teardown = succeeds(readme("jbang Teardown.java"));
+        Shell.Result teardown = succeeds(Docs.command("jbang Teardown.java"));
         System.out.println("Teardown: " + teardown.took().toMillis() + " ms");
         assertTrue(teardown.out().contains("so1") && teardown.out().contains("so2"), teardown.out());
         assertEquals(DEMO.before(), OwnDemo.existing());

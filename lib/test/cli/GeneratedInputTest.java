@@ -178,16 +178,16 @@ class GeneratedInputTest {
     /** Reads the manifests, one of which was changed, as the steps do, up to where a cluster would be asked. */
     private void useManifests(String changed) throws Exception {
         DemoContext demo = Probe.demo("--manifests", folder.toString(), "--ca", "istio-csr");
-        Manifests manifests = demo.manifests();
+        Manifests manifests = demo.manifests;
         manifests.check();
         Cluster cluster = new Cluster(1, "so1");
         Kube kube = new Kube(cluster, new Console(false));
         IstioInstaller istio = demo.istioInstaller();
-        for (Action action : List.of(demo.metalLb().install(kube), istio.crds(kube), istio.expose(kube),
-                demo.sampleApp().install(kube, true, istio), demo.authority().install(kube)))
+        for (Action action : List.of(demo.metalLb.install(kube), istio.crds(kube), istio.expose(kube),
+                demo.sampleApp().install(kube, true, istio), demo.authority.install(kube)))
             assertFalse(action.toShell().isBlank());
         demo.sampleApp().images();
-        demo.kind().config(cluster, Optional.of("/store"));
+        demo.kind.config(cluster, Optional.of("/store"));
         String text = manifests.read(changed).replaceAll("\\$\\{\\w+}", "0");
         if (!changed.equals("kind/cluster.yaml") && !changed.equals(Manifests.VAULT)) for (var resource : YamlDocuments.parse(text)) {
             Kube.namesNodePorts(resource);

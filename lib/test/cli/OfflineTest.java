@@ -68,7 +68,7 @@ class OfflineTest {
         Path archive = folder.resolve("demo.tar.zst");
         try (Mirror upstream = Upstream.ofThisMachine()) {
             online.put("KIND_DEMO_MIRROR", "" + upstream.address());
-            Shell.Result made = Shell.succeeds("jbang KindDemo.java --bundle " + archive, online);
+            Shell.Result made = Shell.succeeds(Docs.command("jbang KindDemo.java --bundle demo.tar.gz").replace("demo.tar.gz", "" + archive), online);
             System.out.printf("bundle: %d MB in %d s%n", Files.size(archive) / 1_000_000, made.took().toSeconds());
         }
         assertEquals("", Shell.run("ls %s | grep -e part -e new".formatted(folder)).out(), "nothing is left of the making");
@@ -80,7 +80,7 @@ class OfflineTest {
 
         String preflight = succeedsThere("jbang Verify.java --preflight --offline " + archive).out();
         assertTrue(preflight.contains("in the bundle or in the engine"), preflight);
-        Shell.Result demo = succeedsThere("jbang KindDemo.java --timings --offline " + archive);
+        Shell.Result demo = succeedsThere(Docs.command("jbang --offline KindDemo.java").replace("demo.tar.gz", archive + " --timings"));
         System.out.printf("KindDemo --offline: %d s%n%s", demo.took().toSeconds(), demo.out());
         assertTrue(succeedsThere("jbang Verify.java").out().contains("The mesh works."));
 

@@ -57,14 +57,14 @@ class SideBySideTest {
             Shell.Result first = succeeds("jbang KindDemo.java --clusters 1 --manifests " + manifests);
             assertTrue(first.out().contains("http://localhost:34011/hello"), first.out());
         }
-        Shell.Result second = succeeds("jbang KindDemo.java --clusters 1" + SECOND);
+        Shell.Result second = succeeds(Docs.command("--name-prefix demo2 --clusters 1"));
         System.out.println("the second demo: %d s%n%s".formatted(second.took().toSeconds(), second.out()));
         assertTrue(second.out().contains("http://localhost:32111/hello"), second.out());
         String preflight = succeeds("jbang Verify.java --preflight" + SECOND).out();
         System.out.println(preflight);
 
         assertTrue(succeeds("jbang Verify.java").out().contains("The mesh works."));
-        assertTrue(succeeds("jbang Verify.java" + SECOND).out().contains("The mesh works."));
+        assertTrue(succeeds(Docs.command("jbang Verify.java --name-prefix demo2")).out().contains("The mesh works."));
         assertTrue(answers("localhost:34011") && answers("localhost:32111"));
         for (AddressRange range : ranges("kind-so1")) assertTrue(ranges("kind-demo21").stream().noneMatch(range::overlaps), "" + range);
         String here = addresses("kind-so1"), there = addresses("kind-demo21");
@@ -78,7 +78,7 @@ class SideBySideTest {
         succeeds("jbang Teardown.java");
         assertTrue(answers("localhost:32111"));
         assertTrue(succeeds("jbang Verify.java" + SECOND).out().contains("The mesh works."));
-        succeeds("jbang Teardown.java" + SECOND);
+        succeeds(Docs.command("jbang Teardown.java --name-prefix demo2"));
         assertEquals("", nodes());
     }
 }

@@ -9,15 +9,16 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Command lines that a user copies are typed, unchanged, into an interactive zsh, the default shell of macOS: it takes comments for
- * arguments, and refuses a pattern that fits no file. Stubs stand for the programs: each must get the words that it gets from a bash
- * script, which is how such a line is meant.
+ * Commands that users copy are typed, unchanged, into an interactive zsh, the default shell of macOS: it passes comments on
+ * as arguments, and rejects a pattern that matches no file. Stubs replace the programs: each must get the same arguments as
+ * from a bash script.
  */
 @Tag("unit")
-class ReadmeTest {
+class DocsTest {
     private static final String STUB = """
             #!/bin/sh
             { printf '[%s]' "$@"; echo; } >> "$CALLS/$(basename "$0")"
@@ -48,37 +49,51 @@ class ReadmeTest {
         return called;
     }
 
-    /** Expects zsh to take the lines as they are meant, without an error. */
-    private void areTakenByZsh(List<String> lines) throws IOException {
+    /** Expects zsh to run the lines like bash, without an error. */
+    private void runAlikeInZsh(List<String> lines) throws IOException {
         assertFalse(lines.isEmpty());
         Map<String, String> meant = calls("/bin/bash", lines), taken = calls("zsh -i", lines);
         assertEquals(meant, taken);
         assertEquals(lines.size(), taken.get("codes").lines().filter(line -> line.startsWith("0 ")).count(), taken.get("codes"));
     }
 
-    @ParameterizedTest @ValueSource(strings = {"README.md", "CONTRIBUTING.md"})
-    void everyCommandLineIsTakenByZsh(String page) throws IOException {
-        List<String> lines = new ArrayList<>();
-        boolean inside = false;
-        for (String line : Files.readAllLines(Shell.PROJECT.resolve(page))) {
-            if (line.startsWith("```")) inside = line.matches("```(shell|sh|bash|console)");
-            else if (inside) lines.add(line);
+    static List<Path> pages() throws IOException { return Docs.pages(); }
+
+    @ParameterizedTest @MethodSource("pages")
+    void zshRunsEveryCommandAsBashDoes(Path page) throws IOException {
+        List<String> lines = Docs.lines(page, "shell|sh|bash|console");
+        if (!lines.isEmpty()) runAlikeInZsh(lines);
+    }
+
+    /** Each command that a reader is to run on a demo is run by a test: the test asks for it by its words. */
+    @Test void everyCommandIsRunByATest() throws IOException {
+        List<String> asked = new ArrayList<>();
+        try (Stream<Path> sources = Files.walk(Shell.PROJECT.resolve("lib/test"))) {
+            for (Path source : sources.filter(Files::isRegularFile).toList())
+                Pattern.compile("Docs\\.command\\(\"((?:\\\\.|[^\"\\\\])+)\"\\)").matcher(Files.readString(source)).results()
+                        .forEach(found -> asked.add(found.group(1)));
         }
-        areTakenByZsh(lines);
+        Set<String> run = new HashSet<>();
+        for (String words : asked) run.add(Docs.command(words));
+        List<String> notRun = new ArrayList<>(Docs.commands());
+        notRun.removeAll(run);
+        // the tests themselves
+        notRun.removeIf(line -> line.contains("jbang lib/test/"));
+        assertEquals(List.of(), notRun);
     }
 
     @ParameterizedTest @ValueSource(strings = {"KindDemo", "Verify", "Teardown"})
-    void everyExampleOfTheHelpIsTakenByZsh(String script) throws IOException {
+    void zshRunsEveryExampleOfTheHelp(String script) throws IOException {
         String help = Shell.succeeds("jbang %s.java --help".formatted(script)).out();
-        areTakenByZsh(commands(help.substring(help.indexOf("Examples:"))));
+        runAlikeInZsh(commands(help.substring(help.indexOf("Examples:"))));
     }
 
-    @Test void whatKindDemoSaysToTryIsTakenByZsh() throws IOException {
+    @Test void zshRunsTheNextStepsOfKindDemo() throws IOException {
         for (List<String> options : List.of(List.<String>of(), List.of("--name-prefix", "demo"), List.of("--contexts", "east,my prod (eu)"))) {
             DemoContext demo = Probe.demo(options.toArray(String[]::new));
             List<String> commands = commands(demo.sampleApp().nextSteps(demo.mesh(), _ -> Optional.empty(), demo.commands()));
             assertEquals(5, commands.size(), "" + commands);
-            areTakenByZsh(commands);
+            runAlikeInZsh(commands);
         }
     }
 
