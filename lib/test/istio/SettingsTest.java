@@ -111,7 +111,7 @@ class SettingsTest {
         String before = pods("get pods -A -o name");
         succeeds("jbang KindDemo.java --clusters 3");
         assertEquals(before, pods("get pods -A -o name"));
-        assertTrue(succeeds("jbang Verify.java").out().contains("so3: who-answers"));
+        assertTrue(succeeds("jbang Verify.java").out().contains("so3: responding-clusters"));
         refused("beside the 2 clusters asked for there is [so3]", "--clusters 2");
         succeeds("kind delete cluster --name so3");
         succeeds("jbang KindDemo.java --clusters 2");
