@@ -47,7 +47,7 @@ public class KindDemo extends DemoCommand {
     @Override protected int run(Console console) throws Exception {
         DemoContext demo = dryRun || export != null || bundle != null ? withoutClusters() : discover();
         if (export != null) return demo.exportManifests(export, force);
-        demo.manifests().check();
+        demo.manifests.check();
         if (bundle != null) return new BundleMaker(bundle, demo).make() ? 0 : Problem.FAILED;
         Mesh mesh = demo.mesh();
         Images images = demo.images(mesh, !dryRun);
@@ -63,7 +63,7 @@ public class KindDemo extends DemoCommand {
         if (!done) plan.report();
         if (!done) console.hint("→ %s reports which layer fails".formatted(commands().verify()));
         if (!done || demo.wantsDiagnostics()) demo.diagnostics(kubes).collect(plan.timeline());
-        demo.kind().deleteFailed();
+        demo.kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.info(Kube.changes(kubes));
         console.result(demo.sampleApp().nextSteps(mesh, demo::ingressAddress, commands()));
@@ -74,14 +74,14 @@ public class KindDemo extends DemoCommand {
     private Plan plan(DemoContext demo, Images images, List<Kube> kubes, Console console) {
         Plan plan = new Plan(console);
         boolean own = !demo.usesExistingClusters();
-        CertificateAuthority authority = demo.authority();
+        CertificateAuthority authority = demo.authority;
         IstioInstaller istio = demo.istioInstaller();
         // a remote secret waits for the accounts of every cluster, the last step for everything in them
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
-        Step istioctl = demo.istioctl().binary().download(plan), kind = Step.NONE, node = Step.NONE, pulled = Step.NONE;
+        Step istioctl = demo.istioctl.binary().download(plan), kind = Step.NONE, node = Step.NONE, pulled = Step.NONE;
         if (own) {
-            Step bundled = demo.bundle().isEmpty() ? Step.NONE : plan.step("images of the bundle", images.loadBundle());
-            kind = demo.kindBinary().download(plan);
+            Step bundled = demo.bundle.isEmpty() ? Step.NONE : plan.step("images of the bundle", images.loadBundle());
+            kind = demo.kindBinary.download(plan);
             node = plan.step("node image", images.node(), bundled);
             pulled = plan.step("images pulled", images.pull(), bundled);
         }
@@ -90,9 +90,9 @@ public class KindDemo extends DemoCommand {
             String name = kube.cluster().name();
             Step created = Step.NONE, loaded = Step.NONE, balanced = Step.NONE;
             if (own) {
-                created = plan.step(name, "kind cluster", demo.kind().create(kube, images), kind, node);
+                created = plan.step(name, "kind cluster", demo.kind.create(kube, images), kind, node);
                 loaded = plan.step(name, "images loaded", images.load(kube.cluster()), created, pulled);
-                balanced = plan.step(name, "load balancer", demo.metalLb().install(kube), loaded);
+                balanced = plan.step(name, "load balancer", demo.metalLb.install(kube), loaded);
             }
             Step signers = created;
             // its CRDs go before Istio's, which istiod can start without

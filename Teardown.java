@@ -18,8 +18,8 @@ import picocli.CommandLine.Option;
             "  Also everything that is kept to create the next one quickly:", "    jbang Teardown.java --purge",
             "  Only list what would be removed:", "    jbang Teardown.java --dry-run"})
 public class Teardown extends DemoCommand {
-    @Option(names = "--purge", description = "Also remove node images, unpacked images and downloads, which are kept to "
-            + "create the next demo quickly. Whatever another demo needs stays.")
+    @Option(names = "--purge", description = "Also remove node images, unpacked images and downloads, which make the "
+            + "next demo quick. Whatever another demo needs stays.")
     boolean purge;
     @Option(names = "--dry-run", description = "Only list what would be removed.")
     boolean dryRun;
@@ -37,23 +37,23 @@ public class Teardown extends DemoCommand {
     @Override protected int run(Console console) throws Exception {
         DemoContext demo = discover();
         boolean existing = demo.usesExistingClusters();
-        Docker docker = demo.docker();
+        Docker docker = demo.docker;
         List<Cluster> clusters = new ArrayList<>(demo.removable());
         if (force && !dryRun)
-            for (Cluster foreign : demo.existing().foreign()) if (agreed(foreign)) clusters.add(foreign);
+            for (Cluster foreign : demo.existing.foreign()) if (agreed(foreign)) clusters.add(foreign);
 
         // what nodes of other demos need stays, and the files that those demos have downloaded
         Predicate<Docker.Node> own = node -> clusters.stream().anyMatch(c -> c.name().equals(node.cluster()));
         List<Docker.Node> others = !purge || existing ? List.of()
                 : docker.nodes().stream().filter(Docker.Node::ours).filter(own.negate()).toList();
         List<String> needed = others.isEmpty() ? List.of() : Images.neededBy(others, docker);
-        Action files = demo.dirs().delete(purge && others.isEmpty());
+        Action files = demo.dirs.delete(purge && others.isEmpty());
 
-        List<String> vault = existing ? List.of() : demo.vault().existing();
+        List<String> vault = existing ? List.of() : demo.vault.existing();
         Plan plan = new Plan(console);
         for (Cluster cluster : clusters) plan.step(cluster.name(), "removed", existing
-                ? ManagedResources.remove(new Kube(cluster, console)) : demo.kind().delete(cluster));
-        if (!vault.isEmpty()) plan.step("Vault removed", demo.vault().remove());
+                ? ManagedResources.remove(new Kube(cluster, console)) : demo.kind.delete(cluster));
+        if (!vault.isEmpty()) plan.step("Vault removed", demo.vault.remove());
         Step[] removed = plan.steps().toArray(Step[]::new);
         if (!existing) plan.step("images removed", Images.remove(docker, purge), removed);
         // last, as the log is among them: it stays when a step before it fails
@@ -63,15 +63,15 @@ public class Teardown extends DemoCommand {
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
             else console.result(clusters.isEmpty() ? "no clusters"
                     : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
-            if (!vault.isEmpty()) console.result(demo.vault().remove().toShell());
+            if (!vault.isEmpty()) console.result(demo.vault.remove().toShell());
             console.result(files.toShell());
             if (purge && !existing) console.result("images and volumes " + Images.kept(docker).stream()
                     .filter(n -> !needed.contains(n)).toList());
             printKept(demo, console, others, needed);
             return 0;
         }
-        demo.dirs().lock("Teardown");
-        console.keepLog(demo.dirs().log("Teardown"));
+        demo.dirs.lock("Teardown");
+        console.keepLog(demo.dirs.log("Teardown"));
         if (!plan.run()) {
             plan.report();
             return Problem.FAILED;
@@ -87,7 +87,7 @@ public class Teardown extends DemoCommand {
     private static void printKept(DemoContext demo, Console console, List<Docker.Node> others, List<String> needed) {
         if (others.isEmpty()) return;
         console.result("kept for clusters %s: downloads in %s, images and volumes %s".formatted(
-                others.stream().map(Docker.Node::cluster).distinct().toList(), demo.dirs().cache(), needed));
+                others.stream().map(Docker.Node::cluster).distinct().toList(), demo.dirs.cache(), needed));
     }
 
     /** Asks on the terminal; a {@link Problem} when there is none. */

@@ -74,12 +74,12 @@ public class Verify extends DemoCommand {
         SampleTarget target = new SampleTarget(namespace, service, client, path);
         Mesh mesh = demo.installedMesh();
         List<Kube> kubes = demo.connect(mesh);
-        demo.istioctl().binary().path(); // downloaded when it is missing
+        demo.istioctl.binary().path(); // downloaded when it is missing
         if (!wanted.isEmpty() && (demo.usesExistingClusters() || !target.equals(SampleApp.TARGET)))
             throw Problem.usage("experiments break things for a while: they run only in the demo's own mesh",
                     "leave out --experiments");
         // a refused run leaves no files, and without a demo there is no folder for them
-        if (Files.isDirectory(demo.dirs().state())) console.keepLog(demo.dirs().log("Verify"));
+        if (Files.isDirectory(demo.dirs.state())) console.keepLog(demo.dirs.log("Verify"));
         if (demo.wantsDiagnostics()) demo.diagnostics(kubes).collect("");
 
         boolean text = output == Output.text;

@@ -5,7 +5,8 @@ package lib;
 
 //JAVA 25+
 
-// short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the clusters
+// short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the
+//  clusters
 //RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 // a proxy may want a password, also for HTTPS: the JDK would not give it
 //RUNTIME_OPTIONS -Djdk.http.auth.tunneling.disabledSchemes=
@@ -46,6 +47,7 @@ package lib;
 //SOURCES fetch/Versions.java
 //SOURCES fetch/package-info.java
 
+//SOURCES kube/ApiServer.java
 //SOURCES kube/ClientConfig.java
 //SOURCES kube/Cluster.java
 //SOURCES kube/Crds.java
@@ -64,6 +66,9 @@ package lib;
 
 //SOURCES docker/Compose.java
 //SOURCES docker/Docker.java
+//SOURCES docker/DockerCli.java
+//SOURCES docker/DockerImages.java
+//SOURCES docker/DockerInfo.java
 //SOURCES docker/package-info.java
 
 //SOURCES ca/Cacerts.java
@@ -113,6 +118,7 @@ package lib;
 
 //SOURCES experiments/ExperimentContext.java
 //SOURCES experiments/Experiments.java
+//SOURCES experiments/Scenarios.java
 //SOURCES experiments/Traffic.java
 //SOURCES experiments/package-info.java
 

@@ -34,7 +34,7 @@ public final class CertManager {
         return new Action(toShell, progress -> {
             YamlDocuments upstream = YamlDocuments.of(downloads.read(Versions.CERT_MANAGER_MANIFEST));
             Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
-            new Crds(kube).apply("cert-manager", upstream.definitions());
+            new Crds(kube).apply("cert-manager", upstream.crds());
             kube.apply(upstream.others());
             new Deployments(kube, NAMESPACE).await(upstream.others(), Duration.ofMinutes(3), progress);
         });

@@ -1,7 +1,6 @@
 package lib.cli;
 
 import module java.base;
-import lib.ca.*;
 import lib.docker.*;
 import lib.fetch.*;
 import lib.kind.*;
@@ -24,22 +23,22 @@ public final class BundleMaker {
         this.path = path.toAbsolutePath().normalize();
         this.draft = Path.of(this.path + ".part");
         this.demo = demo;
-        this.console = demo.console();
+        this.console = demo.console;
     }
 
     /** Creates the bundle and prints how to use it; returns false when a step failed, after reporting the failure. */
     public boolean make() throws IOException {
-        demo.docker().engine();
+        demo.docker.info();
         checkTarget();
         Images images = demo.images(demo.mesh(), false);
         String nodeImage = images.nodeBase();
         // docker load would drop a name with a digest
         String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
         Set<String> all = images.all();
-        all.addAll(demo.authority().hostImages());
+        all.addAll(demo.authority.hostImages());
         Plan plan = new Plan(console);
-        Step kind = plan.step("kind", add(demo.kindBinary()));
-        Step istioctl = plan.step("istioctl", add(demo.istioctl().binary()));
+        Step kind = plan.step("kind", add(demo.kindBinary));
+        Step istioctl = plan.step("istioctl", add(demo.istioctl.binary()));
         Step manifests = plan.step("manifests", addManifests());
         Step pulled = plan.step("images pulled", images.pull(all));
         Step saved = plan.step("images", addImages(all, nodeImage, node), pulled);
@@ -135,24 +134,24 @@ public final class BundleMaker {
 
     private Action addManifests() {
         return new Action("", _ -> {
-            List<Release> upstream = new ArrayList<>(demo.authority().upstream());
+            List<Release> upstream = new ArrayList<>(demo.authority.upstream());
             upstream.add(Versions.METALLB_MANIFEST);
-            for (Release manifest : upstream) write(manifest.file(), demo.downloads().read(manifest));
-            for (String manifest : Manifests.ALL) write("manifests/" + manifest, demo.manifests().read(manifest));
+            for (Release manifest : upstream) write(manifest.file(), demo.downloads.read(manifest));
+            for (String manifest : Manifests.ALL) write("manifests/" + manifest, demo.manifests.read(manifest));
         });
     }
 
     /** Adds the images; a layer that several images share is stored once. */
     private Action addImages(Set<String> all, String nodeImage, String node) {
         return new Action("", progress -> {
-            if (!node.equals(nodeImage)) demo.docker().tag(nodeImage, node);
+            if (!node.equals(nodeImage)) demo.docker.images().tag(nodeImage, node);
             Set<String> names = new TreeSet<>(all);
             names.remove(nodeImage);
             names.add(node);
             try (OutputStream out = gzip(draft.resolve(Bundle.IMAGES), Deflater.BEST_SPEED, progress)) {
-                demo.docker().save(names, out);
+                demo.docker.images().save(names, out);
             }
-            index.images().putAll(demo.docker().present(names));
+            index.images().putAll(demo.docker.images().present(names));
         });
     }
 

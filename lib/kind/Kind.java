@@ -96,7 +96,7 @@ public final class Kind {
 
     private boolean sameImage(String one, String other) {
         if (one.equals(other)) return true;
-        Map<String, String> ids = docker.present(List.of(one, other));
+        Map<String, String> ids = docker.images().present(List.of(one, other));
         return ids.size() == 2 && ids.get(one).equals(ids.get(other));
     }
 

@@ -55,7 +55,7 @@ public final class MetalLb {
             List<GenericKubernetesResource> upstream = documents.others();
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
             List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.rangeIndex());
-            new Crds(kube).apply("metallb", documents.definitions());
+            new Crds(kube).apply("metallb", documents.crds());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
             applyPool(kube, ranges, progress);

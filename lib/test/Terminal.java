@@ -17,7 +17,9 @@ public final class Terminal {
      */
     public static Result run(String command, int columns, Map<String, String> environment) {
         String inside = "stty cols %d rows 24; unset CI; exec %s".formatted(columns, command);
-        Shell.Result ended = Shell.run("script --quiet --return --command %s /dev/null".formatted(DemoCommands.quoted(inside)), environment);
+        Shell.Result ended =
+                Shell.run("script --quiet --return --command %s /dev/null".formatted(DemoCommands.quoted(inside)),
+                environment);
         return new Result(ended.exitCode(), ended.out(), screen(ended.out(), columns));
     }
 

@@ -32,9 +32,9 @@ class IstioCsrMeshTest {
 
     @BeforeAll static void whatItNeedsIsHere() {
         Docker docker = new Docker(new Console(false));
-        List<String> images = Probe.demo("--ca", "istio-csr").authority().images();
+        List<String> images = Probe.demo("--ca", "istio-csr").authority.images();
         Set<String> absent = new TreeSet<>(images);
-        absent.removeAll(docker.present(images).keySet());
+        absent.removeAll(docker.images().present(images).keySet());
         assumeTrue(absent.isEmpty(), () -> "skipped: image %s absent".formatted(String.join(", ", absent)));
         try {
             Probe.checkCertManager();
@@ -45,7 +45,7 @@ class IstioCsrMeshTest {
 
     @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
         succeeds("jbang build KindDemo.java");
-        VaultMeshTest.standsUnseen(DEMO, DemoTest.readme("jbang KindDemo.java --ca istio-csr") + " --timings",
+        VaultMeshTest.standsUnseen(DEMO, Docs.command("jbang KindDemo.java --ca istio-csr") + " --timings",
                 "for i in 1 2; do kubectl --context kind-so$i logs -n istio-system deploy/cert-manager-istio-csr; "
                 + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault");
     }
@@ -53,9 +53,9 @@ class IstioCsrMeshTest {
     @Test @Order(2) void verifyShowsWhoSigns() {
         Shell.Result verify = succeeds("jbang Verify.java");
         for (String words : List.of("same-root: CN=sample.mesh, SHA-256", "The mesh works.",
-                "so1: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so1, signed by CN=sample.mesh",
-                "so2: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so2, signed by CN=sample.mesh",
-                "by the word of CN=sample.mesh Intermediate Authority,L=istio-so2"))
+                "so1: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so1, issued by CN=sample.mesh",
+                "so2: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so2, issued by CN=sample.mesh",
+                "(issued by CN=sample.mesh Intermediate Authority,L=istio-so2"))
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 
@@ -79,8 +79,9 @@ class IstioCsrMeshTest {
             }
         assertEquals("", succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system --ignore-not-found").out());
         assertFalse(succeeds("kubectl --context kind-so1 get configmap coredns -n kube-system -o yaml").out().contains("vault"));
-        String issued = DemoTest.readme("get issuer,certificate");
+        String issued = Docs.command("get issuer,certificate");
         assertEquals(2, succeeds(issued).out().lines().filter(l -> l.contains("True")).count(), issued);
+        assertTrue(succeeds(Docs.command("deploy/sleep.sample")).out().contains("ACTIVE"));
     }
 
     @Test @Order(4) void anotherAuthorityIsRefused() {

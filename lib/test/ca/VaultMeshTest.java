@@ -3,7 +3,6 @@ package lib.ca;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.cli.*;
 import lib.run.*;
 import lib.test.*;
 import org.junit.jupiter.api.MethodOrderer;
@@ -26,7 +25,7 @@ class VaultMeshTest {
 
     @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
         succeeds("jbang build KindDemo.java");
-        standsUnseen(DEMO, DemoTest.readme("jbang KindDemo.java --ca vault"),
+        standsUnseen(DEMO, Docs.command("jbang KindDemo.java --ca vault"),
                 "docker inspect so-vault so1-control-plane; docker logs so-vault");
     }
 
@@ -51,18 +50,18 @@ class VaultMeshTest {
     @Test @Order(2) void verifyShowsVaultsRoot() {
         Shell.Result verify = succeeds("jbang Verify.java");
         for (String words : List.of("same-root: CN=sample.mesh, SHA-256", "The mesh works.",
-                "so1: intermediate: CN=istiod,L=istio-so1, signed by CN=sample.mesh Intermediate Authority,L=istio-so1",
-                "so2: intermediate: CN=istiod,L=istio-so2, signed by CN=sample.mesh Intermediate Authority,L=istio-so2"))
+                "so1: intermediate: CN=istiod,L=istio-so1, issued by CN=sample.mesh Intermediate Authority,L=istio-so1",
+                "so2: intermediate: CN=istiod,L=istio-so2, issued by CN=sample.mesh Intermediate Authority,L=istio-so2"))
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 
     /** The commands of README, as they stand there but for the place of the state. */
     @Test @Order(3) void theIssuerCanBeLookedAt() throws IOException {
-        String login = DemoTest.readme("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString()) + " && ";
-        assertTrue(succeeds(login + DemoTest.readme("openssl x509")).out().contains("sample.mesh Intermediate Authority"));
-        assertTrue(succeeds(login + DemoTest.readme("vault policy read")).out().contains("pki_int1/sign/cluster1-issuer"));
-        assertTrue(succeeds(login + DemoTest.readme("docker exec")).out().contains("spiffe://*"));
-        assertEquals(1, succeeds(login + DemoTest.readme("vault list")).out().lines().filter(l -> l.contains(":")).count());
+        String login = Docs.command("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString()) + " && ";
+        assertTrue(succeeds(login + Docs.command("openssl x509")).out().contains("sample.mesh Intermediate Authority"));
+        assertTrue(succeeds(login + Docs.command("vault policy read")).out().contains("pki_int1/sign/cluster1-issuer"));
+        assertTrue(succeeds(login + Docs.command("docker exec")).out().contains("spiffe://*"));
+        assertEquals(1, succeeds(login + Docs.command("vault list")).out().lines().filter(l -> l.contains(":")).count());
     }
 
     @Test @Order(4) void anotherAuthorityIsRefused() {

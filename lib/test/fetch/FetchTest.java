@@ -52,7 +52,7 @@ class FetchTest {
 
     @Test @Tag("long") void demoRunsWithDownloadedPrograms() throws IOException {
         Path cache = folder.resolve("cache");
-        Shell.Result made = succeeds("jbang KindDemo.java --verbose");
+        Shell.Result made = succeeds(Docs.command("--mirror https").replace("https://mirror.example.org", "" + upstream.address()) + " --verbose");
         for (var program : List.of(Kind.BINARY, Istioctl.binary(Versions.ISTIO))) {
             assertTrue(made.err().contains("✓ " + program.name()) && made.err().contains(in(cache, program) + " "),
                     made.err());
