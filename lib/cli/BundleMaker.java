@@ -1,7 +1,6 @@
 package lib.cli;
 
 import module java.base;
-import lib.docker.*;
 import lib.fetch.*;
 import lib.kind.*;
 import lib.kube.*;
