@@ -144,7 +144,7 @@ public final class Downloads {
             String sum = sha256(part);
             if (!sum.equals(expected))
                 throw Problem.unmet("%s has the wrong checksum: SHA-256 %s, expected %s, %s".formatted(address, sum,
-                        expected, source), "try again; if that does not help, a server or proxy on the way changes the file");
+                        expected, source), "try again; if that does not help, a proxy on the way changes the file");
             console.detail("%s: SHA-256 %s, %s".formatted(release.file(), sum, source));
             Files.deleteIfExists(draft);
             unpack.unpack(part, draft);

@@ -14,11 +14,6 @@ final class HttpDownload implements AutoCloseable {
     /** More than any file that the demo downloads. */
     private static final long LARGEST = 1L << 30;
 
-    /** Receives the bytes received so far and the size of the file; -1 when the server does not report it. */
-    interface Progress {
-        void at(long received, long size);
-    }
-
     /** A failure that another try would repeat. */
     private static final class Refused extends IOException {
         Refused(String message) { super(message); }
@@ -47,8 +42,13 @@ final class HttpDownload implements AutoCloseable {
         return get(address, HttpResponse.BodyHandlers.ofString(), new AtomicLong());
     }
 
-    /** Downloads into a file and replaces its content. A {@link Problem} when the file cannot be written. */
-    void into(Path file, URI address, Progress progress) throws IOException, InterruptedException {
+    /**
+     * Downloads into a file and replaces its content.
+     *
+     * @param progress gets the bytes received so far and the size of the file, or -1 when the server does not report it
+     * @throws Problem when the file cannot be written
+     */
+    void into(Path file, URI address, BiConsumer<Long, Long> progress) throws IOException, InterruptedException {
         long end = System.nanoTime() + LIMIT.toNanos();
         for (int i = 1;; i++) {
             try (OutputStream out = Files.newOutputStream(file)) {
@@ -57,7 +57,7 @@ final class HttpDownload implements AutoCloseable {
                     long size = answer.headers().firstValueAsLong("Content-Length").orElse(-1);
                     return HttpResponse.BodySubscribers.ofByteArrayConsumer(part -> part.ifPresent(bytes -> {
                         write(file, out, bytes);
-                        progress.at(received.addAndGet(bytes.length), size);
+                        progress.accept(received.addAndGet(bytes.length), size);
                         checkLimits(address, received.get(), end);
                     }));
                 }, received);

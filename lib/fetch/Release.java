@@ -15,6 +15,6 @@ public record Release(String file, String url, String sha256, String sums) {
     /** A file of a release on GitHub. https://docs.github.com/en/rest/releases/releases#get-a-release-by-tag-name */
     static Release onGitHub(String file, String repository, String tag, String asset) {
         String url = "https://github.com/%s/releases/download/%s/%s".formatted(repository, tag, asset);
-        return new Release(file, url, null, "https://api.github.com/repos/%s/releases/tags/%s".formatted(repository, tag));
+        return new Release(file, url, null, "https://api.github.com/repos/" + repository + "/releases/tags/" + tag);
     }
 }

@@ -11,16 +11,13 @@ public final class Console implements AutoCloseable {
     private static final DateTimeFormatter CLOCK = DateTimeFormatter.ofPattern("HH:mm:ss.SSS");
     private static final Duration REDRAW = Duration.ofMillis(400), ASK_SIZE = Duration.ofSeconds(1);
 
-    private final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true,
-            StandardCharsets.UTF_8);
-    private final PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true,
-            StandardCharsets.UTF_8);
+    private final PrintStream out = stream(FileDescriptor.out), err = stream(FileDescriptor.err);
     private final boolean terminal, colour, verbose;
     private final DemoCommands commands;
     private final UnaryOperator<Throwable> explain;
     private final Set<Step> running = new LinkedHashSet<>();
-    private final ScheduledExecutorService ticker = Executors.newScheduledThreadPool(1, Thread.ofPlatform().daemon()
-            .factory());
+    private final ScheduledExecutorService ticker =
+            Executors.newScheduledThreadPool(1, Thread.ofPlatform().daemon().factory());
     private OutputStream log = new ByteArrayOutputStream();
     private Path logFile;
     private volatile Size size = new Size(24, 80);
@@ -47,6 +44,10 @@ public final class Console implements AutoCloseable {
         if (!terminal) return;
         ticker.scheduleWithFixedDelay(this::showStatus, 0, REDRAW.toMillis(), TimeUnit.MILLISECONDS);
         ticker.scheduleWithFixedDelay(this::followSize, 0, ASK_SIZE.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private static PrintStream stream(FileDescriptor file) {
+        return new PrintStream(new FileOutputStream(file), true, StandardCharsets.UTF_8);
     }
 
     private static String variable(String name) { return Objects.requireNonNullElse(System.getenv(name), ""); }

@@ -16,8 +16,9 @@ class ExternalCommandTest {
     private final ExternalCommand shell = new ExternalCommand("sh", "", new Console(false));
 
     private static void assertEnded(String command) throws InterruptedException {
-        for (int i = 0; i < 50 && !Shell.run("pgrep -fx '%s'".formatted(command)).out().isEmpty(); i++) Thread.sleep(100);
-        assertEquals("", Shell.run("pgrep -fx '%s'".formatted(command)).out());
+        String find = "pgrep -fx '%s'".formatted(command);
+        for (int i = 0; i < 50 && !Shell.run(find).out().isEmpty(); i++) Thread.sleep(100);
+        assertEquals("", Shell.run(find).out());
     }
 
     @Test void separatesOutputAndErrors() {
@@ -30,7 +31,8 @@ class ExternalCommandTest {
     @Test void endsACommandAndItsChildrenAtTheTimeLimit() throws InterruptedException {
         Problem problem = assertThrows(Problem.class,
                 () -> shell.attempt(Duration.ofSeconds(1), "-c", "echo words >&2; sleep 7352; true"));
-        assertTrue(problem.getMessage().endsWith("did not end within 1 s; its last output:\nwords"), problem.getMessage());
+        String message = problem.getMessage();
+        assertTrue(message.endsWith("did not end within 1 s; its last output:\nwords"), message);
         assertEnded("sleep 7352");
     }
 
@@ -50,7 +52,8 @@ class ExternalCommandTest {
             @Override public int read() throws IOException { throw new IOException("broken"); }
         });
         String script = "cat > /dev/null; exec sleep 7354";
-        assertEquals("broken", assertThrows(IOException.class, () -> shell.from(LIMIT, broken, "-c", script)).getMessage());
+        IOException failure = assertThrows(IOException.class, () -> shell.from(LIMIT, broken, "-c", script));
+        assertEquals("broken", failure.getMessage());
         assertEnded("sleep 7354");
     }
 
@@ -61,7 +64,7 @@ class ExternalCommandTest {
 
     @Test void aPipeFailsWhenEitherSideDoes() {
         shell.pipe(LIMIT, new String[] {"-c", "echo words"}, new String[] {"-c", "grep -q words"});
-        for (String[] sides : List.of(new String[] {"echo a; exit 4", "cat"}, new String[] {"echo a", "cat >&2; exit 4"})) {
+        for (String[] sides : new String[][] {{"echo a; exit 4", "cat"}, {"echo a", "cat >&2; exit 4"}}) {
             Problem problem = assertThrows(Problem.class, () -> shell.pipe(LIMIT, new String[] {"-c", sides[0]},
                     new String[] {"-c", sides[1]}));
             assertTrue(problem.getMessage().endsWith("ended with exit code 4:\na"), problem.getMessage());
