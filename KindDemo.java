@@ -48,7 +48,7 @@ public class KindDemo extends DemoCommand {
         DemoContext demo = dryRun || export != null || bundle != null ? withoutClusters() : discover();
         if (export != null) return demo.exportManifests(export, force);
         demo.manifests.check();
-        if (bundle != null) return demo.bundleMaker(bundle).make() ? 0 : Problem.FAILED;
+        if (bundle != null) return new BundleMaker(bundle, demo).make() ? 0 : Problem.FAILED;
         Mesh mesh = demo.mesh();
         Images images = demo.images(mesh, !dryRun);
         List<Kube> kubes = demo.connect(mesh);

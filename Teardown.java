@@ -18,8 +18,8 @@ import picocli.CommandLine.Option;
             "  Also everything that is kept to create the next one quickly:", "    jbang Teardown.java --purge",
             "  Only list what would be removed:", "    jbang Teardown.java --dry-run"})
 public class Teardown extends DemoCommand {
-    @Option(names = "--purge", description = "Also remove node images, unpacked images and downloads, which are kept to "
-            + "create the next demo quickly. Whatever another demo needs stays.")
+    @Option(names = "--purge", description = "Also remove node images, unpacked images and downloads, which make the "
+            + "next demo quick. Whatever another demo needs stays.")
     boolean purge;
     @Option(names = "--dry-run", description = "Only list what would be removed.")
     boolean dryRun;

@@ -20,7 +20,7 @@ public final class Vault implements CertificateAuthority {
     private static final String ROOT = "pki", ROOT_NAME = "sample.mesh", INTERMEDIATE_NAME = "sample.mesh Intermediate Authority",
             CACERTS_NAME = "istiod";
     private static final int PORT = 8200;
-    private static final String LABEL = Docker.MARK + ".vault";
+    private static final String LABEL = Docker.LABEL + ".vault";
     private static final String ROOT_LIFE = "87600h", INTERMEDIATE_LIFE = "43800h", CACERTS_LIFE = "17520h",
             WORKLOAD_LIFE = "72h", TOKEN_LIFE = "8760h";
     private static final Duration LIMIT = Duration.ofMinutes(1);
@@ -68,8 +68,8 @@ public final class Vault implements CertificateAuthority {
             throw Problem.unmet("port %d (Vault) on 127.0.0.1 is already in use".formatted(wanted),
                     "find the process (lsof -i :%d), or use another port: --vault-port N".formatted(wanted));
         String version = compose.version();
-        String reason = docker.present(List.of(IMAGE)).isEmpty() ? unavailable.apply(IMAGE) : "";
-        if (!reason.isEmpty()) throw Problem.unmet(Docker.NOT_PULLED.formatted(IMAGE, reason),
+        String reason = docker.images().present(List.of(IMAGE)).isEmpty() ? unavailable.apply(IMAGE) : "";
+        if (!reason.isEmpty()) throw Problem.unmet(DockerImages.NOT_PULLED.formatted(IMAGE, reason),
                 "check your connection: docker pull " + IMAGE);
         return "Vault %s on port %d, by %s".formatted(Versions.VAULT, wanted, version);
     }

@@ -119,7 +119,8 @@ public abstract class DemoCommand implements Callable<Integer> {
         List<OptionSpec> others = new ArrayList<>(help.commandSpec().options());
         StringBuilder text = new StringBuilder();
         GROUPS.forEach((heading, names) -> {
-            List<OptionSpec> group = names.stream().map(help.commandSpec()::findOption).filter(Objects::nonNull).toList();
+            List<OptionSpec> group = names.stream().map(help.commandSpec()::findOption).filter(Objects::nonNull)
+                    .toList();
             others.removeAll(group);
             text.append(optionGroup(help, heading, group));
         });

@@ -25,11 +25,11 @@ public final class DemoContext {
     public final MetalLb metalLb;
     public final Kind kind;
     private final DemoOptions options;
-    private final Console console;
+    final Console console;
     private final DemoState state;
     private final IstioSettings istio;
-    private final Downloads downloads;
-    private final Binary istioctlBinary;
+    final Downloads downloads;
+    final Binary istioctlBinary;
 
     /**
      * The demo with the clusters that exist: they are the defaults of the options.
@@ -41,7 +41,7 @@ public final class DemoContext {
             throw Problem.usage("the kubeconfig has no context " + context, "kubectl config get-contexts");
         if (options.existing()) return new DemoContext(options, console, List.of());
         Docker docker = new Docker(console);
-        docker.engine();
+        docker.info();
         return new DemoContext(options, console, docker.nodes());
     }
 
@@ -51,12 +51,12 @@ public final class DemoContext {
         this.console = console;
         dirs = options.dirs();
         state = DemoState.of(dirs);
-        existing = options.existing() ? ExistingClusters.NONE : ExistingClusters.of(options.prefix(),
-                ExistingClusters.slot(options.prefix(), nodes, state.slot(), DemoState.slotsOfOthers(dirs), this::isFree), nodes);
+        existing = options.existing() ? ExistingClusters.NONE : existing(nodes);
         manifests = options.manifests();
         istio = options.istio(state.istio());
         docker = new Docker(console, options.prefix());
-        downloads = new Downloads(options.mirrorFolder(), dirs.cache(), options.mirrorUrl(), options.offline != null, console);
+        downloads = new Downloads(options.mirrorFolder(), dirs.cache(), options.mirrorUrl(), options.offline != null,
+                console);
         kindBinary = new Binary(Kind.BINARY, downloads, dirs.cache(), console);
         istioctlBinary = new Binary(Istioctl.binary(istio.version()), downloads, dirs.cache(), console);
         bundle = Optional.ofNullable(options.offline).map(file ->
@@ -74,7 +74,13 @@ public final class DemoContext {
         kind = new Kind(kindBinary, docker, manifests, nodeSettings(), existing, dirs.state(), console);
     }
 
-    /** Whether a new demo can use the slot. The default demo keeps the documented ports: preflight reports conflicts. */
+    private ExistingClusters existing(List<Docker.Node> nodes) {
+        Set<Integer> others = DemoState.slotsOfOthers(dirs);
+        int slot = ExistingClusters.slot(options.prefix(), nodes, state.slot(), others, this::isFree);
+        return ExistingClusters.of(options.prefix(), slot, nodes);
+    }
+
+    /** Whether a new demo can use the slot. The default demo keeps the documented ports: preflight checks them. */
     private boolean isFree(int slot) {
         if (slot == 0 && options.hasDefaultPrefix()) return true;
         return Mesh.of(options.prefix(), wantedClusters(2), slot).clusters().stream()
@@ -96,11 +102,11 @@ public final class DemoContext {
 
     /** Why an image can neither be pulled nor loaded; empty when it can. */
     private String unavailable(String image) {
-        if (bundle.isEmpty()) return docker.whyNotPullable(image);
+        if (bundle.isEmpty()) return docker.images().whyNotPullable(image);
         return bundle.get().images().contains(image) ? "" : "it is not in the bundle";
     }
 
-    /** The mesh of --contexts or --clusters, else of the clusters that exist or that an earlier run created, else of two. */
+    /** The mesh of --contexts or --clusters, else of the clusters that exist or existed before, else of two. */
     public Mesh mesh() {
         if (options.existing()) return InstalledIstio.withKeptIds(Mesh.of(options.contexts()), console);
         List<Cluster> ours = existing.clusters();
@@ -116,7 +122,7 @@ public final class DemoContext {
         return mesh();
     }
 
-    /** The clusters to remove: those that exist, and deleted ones of an earlier run that are still in the kubeconfig. */
+    /** The clusters to remove: those that exist, and deleted ones that are still in the kubeconfig. */
     public List<Cluster> removable() {
         if (options.existing()) return Mesh.of(options.contexts()).clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
@@ -134,8 +140,7 @@ public final class DemoContext {
     }
 
     /**
-     * Checks the prerequisites; then keeps other runs off this demo, and keeps what this run is asked for, so that later
-     * runs without these options mean the same.
+     * Checks the prerequisites, locks the demo, and saves its settings: later runs without these options keep them.
      *
      * @param force whether the mesh may replace another Istio
      * @throws Problem when a prerequisite is not met, or another run has the lock
@@ -169,17 +174,8 @@ public final class DemoContext {
     }
 
     private String checkAuthority() {
-        checkAuthority(state.authority(), ca(), commands());
+        state.requireAuthority(ca(), commands());
         return authority.check();
-    }
-
-    /** A {@link Problem} when another certificate authority is in use than the one that is asked for. */
-    static void checkAuthority(Optional<CertificateAuthority.Choice> inUse, CertificateAuthority.Choice wanted,
-            DemoCommands commands) {
-        if (inUse.isPresent() && inUse.get() != wanted)
-            throw Problem.unmet("the demo uses --ca %s, and a running mesh cannot change its root".formatted(inUse.get()),
-                    "leave --ca %s out, or start from scratch: %s".formatted(wanted,
-                            commands.fromScratch("--ca", "" + wanted)));
     }
 
     /**
@@ -190,7 +186,8 @@ public final class DemoContext {
     public Images images(Mesh mesh, boolean download) {
         if (download && istioctl.rendersCustomSettings()) istioctlBinary.path();
         Set<String> names = new TreeSet<>();
-        List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images()).forEach(names::addAll);
+        List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images())
+                .forEach(names::addAll);
         return new Images(names, kind.nodeImage(), docker, bundle, dirs.cache());
     }
 
@@ -214,11 +211,6 @@ public final class DemoContext {
 
     public Diagnostics diagnostics(List<Kube> kubes) {
         return new Diagnostics(dirs, options.diagnostics(), docker, kindBinary, istioctl, authority, kubes, console);
-    }
-
-    public BundleMaker bundleMaker(Path path) {
-        return new BundleMaker(path, istio.version(), docker, kindBinary, istioctlBinary, downloads, manifests, authority,
-                images(mesh(), false), console);
     }
 
     CertManager certManager() { return new CertManager(downloads, manifests); }

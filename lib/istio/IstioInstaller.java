@@ -59,7 +59,7 @@ public final class IstioInstaller {
     /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
     public Action crds(Kube kube) {
         return new Action(istioctl.installAsShell(kube.cluster()), _ -> new Crds(kube).apply("istio",
-                rendered.get(kube.cluster()).manifest.definitions()));
+                rendered.get(kube.cluster()).manifest.crds()));
     }
 
     /** Applies istiod with its accounts and configuration; does not wait. */

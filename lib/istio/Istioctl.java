@@ -82,7 +82,7 @@ public final class Istioctl {
      * would go further than Istio goes in one step. https://istio.io/latest/docs/setup/upgrade/in-place/
      */
     public String check(Mesh mesh) {
-        String found = binary.look();
+        String found = binary.describe();
         Version next = Version.first(wanted.version());
         Version there = current.map(kept -> Version.first(kept.version())).orElse(next);
         if (!next.sameMinor(there) && !there.behind(next, 1))

@@ -30,7 +30,7 @@ public final class RemoteSecrets {
             Await.until(cluster + ": a token for the other control planes", Duration.ofMinutes(2), Duration.ofMillis(500), progress, () -> {
                 try {
                     secret.set(istioctl.remoteSecret(cluster, cluster.isKind() ? "https://%s:6443".formatted(docker.address(cluster))
-                            : kube.reachableServer()));
+                            : new ApiServer(kube).reachableUrl()));
                     return "";
                 } catch (Problem p) {
                     // a cluster whose controllers have just started gives tokens late

@@ -73,7 +73,7 @@ public final class Images {
     /** What is there and what must be pulled; a {@link Problem} that names the images which neither the engine has nor a registry. */
     public String check() throws Exception {
         Set<String> missing = all();
-        missing.removeAll(docker.present(List.copyOf(missing)).keySet());
+        missing.removeAll(docker.images().present(List.copyOf(missing)).keySet());
         if (bundle.isPresent() && !bundle.get().images().containsAll(missing)) {
             missing.removeAll(bundle.get().images());
             throw Problem.unmet("not in the bundle, nor in the engine: " + String.join(", ", missing),
@@ -81,10 +81,10 @@ public final class Images {
         }
         if (bundle.isPresent()) return "%d, in the bundle or in the engine".formatted(names.size() + 1);
         SortedMap<String, String> reasons = new ConcurrentSkipListMap<>();
-        inParallel(missing, image -> reasons.put(image, docker.whyNotPullable(image)));
+        inParallel(missing, image -> reasons.put(image, docker.images().whyNotPullable(image)));
         reasons.values().removeIf(String::isEmpty);
         if (!reasons.isEmpty())
-            throw Problem.unmet(reasons.entrySet().stream().map(e -> Docker.NOT_PULLED.formatted(e.getKey(), e.getValue()))
+            throw Problem.unmet(reasons.entrySet().stream().map(e -> DockerImages.NOT_PULLED.formatted(e.getKey(), e.getValue()))
                     .collect(Collectors.joining("\n")),
                     "check the name and your connection: docker pull " + reasons.firstKey());
         return "%d, of which the engine has %d".formatted(names.size() + 1, names.size() + 1 - missing.size());
@@ -94,10 +94,10 @@ public final class Images {
     public Action loadBundle() {
         Bundle from = bundle.orElseThrow();
         return new Action(from.loadImagesAsShell(), progress -> {
-            if (docker.present(from.images()).equals(from.imageIds())) return;
-            from.readImages(cache, progress, docker::load);
+            if (docker.images().present(from.images()).equals(from.imageIds())) return;
+            from.readImages(cache, progress, docker.images()::load);
             Set<String> missing = new TreeSet<>(from.images());
-            missing.removeAll(docker.present(from.images()).keySet());
+            missing.removeAll(docker.images().present(from.images()).keySet());
             if (!missing.isEmpty()) throw Problem.failed("docker load did not load from the bundle: " + missing, "docker image ls");
         });
     }
@@ -105,11 +105,11 @@ public final class Images {
     /** Sees to it that the engine has the node image with all the demo's images that the engine has. */
     public Action node() {
         return new Action("docker image inspect %1$s > /dev/null 2>&1 || docker pull %1$s".formatted(base), progress -> {
-            Map<String, String> contents = new TreeMap<>(docker.present(all()));
+            Map<String, String> contents = new TreeMap<>(docker.images().present(all()));
             if (!contents.containsKey(base)) {
                 progress.accept("pulling " + base);
-                docker.pull(base);
-                contents.putAll(docker.present(List.of(base)));
+                docker.images().pull(base);
+                contents.putAll(docker.images().present(List.of(base)));
             }
             String node = contents.remove(base);
             Set<String> held = contents.size() == names.size() ? names : Set.of();
@@ -119,8 +119,8 @@ public final class Images {
                     .digest(contents.toString().getBytes(StandardCharsets.UTF_8))).substring(0, 16);
             String volume = VOLUME + key;
             List<String> tags = List.of(REPOSITORY + ":" + key, REPOSITORY + ":" + key + "-packed");
-            store = docker.present(tags.subList(0, 1)).isEmpty() ? Optional.empty() : docker.pathOf(volume);
-            if (store.isEmpty() && docker.present(tags.subList(1, 2)).isEmpty()) {
+            store = docker.images().present(tags.subList(0, 1)).isEmpty() ? Optional.empty() : docker.pathOf(volume);
+            if (store.isEmpty() && docker.images().present(tags.subList(1, 2)).isEmpty()) {
                 progress.accept("made once, then kept");
                 make(tags, held, volume);
             }
@@ -153,7 +153,7 @@ public final class Images {
             } else if (!held.isEmpty()) {
                 takeUp(template, STORE, held, "--no-unpack", "true");
             }
-            docker.commit(template, base, store.isPresent() ? tags.getFirst() : tags.getLast());
+            docker.images().commit(template, base, store.isPresent() ? tags.getFirst() : tags.getLast());
         } finally {
             docker.remove(template);
         }
@@ -164,7 +164,7 @@ public final class Images {
         docker.execDetached(template, "containerd", "--root", root);
         Await.until("containerd in the new node image", Duration.ofMinutes(1), Duration.ofMillis(200), _ -> {},
                 () -> docker.exec(LIMIT, template, "ctr", "version").ok() ? "" : "no answer yet");
-        docker.copyImages(images, template, ctr("import", how, "-"));
+        docker.images().copy(images, template, ctr("import", how, "-"));
         docker.expect(template, "bash", "-euc", then);
         docker.exec(LIMIT, template, "pkill", "--exact", "containerd");
         Await.until("containerd to end", Duration.ofMinutes(1), Duration.ofMillis(100), _ -> {},
@@ -178,11 +178,11 @@ public final class Images {
     public Action pull(Set<String> wanted) {
         String toShell = "for image in %s; do docker image inspect $image > /dev/null 2>&1 || docker pull $image; done";
         return new Action(toShell.formatted(String.join(" ", wanted)), progress -> {
-            Set<String> there = docker.present(wanted).keySet();
+            Set<String> there = docker.images().present(wanted).keySet();
             List<String> missing = wanted.stream().filter(n -> !there.contains(n)).toList();
             if (missing.isEmpty()) return;
             progress.accept("pulling " + String.join(", ", missing));
-            inParallel(missing, docker::pull);
+            inParallel(missing, docker.images()::pull);
         });
     }
 
@@ -199,14 +199,14 @@ public final class Images {
                 Set<String> lacking = new TreeSet<>(names);
                 docker.exec(LIMIT, node.name(), ctr("list", "--quiet")).out().lines().forEach(lacking::remove);
                 // without --all-platforms ctr takes the node's own, also where the archive names others that it does not hold
-                if (!lacking.isEmpty()) docker.copyImages(lacking, node.name(), ctr("import", "--snapshotter=overlayfs", "-"));
+                if (!lacking.isEmpty()) docker.images().copy(lacking, node.name(), ctr("import", "--snapshotter=overlayfs", "-"));
             });
         });
     }
 
     /** Node images, and the volumes that nodes made from them read: all that there are. */
     public static List<String> kept(Docker docker) {
-        return Stream.concat(docker.images(REPOSITORY).stream(), docker.volumes().stream()).toList();
+        return Stream.concat(docker.images().of(REPOSITORY).stream(), docker.volumes().stream()).toList();
     }
 
     /** Those that these nodes need. Docker does not know that a node reads a volume: its folder is what is mounted. */
@@ -225,7 +225,7 @@ public final class Images {
             docker.helpers().forEach(docker::remove);
             if (!all) return;
             List<String> needed = neededBy(docker.nodes(), docker);
-            docker.removeImages(docker.images(REPOSITORY).stream().filter(image -> !needed.contains(image)).toList());
+            docker.images().remove(docker.images().of(REPOSITORY).stream().filter(image -> !needed.contains(image)).toList());
             docker.removeVolumes(docker.volumes().stream().filter(volume -> !needed.contains(volume)).toList());
         });
     }

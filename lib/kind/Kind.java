@@ -96,7 +96,7 @@ public final class Kind {
 
     private boolean sameImage(String one, String other) {
         if (one.equals(other)) return true;
-        Map<String, String> ids = docker.present(List.of(one, other));
+        Map<String, String> ids = docker.images().present(List.of(one, other));
         return ids.size() == 2 && ids.get(one).equals(ids.get(other));
     }
 
@@ -128,7 +128,7 @@ public final class Kind {
     }
 
     /** The version of kind, or where it would be downloaded from. */
-    public String version() { return binary.look(); }
+    public String version() { return binary.describe(); }
 
     /** Checks the host ports of clusters that do not exist. */
     public String ports(List<Cluster> missing) { return ports(missing, docker.nodes()); }

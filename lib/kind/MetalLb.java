@@ -29,7 +29,7 @@ public final class MetalLb {
     }
 
     /** A {@link Problem} when upstream's manifest is not to be had, or the one that is here is not the pinned one. */
-    public String checkManifest() { return downloads.look(Versions.METALLB_MANIFEST); }
+    public String checkManifest() { return downloads.describe(Versions.METALLB_MANIFEST); }
 
     /** Applies upstream's manifest and the cluster's range, and waits for the controller. */
     public Action install(Kube kube) {
@@ -47,7 +47,7 @@ public final class MetalLb {
                 address() { echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 255))"; }
                 ADDRESS_RANGE=$(address $((last - block + 1)))-$(address $last)
                 # MetalLB's webhook may refuse the pool for some seconds more
-                %6$s""".formatted(kubectl, downloads.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.rangeIndex(),
+                %6$s""".formatted(kubectl, downloads.quotedUrl(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(), cluster.rangeIndex(),
                 Manifests.retriedAsShell(kubectl, manifests.filled("metallb/pool.yaml", Map.of("ADDRESS_RANGE", "$ADDRESS_RANGE")),
                         "$ADDRESS_RANGE"));
         return new Action(toShell, progress -> {
@@ -55,7 +55,7 @@ public final class MetalLb {
             List<GenericKubernetesResource> upstream = documents.others();
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
             List<AddressRange> ranges = AddressRange.of(docker.describeNetwork(), cluster.rangeIndex());
-            new Crds(kube).apply("metallb", documents.definitions());
+            new Crds(kube).apply("metallb", documents.crds());
             // the pool goes in before the webhook that would refuse it for the controller's first seconds
             Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
             applyPool(kube, ranges, progress);

@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import module java.base;
 
-/** The commands in README and docs/: those in blocks marked `shell` are run by tests, with these words, on a real demo. */
+/**
+ * The commands in README and docs/: those in blocks marked `shell` are run by tests, with these words, on a real demo.
+ */
 public final class Docs {
     private Docs() {}
 
@@ -12,7 +14,8 @@ public final class Docs {
     static List<Path> pages() throws IOException {
         try (Stream<Path> docs = Files.list(Shell.PROJECT.resolve("docs"))) {
             Stream<Path> pages = docs.filter(file -> file.toString().endsWith(".md"));
-            return Stream.concat(Stream.of(Shell.PROJECT.resolve("README.md"), Shell.PROJECT.resolve("CONTRIBUTING.md")), pages)
+            return Stream.concat(Stream.of(Shell.PROJECT.resolve("README.md"),
+                    Shell.PROJECT.resolve("CONTRIBUTING.md")), pages)
                     .sorted().toList();
         }
     }

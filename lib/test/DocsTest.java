@@ -13,8 +13,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Commands that users copy are typed, unchanged, into an interactive zsh, the default shell of macOS: it passes comments on
- * as arguments, and rejects a pattern that matches no file. Stubs replace the programs: each must get the same arguments as
+ * Commands that users copy are typed, unchanged, into an interactive zsh, the default shell of macOS: it passes
+ *  comments on as arguments, and rejects a pattern that matches no file. Stubs replace the programs: each must get the
+ *  same arguments as
  * from a bash script.
  */
 @Tag("unit")
@@ -27,8 +28,10 @@ class DocsTest {
 
     @BeforeEach void stubs() throws IOException {
         Shell.needs("zsh");
-        Path bin = Files.createDirectory(folder.resolve("bin")), token = folder.resolve("home/.local/state/kind-demo/so/vault/root-token");
-        for (String program : List.of("jbang", "kubectl", "istioctl", "curl", "docker", "vault", "openssl", "bash", "grep"))
+        Path bin = Files.createDirectory(folder.resolve("bin")),
+                token = folder.resolve("home/.local/state/kind-demo/so/vault/root-token");
+        for (String program : List.of("jbang", "kubectl", "istioctl", "curl", "docker", "vault", "openssl", "bash",
+                "grep"))
             assertTrue(Files.writeString(bin.resolve(program), STUB).toFile().setExecutable(true));
         Files.createDirectories(token.getParent());
         Files.writeString(token, "a-token");
@@ -54,7 +57,8 @@ class DocsTest {
         assertFalse(lines.isEmpty());
         Map<String, String> meant = calls("/bin/bash", lines), taken = calls("zsh -i", lines);
         assertEquals(meant, taken);
-        assertEquals(lines.size(), taken.get("codes").lines().filter(line -> line.startsWith("0 ")).count(), taken.get("codes"));
+        assertEquals(lines.size(), taken.get("codes").lines().filter(line -> line.startsWith("0 ")).count(),
+                taken.get("codes"));
     }
 
     static List<Path> pages() throws IOException { return Docs.pages(); }
@@ -70,7 +74,8 @@ class DocsTest {
         List<String> asked = new ArrayList<>();
         try (Stream<Path> sources = Files.walk(Shell.PROJECT.resolve("lib/test"))) {
             for (Path source : sources.filter(Files::isRegularFile).toList())
-                Pattern.compile("Docs\\.command\\(\"((?:\\\\.|[^\"\\\\])+)\"\\)").matcher(Files.readString(source)).results()
+                Pattern.compile("Docs\\.command\\(\"((?:\\\\.|[^\"\\\\])+)\"\\)").matcher(Files.readString(source))
+                .results()
                         .forEach(found -> asked.add(found.group(1)));
         }
         Set<String> run = new HashSet<>();
@@ -89,9 +94,12 @@ class DocsTest {
     }
 
     @Test void zshRunsTheNextStepsOfKindDemo() throws IOException {
-        for (List<String> options : List.of(List.<String>of(), List.of("--name-prefix", "demo"), List.of("--contexts", "east,my prod (eu)"))) {
+        for (List<String> options
+                : List.of(List.<String>of(), List.of("--name-prefix", "demo"),
+                List.of("--contexts", "east,my prod (eu)"))) {
             DemoContext demo = Probe.demo(options.toArray(String[]::new));
-            List<String> commands = commands(demo.sampleApp().nextSteps(demo.mesh(), _ -> Optional.empty(), demo.commands()));
+            List<String> commands =
+                    commands(demo.sampleApp().nextSteps(demo.mesh(), _ -> Optional.empty(), demo.commands()));
             assertEquals(5, commands.size(), "" + commands);
             runAlikeInZsh(commands);
         }
@@ -99,6 +107,7 @@ class DocsTest {
 
     /** The lines that begin with a program, without their indentation. */
     private static List<String> commands(String text) {
-        return text.lines().map(String::strip).filter(line -> line.matches("(jbang|kubectl|istioctl|curl|docker) .*")).toList();
+        return text.lines().map(String::strip).filter(line -> line.matches("(jbang|kubectl|istioctl|curl|docker) .*"))
+                .toList();
     }
 }

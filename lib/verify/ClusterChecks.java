@@ -16,7 +16,7 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 public record ClusterChecks(List<Kube> kubes, SampleTarget app, Docker docker, Binary kind, Istioctl istioctl) {
     private static final String KUBE_SYSTEM = "kube-system";
 
-    String tools() { return "kind %s, istioctl %s".formatted(kind.look(), istioctl.binary().look()); }
+    String tools() { return "kind %s, istioctl %s".formatted(kind.describe(), istioctl.binary().describe()); }
 
     public String reachable(Kube kube) {
         if (kube.cluster().isKind()) nodeRuns(kube);
@@ -112,7 +112,7 @@ public record ClusterChecks(List<Kube> kubes, SampleTarget app, Docker docker, B
             String expected = docker.address(cluster);
             if (!host.equals(expected)) throw Problem.failed(message.formatted(other.cluster(), server, expected),
                     kube.commands().kindDemo() + " (it recreates the remote secrets)");
-        } else if (Kube.onlyFromHere(host)) {
+        } else if (ApiServer.onlyFromHere(host)) {
             throw Problem.failed(message.formatted(other.cluster(), server, "ADDRESS"),
                     "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -"
                             .formatted(cluster.quotedContext(), cluster.id(), other.kubectl()));

@@ -103,7 +103,7 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
         Map<String, Content> files = new TreeMap<>();
         boolean own = isOwn();
         files.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Versions.summary(),
-                own ? kind.look() : "not used", istioctl.binary().look(), own ? docker.engine() : ""));
+                own ? kind.describe() : "not used", istioctl.binary().describe(), own ? docker.info() : ""));
         files.put("timings.txt", () -> timings);
         files.put("log.txt", () -> Files.readString(dirs.log("KindDemo")));
         List<Docker.Node> nodes = own ? nodes() : List.of();

@@ -23,17 +23,17 @@ public final class HostChecks {
     private static final Version NO_CGROUP_V1 = new Version(1, 35, 0);
 
     private final Docker docker;
-    private Docker.Engine info;
+    private DockerInfo info;
 
     public HostChecks(Docker docker) { this.docker = docker; }
 
-    private synchronized Docker.Engine info() {
-        if (info == null) info = docker.engine();
+    private synchronized DockerInfo info() {
+        if (info == null) info = docker.info();
         return info;
     }
 
     String docker() {
-        Docker.Engine info = info();
+        DockerInfo info = info();
         if (Version.first(info.version()).compareTo(OLDEST_DOCKER) < 0)
             throw Problem.unmet("Docker %s is too old: the demo needs %s or newer"
                     .formatted(info.version(), OLDEST_DOCKER), "update it: https://docs.docker.com/engine/install/");

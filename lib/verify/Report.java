@@ -24,7 +24,7 @@ public final class Report {
         try {
             if (exists && !isReport(file)) throw Problem.usage(file + " exists and is not a report of this demo",
                     OTHER_FILE + ", or move it away");
-            AppDirs.refuseCut(file);
+            AppDirs.refuseIncomplete(file);
         } catch (IOException e) {
             throw cannotWrite(file, e);
         }

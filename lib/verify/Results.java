@@ -29,7 +29,7 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
             Map<String, String> gateways = new TreeMap<>();
             String apiServer = "";
             if (reachable) try {
-                apiServer = kube.ownServer();
+                apiServer = new ApiServer(kube).ownUrl();
                 for (var service : kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems()) {
                     boolean internal = "ClusterIP".equals(service.getSpec().getType());
                     if (InstalledIstio.isGateway(service)) gateways.put(service.getMetadata().getName(),

@@ -22,12 +22,14 @@ class DryRunMeshTest {
         demo.succeeds(Docs.command("--dry-run > demo.sh").replace("demo.sh", "" + script));
         String commands = Files.readString(script);
         assertTrue(commands.contains(" -f " + upstream), "upstream's file is named by its address");
-        if (assets != null) commands = commands.replace(upstream, Path.of(assets, Versions.METALLB_MANIFEST.file()).toString());
+        if (assets != null) commands = commands.replace(upstream,
+                Path.of(assets, Versions.METALLB_MANIFEST.file()).toString());
         Files.writeString(script, commands);
         try {
             Shell.Result made = demo.succeeds("cd '%s' && %s".formatted(folder, Docs.command("bash demo.sh")));
             System.out.println("the printed commands: %d s\n%s".formatted(made.took().toSeconds(), made.out()));
-            assertTrue(demo.succeeds("jbang Verify.java --wait 60 --contexts kind-so1,kind-so2").out().contains("The mesh works."));
+            assertTrue(demo.succeeds("jbang Verify.java --wait 60 --contexts kind-so1,kind-so2").out()
+                    .contains("The mesh works."));
         } finally {
             demo.run("kind delete clusters so1 so2");
         }

@@ -22,9 +22,11 @@ class HelpTest {
         help.lines().forEach(line -> assertTrue(line.length() <= 80, line));
         int at = 0;
         boolean teardown = script.equals("Teardown");
-        for (String heading : List.of("Usage: jbang %s.java [OPTION]...".formatted(script), "Clusters:", teardown ? "Output:" : "Mesh:",
+        for (String heading : List.of("Usage: jbang %s.java [OPTION]...".formatted(script), "Clusters:", teardown
+                ? "Output:" : "Mesh:",
                 teardown ? "Output:" : "Files:", "Output:", "Environment:", "Exit codes:", "Examples:")) {
-            assertTrue(help.indexOf("\n" + heading, at - 1) >= 0 || help.startsWith(heading), heading + " is not where it should be\n"
+            assertTrue(help.indexOf("\n" + heading, at - 1) >= 0 || help.startsWith(heading), heading
+                    + " is not where it should be\n"
                     + help);
             at = Math.max(at, help.indexOf("\n" + heading) + 1);
         }
@@ -51,7 +53,8 @@ class HelpTest {
             printed(export + " --force");
             assertEquals("", Shell.run("diff -r --exclude '*.bak*' manifests '%s'".formatted(target)).all());
         }
-        for (String kept : List.of("sleep.yaml.bak", "sleep.yaml.bak2")) assertEquals(kept, Files.readString(sleep.resolveSibling(kept)));
+        for (String kept : List.of("sleep.yaml.bak", "sleep.yaml.bak2")) assertEquals(kept,
+                Files.readString(sleep.resolveSibling(kept)));
     }
 
     /** Asks the function that bash would call at TAB, in a bash that knows another completion of jbang already. */
@@ -69,6 +72,7 @@ class HelpTest {
                 tab jbang Teardown.java --work
                 tab jbang Other.java --ca va
                 """);
-        assertEquals(List.of("vault", "--export-manifests", "json", "--experiments", "", "jbang's own"), answers.lines().toList());
+        assertEquals(List.of("vault", "--export-manifests", "json", "--experiments", "", "jbang's own"),
+                answers.lines().toList());
     }
 }

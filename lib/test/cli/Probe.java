@@ -18,7 +18,8 @@ public final class Probe extends DemoCommand {
 
     /** The exit code that a script with these arguments ends with; its output is thrown away. */
     public int exitCode(String... arguments) {
-        return DemoCommand.commandLine(this, System.getenv()).setErr(new PrintWriter(Writer.nullWriter())).setOut(new PrintWriter(Writer.nullWriter()))
+        return DemoCommand.commandLine(this, System.getenv()).setErr(new PrintWriter(Writer.nullWriter()))
+                .setOut(new PrintWriter(Writer.nullWriter()))
                 .execute(arguments);
     }
 
