@@ -103,7 +103,7 @@ public final class Vault implements CertificateAuthority {
                 vault secrets enable -path=%5$s -max-lease-ttl=%6$s pki
                 vault write -field=certificate %5$s/root/generate/internal common_name=%7$s exclude_cn_from_sans=true \\
                   key_type=ec ttl=%6$s > root-cert.pem"""
-                .formatted(Docker.network(), name, ExternalCommand.hereDocument("EOF", composeFile(wanted)), wanted, ROOT, ROOT_LIFE, ROOT_NAME), progress -> {
+                .formatted(Docker.network(), name, DemoCommands.hereDocument("EOF", composeFile(wanted)), wanted, ROOT, ROOT_LIFE, ROOT_NAME), progress -> {
             start(progress);
             root = rootCertificate();
         });

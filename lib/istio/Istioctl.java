@@ -181,7 +181,7 @@ public final class Istioctl {
         List<String> files = Stream.concat(Stream.of(operator), wanted.values().stream().map(IstioSettings::text)).toList();
         for (int i = 0; i < files.size(); i++) {
             String name = i == 0 ? cluster.id() + ".yaml" : "values-%d.yaml".formatted(i);
-            text.append("cat > %s %s\n".formatted(name, ExternalCommand.hereDocument("EOF", files.get(i))));
+            text.append("cat > %s %s\n".formatted(name, DemoCommands.hereDocument("EOF", files.get(i))));
             words.append(" -f ").append(name);
         }
         for (String set : wanted.set()) words.append(" --set ").append(DemoCommands.quoted(set));
