@@ -29,6 +29,7 @@ public final class DemoContext {
     private final MetalLb metalLb;
     private final Istioctl istioctl;
     private final Kind kind;
+    private final NodeSettings nodeSettings;
 
     /**
      * Looks which clusters exist: they are the default for what no option says.
@@ -69,7 +70,8 @@ public final class DemoContext {
         };
         metalLb = new MetalLb(downloads, manifests, docker);
         istioctl = new Istioctl(istioctlBinary, istio, state.istio(), manifests, authority.address(), dirs.state(), console);
-        kind = new Kind(kindBinary, docker, manifests, nodeSettings(), existing, dirs.state(), console);
+        nodeSettings = nodeSettings();
+        kind = new Kind(kindBinary, docker, manifests, nodeSettings, dirs.state(), console);
     }
 
     /** Whether a new demo can use the slot. The default demo keeps the documented ports: preflight reports those in use. */
@@ -142,7 +144,8 @@ public final class DemoContext {
 
     public Preflight preflight(Mesh mesh, Images images, boolean force) {
         List<Check> checks = options.existing() ? Preflight.forExistingClusters(mesh, istioctl, force, console)
-                : Preflight.forNewClusters(mesh, new HostChecks(docker), kind, images, istioctl, metalLb, this::checkAuthority, dirs.cache());
+                : Preflight.forNewClusters(mesh, new HostChecks(docker),
+                        new KindChecks(kind, nodeSettings, existing, docker, commands()), images, istioctl, metalLb, this::checkAuthority, dirs.cache());
         return new Preflight(checks, dirs, console);
     }
 
@@ -162,7 +165,7 @@ public final class DemoContext {
     public Images images(Mesh mesh) {
         Set<String> names = new TreeSet<>();
         List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images()).forEach(names::addAll);
-        return new Images(names, kind.nodeImage(), docker, bundle);
+        return new Images(names, nodeSettings.image(), docker, bundle);
     }
 
     public Checks checks(List<Kube> kubes, SampleTarget target, Duration wait) {

@@ -45,7 +45,7 @@ public final class Preflight {
      * @param authority checks the certificate authority
      * @param cache     the folder for downloads
      */
-    public static List<Check> forNewClusters(Mesh mesh, HostChecks host, Kind kind, Images images, Istioctl istioctl, MetalLb metalLb,
+    public static List<Check> forNewClusters(Mesh mesh, HostChecks host, KindChecks kind, Images images, Istioctl istioctl, MetalLb metalLb,
             Check.Probe authority, Path cache) {
         List<Cluster> missing = kind.missing(mesh);
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
@@ -53,11 +53,11 @@ public final class Preflight {
                 check("docker", "Docker answers, and is new enough", Severity.FATAL, host::engine),
                 check("provider", "kind's provider is Docker", Severity.WARNING, host::provider),
                 check("cgroups", "Kubernetes starts on this cgroup version", Severity.FATAL,
-                        () -> host.cgroups(kind.nodeImage(), kind.allowsCgroupV1())),
+                        () -> host.cgroups(images.nodeBase(), kind.allowsCgroupV1())),
                 check("memory", "Docker has memory for all clusters", Severity.WARNING, () -> host.memory(mesh.clusters().size())),
                 check("disk", "the disk has room", disk, () -> host.disk(missing.size())),
                 check("cache", "the disk has room for downloads", disk, () -> Machine.requireSpace(cache, CACHE_BYTES)),
-                check("inotify", "the inotify limits suffice", Severity.WARNING, () -> host.inotify(mesh.clusters(), kind.workers())),
+                check("inotify", "the inotify limits suffice", Severity.WARNING, () -> host.inotify(mesh.clusters(), kind.wanted().workers())),
                 check("ports", "the clusters' ports are free", Severity.FATAL, () -> kind.ports(missing)),
                 check("network", "the Docker network has room for load balancers", Severity.FATAL, () -> host.network(mesh)),
                 check("proxy", "no proxy is used for this machine", Severity.WARNING, host::proxy),
@@ -66,7 +66,7 @@ public final class Preflight {
                 check("kubeconfig", "the kubeconfig can be read and written", Severity.FATAL, Kubeconfig.ofUser()::check),
                 check("kind", "kind is available and new enough", Severity.FATAL, () -> "v" + kind.version()),
                 istioctl(mesh, istioctl),
-                check("existing-clusters", "the existing clusters fit the options", Severity.FATAL, () -> kind.fits(mesh)),
+                check("existing-clusters", "the existing clusters fit the options", Severity.FATAL, () -> kind.checkExisting(mesh)),
                 check("images", "Docker or a registry has every image", Severity.FATAL, images::check),
                 check("metallb-manifest", "MetalLB's manifest is available", Severity.FATAL, metalLb::checkManifest));
     }

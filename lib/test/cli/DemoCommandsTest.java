@@ -177,9 +177,9 @@ class DemoCommandsTest {
         Optional<IstioSettings> old = Optional.of(IstioSettings.PINNED.with("1.20.0", null, null));
         isOfThisDemo(hint(() -> istioctl(old).check(Mesh.of("mine", 1))));
         var nodes = new NodeSettings(1, true, Versions.NODE_IMAGE, false);
-        var kind = new Kind(new Binary(Kind.BINARY, null, folder, console), docker, new Manifests(null), nodes,
-                ExistingClusters.of("mine", 0, docker.nodes()), folder, console);
-        isOfThisDemo(hint(() -> kind.fits(Mesh.of("mine", 1))));
+        var kind = new Kind(new Binary(Kind.BINARY, null, folder, console), docker, new Manifests(null), nodes, folder, console);
+        var checks = new KindChecks(kind, nodes, ExistingClusters.of("mine", 0, docker.nodes()), docker, console.commands());
+        isOfThisDemo(hint(() -> checks.checkExisting(Mesh.of("mine", 1))));
         String ca = hint(() -> DemoContext.checkAuthority(Optional.of(CertificateAuthority.Choice.vault),
                 CertificateAuthority.Choice.local, console.commands()));
         assertTrue(ca.endsWith(MINE + " --ca local"), ca);

@@ -79,7 +79,7 @@ class OfflineTest {
         assertEquals(Problem.UNMET, without.exitCode(), without.all());
 
         String preflight = succeedsThere("jbang Verify.java --preflight --offline " + archive).out();
-        assertTrue(preflight.contains("in the bundle or in the engine"), preflight);
+        assertTrue(preflight.contains("in the bundle or in Docker"), preflight);
         Shell.Result demo = succeedsThere("jbang KindDemo.java --timings --offline " + archive);
         System.out.printf("KindDemo --offline: %d s%n%s", demo.took().toSeconds(), demo.out());
         assertTrue(succeedsThere("jbang Verify.java").out().contains("The mesh works."));
