@@ -7,57 +7,51 @@ import module java.base;
 import lib.cli.*;
 import lib.experiments.*;
 import lib.istio.*;
-import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
 import lib.verify.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "Verify", description = "Looks at the mesh layer by layer, and sends live requests from every cluster. "
-        + "Changes nothing, but for --experiments.", footer = {
-            "  Every layer, and live requests:",
-            "    jbang Verify.java",
-            "  Whether a demo can be created on this machine:",
-            "    jbang Verify.java --preflight",
-            "  One experiment; all of them, and a report page:",
-            "    jbang Verify.java --experiments failover",
+@Command(name = "Verify", description = "Checks the mesh layer by layer, and sends live requests from every cluster. "
+        + "Changes nothing, except with --experiments.", footer = {
+            "  Every layer, and live requests:", "    jbang Verify.java",
+            "  Only whether a demo can be created on this machine:", "    jbang Verify.java --preflight",
+            "  One experiment; all of them, and a report page:", "    jbang Verify.java --experiments failover",
             "    jbang Verify.java --experiments --report report.html",
-            "  Any mesh, by its contexts:",
-            "    jbang Verify.java --contexts east,west"})
+            "  Any mesh, by its contexts:", "    jbang Verify.java --contexts east,west"})
 public class Verify extends DemoCommand {
-    /** How what was found is told. */
+    /** The formats of the results. */
     public enum Output { text, json, junit }
 
     @Option(names = "--experiments", paramLabel = "NAME", split = ",", arity = "0..1", fallbackValue = "all",
-            description = "Try what the mesh promises, and put everything back: all, or failover, broken-app, gateway-down, "
-                    + "control-plane-down, locality, ingress, egress.")
+            description = "Break or change something, watch the traffic, and restore everything: all, or failover, "
+                    + "broken-app, gateway-down, control-plane-down, locality, ingress, egress.")
     List<String> experiments = List.of();
     @Option(names = {"-o", "--output"}, paramLabel = "FORMAT", defaultValue = "text",
             description = "text, json or junit. Default: ${DEFAULT-VALUE}.")
     Output output;
-    @Option(names = "--report", paramLabel = "FILE", description = "Write a page (HTML) with all that was found.")
+    @Option(names = "--report", paramLabel = "FILE", description = "Write an HTML page with all results.")
     Path report;
-    @Option(names = "--wait", paramLabel = "SECONDS", defaultValue = "${KIND_DEMO_WAIT}",
-            description = "How long a check may go on failing while the mesh converges. Default: up to 20, each check its own. "
-                    + "[KIND_DEMO_WAIT]")
+    @Option(names = "--wait", paramLabel = "SECONDS", description = "How long a check may fail while the mesh "
+            + "converges. Default: up to 20, depending on the check. [KIND_DEMO_WAIT]")
     Integer wait;
     @Option(names = "--namespace", paramLabel = "NAME", defaultValue = "sample",
-            description = "Where the application is. Default: ${DEFAULT-VALUE}.")
+            description = "Namespace of the application. Default: ${DEFAULT-VALUE}.")
     String namespace;
-    @Option(names = "--service", paramLabel = "NAME", defaultValue = "helloworld",
-            description = "The service to call; its pods have its name as the label app, and answer with their own. "
-                    + "Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--service", paramLabel = "NAME", defaultValue = "helloworld", description = "Service to call. Its "
+            + "pods have its name as the label app, and answer with their own name. Default: ${DEFAULT-VALUE}.")
     String service;
-    @Option(names = "--client", paramLabel = "NAME", defaultValue = "sleep",
-            description = "The label app of the pods to call from, with curl in a container of that name. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--client", paramLabel = "NAME", defaultValue = "sleep", description = "Pods to call from, by "
+            + "their label app, with curl in a container of that name. Default: ${DEFAULT-VALUE}.")
     String client;
-    @Option(names = "--path", paramLabel = "PATH", defaultValue = "/hello", description = "What to ask for. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--path", paramLabel = "PATH", defaultValue = "/hello",
+            description = "Path of the requests. Default: ${DEFAULT-VALUE}.")
     String path;
-
-    @Option(names = "--explain", paramLabel = "CHECK", description = "Only print what a check means, and how to repair what it found.")
+    @Option(names = "--explain", paramLabel = "CHECK",
+            description = "Only print what a check means, and how to repair what it reports.")
     String explain;
-    @Option(names = "--preflight", description = "Look only at what KindDemo looks at before it makes anything; needs no clusters.")
+    @Option(names = "--preflight", description = "Only check the prerequisites of KindDemo; needs no clusters.")
     boolean preflight;
     private volatile Experiments running;
 
@@ -71,10 +65,7 @@ public class Verify extends DemoCommand {
     }
 
     @Override protected int run(Console console) throws Exception {
-        if (explain != null) {
-            console.result(Troubleshooting.section(explain));
-            return 0;
-        }
+        if (explain != null) return Troubleshooting.print(explain, console);
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
         DemoContext demo = discover();
@@ -83,38 +74,38 @@ public class Verify extends DemoCommand {
         SampleTarget target = new SampleTarget(namespace, service, client, path);
         Mesh mesh = demo.installedMesh();
         List<Kube> kubes = demo.connect(mesh);
-        demo.istioctl().binary().path(); // downloaded when it is missing
+        demo.istioctl.binary().path(); // downloaded when it is missing
         if (!wanted.isEmpty() && (demo.usesExistingClusters() || !target.equals(SampleApp.TARGET)))
-            throw Problem.usage("experiments break things for a while: they are for the demo's own mesh", "leave out --experiments");
+            throw Problem.usage("experiments break things for a while: they run only in the demo's own mesh",
+                    "leave out --experiments");
         // a refused run leaves no files, and without a demo there is no folder for them
-        if (Files.isDirectory(demo.dirs().state())) console.keepLog(demo.dirs().log("Verify"));
+        if (Files.isDirectory(demo.dirs.state())) console.keepLog(demo.dirs.log("Verify"));
         if (demo.wantsDiagnostics()) demo.diagnostics(kubes).collect("");
 
         boolean text = output == Output.text;
         Checks checks = demo.checks(kubes, target, wait == null ? null : Duration.ofSeconds(wait));
-        List<CheckResult> results = checks.run((layer, layerResults) -> { if (text) Results.print(console, layer, layerResults); });
-        boolean broken = results.stream().anyMatch(result -> result.status() == Status.FAILED);
+        List<CheckResult> layers = checks.run((layer, found) -> { if (text) Results.print(console, layer, found); });
+        boolean broken = layers.stream().anyMatch(check -> check.status() == Status.FAILED);
         if (broken && !wanted.isEmpty()) console.warn("experiments are skipped: the mesh does not work");
-        List<ExperimentResult> experimentResults = List.of();
+        List<ExperimentResult> tried = List.of();
         if (!broken && !wanted.isEmpty()) {
             running = demo.experiments(kubes, target, checks);
-            experimentResults = running.run(wanted, result -> { if (text) Results.print(console, result); });
+            tried = running.run(wanted, experiment -> { if (text) Results.print(console, experiment); });
             running = null;
         }
-        Results all = Results.of(demo.istioVersion(), kubes, results, experimentResults);
-        print(console, all, all.ok() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
-        if (!all.ok()) console.logFile().ifPresent(log -> console.info("All commands and their output are in " + log));
-        return all.ok() ? 0 : Problem.FAILED;
+        Results results = Results.of(demo.istioVersion(), kubes, layers, tried);
+        print(console, results, results.ok() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
+        if (!results.ok()) console.logFile().ifPresent(log -> console.info("Full log: " + log));
+        return results.ok() ? 0 : Problem.FAILED;
     }
 
     private int preflight(DemoContext demo, Console console) throws Exception {
         Mesh mesh = demo.mesh();
-        Images images = demo.usesExistingClusters() ? null : demo.images(mesh);
-        List<CheckResult> results = demo.preflight(mesh, images, false).run();
-        if (output == Output.text) Results.print(console, "preflight", results);
-        Results all = Results.of(demo.istioVersion(), List.of(), results, List.of());
-        print(console, all, "");
-        return all.ok() ? 0 : Problem.UNMET;
+        List<CheckResult> checks = demo.preflight(mesh, demo.images(mesh, false), false).run();
+        if (output == Output.text) Results.print(console, "preflight", checks);
+        Results results = Results.of(demo.istioVersion(), List.of(), checks, List.of());
+        print(console, results, "");
+        return results.ok() ? 0 : Problem.UNMET;
     }
 
     /** Prints the results in the format of --output, as text only the last line, and writes the report. */

@@ -5,22 +5,19 @@ package lib;
 
 //JAVA 25+
 
-// short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the clusters
+// short runs: little to gain from the optimizing compiler or from a parallel collector, and both would compete with the
+//  clusters
 //RUNTIME_OPTIONS -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
 // a proxy may want a password, also for HTTPS: the JDK would not give it
 //RUNTIME_OPTIONS -Djdk.http.auth.tunneling.disabledSchemes=
-// zstd's library is native
-//RUNTIME_OPTIONS --enable-native-access=ALL-UNNAMED
 
 //DEPS info.picocli:picocli:4.7.7
 //DEPS io.fabric8:kubernetes-client:7.9.0
 //DEPS io.fabric8:kubernetes-httpclient-jdk:7.9.0
-//DEPS org.zeroturnaround:zt-exec:1.13.0
 //DEPS com.fasterxml.jackson:jackson-bom:2.23.0@pom
 //DEPS com.fasterxml.jackson.core:jackson-databind
 //DEPS org.bouncycastle:bcpkix-jdk18on:1.87
 //DEPS org.bouncycastle:bcprov-jdk18on:1.87
-//DEPS com.github.luben:zstd-jni:1.5.7-28
 //DEPS org.slf4j:slf4j-nop:2.0.20
 
 // Each folder is a package. A package uses those listed above it; a unit test checks it.

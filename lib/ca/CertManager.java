@@ -24,14 +24,14 @@ public final class CertManager {
     }
 
     /** Reports where upstream's manifest comes from; a {@link Problem} when it is not available or not the published one. */
-    public String checkManifest() { return downloads.look(Versions.CERT_MANAGER_MANIFEST); }
+    public String checkManifest() { return downloads.describe(Versions.CERT_MANAGER_MANIFEST); }
 
     /** Applies upstream's manifest and waits until its deployments are available. */
     Action install(Kube kube) {
         String toShell = """
                 %1$s apply -f %2$s
                 %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(kube.kubectl(),
-                downloads.typed(Versions.CERT_MANAGER_MANIFEST), NAMESPACE);
+                downloads.quotedUrl(Versions.CERT_MANAGER_MANIFEST), NAMESPACE);
         return new Action(toShell, progress -> {
             YamlDocuments upstream = YamlDocuments.of(downloads.read(Versions.CERT_MANAGER_MANIFEST));
             Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));

@@ -1,120 +1,105 @@
 package lib.cli;
 
 import module java.base;
-import lib.ca.*;
 import lib.docker.*;
 import lib.fetch.*;
 import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.github.luben.zstd.ZstdOutputStream;
 
-/** Makes a {@link Bundle} of what these settings need. */
+/** Creates a {@link Bundle} for the options of this run. */
 public final class BundleMaker {
-    /** What a bundle takes while it is made. */
+    /** The disk space that a bundle needs while it is created. */
     private static final long ROOM = 3L << 30;
 
-    private final Path path;
-    private final String istio;
-    private final Docker docker;
-    private final Binary kind, istioctl;
-    private final Downloads downloads;
-    private final Manifests manifests;
-    private final CertificateAuthority authority;
-    private final Images images;
+    private final Path path, draft;
+    private final DemoContext demo;
     private final Console console;
     private Bundle.Index index;
 
-    /**
-     * @param path  the archive, or a folder when its name does not end like an archive's
-     * @param istio the version of Istio
-     */
-    public BundleMaker(Path path, String istio, Docker docker, Binary kind, Binary istioctl, Downloads downloads, Manifests manifests,
-            CertificateAuthority authority, Images images, Console console) {
+    /** @param path the archive FILE.tar.gz or a folder */
+    public BundleMaker(Path path, DemoContext demo) {
         this.path = path.toAbsolutePath().normalize();
-        this.istio = istio;
-        this.docker = docker;
-        this.kind = kind;
-        this.istioctl = istioctl;
-        this.downloads = downloads;
-        this.manifests = manifests;
-        this.authority = authority;
-        this.images = images;
-        this.console = console;
+        this.draft = Path.of(this.path + ".part");
+        this.demo = demo;
+        this.console = demo.console;
     }
 
-    /** The files that it is made of, until it is whole; an interrupted run leaves them. */
-    private Path draft() { return path.resolveSibling(path.getFileName() + ".part"); }
-
-    private Bundle at(Path place) { return new Bundle(place, istio, console); }
-
-    /** Makes it and says how it is used; false when a step failed, which is told. */
+    /** Creates the bundle and prints how to use it; returns false when a step failed, after reporting the failure. */
     public boolean make() throws IOException {
-        docker.engine();
+        demo.docker.engine();
         checkTarget();
+        Images images = demo.images(demo.mesh(), false);
         Set<String> all = images.all();
-        all.addAll(authority.hostImages());
+        all.addAll(demo.authority.hostImages());
         Plan plan = new Plan(console);
-        Step kindAdded = plan.step("kind", add(kind)), istioctlAdded = plan.step("istioctl", add(istioctl));
-        Step files = plan.step("upstream's files and manifests", addFiles());
+        Step kind = plan.step("kind", add(demo.kindBinary));
+        Step istioctl = plan.step("istioctl", add(demo.istioctl.binary()));
+        Step manifests = plan.step("manifests", addManifests());
         Step pulled = plan.step("images pulled", images.pull(all));
-        Step saved = plan.step("images", addImages(all), pulled);
-        plan.step("bundle", seal(), kindAdded, istioctlAdded, files, saved);
+        Step saved = plan.step("images", addImages(all, images.nodeBase()), pulled);
+        plan.step("bundle", complete(), kind, istioctl, manifests, saved);
         begin();
         if (!plan.run()) {
-            discard();
+            AppDirs.remove(draft);
             plan.report();
             return false;
         }
         console.result("""
-                All that the demo needs is in %s. On a machine that can reach nothing:
+                Everything that the demo needs is in %s. On a machine without a connection:
                   %s""".formatted(DemoCommands.quoted("" + path), console.commands().fromBundle("" + path)));
         return true;
     }
 
-    /** A {@link Problem} when no bundle can be made there: only an earlier bundle is ever replaced. */
+    /** A {@link Problem} when no bundle can be created there: it replaces only an earlier bundle. */
     public void checkTarget() throws IOException {
         Path parent = path.getParent();
         if (parent == null || path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path))
-            throw Problem.usage("--bundle takes a folder or FILE.tar.zst, not " + path, "give it the ending: --bundle demo.tar.zst");
-        if (!Files.isDirectory(parent)) throw Problem.usage("there is no folder " + parent, "mkdir -p " + parent);
-        if (!Files.isWritable(parent)) throw Problem.unmet("cannot write into the folder " + parent, "name another place");
+            throw Problem.usage("--bundle accepts a folder or FILE.tar.gz, not " + path, "use this ending: --bundle demo.tar.gz");
+        if (!Files.isDirectory(parent))
+            throw Problem.usage("the folder %s does not exist".formatted(parent), "mkdir -p " + DemoCommands.quoted("" + parent));
+        if (!Files.isWritable(parent)) throw Problem.unmet("cannot write into the folder " + parent, "choose another place");
         checkReplaceable();
-        if (there(draft()) && (!Files.isDirectory(draft(), LinkOption.NOFOLLOW_LINKS) || at(draft()).marked().isEmpty()))
-            throw Problem.usage("%s exists and is not an unfinished bundle of this demo; it stays untouched".formatted(draft()),
-                    "name another place, or move it away");
+        if (exists(draft) && !(Files.isDirectory(draft, LinkOption.NOFOLLOW_LINKS) && index(draft).isPresent()))
+            throw Problem.usage("%s exists and is not an unfinished bundle of this demo; it stays untouched".formatted(draft),
+                    "choose another place, or move it away");
         Machine.requireSpace(parent, ROOM);
     }
 
-    private static boolean there(Path file) { return Files.exists(file, LinkOption.NOFOLLOW_LINKS); }
+    private static boolean exists(Path file) { return Files.exists(file, LinkOption.NOFOLLOW_LINKS); }
 
-    /** A {@link Problem} when something exists in the bundle's place that is not a bundle, or a folder that has other files too. */
+    private Optional<Bundle.Index> index(Path bundle) { return new Bundle(bundle, demo.istioVersion(), console).findIndex(); }
+
+    /** A {@link Problem} when something else exists at the bundle's path, or a bundle's folder with other files in it. */
     private void checkReplaceable() throws IOException {
-        if (!there(path)) return;
-        boolean fits = Bundle.isArchive(path) ? Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)
+        if (!exists(path)) return;
+        boolean rightKind = Bundle.isArchive(path) ? Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)
                 : Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
         String[] files = path.toFile().list();
-        if (fits && files != null && files.length == 0) return;
-        Optional<Bundle.Index> index = fits ? at(path).marked() : Optional.empty();
-        if (index.isEmpty()) throw Problem.usage("%s exists and is not a bundle of this demo; it stays untouched".formatted(path),
-                "name another place, or move it away");
+        if (rightKind && files != null && files.length == 0) return;
+        Bundle.Index existing = Optional.of(path).filter(_ -> rightKind).flatMap(this::index).orElseThrow(() -> Problem.usage(
+                "%s exists and is not a bundle of this demo; it stays untouched".formatted(path), "choose another place, or move it away"));
         if (Bundle.isArchive(path)) return;
-        try (Stream<Path> all = Files.walk(path)) {
-            all.filter(f -> !Files.isDirectory(f, LinkOption.NOFOLLOW_LINKS)).map(f -> path.relativize(f).toString())
-                    .filter(f -> !f.equals(Bundle.INDEX) && !index.get().parts().containsKey(f)).findFirst().ifPresent(other -> {
-                throw Problem.usage("the bundle %s has a file that is not part of it, which stays untouched: %s".formatted(path, other),
-                        "name another place, or move the file away");
-            });
+        Set<String> others = new TreeSet<>(filesIn(path));
+        others.remove(Bundle.INDEX);
+        others.removeAll(existing.parts().keySet());
+        if (!others.isEmpty()) throw Problem.usage("the bundle %s contains a file that is not part of it and stays untouched: %s".formatted(
+                path, others.iterator().next()), "choose another place, or move the file away");
+    }
+
+    /** The paths of all files below a folder, links included, relative to it. */
+    private static List<String> filesIn(Path folder) throws IOException {
+        try (Stream<Path> all = Files.walk(folder)) {
+            return all.filter(f -> !Files.isDirectory(f, LinkOption.NOFOLLOW_LINKS)).map(f -> "" + folder.relativize(f)).toList();
         }
     }
 
-    /** Makes the draft's folder, with our marker from the first moment on: the next run may remove it. */
+    /** Creates the draft's folder with an index: the next run may then remove it. */
     private void begin() throws IOException {
-        AppDirs.remove(draft());
-        Files.createDirectory(draft());
-        index = new Bundle.Index(Bundle.FORMAT, Versions.all(istio), "" + Platform.current(), "", new TreeMap<>(),
-                new TreeMap<>());
+        AppDirs.remove(draft);
+        Files.createDirectory(draft);
+        index = new Bundle.Index(Bundle.FORMAT, Versions.all(demo.istioVersion()), "" + Platform.current(), "", new TreeMap<>(), new TreeMap<>());
         writeIndex();
     }
 
@@ -122,88 +107,81 @@ public final class BundleMaker {
         write(Bundle.INDEX, new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(index));
     }
 
-    /** Puts a program's pinned release in, whatever is on PATH. */
-    private Action add(Binary program) {
-        return new Action("", progress -> Files.copy(program.pinned(progress), draft().resolve(program.name()),
-                StandardCopyOption.REPLACE_EXISTING));
-    }
-
-    /** Puts upstream's files and the manifests in. */
-    private Action addFiles() {
-        return new Action("", _ -> {
-            write(Versions.METALLB_MANIFEST.file(), downloads.read(Versions.METALLB_MANIFEST));
-            for (Release asset : authority.upstream()) write(asset.file(), downloads.read(asset));
-            for (String manifest : Manifests.ALL) write("manifests/" + manifest, manifests.read(manifest));
-        });
-    }
-
     private void write(String file, String text) throws IOException {
-        Path target = draft().resolve(file);
+        Path target = draft.resolve(file);
         Files.createDirectories(target.getParent());
         Files.writeString(target, text);
     }
 
-    /**
-     * Puts the images in; layers that several of them share once. They are compressed here already: what is hashed is smaller.
-     */
-    private Action addImages(Collection<String> all) {
-        String nodeImage = images.nodeBase();
+    /** Adds a program's pinned release, whatever is on PATH. */
+    private Action add(Binary program) {
+        return new Action("", progress -> Files.copy(program.pinned(progress), draft.resolve(program.name()),
+                StandardCopyOption.REPLACE_EXISTING));
+    }
+
+    private Action addManifests() {
+        return new Action("", _ -> {
+            List<Release> upstream = new ArrayList<>(demo.authority.upstream());
+            upstream.add(Versions.METALLB_MANIFEST);
+            for (Release manifest : upstream) write(manifest.file(), demo.downloads.read(manifest));
+            for (String manifest : Manifests.ALL) write("manifests/" + manifest, demo.manifests.read(manifest));
+        });
+    }
+
+    /** Adds the images; a layer that several images share is stored once. */
+    private Action addImages(Set<String> all, String nodeImage) {
+        Docker docker = demo.docker;
         return new Action("", progress -> {
-            // a name with a digest is lost when an image is loaded
+            // docker load would drop a name with a digest
             String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
             if (!node.equals(nodeImage)) docker.tag(nodeImage, node);
             Set<String> names = new TreeSet<>(all);
             names.remove(nodeImage);
             names.add(node);
-            try (var out = compressed(Files.newOutputStream(draft().resolve(Bundle.IMAGES)))) {
-                docker.save(names, counting(out, progress));
+            try (OutputStream out = gzip(draft.resolve(Bundle.IMAGES), Deflater.BEST_SPEED, progress)) {
+                docker.save(names, out);
             }
             index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.present(names)),
                     index.parts());
         });
     }
 
-    /** Removes what there is of one that cannot be made whole. */
-    private void discard() throws IOException { AppDirs.remove(draft()); }
-
-    /** Makes it whole: its index, and the archive if it is to be one. */
-    private Action seal() {
+    /** Completes the index, packs the archive if one is wanted, and moves the bundle to its place. */
+    private Action complete() {
         return new Action("", progress -> {
-            try (Stream<Path> files = Files.walk(draft())) {
-                for (Path file : files.filter(Files::isRegularFile).filter(f -> !f.endsWith(Bundle.INDEX)).toList()) {
-                    progress.accept("SHA-256 of " + file.getFileName());
-                    index.parts().put(draft().relativize(file).toString(), Downloads.sha256(file));
-                }
+            for (String file : filesIn(draft)) {
+                if (file.equals(Bundle.INDEX)) continue;
+                progress.accept("SHA-256 of " + file);
+                index.parts().put(file, Downloads.sha256(draft.resolve(file)));
             }
             writeIndex();
             checkReplaceable(); // again: minutes have passed
             if (Bundle.isArchive(path)) {
-                Path archive = draft().resolve("archive");
-                try (var out = compressed(Files.newOutputStream(archive))) {
-                    new ExternalCommand("tar", "install tar", console).into(Bundle.LIMIT, counting(out, progress), "-c", "-C", "" + draft(),
+                Path archive = draft.resolve("archive");
+                try (OutputStream out = gzip(archive, Deflater.NO_COMPRESSION, progress)) { // the images are compressed
+                    new ExternalCommand("tar", "install tar", console).into(Bundle.LIMIT, out, "-c", "-C", "" + draft,
                             "--exclude=./archive", ".");
                 }
                 Files.move(archive, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             } else {
                 AppDirs.remove(path);
-                Files.move(draft(), path);
+                Files.move(draft, path);
             }
-            discard();
+            AppDirs.remove(draft);
         });
     }
 
-    private static OutputStream compressed(OutputStream out) throws IOException {
-        return new ZstdOutputStream(out).setWorkers(Runtime.getRuntime().availableProcessors());
-    }
-
-    /** Tells how much went through. */
-    private static OutputStream counting(OutputStream out, Consumer<String> progress) {
-        return new FilterOutputStream(out) {
+    /** Compresses what is written into a file, at a level of {@link Deflater}, and reports how much was written. */
+    private static OutputStream gzip(Path file, int level, Consumer<String> progress) throws IOException {
+        return new GZIPOutputStream(new BufferedOutputStream(Files.newOutputStream(file)), 1 << 16) {
             private long written;
 
+            { def.setLevel(level); }
+
             @Override public void write(byte[] bytes, int from, int count) throws IOException {
-                out.write(bytes, from, count);
-                progress.accept("%.0f MB".formatted((written += count) / 1e6));
+                super.write(bytes, from, count);
+                written += count;
+                progress.accept("%.0f MB".formatted(written / 1e6));
             }
         };
     }

@@ -11,28 +11,28 @@ import lib.kube.*;
 import lib.run.*;
 import lib.verify.*;
 
-/** The demo that the options mean: which clusters it has, and the objects that work on it. They are wired here and nowhere else. */
+/** The demo that the options describe: its clusters, and the objects that work on them. They are wired here only. */
 public final class DemoContext {
+    public final AppDirs dirs;
+    public final ExistingClusters existing;
+    public final Manifests manifests;
+    public final Docker docker;
+    public final Binary kindBinary;
+    public final Istioctl istioctl;
+    public final Optional<Bundle> bundle;
+    public final CertificateAuthority authority;
+    public final Vault vault;
+    public final MetalLb metalLb;
+    public final Kind kind;
     private final DemoOptions options;
-    private final Console console;
-    private final AppDirs dirs;
+    final Console console;
     private final DemoState state;
-    private final ExistingClusters existing;
-    private final Manifests manifests;
     private final IstioSettings istio;
-    private final Docker docker;
-    private final Downloads downloads;
-    private final Binary kindBinary, istioctlBinary;
-    private final Optional<Bundle> bundle;
-    private final CertificateAuthority authority;
-    private final Vault vault;
-    private final MetalLb metalLb;
-    private final Istioctl istioctl;
-    private final Kind kind;
-    private final NodeSettings nodeSettings;
+    final Downloads downloads;
+    final Binary istioctlBinary;
 
     /**
-     * Looks which clusters exist: they are the default for what no option says.
+     * The demo with the clusters that exist: they are the defaults of the options.
      *
      * @throws Problem when Docker does not answer, or --contexts names a context that does not exist
      */
@@ -51,35 +51,43 @@ public final class DemoContext {
         this.console = console;
         dirs = options.dirs();
         state = DemoState.of(dirs);
-        existing = options.existing() ? ExistingClusters.NONE : ExistingClusters.of(options.prefix(),
-                ExistingClusters.slot(options.prefix(), nodes, state.slot(), DemoState.slotsOfOthers(dirs), this::isFree), nodes);
+        existing = options.existing() ? ExistingClusters.NONE : existing(nodes);
         manifests = options.manifests();
         istio = options.istio(state.istio());
         docker = new Docker(console, options.prefix());
-        downloads = new Downloads(options.mirrorFolder(), dirs.cache(), options.mirrorUrl(), options.offline != null, console);
+        downloads = new Downloads(options.mirrorFolder(), dirs.cache(), options.mirrorUrl(), options.offline != null,
+                console);
         kindBinary = new Binary(Kind.BINARY, downloads, dirs.cache(), console);
         istioctlBinary = new Binary(Istioctl.binary(istio.version()), downloads, dirs.cache(), console);
         bundle = Optional.ofNullable(options.offline).map(file ->
                 new Bundle(file, istio.version(), console).open(dirs.cache(), kindBinary, istioctlBinary));
-        vault = new Vault(options.prefix(), Optional.ofNullable(options.vaultPort), existing.slot(), docker, this::unavailable,
-                manifests, dirs.state(), console);
+        vault = new Vault(options.prefix(), Optional.ofNullable(options.vaultPort), existing.slot(), docker,
+                this::unavailable, manifests, dirs.state(), console);
         authority = switch (ca()) {
             case local -> new LocalAuthority(dirs.state(), manifests);
             case vault -> vault;
             case istioCsr -> new IstioCsr(vault, certManager(), manifests);
         };
         metalLb = new MetalLb(downloads, manifests, docker);
-        istioctl = new Istioctl(istioctlBinary, istio, state.istio(), manifests, authority.address(), dirs.state(), console);
-        nodeSettings = nodeSettings();
-        kind = new Kind(kindBinary, docker, manifests, nodeSettings, dirs.state(), console);
+        istioctl = new Istioctl(istioctlBinary, istio, state.istio(), manifests, authority.address(), dirs.state(),
+                console);
+        kind = new Kind(kindBinary, docker, manifests, nodeSettings(), dirs.state(), console);
     }
 
-    /** Whether a new demo can use the slot. The default demo keeps the documented ports: preflight reports those in use. */
+    private ExistingClusters existing(List<Docker.Node> nodes) {
+        Set<Integer> others = DemoState.slotsOfOthers(dirs);
+        int slot = ExistingClusters.slot(options.prefix(), nodes, state.slot(), others, this::isFree);
+        return ExistingClusters.of(options.prefix(), slot, nodes);
+    }
+
+    /** Whether a new demo can use the slot. The default demo keeps the documented ports: preflight checks them. */
     private boolean isFree(int slot) {
         if (slot == 0 && options.hasDefaultPrefix()) return true;
-        return Mesh.of(options.prefix(), options.clusters != null ? options.clusters : 2, slot).clusters().stream()
+        return Mesh.of(options.prefix(), wantedClusters(2), slot).clusters().stream()
                 .flatMap(cluster -> cluster.ports().stream()).allMatch(Machine::isFree);
     }
+
+    private int wantedClusters(int otherwise) { return options.clusters != null ? options.clusters : otherwise; }
 
     private CertificateAuthority.Choice ca() {
         return options.ca != null ? options.ca : state.authority().orElse(CertificateAuthority.Choice.local);
@@ -87,32 +95,34 @@ public final class DemoContext {
 
     private NodeSettings nodeSettings() {
         Optional<String> image = options.nodeImage();
-        return new NodeSettings(options.workers != null ? options.workers : existing.workers(), options.workers != null,
-                image.or(existing::nodeImage).or(() -> bundle.map(Bundle::nodeImage)).orElse(Versions.NODE_IMAGE), image.isPresent());
+        String used = image.or(existing::nodeImage).or(() -> bundle.map(Bundle::nodeImage)).orElse(Versions.NODE_IMAGE);
+        int workers = options.workers != null ? options.workers : existing.workers();
+        return new NodeSettings(workers, options.workers != null, used, image.isPresent());
     }
 
     /** Why an image can neither be pulled nor loaded; empty when it can. */
     private String unavailable(String image) {
-        return bundle.map(b -> b.images().contains(image) ? "" : "it is not in the bundle").orElseGet(() -> docker.whyNotPullable(image));
+        if (bundle.isEmpty()) return docker.whyNotPullable(image);
+        return bundle.get().images().contains(image) ? "" : "it is not in the bundle";
     }
 
-    /** The mesh of --contexts or --clusters, else of the existing clusters and of those that an earlier run created, else of two. */
+    /** The mesh of --contexts or --clusters, else of the clusters that exist or existed before, else of two. */
     public Mesh mesh() {
         if (options.existing()) return InstalledIstio.withKeptIds(Mesh.of(options.contexts()), console);
         List<Cluster> ours = existing.clusters();
         int known = ours.isEmpty() ? 2 : Math.max(ours.getLast().index(), state.clusters());
-        return Mesh.of(options.prefix(), options.clusters != null ? options.clusters : known, existing.slot());
+        return Mesh.of(options.prefix(), wantedClusters(known), existing.slot());
     }
 
     /** The mesh to verify: in existing clusters with the IDs and networks that its control planes have. */
     public Mesh installedMesh() {
         if (options.existing()) return InstalledIstio.describe(Mesh.of(options.contexts()), console);
-        if (existing.clusters().isEmpty()) throw Problem.unmet("no demo to verify: cluster %s does not exist".formatted(
-                mesh().clusters().getFirst()), commands().kindDemo());
+        if (existing.clusters().isEmpty()) throw Problem.unmet("no demo to verify: cluster %s does not exist"
+                .formatted(mesh().clusters().getFirst()), commands().kindDemo());
         return mesh();
     }
 
-    /** The clusters to remove: the existing ones, and those of an earlier run that were deleted but are in the kubeconfig. */
+    /** The clusters to remove: those that exist, and deleted ones that are still in the kubeconfig. */
     public List<Cluster> removable() {
         if (options.existing()) return Mesh.of(options.contexts()).clusters();
         Kubeconfig kubeconfig = Kubeconfig.ofUser();
@@ -124,52 +134,79 @@ public final class DemoContext {
     /** Clients for the clusters; those that exist begin to connect. */
     public List<Kube> connect(Mesh mesh) {
         List<Kube> kubes = mesh.clusters().stream().map(cluster -> new Kube(cluster, console)).toList();
-        kubes.stream().filter(kube -> options.existing() || existing.clusters().contains(kube.cluster())).forEach(Kube::connectEarly);
+        kubes.stream().filter(kube -> options.existing() || existing.clusters().contains(kube.cluster()))
+                .forEach(Kube::connectEarly);
         return kubes;
     }
 
-    /** Keeps what this run is asked for, so that later runs without these options mean the same. */
-    public void keepState(Mesh mesh) throws IOException {
-        if (!options.existing() && existing.ours().isEmpty() && state.slot().isEmpty()
-                && DemoState.slotsOfOthers(dirs).contains(existing.slot()))
-            throw Problem.unmet("another demo has just started with the same ports", "run this command again: it chooses other ports");
-        new DemoState(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio),
-                options.existing() ? OptionalInt.empty() : OptionalInt.of(existing.slot())).write(dirs);
+    /**
+     * Checks the prerequisites, locks the demo, and saves its settings: later runs without these options keep them.
+     *
+     * @param force whether the mesh may replace another Istio
+     * @throws Problem when a prerequisite is not met, or another run has the lock
+     */
+    public void begin(Mesh mesh, Images images, boolean force) throws Exception {
+        console.info("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(),
+                mesh.clusters()));
+        if (options.leavesIstio() && !istio.equals(IstioSettings.PINNED))
+            console.info("Istio settings are kept: %s; to reset them: %s".formatted(istio,
+                    commands().kindDemo(IstioSettings.RESET)));
+        preflight(mesh, images, force).require();
+        dirs.lock("KindDemo");
+        keepState(mesh);
+        console.keepLog(dirs.log("KindDemo"));
     }
 
-    /** The settings of Istio that an earlier run was given and that this run keeps. */
-    public Optional<IstioSettings> keptIstioSettings() {
-        return Optional.of(istio).filter(kept -> options.leavesIstio() && !kept.equals(IstioSettings.PINNED));
+    private void keepState(Mesh mesh) throws IOException {
+        if (!options.existing() && existing.ours().isEmpty() && state.slot().isEmpty()
+                && DemoState.slotsOfOthers(dirs).contains(existing.slot()))
+            throw Problem.unmet("another demo has just started with the same ports",
+                    "run this command again: it chooses other ports");
+        OptionalInt slot = options.existing() ? OptionalInt.empty() : OptionalInt.of(existing.slot());
+        new DemoState(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio), slot).write(dirs);
     }
 
     public Preflight preflight(Mesh mesh, Images images, boolean force) {
         List<Check> checks = options.existing() ? Preflight.forExistingClusters(mesh, istioctl, force, console)
-                : Preflight.forNewClusters(mesh, new HostChecks(docker),
-                        new KindChecks(kind, nodeSettings, existing, docker, commands()), images, istioctl, metalLb, this::checkAuthority, dirs.cache());
+                : Preflight.forNewClusters(mesh, new HostChecks(docker), kindChecks(), images, istioctl, metalLb,
+                        this::checkAuthority, dirs.cache());
         return new Preflight(checks, dirs, console);
     }
 
+    private KindChecks kindChecks() {
+        return new KindChecks(kind, nodeSettings(), existing, docker, console.commands());
+    }
+
     private String checkAuthority() {
-        checkAuthority(state.authority(), ca(), commands());
+        state.requireAuthority(ca(), commands());
         return authority.check();
     }
 
-    /** A {@link Problem} when another certificate authority is in use than the one that is asked for. */
-    static void checkAuthority(Optional<CertificateAuthority.Choice> inUse, CertificateAuthority.Choice wanted, DemoCommands commands) {
-        if (inUse.isPresent() && inUse.get() != wanted)
-            throw Problem.unmet("the demo uses --ca %s, and a running mesh cannot change its root".formatted(inUse.get()),
-                    "leave --ca %s out, or start from scratch: %s".formatted(wanted, commands.fromScratch("--ca", "" + wanted)));
-    }
-
-    /** The images of Istio, MetalLB, the certificate authority and the sample application, and the node image. */
-    public Images images(Mesh mesh) {
+    /**
+     * The images of Istio, MetalLB, the certificate authority and the sample application, and the node image.
+     *
+     * @param download whether a missing istioctl is downloaded where custom settings may name other images
+     */
+    public Images images(Mesh mesh, boolean download) {
+        if (download && istioctl.rendersCustomSettings()) istioctlBinary.path();
         Set<String> names = new TreeSet<>();
-        List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images()).forEach(names::addAll);
-        return new Images(names, nodeSettings.image(), docker, bundle);
+        List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images())
+                .forEach(names::addAll);
+        return new Images(names, nodeSettings().image(), docker, bundle, dirs.cache());
     }
 
     public Checks checks(List<Kube> kubes, SampleTarget target, Duration wait) {
         return new Checks(kubes, target, docker, kindBinary, istioctl, wait);
+    }
+
+    /** The step that waits until a cluster has the endpoints of all clusters. */
+    public Action awaitEndpoints(Kube kube, List<Kube> kubes) {
+        return checks(kubes, SampleApp.TARGET, null).awaitEndpoints(kube);
+    }
+
+    /** How this machine reaches the ingress gateway of a cluster, where a port is mapped. */
+    public Optional<String> ingressAddress(Cluster cluster) {
+        return options.existing() ? Optional.empty() : docker.published(cluster, cluster.httpPort());
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {
@@ -180,11 +217,19 @@ public final class DemoContext {
         return new Diagnostics(dirs, options.diagnostics(), docker, kindBinary, istioctl, authority, kubes, console);
     }
 
-    public BundleMaker bundleMaker(Path path) {
-        return new BundleMaker(path, istio.version(), docker, kindBinary, istioctlBinary, downloads, manifests, authority, images(mesh()), console);
-    }
-
     CertManager certManager() { return new CertManager(downloads, manifests); }
+
+    /**
+     * Writes the demo's manifests into a folder; returns the exit code.
+     *
+     * @param force whether files that differ are replaced
+     */
+    public int exportManifests(Path folder, boolean force) {
+        Manifests.export(folder, force);
+        console.result("The manifests are in %s. Change what you want, then run: %s".formatted(folder,
+                commands().kindDemo("--manifests", DemoCommands.quoted("" + folder))));
+        return 0;
+    }
 
     public IstioInstaller istioInstaller() { return new IstioInstaller(istioctl, manifests); }
 
@@ -200,25 +245,4 @@ public final class DemoContext {
 
     public DemoCommands commands() { return console.commands(); }
 
-    public AppDirs dirs() { return dirs; }
-
-    public ExistingClusters existing() { return existing; }
-
-    public Manifests manifests() { return manifests; }
-
-    public Docker docker() { return docker; }
-
-    public Binary kindBinary() { return kindBinary; }
-
-    public Istioctl istioctl() { return istioctl; }
-
-    public Optional<Bundle> bundle() { return bundle; }
-
-    public CertificateAuthority authority() { return authority; }
-
-    public Vault vault() { return vault; }
-
-    public MetalLb metalLb() { return metalLb; }
-
-    public Kind kind() { return kind; }
 }

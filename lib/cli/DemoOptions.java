@@ -19,68 +19,80 @@ public final class DemoOptions {
             description = "Number of clusters, 1 to 9. Default: the existing ones, else 2. [KIND_DEMO_CLUSTERS]")
     Integer clusters;
 
-    @Option(names = "--contexts", paramLabel = "NAME", split = ",", description = "Existing clusters, by their contexts: "
-            + "only the mesh is installed into them, and removed from them. [KIND_DEMO_CONTEXTS]")
+    @Option(names = "--contexts", paramLabel = "NAME", split = ",",
+            description = "Existing clusters, by their contexts: only the mesh is installed into them, and removed "
+                    + "from them. [KIND_DEMO_CONTEXTS]")
     private List<String> contexts;
 
-    @Option(names = "--workers", paramLabel = "N", description = "Worker nodes per cluster, in addition to the control plane. "
-            + "Default: the existing number, else 0. [KIND_DEMO_WORKERS]")
+    @Option(names = "--workers", paramLabel = "N",
+            description = "Worker nodes per cluster, in addition to the control plane. Default: the existing number, "
+                    + "else 0. [KIND_DEMO_WORKERS]")
     Integer workers;
 
     @Option(names = "--name-prefix", paramLabel = "NAME", defaultValue = DEFAULT_PREFIX,
             description = "Clusters are named NAME1, NAME2, … Default: ${DEFAULT-VALUE}. [KIND_DEMO_NAME_PREFIX]")
     private String namePrefix;
 
-    @Option(names = "--node-image", paramLabel = "IMAGE", description = "Node image for kind. Default: that of the existing nodes, "
-            + "else the one pinned in lib/fetch/Versions.java. [KIND_DEMO_NODE_IMAGE]")
+    @Option(names = "--node-image", paramLabel = "IMAGE",
+            description = "Node image for kind. Default: that of the existing nodes, else the pinned one. "
+                    + "[KIND_DEMO_NODE_IMAGE]")
     private String nodeImage;
 
-    @Option(names = "--kubernetes-version", paramLabel = "VERSION", description = "Kubernetes version, instead of --node-image: "
-            + "selects the node image kindest/node:vVERSION. [KIND_DEMO_KUBERNETES_VERSION]")
+    @Option(names = "--kubernetes-version", paramLabel = "VERSION",
+            description = "Kubernetes version, instead of --node-image: selects the node image kindest/node:vVERSION. "
+                    + "[KIND_DEMO_KUBERNETES_VERSION]")
     private String kubernetesVersion;
 
-    @Option(names = "--ca", paramLabel = "NAME", description = "Certificate authority for workload certificates: "
-            + "${COMPLETION-CANDIDATES}. Default: the one in use, else local. [KIND_DEMO_CA]")
+    @Option(names = "--ca", paramLabel = "NAME",
+            description = "Certificate authority for workload certificates: ${COMPLETION-CANDIDATES}. Default: the "
+                    + "one in use, else local. [KIND_DEMO_CA]")
     CertificateAuthority.Choice ca;
 
-    @Option(names = "--vault-port", paramLabel = "N", description = "Port of Vault's API and web page on 127.0.0.1. "
-            + "Default: its current port, else 8200. [KIND_DEMO_VAULT_PORT]")
+    @Option(names = "--vault-port", paramLabel = "N",
+            description = "Port of Vault's API and web page on 127.0.0.1. Default: its current port, else 8200. "
+                    + "[KIND_DEMO_VAULT_PORT]")
     Integer vaultPort;
 
-    @Option(names = "--istio-version", paramLabel = "VERSION", description = "Istio version; istioctl must have the same minor "
+    @Option(names = "--istio-version", paramLabel = "VERSION",
+            description = "Istio version; istioctl must have the same minor "
             + "version. Default: the installed one, else " + Versions.ISTIO + ". [KIND_DEMO_ISTIO_VERSION]")
     private String istioVersion;
 
-    @Option(names = "--istio-set", paramLabel = "KEY=VALUE", description = "Istio setting, as istioctl's --set; may be repeated. "
-            + "Default: the current settings; --istio-set= removes them. [KIND_DEMO_ISTIO_SET, separated by spaces]")
+    @Option(names = "--istio-set", paramLabel = "KEY=VALUE",
+            description = "Istio setting, as istioctl's --set; may be repeated. Default: the current settings; "
+                    + "--istio-set= removes them. [KIND_DEMO_ISTIO_SET, separated by spaces]")
     private List<String> istioSet;
 
-    @Option(names = "--istio-values", paramLabel = "FILE", split = ",", description = "File with an IstioOperator to overlay, as "
-            + "istioctl's -f; may be repeated. Default: the current files, as they were when given; --istio-values= removes them. "
-            + "[KIND_DEMO_ISTIO_VALUES, separated by commas]")
+    @Option(names = "--istio-values", paramLabel = "FILE", split = ",",
+            description = "File with an IstioOperator to overlay, as istioctl's -f; may be repeated. Default: the "
+                    + "current files, as they were when given; --istio-values= removes them. [KIND_DEMO_ISTIO_VALUES, "
+                    + "separated by commas]")
     private List<Path> istioValues;
 
     @Option(names = "--manifests", paramLabel = "DIR",
-            description = "Your copy of manifests/, instead of the one that comes with the scripts. [KIND_DEMO_MANIFESTS]")
+            description = "Your own copy of manifests/. Default: the manifests of the scripts. [KIND_DEMO_MANIFESTS]")
     private Path manifests;
 
-    @Option(names = "--mirror", paramLabel = "DIR|URL", description = "Where to get upstream's files instead of downloading them from "
-            + "upstream: a folder with the files, or a server that has https://github.com/… at URL/github.com/… [KIND_DEMO_MIRROR]")
+    @Option(names = "--mirror", paramLabel = "DIR|URL",
+            description = "Folder or server to take downloads from; a server has https://github.com/… at "
+                    + "URL/github.com/… Default: the original servers. [KIND_DEMO_MIRROR]")
     private String mirror;
 
     /** The folder of --mirror, as earlier versions called it. */
     @Option(names = "--assets", paramLabel = "DIR", hidden = true, description = "[KIND_DEMO_ASSETS]")
     private Path assets;
 
-    @Option(names = "--offline", paramLabel = "FILE", description = "Take everything from this bundle (archive or folder), which "
-            + "--bundle created, and download nothing. [KIND_DEMO_OFFLINE]")
+    @Option(names = "--offline", paramLabel = "FILE",
+            description = "Take everything from this bundle (archive or folder), which --bundle created, and download "
+                    + "nothing. [KIND_DEMO_OFFLINE]")
     Path offline;
 
-    @Option(names = "--diagnostics", paramLabel = "DIR", description = "Write diagnostics without secrets into this folder. KindDemo "
-            + "writes them when a step fails.")
+    @Option(names = "--diagnostics", paramLabel = "DIR",
+            description = "Write diagnostics without secrets into this folder. KindDemo writes them when a step fails.")
     private Path diagnostics;
 
-    @Option(names = {"-v", "--verbose"}, description = "Show each outside command with its output, and stack traces of defects.")
+    @Option(names = {"-v", "--verbose"},
+            description = "Show each outside command with its output, and stack traces of defects.")
     boolean verbose;
 
     @Spec(Spec.Target.MIXEE) private CommandSpec command;
@@ -91,25 +103,31 @@ public final class DemoOptions {
                 "--clusters takes 1 to %d, not %d", Cluster.MOST, clusters);
         require(workers == null || workers >= 0 && workers <= 9, "--workers takes 0 to 9, not %d", workers);
         require(!existing() || ca == null || ca == CertificateAuthority.Choice.local,
-                "--ca %s needs clusters that the demo creates, as Vault joins their network; with --contexts the CA is local", ca);
-        require(!existing() || clusters == null, "--contexts names the clusters; --clusters is for clusters that the demo creates");
+                "--ca %s is for clusters that the demo creates: Vault joins their network; with --contexts use --ca local",
+                ca);
+        require(!existing() || clusters == null,
+                "--contexts names the clusters; --clusters is for clusters that the demo creates");
         require(!existing() || contexts.stream().allMatch(c -> !c.isBlank() && c.matches("\\P{Cntrl}+"))
                 && Set.copyOf(contexts).size() == contexts.size(),
-                "--contexts takes different names, separated by commas, not '%s'", contexts == null ? "" : String.join(",", contexts));
-        require(namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"), "--name-prefix takes at most 30 lower-case letters, digits and "
-                + "hyphens, beginning with a letter, not '%s'", namePrefix);
+                "--contexts takes different names, separated by commas, not '%s'", String.join(",", contexts()));
+        require(namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"),
+                "--name-prefix takes at most 30 lower-case letters, digits and hyphens, a letter first, not '%s'",
+                namePrefix);
         require(nodeImage == null || nodeImage.matches("[A-Za-z0-9][\\w./:@-]*"),
                 "--node-image takes the name of an image, not '%s'", nodeImage);
-        require(nodeImage == null || kubernetesVersion == null || typed("--node-image") != typed("--kubernetes-version"),
+        require(nodeImage == null || kubernetesVersion == null
+                || typed("--node-image") != typed("--kubernetes-version"),
                 "--kubernetes-version and --node-image both name a node image: use one of them");
         require(kubernetesVersion == null || kubernetesVersion.matches(THREE_NUMBERS),
-                "--kubernetes-version takes three numbers, such as %s, not '%s'", Version.first(Versions.NODE_IMAGE), kubernetesVersion);
+                "--kubernetes-version takes three numbers, such as %s, not '%s'", Version.first(Versions.NODE_IMAGE),
+                kubernetesVersion);
         require(istioVersion == null || istioVersion.matches(THREE_NUMBERS),
                 "--istio-version takes three numbers, such as %s, not '%s'", Versions.ISTIO, istioVersion);
-        require(vaultPort == null || vaultPort >= 1 && vaultPort <= 65535, "--vault-port takes 1 to 65535, not %d", vaultPort);
+        require(vaultPort == null || vaultPort >= 1 && vaultPort <= 65535, "--vault-port takes 1 to 65535, not %d",
+                vaultPort);
         require(manifests == null || Files.isDirectory(manifests), "--manifests takes a folder; %s is none", manifests);
         require(assets == null || Files.isDirectory(assets), "--assets takes a folder; %s is none", assets);
-        require(mirror == null || mirrorUrl().isPresent() || mirrorFolder().filter(Files::isDirectory).isPresent(),
+        require(mirror == null || mirrorUrl().isPresent() || mirrorFolder().isPresent(),
                 "--mirror takes a folder, or a URL such as https://mirror.example.org/upstream, not '%s'", mirror);
         checkIstio(istio(DemoState.of(dirs()).istio()));
     }
@@ -151,9 +169,10 @@ public final class DemoOptions {
     public IstioSettings istio(Optional<IstioSettings> current) {
         boolean fromEnvironment = istioSet != null && !typed("--istio-set");
         List<String> set = fromEnvironment ? List.of(istioSet.getFirst().split("\\s+")) : istioSet;
-        return current.orElse(IstioSettings.PINNED).with(istioVersion == null ? null : istioVersion.replaceFirst("^v", ""), set,
-                istioValues == null ? null : istioValues.stream().map(file -> file.toString().isEmpty() ? file : file.toAbsolutePath())
-                        .toList());
+        String version = istioVersion == null ? null : istioVersion.replaceFirst("^v", "");
+        List<Path> values = istioValues == null ? null : istioValues.stream()
+                .map(file -> file.toString().isEmpty() ? file : file.toAbsolutePath()).toList();
+        return current.orElse(IstioSettings.PINNED).with(version, set, values);
     }
 
     /** Whether no option says anything about Istio. */
@@ -164,7 +183,8 @@ public final class DemoOptions {
     /** The server of --mirror. */
     Optional<URI> mirrorUrl() {
         try {
-            return Optional.ofNullable(mirror).filter(m -> m.matches("https?://.+")).map(URI::create).filter(u -> u.getHost() != null);
+            return Optional.ofNullable(mirror).filter(m -> m.matches("https?://.+")).map(URI::create)
+                    .filter(u -> u.getHost() != null);
         } catch (IllegalArgumentException e) {
             return Optional.empty();
         }
@@ -172,8 +192,12 @@ public final class DemoOptions {
 
     /** The folder of --mirror. */
     Optional<Path> mirrorFolder() {
-        if (mirror == null || mirror.contains("://")) return Optional.ofNullable(assets);
-        return Optional.of(Path.of(mirror));
+        if (mirror == null) return Optional.ofNullable(assets);
+        try {
+            return Optional.of(Path.of(mirror)).filter(Files::isDirectory);
+        } catch (InvalidPathException e) {
+            return Optional.empty();
+        }
     }
 
     Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }

@@ -14,21 +14,33 @@ import lib.run.*;
  * @param istio     the Istio that was asked for; empty when there is no demo
  * @param slot      its block of ports and addresses; empty when there is no demo, or it has no kind clusters
  */
-public record DemoState(int clusters, Optional<CertificateAuthority.Choice> authority, Optional<IstioSettings> istio, OptionalInt slot) {
+public record DemoState(int clusters, Optional<CertificateAuthority.Choice> authority, Optional<IstioSettings> istio,
+        OptionalInt slot) {
     private static final String CLUSTERS = "clusters", AUTHORITY = "ca", ISTIO = "istio", SLOT = "slot";
     /** The longest name of a folder: file systems allow 255 bytes, and names of files beside it have endings. */
     private static final int LONGEST = 200;
 
     public static DemoState of(AppDirs dirs) {
         String clusters = read(dirs.state(), CLUSTERS), authority = read(dirs.state(), AUTHORITY);
-        return new DemoState(clusters.matches("\\d") ? Integer.parseInt(clusters) : 0,
-                Arrays.stream(CertificateAuthority.Choice.values()).filter(choice -> choice.toString().equals(authority)).findFirst(),
+        return new DemoState(clusters.matches("\\d") ? Integer.parseInt(clusters) : 0, choice(authority),
                 IstioSettings.kept(dirs.state().resolve(ISTIO)), slot(dirs.state()));
+    }
+
+    private static Optional<CertificateAuthority.Choice> choice(String name) {
+        return Arrays.stream(CertificateAuthority.Choice.values()).filter(c -> c.toString().equals(name)).findFirst();
     }
 
     private static OptionalInt slot(Path state) {
         String slot = read(state, SLOT);
         return slot.matches("\\d") ? OptionalInt.of(Integer.parseInt(slot)) : OptionalInt.empty();
+    }
+
+    /** A {@link Problem} when the demo has another certificate authority than the wanted one. */
+    void requireAuthority(CertificateAuthority.Choice wanted, DemoCommands commands) {
+        if (authority.isEmpty() || authority.get() == wanted) return;
+        throw Problem.unmet("the demo uses --ca %s, and a running mesh cannot change its root".formatted(authority.get()),
+                "leave --ca %s out, or start from scratch: %s".formatted(wanted,
+                        commands.fromScratch("--ca", "" + wanted)));
     }
 
     /** The slots of the other demos, also of those that have no nodes yet. */
@@ -60,24 +72,27 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
     /** The folders of the mesh in the clusters of these contexts, in any order; no name prefix has the same ones. */
     static AppDirs dirs(List<String> contexts) {
         String all = contexts.stream().map(DnsLabel::of).sorted().collect(Collectors.joining("+", "contexts+", ""));
-        AppDirs dirs = AppDirs.of(all.length() <= LONGEST ? all : all.substring(0, LONGEST - 9) + "-" + DnsLabel.hash(all));
+        if (all.length() > LONGEST) all = all.substring(0, LONGEST - 9) + "-" + DnsLabel.hash(all);
+        AppDirs dirs = AppDirs.of(all);
         adopt(contexts, dirs.state());
         return dirs;
     }
 
-    /** Earlier versions named the folder by the contexts in the order in which they were typed: renames such a folder. */
+    /** Renames the folder of an earlier version, whose name has the contexts in the order in which they were typed. */
     static void adopt(List<String> contexts, Path state) {
         if (Files.exists(state) || !Files.isDirectory(state.getParent())) return;
         String typed = String.join("+", contexts).replaceAll("[^\\w.@+-]", "_");
         // a context may have the name of another demo's prefix, whose state has other manifests
-        String manifest = "istio-%s.yaml".formatted(contexts.getFirst().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-"));
+        String plain = contexts.getFirst().toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-");
+        String manifest = "istio-%s.yaml".formatted(plain);
         try (Stream<Path> all = Files.list(state.getParent())) {
             Optional<Path> old = all.filter(f -> parts(f.getFileName().toString()).equals(parts(typed)))
                     .filter(f -> contexts.size() > 1 || Files.exists(f.resolve(manifest)))
                     .min(Comparator.comparing(f -> !f.endsWith(typed)));
             if (old.isPresent()) Files.move(old.get(), state);
         } catch (IOException e) {
-            throw Problem.unmet("cannot rename the state of an earlier version: " + e, "make %s writable".formatted(state.getParent()));
+            throw Problem.unmet("cannot rename the state of an earlier version: " + e,
+                    "make %s writable".formatted(state.getParent()));
         }
     }
 

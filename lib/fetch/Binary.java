@@ -4,25 +4,24 @@ import module java.base;
 import lib.run.*;
 
 /**
- * A program of upstream's: the one on PATH where its version fits, else the pinned release, fetched once into the cache. That one is
- * the demo's alone: PATH stays as it is.
+ * A program of upstream's, such as kind: the one on PATH if its version fits, else the pinned release, which is downloaded once into the
+ * cache. PATH stays unchanged.
  */
 public final class Binary {
-    private static final Duration SHORT = Duration.ofSeconds(10);
+    private static final Duration SHORT = Duration.ofSeconds(10), UNPACKED = Duration.ofMinutes(1);
 
     /**
-     * What is requirement of it beforehand.
+     * What the demo requires.
      *
-     * @param name      as it is typed
-     * @param version   the pin
-     * @param release   the file that upstream publishes for a machine: the program, or a .tar.gz that has it
-     * @param install   what to type when it is missing and cannot be fetched
-     * @param ask       the words that make it tell its version
-     * @param objection tells why one that says this does not fit; empty when it does
+     * @param version     the pinned version
+     * @param release     the published file for a platform: the program, or a .tar.gz that contains it
+     * @param install     how the user installs it
+     * @param versionArgs the arguments that make it print its version
+     * @param objection   why a program that prints this does not fit; empty when it fits
      */
-    public record Requirement(String name, String version, Function<Platform, Release> release, String install, List<String> ask,
-            UnaryOperator<String> objection) {
-        /** Where the pinned release is kept. */
+    public record Requirement(String name, String version, Function<Platform, Release> release, String install,
+            List<String> versionArgs, UnaryOperator<String> objection) {
+        /** Where the pinned release is installed. */
         Path installed(Path cache) { return cache.resolve("%s-%s".formatted(name, version)).resolve(name); }
     }
 
@@ -30,7 +29,10 @@ public final class Binary {
     private final Downloads downloads;
     private final Path installed;
     private final Console console;
-    private String path, output, objection;
+    /** The program to run and what it printed as its version; null until one that fits is found. */
+    private String path, printed;
+    /** Why the program on PATH does not fit. */
+    private String objection;
 
     public Binary(Requirement requirement, Downloads downloads, Path cache, Console console) {
         this.requirement = requirement;
@@ -41,49 +43,57 @@ public final class Binary {
 
     public String name() { return requirement.name; }
 
-    /** Where the pinned release is kept. */
-    Path installed() { return installed; }
-
     public String install() { return requirement.install; }
 
-    /** What to run. Fetches it when no other fits; a {@link Problem} when that cannot be done. */
+    /** Where the pinned release is installed. */
+    Path installed() { return installed; }
+
+    /** The program to run. Downloads the pinned release if no other fits; a {@link Problem} when that fails. */
     public synchronized String path() {
-        if (missing()) fetch(_ -> {});
+        if (missing()) download(_ -> {});
         return path;
     }
 
-    /** The version of what {@link #path} runs. */
+    /** The version of the program to run. */
     public Version version() {
         path();
-        return Version.first(output);
+        return Version.first(printed);
     }
 
-    /** Whether it must be fetched. */
+    /** Whether it must be downloaded. */
     public synchronized boolean missing() {
         if (path != null) return false;
-        String onPath = "", no;
         try {
-            onPath = output(requirement.name);
-            no = requirement.objection.apply(onPath);
+            objection = use(requirement.name);
         } catch (Problem p) {
             if (p.exitCode() != Problem.UNMET) throw p;
-            no = p.getMessage();
+            objection = p.getMessage();
         }
-        if (no.isEmpty()) {
-            path = requirement.name;
-            output = onPath;
-        } else if (Files.isExecutable(installed)) {
-            take();
-        }
-        objection = no;
+        if (path == null && Files.isExecutable(installed)) useInstalled();
         return path == null;
     }
 
-    /** Says which one is run, and makes nothing: one that is missing stays so. A {@link Problem} when it cannot be had. */
-    public synchronized String look() {
+    /** Uses this program if it fits, else returns why not; a {@link Problem} when it does not start or does not answer. */
+    private String use(String program) {
+        String output = new ExternalCommand(program, requirement.install, console)
+                .attempt(SHORT, requirement.versionArgs.toArray(String[]::new)).out();
+        String reason = requirement.objection.apply(output);
+        if (reason.isEmpty()) path = program;
+        printed = output;
+        return reason;
+    }
+
+    private void useInstalled() {
+        if (!use("" + installed).isEmpty())
+            throw Problem.unmet("%s does not run here, or has another version: it printed '%s'".formatted(installed, printed.strip()),
+                    "remove it, then run the same command again: rm " + DemoCommands.quoted("" + installed));
+    }
+
+    /** Reports which program is used or would be downloaded; a {@link Problem} when there is none. Downloads nothing. */
+    public synchronized String describe() {
         if (!missing()) return path.equals(requirement.name) ? "" + version() : "%s, in %s".formatted(version(), installed.getParent());
         try {
-            return "%s is fetched from %s: %s".formatted(requirement.version, downloads.published(release()), objection);
+            return "%s will be downloaded from %s: %s".formatted(requirement.version, downloads.server(release()), objection);
         } catch (Problem p) {
             throw orInstall(p);
         }
@@ -93,66 +103,45 @@ public final class Binary {
         return Problem.unmet("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(requirement.install, p.hint()));
     }
 
-    /** The step that fetches it, when none that fits is there. */
-    public Step download(Plan plan) { return missing() ? plan.step(name(), fetch()) : Step.NONE; }
+    /** Adds the step that downloads it, if it must be downloaded. */
+    public Step download(Plan plan) { return missing() ? plan.step(name(), new Action(downloadAsShell(), this::download)) : Step.NONE; }
 
-    /** Fetches the pinned release, and runs it from now on. */
-    private Action fetch() {
-        Release release = release();
-        Path folder = installed.getParent();
-        String put = release.file().endsWith(".tar.gz") ? "| tar -x -z -C %s %s".formatted(DemoCommands.quoted("" + folder), name())
-                : "> %1$s\nchmod +x %1$s".formatted(DemoCommands.quoted("" + installed));
-        return new Action("""
-                # KindDemo also checks it against %s
-                mkdir -p %2$s
-                curl -fsSL %3$s %4$s
-                export PATH=%2$s:$PATH""".formatted(release.sums(), DemoCommands.quoted("" + folder), downloads.typed(release), put), this::fetch);
+    private String downloadAsShell() {
+        String folder = DemoCommands.quoted("" + installed.getParent()), file = DemoCommands.quoted("" + installed);
+        return """
+                # KindDemo also verifies its checksum: %s
+                mkdir -p %s
+                curl -fsSL %s %s
+                export PATH=%2$s:$PATH""".formatted(release().sums(), folder, downloads.quotedUrl(release()),
+                isArchive() ? "| tar -x -z -C %s %s".formatted(folder, name()) : "> %1$s\nchmod +x %1$s".formatted(file));
     }
 
-    private synchronized void fetch(Consumer<String> progress) {
+    private synchronized void download(Consumer<String> progress) {
         try {
             pinned(progress);
         } catch (Problem p) {
             throw orInstall(p);
         }
-        take();
+        useInstalled();
     }
 
-    /** The pinned release, whatever is on PATH; fetched when the cache has none. */
+    /** The pinned release, whatever is on PATH; downloads it if it is not in the cache. */
     public Path pinned(Consumer<String> progress) {
         return Files.isExecutable(installed) ? installed : downloads.fetch(release(), installed, progress, this::unpack);
     }
 
     private Release release() { return requirement.release.apply(Platform.current()); }
 
-    private Path unpack(Path fetched) throws IOException {
-        Path program = fetched;
-        if (release().file().endsWith(".tar.gz")) {
-            program = installed.resolveSibling(requirement.name + ".new");
-            Files.deleteIfExists(program);
-            Path folder = Files.createTempDirectory(installed.getParent(), "unpack");
-            try (InputStream tar = new GZIPInputStream(Files.newInputStream(fetched))) {
-                new ExternalCommand("tar", "install tar", console).from(SHORT.multipliedBy(6), tar, "-x", "-o", "-C", folder.toString(), requirement.name);
-                Files.move(folder.resolve(requirement.name), program);
-            } finally {
-                Files.deleteIfExists(folder.resolve(requirement.name));
-                Files.delete(folder);
+    private boolean isArchive() { return release().file().endsWith(".tar.gz"); }
+
+    private void unpack(Path download, Path program) throws IOException {
+        if (isArchive()) {
+            try (OutputStream out = Files.newOutputStream(program)) {
+                new ExternalCommand("tar", "install tar", console).into(UNPACKED, out, "-x", "-z", "-O", "-f", "" + download, name());
             }
+        } else {
+            Files.move(download, program);
         }
         if (!program.toFile().setExecutable(true)) throw new IOException("cannot make %s executable".formatted(program));
-        return program;
-    }
-
-    private void take() {
-        output = output(installed.toString());
-        if (!requirement.objection.apply(output).isEmpty())
-            throw Problem.unmet("%s does not run here, or is another version: it says '%s'".formatted(installed, output.strip()),
-                    "remove it, and run this again: rm " + installed);
-        path = installed.toString();
-    }
-
-    /** What a program says of its version; a {@link Problem} when it does not start, or does not answer. */
-    private String output(String program) {
-        return new ExternalCommand(program, requirement.install, console).attempt(SHORT, requirement.ask.toArray(String[]::new)).out();
     }
 }

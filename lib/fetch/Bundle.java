@@ -1,32 +1,29 @@
 package lib.fetch;
 
 import module java.base;
-import lib.cli.*;
 import lib.run.*;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.github.luben.zstd.ZstdInputStream;
 
 /**
- * All that the demo needs, in one place: kind, istioctl, upstream's files, manifests, and every image, as a folder or as that folder's
- * archive, FILE.tar.zst. What is taken out of one goes where it would be fetched to: into the cache and the engine. {@link BundleMaker}
- * makes it.
+ * Everything that the demo needs offline: kind, istioctl, manifests and all images, in a folder or an archive FILE.tar.gz. Its files are
+ * copied to the cache, its images are loaded into Docker. BundleMaker creates it.
  */
 public final class Bundle {
-    public static final String INDEX = "index.json", IMAGES = "images.tar.zst";
-    /** The demo's own marker within the index, with the version of the format: nothing else may be replaced or used. */
-    public static final String FORMAT = "kind-demo-bundle/1";
+    public static final String INDEX = "index.json", IMAGES = "images.tar.gz";
+    /** Marks the index as this demo's, with the version of the format: other files are neither used nor replaced. */
+    public static final String FORMAT = "kind-demo-bundle/2";
     public static final Duration LIMIT = Duration.ofMinutes(20);
 
     /**
-     * What a bundle is made of.
+     * The contents of a bundle.
      *
      * @param format    {@link #FORMAT}
-     * @param versions  those of the demo and of what it installs, which must be those of the scripts
-     * @param platform  the machine that its programs run on
-     * @param nodeImage the image of kind's nodes
-     * @param images    every image and its ID
-     * @param parts     every file and its SHA-256 in hex
+     * @param versions  of the demo and of what it installs
+     * @param platform  the machine that its programs are for
+     * @param nodeImage kind's node image
+     * @param images    the images and their IDs
+     * @param parts     the files and their SHA-256 in hex
      */
     public record Index(String format, Map<String, String> versions, String platform, String nodeImage, SortedMap<String, String> images,
             SortedMap<String, String> parts) {}
@@ -34,105 +31,107 @@ public final class Bundle {
     private final Path path;
     private final Map<String, String> versions;
     private final ExternalCommand tar;
-    private final String again;
+    private final String createCommand;
     private Index index;
 
     /**
-     * @param path  the folder, or the archive when its name ends so
-     * @param istio the version of Istio that is to be in it
+     * @param path  the folder or archive
+     * @param istio the version of Istio that it must have
      */
     public Bundle(Path path, String istio, Console console) {
         this.path = path.toAbsolutePath().normalize();
         this.versions = Versions.all(istio);
         this.tar = new ExternalCommand("tar", "install tar", console);
-        this.again = console.commands().bundle("demo.tar.zst");
+        this.createCommand = console.commands().bundle("demo.tar.gz");
     }
 
-    private String copyOrMake() { return "copy it here again, or make it where there is a connection: " + again; }
+    private String copyOrCreate() { return "copy it again, or create it on a machine with a connection: " + createCommand; }
 
-    public static boolean isArchive(Path path) { return path.toString().endsWith(".tar.zst"); }
+    public static boolean isArchive(Path path) { return path.toString().endsWith(".tar.gz"); }
 
-    /** Every image that is in it. */
+    /** The names of its images. */
     public Set<String> images() { return index.images.keySet(); }
+
+    /** Its images and their IDs. */
+    public SortedMap<String, String> imageIds() { return index.images; }
 
     public String nodeImage() { return index.nodeImage; }
 
     /**
-     * Reads the index, and puts programs and files into the cache.
+     * Reads the index, and copies the programs and upstream's manifests into the cache.
      *
-     * @param programs those that are taken
-     * @throws Problem when it is none, is damaged, or does not fit this machine or these scripts
+     * @throws Problem when it is not a bundle, is damaged, or does not fit this machine or these scripts
      */
     public Bundle open(Path cache, Binary... programs) {
-        if (!Files.exists(path))
-            throw Problem.usage("--offline takes a bundle; there is none at " + path, copyOrMake());
+        if (!Files.exists(path)) throw Problem.usage("--offline: the bundle %s does not exist".formatted(path), copyOrCreate());
         try {
             Files.createDirectories(cache);
-            Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;
-            try {
-                if (isArchive(path)) unpack(folder, "--exclude=./" + IMAGES);
-                index = read(folder.resolve(INDEX));
+            unpacked(cache, "--exclude=./" + IMAGES, folder -> {
+                index = read(folder);
                 checkFits();
-                for (Binary program : programs) put(folder, program.name(), program.installed());
-                for (Release asset : Versions.ASSETS)
-                    if (index.parts.containsKey(asset.file())) put(folder, asset.file(), cache.resolve(asset.file()));
-            } finally {
-                if (isArchive(path)) AppDirs.remove(folder);
-            }
+                for (Binary program : programs) copy(folder, program.name(), program.installed());
+                for (Release manifest : Versions.MANIFESTS)
+                    if (index.parts.containsKey(manifest.file())) copy(folder, manifest.file(), cache.resolve(manifest.file()));
+            });
             return this;
         } catch (IOException e) {
-            throw Problem.unmet("cannot use %s: %s".formatted(path, e.getMessage()), "is there room in %s?".formatted(cache));
+            throw Problem.unmet("cannot use %s: %s".formatted(path, e.getMessage()), "check that the disk of %s has room".formatted(cache));
         }
     }
 
-    /** What the index of an existing folder or archive says; empty when it has none with this demo's marker. Reads an archive whole. */
-    public Optional<Index> marked() {
+    /** Returns the index of a folder or archive if it is a bundle of this demo. Reads the whole archive. */
+    public Optional<Index> findIndex() {
         try {
-            Path folder = isArchive(path) ? Files.createTempDirectory("bundle") : path;
-            try {
-                if (isArchive(path)) unpack(folder, "./" + INDEX);
-                return Optional.of(read(folder.resolve(INDEX)));
-            } finally {
-                if (isArchive(path)) AppDirs.remove(folder);
-            }
+            unpacked(Path.of(System.getProperty("java.io.tmpdir")), "./" + INDEX, folder -> index = read(folder));
+            return Optional.of(index);
         } catch (Problem | IOException e) {
             return Optional.empty();
         }
     }
 
-    private void unpack(Path folder, String... which) throws IOException {
-        try (InputStream in = new ZstdInputStream(Files.newInputStream(path))) {
-            tar.from(LIMIT, in, Stream.concat(Stream.of("-x", "-o", "-C", folder.toString()), Stream.of(which)).toArray(String[]::new));
-        } catch (Problem | IOException e) {
-            if (e instanceof Problem p && p.exitCode() == Problem.UNMET) throw p; // tar itself is missing
-            throw Problem.unmet("%s is damaged, or is no archive: %s".formatted(path, Objects.toString(e.getMessage()).lines().findFirst()
-                    .orElse("")), copyOrMake());
+    private interface Use {
+        void of(Path folder) throws IOException;
+    }
+
+    /** Uses the bundle's folder; of an archive a temporary one, with the members that tar's argument selects. */
+    private void unpacked(Path parent, String members, Use use) throws IOException {
+        if (!isArchive(path)) {
+            use.of(path);
+            return;
+        }
+        Path folder = Files.createTempDirectory(parent, "bundle");
+        try {
+            var result = tar.attempt(LIMIT, "-x", "-z", "-o", "-f", "" + path, "-C", "" + folder, members);
+            if (!result.ok()) throw Problem.unmet("%s is damaged or not an archive: %s".formatted(path,
+                    result.lastLines().lines().findFirst().orElse("")), copyOrCreate());
+            use.of(folder);
+        } finally {
+            AppDirs.remove(folder);
         }
     }
 
-    private Index read(Path file) throws IOException {
+    private Index read(Path folder) throws IOException {
         try {
-            Index read = new ObjectMapper().readValue(Files.readString(file), Index.class);
+            Index read = new ObjectMapper().readValue(Files.readString(folder.resolve(INDEX)), Index.class);
             if (FORMAT.equals(read.format) && read.versions != null && read.images != null && read.parts != null) return read;
         } catch (NoSuchFileException | JsonProcessingException e) {
-            // told below
+            // reported below
         }
-        throw Problem.unmet("%s is no bundle of this demo: it has no %s that can be read".formatted(path, INDEX),
-                copyOrMake());
+        throw Problem.unmet("%s is not a bundle of this demo: its %s is missing or invalid".formatted(path, INDEX), copyOrCreate());
     }
 
     private void checkFits() {
         String here = "" + Platform.current();
         if (!index.platform.equals(here))
             throw Problem.unmet("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here),
-                    "make one on a machine like this: " + again);
+                    "create one on a machine like this: " + createCommand);
         if (!index.versions.equals(versions))
-            throw Problem.unmet("the bundle %s is for other scripts: it has %s, they need %s".formatted(path, index.versions, versions),
-                    "use the scripts that made it, or make it anew with these");
+            throw Problem.unmet("the bundle %s has other versions than these scripts: it has %s, they need %s".formatted(path,
+                    index.versions, versions), "use the scripts that created it, or recreate it with these");
     }
 
-    /** Puts a part in its place, unless one is there: a program that runs cannot be overwritten. */
-    private void put(Path folder, String part, Path target) throws IOException {
+    /** Copies a part into its place, unless it is there: a running program cannot be overwritten. */
+    private void copy(Path folder, String part, Path target) throws IOException {
         checkPart(folder, part);
         if (Files.exists(target) && Downloads.sha256(target).equals(index.parts.get(part))) return;
         Files.createDirectories(target.getParent());
@@ -144,50 +143,40 @@ public final class Bundle {
     private void checkPart(Path folder, String part) throws IOException {
         Path file = folder.resolve(part);
         String sum = Files.exists(file) ? Downloads.sha256(file) : "none", expected = index.parts.get(part);
-        if (!sum.equals(expected))
-            throw Problem.unmet("%s in %s is not what its index says: SHA-256 %s, expected %s".formatted(part, path, sum,
-                    expected), copyOrMake());
+        if (!sum.equals(expected)) throw Problem.unmet("%s in %s has the wrong checksum: SHA-256 %s, expected %s".formatted(part, path, sum,
+                expected), copyOrCreate());
     }
 
-    /** Receives the archive of all images. */
+    /** Receives the archive of all images, compressed by gzip. */
     public interface ImageReader {
         void read(InputStream archive) throws IOException;
     }
 
-    /** Every image of the bundle, and its ID. */
-    public SortedMap<String, String> imageIds() { return index.images; }
-
-    /** The same as shell commands. */
+    /** The shell command that loads the images. */
     public String loadImagesAsShell() {
-        return isArchive(path) ? "zstd -dc %s | tar -x -O ./%s | zstd -dc | docker load".formatted(DemoCommands.quoted("" + path), IMAGES)
-                : "zstd -dc %s | docker load".formatted(DemoCommands.quoted("" + path.resolve(IMAGES)));
+        return isArchive(path) ? "tar -x -z -O -f %s ./%s | docker load".formatted(DemoCommands.quoted("" + path), IMAGES)
+                : "docker load --input " + DemoCommands.quoted("" + path.resolve(IMAGES));
     }
 
-    /** Hands on the archive of the images, once its checksum is verified. */
+    /** Passes on the archive of the images after its checksum is verified. */
     public void readImages(Path cache, Consumer<String> progress, ImageReader reader) throws IOException {
-        Path folder = isArchive(path) ? Files.createTempDirectory(cache, "bundle") : path;
-        try {
-            progress.accept("unpacking and verifying the checksum");
-            if (isArchive(path)) unpack(folder, "./" + IMAGES);
+        progress.accept("unpacking and verifying the checksum");
+        unpacked(cache, "./" + IMAGES, folder -> {
             checkPart(folder, IMAGES);
-            long size = Files.size(folder.resolve(IMAGES));
-            try (var read = counting(Files.newInputStream(folder.resolve(IMAGES)), size, progress); var in = new ZstdInputStream(read)) {
-                reader.read(in);
-            }
-        } finally {
-            if (isArchive(path)) AppDirs.remove(folder);
-        }
-    }
+            Path images = folder.resolve(IMAGES);
+            long size = Files.size(images);
+            try (InputStream in = Files.newInputStream(images)) {
+                reader.read(new FilterInputStream(in) {
+                    private long count;
 
-    private static InputStream counting(InputStream in, long size, Consumer<String> progress) {
-        return new FilterInputStream(in) {
-            private long read;
-
-            @Override public int read(byte[] bytes, int from, int count) throws IOException {
-                int n = in.read(bytes, from, count);
-                progress.accept(Downloads.bar(read += Math.max(0, n), size));
-                return n;
+                    @Override public int read(byte[] bytes, int from, int most) throws IOException {
+                        int n = super.read(bytes, from, most);
+                        count += Math.max(0, n);
+                        progress.accept(Downloads.bar(count, size));
+                        return n;
+                    }
+                });
             }
-        };
+        });
     }
 }

@@ -5,17 +5,16 @@ import lib.run.*;
 import java.net.Proxy;
 
 /**
- * The proxies that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, in capitals or not, as Go's programs read them
- * (https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config): the JDK itself knows only its system properties, which count where no
- * variable is set. This machine is never reached through one.
+ * The proxies that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, in upper or lower case, by the rules of Go's programs
+ * (https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config). The JDK itself reads only its system properties, which apply where no
+ * variable is set. Loopback addresses never use a proxy.
  */
 public final class HttpProxies extends ProxySelector {
     private final Map<String, String> environment;
 
-    /** @param environment the variables to read */
     public HttpProxies(Map<String, String> environment) { this.environment = environment; }
 
-    /** What one of the variables says; empty when it is not set. */
+    /** The value of a variable; empty when it is not set. */
     public String variable(String name) {
         return Stream.of(name, name.toLowerCase(Locale.ROOT)).map(environment::get).filter(v -> v != null && !v.isBlank())
                 .findFirst().orElse("").strip();
@@ -23,11 +22,13 @@ public final class HttpProxies extends ProxySelector {
 
     @Override public List<Proxy> select(URI address) {
         if (direct(address)) return List.of(Proxy.NO_PROXY);
-        return proxy(address).map(proxy -> List.of(new Proxy(Proxy.Type.HTTP,
-                InetSocketAddress.createUnresolved(proxy.getHost(), proxy.getPort())))).orElseGet(() -> ProxySelector.getDefault().select(address));
+        return proxy(address).map(p -> List.of(new Proxy(Proxy.Type.HTTP, InetSocketAddress.createUnresolved(p.getHost(), p.getPort()))))
+                .orElseGet(() -> ProxySelector.getDefault().select(address));
     }
 
-    /** Name and password, where the proxy's URL has them. */
+    @Override public void connectFailed(URI address, SocketAddress proxy, IOException e) {}
+
+    /** Sends the user and password in the proxy's URL. */
     Authenticator authenticator() {
         return new Authenticator() {
             @Override protected PasswordAuthentication getPasswordAuthentication() {
@@ -38,7 +39,7 @@ public final class HttpProxies extends ProxySelector {
         };
     }
 
-    /** The proxy for an address, with its port; empty when there is none. A {@link Problem} when it is no HTTP proxy. */
+    /** The proxy for an address, with its port; empty when none is used. A {@link Problem} when it is not an HTTP proxy. */
     public Optional<URI> proxy(URI address) {
         String name = address.getScheme().toUpperCase(Locale.ROOT) + "_PROXY", value = variable(name);
         if (value.isEmpty() || direct(address)) return Optional.empty();
@@ -46,43 +47,46 @@ public final class HttpProxies extends ProxySelector {
     }
 
     /**
-     * A proxy's URL with its port, which is 80 where none is given.
+     * Parses the URL of an HTTP proxy; the default port is 80. The JDK's client supports no others:
+     * https://bugs.openjdk.org/browse/JDK-8214516
      *
-     * @param source what names it, for the message: its URL may have a password
-     * @throws Problem when it is none over HTTP, the only kind that the JDK's client knows: https://bugs.openjdk.org/browse/JDK-8214516
+     * @param source where the URL comes from: the message must not show a password
      */
     public static URI http(String source, String value, String hint) {
         try {
             URI proxy = new URI(value.contains("://") ? value : "http://" + value);
             if (!"http".equalsIgnoreCase(proxy.getScheme()))
                 throw Problem.usage("%s names a proxy over %s; only HTTP proxies are supported".formatted(source, proxy.getScheme()), hint);
-            if (proxy.getHost() != null && proxy.getPort() < 1 << 16)
-                return new URI("http", proxy.getUserInfo(), proxy.getHost(), proxy.getPort() < 0 ? 80 : proxy.getPort(), null, null, null);
+            int port = proxy.getPort() < 0 ? 80 : proxy.getPort();
+            if (proxy.getHost() != null && port < 1 << 16)
+                return new URI("http", proxy.getUserInfo(), proxy.getHost(), port, null, null, null);
         } catch (URISyntaxException e) {
             // reported below
         }
         throw Problem.usage(source + " is not the URL of a proxy", hint);
     }
 
-    /** Whether NO_PROXY has the host: by name, domain, address or subnet, with its port or for any, or all hosts. */
-    boolean direct(URI address) {
+    /** Whether the address is reached without a proxy. */
+    private boolean direct(URI address) {
         String host = Objects.requireNonNullElse(address.getHost(), "").toLowerCase(Locale.ROOT);
-        int port = address.getPort() >= 0 ? address.getPort() : "http".equals(address.getScheme()) ? 80 : 443;
-        return isLoopback(host) || listed(host, port);
+        int standard = "http".equals(address.getScheme()) ? 80 : 443;
+        return isLoopback(host) || listed(host, address.getPort() >= 0 ? address.getPort() : standard);
     }
 
-    /** The same without the rule for this machine. */
+    /** Whether NO_PROXY lists the host: by name, domain, address or subnet, with or without this port, or by {@code *}. */
     public boolean listed(String host, int port) {
-        return Arrays.stream(variable("NO_PROXY").toLowerCase(Locale.ROOT).split("[\\s,]+")).anyMatch(entry -> {
-            if (entry.equals("*")) return true;
-            if (entry.contains("/")) return inSubnet(host, entry);
-            Matcher withPort = Pattern.compile("(\\[.*]|[^:]*):(\\d+)").matcher(entry);
-            if (withPort.matches() && !withPort.group(2).equals("" + port)) return false;
-            String name = withPort.matches() ? withPort.group(1) : entry;
-            if (literal(name).isPresent()) return literal(name).equals(literal(host));
-            name = name.replaceFirst("^\\*?\\.", "");
-            return !name.isEmpty() && ("." + host).endsWith("." + name);
-        });
+        return Arrays.stream(variable("NO_PROXY").toLowerCase(Locale.ROOT).split("[\\s,]+")).anyMatch(entry -> matches(entry, host, port));
+    }
+
+    private static boolean matches(String entry, String host, int port) {
+        if (entry.equals("*")) return true;
+        if (entry.contains("/")) return inSubnet(host, entry);
+        Matcher withPort = Pattern.compile("(\\[.*]|[^:]*):(\\d+)").matcher(entry);
+        if (withPort.matches() && !withPort.group(2).equals("" + port)) return false;
+        String name = withPort.matches() ? withPort.group(1) : entry;
+        if (literal(name).isPresent()) return literal(name).equals(literal(host));
+        String domain = name.replaceFirst("^\\*?\\.", "");
+        return !domain.isEmpty() && ("." + host).endsWith("." + domain);
     }
 
     private static boolean inSubnet(String host, String subnet) {
@@ -94,7 +98,7 @@ public final class HttpProxies extends ProxySelector {
         return rest >= 0 && new BigInteger(1, network.get()).shiftRight(rest).equals(new BigInteger(1, address.get()).shiftRight(rest));
     }
 
-    /** An address in any spelling that the system's resolver takes too, such as 127.1; empty for a name. */
+    /** An IP address in any notation that the system's resolver accepts, such as 127.1; empty for a host name. */
     public static Optional<InetAddress> literal(String host) {
         String plain = host.replaceAll("^\\[|]$", "");
         try {
@@ -107,6 +111,4 @@ public final class HttpProxies extends ProxySelector {
     public static boolean isLoopback(String host) {
         return host.equalsIgnoreCase("localhost") || literal(host).filter(InetAddress::isLoopbackAddress).isPresent();
     }
-
-    @Override public void connectFailed(URI address, SocketAddress proxy, IOException e) {}
 }

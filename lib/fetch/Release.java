@@ -3,17 +3,17 @@ package lib.fetch;
 /**
  * A file that upstream publishes.
  *
- * @param file   the name that it has in --assets and in the cache
- * @param sha256 its SHA-256 in hex, or null where that is not pinned
- * @param sums   the address of what tells it then: a file such as sha256sum writes, or GitHub's description of a release
+ * @param file   its name in the cache and in the folder of --mirror
+ * @param sha256 its pinned SHA-256 in hex; null when none is pinned
+ * @param sums   the address of its published checksum: a file of sha256sum, or GitHub's description of a release; null with a pin
  */
 public record Release(String file, String url, String sha256, String sums) {
-    /** One that is pinned. */
-    public Release(String file, String url, String sha256) { this(file, url, sha256, null); }
+    /** A file with a pinned checksum. */
+    static Release pinned(String file, String url, String sha256) { return new Release(file, url, sha256, null); }
 
     /** A file of a release on GitHub. https://docs.github.com/en/rest/releases/releases#get-a-release-by-tag-name */
-    static Release ofRelease(String file, String repository, String tag, String published) {
-        return new Release(file, "https://github.com/%s/releases/download/%s/%s".formatted(repository, tag, published), null,
+    static Release onGitHub(String file, String repository, String tag, String asset) {
+        return new Release(file, "https://github.com/%s/releases/download/%s/%s".formatted(repository, tag, asset), null,
                 "https://api.github.com/repos/%s/releases/tags/%s".formatted(repository, tag));
     }
 }

@@ -4,11 +4,10 @@ import module java.base;
 import lib.run.*;
 
 /**
- * Every pinned version, once. To move one, change it here (and the node image's tag with kind's), run the tests, and read
- * the release notes of what moved. Images of the sample application are pinned in manifests/apps, where they are used.
+ * The pinned versions; CONTRIBUTING.md describes how to change one. The images of the sample application are pinned in manifests/apps.
  */
 public final class Versions {
-    /** The product's own version, shown by --version. */
+    /** The version of this demo. */
     public static final String DEMO = "0.1.0";
 
     /** Istio: istioctl, istiod and proxies. https://github.com/istio/istio/releases */
@@ -16,14 +15,14 @@ public final class Versions {
     /** Where Istio publishes its images since 1.30. */
     public static final String ISTIO_HUB = "registry.istio.io/release";
 
-    /** kind, the oldest that fits. https://github.com/kubernetes-sigs/kind/releases */
+    /** The oldest kind that fits. https://github.com/kubernetes-sigs/kind/releases */
     public static final String KIND = "0.33.0";
     /** The node image, from kind's release page for {@link #KIND}; KIND_DEMO_NODE_IMAGE overrides it. */
     public static final String NODE_IMAGE = "kindest/node:v1.36.4@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed";
 
     /** MetalLB's native manifest. https://metallb.io/installation/#installation-by-manifest */
     public static final String METALLB = "v0.15.2";
-    public static final Release METALLB_MANIFEST = new Release("metallb-native-%s.yaml".formatted(METALLB),
+    public static final Release METALLB_MANIFEST = Release.pinned("metallb-native-%s.yaml".formatted(METALLB),
             "https://raw.githubusercontent.com/metallb/metallb/%s/config/manifests/metallb-native.yaml".formatted(METALLB),
             "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18");
 
@@ -32,24 +31,24 @@ public final class Versions {
 
     /** For --ca istio-csr. https://github.com/cert-manager/cert-manager/releases, https://github.com/cert-manager/istio-csr/releases */
     public static final String CERT_MANAGER = "v1.21.2", ISTIO_CSR = "v0.17.0";
-    public static final Release CERT_MANAGER_MANIFEST = Release.ofRelease("cert-manager-%s.yaml".formatted(CERT_MANAGER), "cert-manager/cert-manager",
-            CERT_MANAGER, "cert-manager.yaml");
+    public static final Release CERT_MANAGER_MANIFEST = Release.onGitHub("cert-manager-%s.yaml".formatted(CERT_MANAGER),
+            "cert-manager/cert-manager", CERT_MANAGER, "cert-manager.yaml");
 
-    /** Upstream's files that the demo reads, the second for --ca istio-csr alone. */
-    public static final List<Release> ASSETS = List.of(METALLB_MANIFEST, CERT_MANAGER_MANIFEST);
+    /** Upstream's manifests; cert-manager's is only for --ca istio-csr. */
+    static final List<Release> MANIFESTS = List.of(METALLB_MANIFEST, CERT_MANAGER_MANIFEST);
 
     private Versions() {}
 
-    /** The demo's version and what it installs, in a line. */
+    /** The output of --version. */
     public static String summary() { return "kind-demo %s (Istio %s, kind v%s, MetalLB %s)".formatted(DEMO, ISTIO, KIND, METALLB); }
 
-    /** All that a bundle must have in the same version. */
+    /** The versions that a bundle and these scripts must share. */
     public static Map<String, String> all(String istio) {
         return new TreeMap<>(Map.of("kind-demo", DEMO, "istio", istio, "kind", KIND, "metallb", METALLB));
     }
 
     /**
-     * kind's program for a machine, with its checksum beside it:
+     * kind for a platform:
      * https://kind.sigs.k8s.io/docs/user/quick-start/#installing-from-release-binaries names the files,
      * hack/release/build/cross.sh of kind makes them.
      */
@@ -59,8 +58,8 @@ public final class Versions {
     }
 
     /**
-     * istioctl's archive for a machine, with its checksum beside it: release/downloadIstioCtl.sh of Istio names the files,
-     * pkg/build/archive.go of istio/release-builder makes them.
+     * istioctl for a platform: release/downloadIstioCtl.sh of Istio names the files, pkg/build/archive.go of istio/release-builder
+     * makes them.
      */
     public static Release istioctl(String istio, Platform platform) {
         String file = "istioctl-%s-%s.tar.gz".formatted(istio, platform.toString().replace("darwin", "osx"));

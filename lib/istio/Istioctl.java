@@ -46,10 +46,8 @@ public final class Istioctl {
 
     public Binary binary() { return binary; }
 
-    /** Downloads istioctl when preflight has to check what it renders. */
-    public void downloadToRender() { if (rendersCustomSettings()) binary.path(); }
-
-    private boolean rendersCustomSettings() { return manifests.areCustom() || wanted.custom(); }
+    /** Whether it renders the user's own settings or manifests. */
+    public boolean rendersCustomSettings() { return manifests.areCustom() || wanted.custom(); }
 
     /** The istioctl binary with the minor version of an Istio version. */
     public static Binary.Requirement binary(String istio) {
@@ -76,7 +74,7 @@ public final class Istioctl {
      * version in one step. https://istio.io/latest/docs/setup/upgrade/in-place/
      */
     public String check(Mesh mesh) {
-        String found = binary.look();
+        String found = binary.describe();
         Version next = Version.first(wanted.version());
         Version running = current.map(settings -> Version.first(settings.version())).orElse(next);
         if (!next.sameMinor(running) && !running.behind(next, 1))

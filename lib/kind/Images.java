@@ -17,18 +17,21 @@ public final class Images {
     private final String base;
     private final Docker docker;
     private final Optional<Bundle> bundle;
+    private final Path cache;
     private final NodeImage nodeImage;
 
     /**
      * @param names  the images that clusters run
      * @param base   kind's node image
      * @param bundle the offline bundle that images are loaded from
+     * @param cache  the folder in which the bundle is unpacked
      */
-    public Images(Set<String> names, String base, Docker docker, Optional<Bundle> bundle) {
+    public Images(Set<String> names, String base, Docker docker, Optional<Bundle> bundle, Path cache) {
         this.names = new TreeSet<>(names);
         this.base = base;
         this.docker = docker;
         this.bundle = bundle;
+        this.cache = cache;
         this.nodeImage = new NodeImage(base, docker);
     }
 
@@ -71,11 +74,12 @@ public final class Images {
     }
 
     /** Loads the bundle's images that Docker does not have. */
-    public Action loadBundle(Bundle bundle, Path cache) {
-        return new Action(bundle.loadImagesAsShell(), progress -> {
-            if (docker.present(bundle.images()).equals(bundle.imageIds())) return;
-            bundle.readImages(cache, progress, docker::load);
-            Set<String> missing = missing(bundle.images());
+    public Action loadBundle() {
+        Bundle from = bundle.orElseThrow();
+        return new Action(from.loadImagesAsShell(), progress -> {
+            if (docker.present(from.images()).equals(from.imageIds())) return;
+            from.readImages(cache, progress, docker::load);
+            Set<String> missing = missing(from.images());
             if (!missing.isEmpty())
                 throw Problem.failed("docker load did not load from the bundle: " + missing, "docker image ls");
         });

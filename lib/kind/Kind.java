@@ -55,7 +55,7 @@ public final class Kind {
     }
 
     /** The version of kind, or where it would be downloaded from. */
-    String version() { return binary.look(); }
+    String version() { return binary.describe(); }
 
     /** Whether the configuration of new clusters lets the kubelet start on cgroup v1. */
     boolean allowsCgroupV1() { return manifests.read("kind/cluster.yaml").contains("failCgroupV1"); }

@@ -30,7 +30,7 @@ public final class MetalLb {
     }
 
     /** Reports where upstream's manifest comes from; a {@link Problem} when it is not available or not the pinned one. */
-    public String checkManifest() { return downloads.look(Versions.METALLB_MANIFEST); }
+    public String checkManifest() { return downloads.describe(Versions.METALLB_MANIFEST); }
 
     /** Applies upstream's manifest and the cluster's address range, and waits for the controller. */
     public Action install(Kube kube) {
@@ -65,7 +65,7 @@ public final class MetalLb {
                 address() { echo "$(($1 >> 24)).$(($1 >> 16 & 255)).$(($1 >> 8 & 255)).$(($1 & 255))"; }
                 ADDRESS_RANGE=$(address $((last - block + 1)))-$(address $last)
                 # MetalLB's webhook may refuse the pool for a few more seconds
-                %6$s""".formatted(kubectl, downloads.typed(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(),
+                %6$s""".formatted(kubectl, downloads.quotedUrl(Versions.METALLB_MANIFEST), NAMESPACE, Docker.network(),
                 cluster.rangeIndex(), Manifests.retriedAsShell(kubectl, pool, "$ADDRESS_RANGE"));
     }
 

@@ -22,7 +22,7 @@ public record Kubeconfig(List<Path> files) {
     public static Kubeconfig ofUser() {
         String set = Objects.requireNonNullElse(System.getenv("KUBECONFIG"), "");
         List<Path> paths = Arrays.stream(set.split(File.pathSeparator)).filter(p -> !p.isBlank()).map(Path::of).toList();
-        return new Kubeconfig(paths.isEmpty() ? List.of(AppDirs.ofUser().resolve(".kube/config")) : paths);
+        return new Kubeconfig(paths.isEmpty() ? List.of(AppDirs.userHome().resolve(".kube/config")) : paths);
     }
 
     /** The file that new contexts go into: the first that exists, else the last. */
@@ -40,7 +40,7 @@ public record Kubeconfig(List<Path> files) {
                 throw Problem.unmet("the kubeconfig %s cannot be written".formatted(file), "check its owner and mode, and those of its "
                         + "folder, or set KUBECONFIG to another file");
             // while another program writes it a copy is as it should be
-            if (!Files.exists(lock(file), LinkOption.NOFOLLOW_LINKS)) AppDirs.refuseCut(file);
+            if (!Files.exists(lock(file), LinkOption.NOFOLLOW_LINKS)) AppDirs.refuseIncomplete(file);
         } catch (IOException e) {
             throw cannotWrite(file, e);
         }

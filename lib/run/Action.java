@@ -3,13 +3,12 @@ package lib.run;
 import module java.base;
 
 /**
- * What a step does, told twice: as shell commands that do the same by hand (shown by --dry-run), and as code.
+ * The work of a step, as code and as shell commands.
  *
- * @param toShell one or more shell commands that need no file: part of what {@link Plan#toShell} makes
- * @param task   the work itself
+ * @param toShell commands that do the same, for --dry-run; they read no other file
  */
 public record Action(String toShell, Task task) {
-    /** The work of a step. It tells {@code progress} what it is waiting for, and throws when it gives up. */
+    /** Code that reports to {@code progress} what it waits for. It throws when it fails. */
     public interface Task {
         void run(Consumer<String> progress) throws Exception;
     }

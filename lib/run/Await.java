@@ -2,23 +2,25 @@ package lib.run;
 
 import module java.base;
 
-/** Waiting for a condition that cannot be watched. */
+/** Polls a condition that cannot be watched. */
 public final class Await {
     private Await() {}
 
-    /** Tells what is still missing; an empty text when nothing is. */
+    /** Returns what is still missing, or an empty text. */
     public interface Missing {
         String now() throws IOException;
     }
 
     /**
-     * Asks again and again until nothing is missing; a {@link Problem} with what was seen last when {@code limit} is over.
+     * Polls until nothing is missing.
      *
-     * @param what     what is waited for, for the message
-     * @param interval the time between two questions
-     * @param progress     told what is missing, each time
+     * @param what     the awaited condition, for the message
+     * @param interval the pause between two polls
+     * @param progress receives what is missing, after each poll
+     * @throws Problem with what was missing last, after {@code limit} or an interruption
      */
-    public static void until(String what, Duration limit, Duration interval, Consumer<String> progress, Missing missing) throws IOException {
+    public static void until(String what, Duration limit, Duration interval, Consumer<String> progress, Missing missing)
+            throws IOException {
         long end = System.nanoTime() + limit.toNanos();
         while (true) {
             String last = missing.now();
@@ -31,7 +33,7 @@ public final class Await {
     }
 
     public static Problem timedOut(String what, Duration limit, String last) {
-        return Problem.failed("waited %d s for %s; last seen: %s".formatted(limit.toSeconds(), what, last),
+        return Problem.failed("waited %d s for %s; last state: %s".formatted(limit.toSeconds(), what, last),
                 "run the same command again: it resumes");
     }
 }

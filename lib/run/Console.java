@@ -3,75 +3,54 @@ package lib.run;
 import module java.base;
 
 /**
- * What the user sees. Progress goes to stderr, a line per step; results go to stdout; and everything, with the output of
- * every outside command, to a log file. On a terminal the last lines tell what is running, a line for each step, written over
- * and over; elsewhere (a pipe, a file, CI, a dumb terminal) nothing is ever written over.
+ * What the user sees: progress on stderr, results on stdout. The log file has both, and the output of every external command. On a
+ * terminal the last lines show the running steps and are rewritten in place. Elsewhere (a pipe, a file, CI, a dumb terminal) nothing is
+ * rewritten.
  */
 public final class Console implements AutoCloseable {
     private static final DateTimeFormatter CLOCK = DateTimeFormatter.ofPattern("HH:mm:ss.SSS");
+    private static final Duration REDRAW = Duration.ofMillis(400), ASK_SIZE = Duration.ofSeconds(1);
 
     private final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
     private final PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
-    private final boolean terminal = System.console() != null && System.console().isTerminal() && !"dumb".equals(System.getenv("TERM"))
-            && Objects.requireNonNullElse(System.getenv("CI"), "").isEmpty() && size().isPresent();
-    /** https://no-color.org */
-    private final boolean colour = terminal && Objects.requireNonNullElse(System.getenv("NO_COLOR"), "").isEmpty();
-    private final boolean verbose;
+    private final boolean terminal, colour, verbose;
     private final DemoCommands commands;
     private final UnaryOperator<Throwable> explain;
     private final Set<Step> running = new LinkedHashSet<>();
-    private final ScheduledExecutorService ticker;
+    private final ScheduledExecutorService ticker = Executors.newScheduledThreadPool(1, Thread.ofPlatform().daemon().factory());
     private OutputStream log = new ByteArrayOutputStream();
     private Path logFile;
-    private Size size = new Size(24, 80);
-    private final AtomicBoolean resized = new AtomicBoolean(true);
-    /** What was printed last, for a terminal that must be written anew. */
-    private final List<String> recent = new LinkedList<>();
-    /** The status lines as they are on the screen now. */
+    private volatile Size size = new Size(24, 80);
+    /** The last lines that were printed, to print them again when the terminal's size changes. */
+    private final Deque<String> recent = new ArrayDeque<>();
+    /** The status lines on the screen. */
     private List<String> shown = List.of();
 
     /** The console of the default demo. */
     public Console(boolean verbose) { this(verbose, new DemoCommands("", ""), UnaryOperator.identity()); }
 
     /**
-     * @param verbose  whether outside commands and their output are shown too
-     * @param commands our commands for this demo
-     * @param explain  turns a library's failure into a {@link Problem}; returns others as they are
+     * @param verbose  whether external commands and their output are shown too
+     * @param commands the demo's commands, for hints
+     * @param explain  turns an exception of a library into a {@link Problem}; returns others as they are
      */
     public Console(boolean verbose, DemoCommands commands, UnaryOperator<Throwable> explain) {
         this.verbose = verbose;
         this.commands = commands;
         this.explain = explain;
-        this.ticker = terminal ? Executors.newSingleThreadScheduledExecutor(Thread.ofPlatform().daemon().factory()) : null;
-        if (ticker == null) return;
-        ticker.scheduleWithFixedDelay(() -> {
-            if (resized.getAndSet(false)) size().ifPresent(this::resized);
-            showStatus();
-        }, 0, 400, TimeUnit.MILLISECONDS);
-        whenResized(() -> resized.set(true));
+        terminal = System.console() != null && System.console().isTerminal() && !variable("TERM").equals("dumb")
+                && variable("CI").isEmpty() && askSize();
+        colour = terminal && variable("NO_COLOR").isEmpty(); // https://no-color.org
+        if (!terminal) return;
+        ticker.scheduleWithFixedDelay(this::showStatus, 0, REDRAW.toMillis(), TimeUnit.MILLISECONDS);
+        ticker.scheduleWithFixedDelay(this::followSize, 0, ASK_SIZE.toMillis(), TimeUnit.MILLISECONDS);
     }
 
-    /**
-     * Calls back on SIGWINCH, which a terminal of another size sends. sun.misc.Signal is in every JDK, yet javac warns of its use;
-     * a JVM that does not offer the signal keeps the first size.
-     */
-    private static void whenResized(Runnable told) {
-        try {
-            Class<?> signal = Class.forName("sun.misc.Signal"), handler = Class.forName("sun.misc.SignalHandler");
-            Object tells = java.lang.reflect.Proxy.newProxyInstance(Console.class.getClassLoader(), new Class<?>[] {handler}, (_, _, _) -> {
-                told.run();
-                return null;
-            });
-            signal.getMethod("handle", signal, handler).invoke(null, signal.getConstructor(String.class).newInstance("WINCH"), tells);
-        } catch (ReflectiveOperationException | RuntimeException e) {
-            // no such signal here
-        }
-    }
+    private static String variable(String name) { return Objects.requireNonNullElse(System.getenv(name), ""); }
 
-    /** Our commands, for hints: of this demo and no other. */
     public DemoCommands commands() { return commands; }
 
-    /** From now on everything goes to this file, in place of what an earlier run left there; what was said so far too. */
+    /** Writes the log to this file and replaces its content; what was logged so far is kept. */
     public synchronized void keepLog(Path file) {
         try {
             OutputStream kept = Files.newOutputStream(file);
@@ -80,37 +59,41 @@ public final class Console implements AutoCloseable {
             logFile = file;
         } catch (IOException e) {
             throw Problem.unmet("cannot write the log file " + e.getMessage(),
-                    "make its folder writable, or set XDG_STATE_HOME to one that is");
+                    "make its folder writable, or set XDG_STATE_HOME to another folder");
         }
     }
 
-    /** A line of progress. */
-    public void info(String text) { line(err, text); }
+    /** The log file; empty before {@link #keepLog}, and after it was removed with the demo's files. */
+    public synchronized Optional<Path> logFile() { return Optional.ofNullable(logFile).filter(Files::exists); }
 
-    /** A line of result: what a pipe gets. */
-    public void result(String text) { line(out, text); }
+    /** Prints progress. */
+    public void info(String text) { print(err, text); }
 
-    /** A mark and a text: ✓ went well, ‼ could be better, × failed. */
-    public void success(String text) { info(paint("32", "✓") + " " + text); }
+    /** Prints a result: what a pipe receives. */
+    public void result(String text) { print(out, text); }
 
-    public void warn(String text) { info(paint("33", "‼") + " " + text); }
+    /** Prints the result of a check or an experiment. */
+    public void status(Status status, String text) { result(symbol(status) + " " + indented(text)); }
 
-    public void error(String text) { info(paint("31", "×") + " " + text); }
+    public void warn(String text) { info(symbol(Status.WARNING) + " " + text); }
 
-    /** What a check found, as a result: √ holds, ‼ could be better, × does not, - was not looked at. */
-    public void status(Status status, String text) {
-        result(switch (status) {
-            case PASSED -> paint("32", "√");
+    public void error(String text) { info(symbol(Status.FAILED) + " " + text); }
+
+    /** Prints what to do next, indented. */
+    public void hint(String text) { if (!text.isBlank()) info("    " + indented(text)); }
+
+    private static String indented(String text) { return text.strip().replace("\n", "\n    "); }
+
+    private String symbol(Status status) {
+        return switch (status) {
+            case PASSED -> paint("32", "✓");
             case WARNING -> paint("33", "‼");
             case FAILED -> paint("31", "×");
             case SKIPPED -> "-";
-        } + " " + text.strip().replace("\n", "\n    "));
+        };
     }
 
-    /** A hint below a mark: what to do next. */
-    public void hint(String text) { if (!text.isBlank()) info("    " + text.strip().replace("\n", "\n    ")); }
-
-    /** Tells what went wrong: the first line with a mark, the rest and the hint below it. A stack trace only with --verbose. */
+    /** Prints a failure and its hint. The stack trace goes to the log. */
     public void problem(String where, Throwable failure) {
         Throwable cause = explain.apply(failure);
         String prefix = where.isEmpty() ? "" : where + ": ";
@@ -121,17 +104,17 @@ public final class Console implements AutoCloseable {
             hint("→ " + p.hint());
         } else {
             error(prefix + "unexpected " + cause.getClass().getSimpleName() + ": " + Objects.toString(cause.getMessage(), "").strip());
-            hint("→ this is a defect: run again with --verbose and report what it prints");
+            hint("→ this is a defect: run again with --verbose and report the output");
         }
         StringWriter trace = new StringWriter();
         cause.printStackTrace(new PrintWriter(trace));
         detail(trace.toString());
     }
 
-    /** An outside command, as it could be typed, and what it printed: for the log, and for eyes with --verbose. */
+    /** Logs a text, such as an external command with its output; prints it with --verbose. */
     public void detail(String text) {
         if (verbose) info(paint("2", text.stripTrailing()));
-        else synchronized (this) { record(text.stripTrailing()); }
+        else record(text.stripTrailing());
     }
 
     synchronized void started(Step step) {
@@ -141,36 +124,31 @@ public final class Console implements AutoCloseable {
 
     synchronized void ended(Step step) {
         running.remove(step);
-        String time = "  " + paint("2", "%.1fs".formatted(step.seconds()));
+        String text = step.title() + "  " + paint("2", "%.1fs".formatted(step.seconds()));
         switch (step.state()) {
-            case DONE -> success(step.title() + time);
-            case FAILED -> error(step.title() + time);
-            default -> detail("- " + step.title() + ": skipped, as what it needs failed");
+            case DONE -> info(symbol(Status.PASSED) + " " + text);
+            case FAILED -> error(text);
+            default -> detail("- " + step.title() + ": skipped, because a step that it needs failed");
         }
     }
 
-    /** The steps that run now. */
+    /** The titles of the running steps. */
     public synchronized String running() { return String.join(", ", running.stream().map(Step::title).toList()); }
 
-    /** Where everything is kept; empty before {@link #keepLog}, and when it was removed with the demo's files. */
-    public synchronized Optional<Path> logFile() { return Optional.ofNullable(logFile).filter(Files::exists); }
-
-    private synchronized void line(PrintStream stream, String text) {
+    private synchronized void print(PrintStream stream, String text) {
         show(List.of());
         stream.println(text);
         text.lines().forEach(recent::add);
         while (recent.size() > 200) recent.removeFirst();
-        record(withoutColour(text));
+        record(text.replaceAll("\033\\[[0-9;]*m", ""));
         if (stream == err) showStatus();
     }
 
-    private static String withoutColour(String text) { return text.replaceAll("\033\\[[0-9;]*m", ""); }
-
-    private void record(String text) {
+    private synchronized void record(String text) {
         try {
             log.write((LocalTime.now().format(CLOCK) + " " + text + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
-            // a full disk must not stop the work: the log is a help, no result
+            // a full disk must not stop the work
         }
     }
 
@@ -184,69 +162,66 @@ public final class Console implements AutoCloseable {
                 lines.add("… %d more".formatted(running.size() - lines.size()));
                 break;
             }
-            String text = "… %-" + widest + "s %4.0fs  %s";
-            lines.add(text.formatted(step.title(), step.seconds(), step.progress().lines().findFirst().orElse("")).stripTrailing());
+            String line = ("… %-" + widest + "s %4.0fs  %s").formatted(step.title(), step.seconds(),
+                    step.progress().lines().findFirst().orElse("")).stripTrailing();
+            lines.add(line.length() < size.columns ? line : line.substring(0, size.columns - 2) + "…");
         }
-        show(lines.stream().map(text -> text.length() < size.columns ? text : text.substring(0, size.columns - 2) + "…").toList());
+        show(lines);
     }
 
-    /** Puts these lines where the status lines are, at the end of the screen; the cursor stays behind the last one. */
+    /** Replaces the status lines at the end of the screen; the cursor stays behind the last one. */
     private void show(List<String> lines) {
         if (lines.equals(shown)) return;
         StringBuilder text = new StringBuilder("\r");
         if (shown.size() > 1) text.append("\033[%dA".formatted(shown.size() - 1));
-        for (int i = 0; i < lines.size(); i++) text.append(i == 0 ? "" : "\n").append(paint("2", lines.get(i))).append("\033[K");
+        text.append(String.join("\n", lines.stream().map(line -> paint("2", line) + "\033[K").toList()));
         err.print(text.append("\033[J"));
         err.flush();
         shown = lines;
     }
 
-    /** A terminal that gets another width breaks and joins lines in its own way: nothing can be written over, so all is written again. */
-    private synchronized void resized(Size now) {
-        if (now.equals(size)) return;
-        size = now;
-        if (shown.isEmpty()) return;
-        int free = size.rows - shown.size();
-        Deque<String> fitting = new ArrayDeque<>();
-        for (String line : recent.reversed()) {
-            free -= Math.max(1, Math.ceilDiv(withoutColour(line).length(), size.columns));
-            if (free < 0) break;
-            fitting.push(line);
+    /** Redraws the screen after a change of the size: each terminal breaks long lines in its own way, so none can be rewritten. */
+    private void followSize() {
+        Size before = size;
+        if (running().isEmpty() || !askSize() || size.equals(before)) return;
+        synchronized (this) {
+            err.print("\033[H\033[2J");
+            recent.stream().skip(Math.max(0, recent.size() + shown.size() - size.rows)).forEach(err::println);
+            shown = List.of();
+            showStatus();
         }
-        err.print("\033[H\033[2J");
-        fitting.forEach(err::println);
-        shown = List.of();
-        showStatus();
     }
 
     /** A terminal's rows and columns. */
     private record Size(int rows, int columns) {}
 
-    /** The size of the terminal that stderr is, which the JDK cannot ask; empty when it is none. */
-    private static Optional<Size> size() {
+    /** Sets the size to that of stderr's terminal, which the JDK cannot ask; returns false when stderr is not a terminal. */
+    private boolean askSize() {
         try {
-            // stty looks at its standard input
+            // stty asks its standard input
             Process stty = new ProcessBuilder("sh", "-c", "exec stty size <&2 2> /dev/null")
                     .redirectError(ProcessBuilder.Redirect.INHERIT).start();
-            boolean ended = stty.waitFor(1, TimeUnit.SECONDS);
-            if (!ended) stty.destroyForcibly();
-            if (!ended || stty.exitValue() != 0) return Optional.empty();
-            String[] output = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
-            // a terminal that does not know its size says 0
-            int rows = Integer.parseInt(output[0]), columns = Integer.parseInt(output[1]);
-            return Optional.of(new Size(rows > 0 ? rows : 24, columns > 0 ? Math.max(20, columns) : 80));
+            if (!stty.waitFor(1, TimeUnit.SECONDS)) {
+                stty.destroyForcibly();
+                return false;
+            }
+            String[] words = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
+            // a terminal that does not know its size reports 0
+            int rows = Integer.parseInt(words[0]), columns = Integer.parseInt(words[1]);
+            size = new Size(rows > 0 ? rows : 24, columns > 0 ? Math.max(20, columns) : 80);
+            return true;
         } catch (IOException | NumberFormatException | ArrayIndexOutOfBoundsException e) {
-            return Optional.empty();
+            return false;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            return Optional.empty();
+            return false;
         }
     }
 
     private String paint(String code, String text) { return colour ? "\033[" + code + "m" + text + "\033[0m" : text; }
 
     @Override public synchronized void close() {
-        if (ticker != null) ticker.shutdownNow();
+        ticker.shutdownNow();
         show(List.of());
     }
 }

@@ -3,37 +3,35 @@ package lib.run;
 import module java.base;
 
 /**
- * The demo's own commands as its user types them. Each names this demo, so that no hint acts on another one; nothing
- * else writes such a command.
+ * The demo's own commands, for hints. Each has the options that select this demo. No other class writes such a command.
  *
- * @param demo    the options that name the demo, each after a space; empty for the default demo
- * @param offline the option without which KindDemo downloads, after a space; empty when it may
+ * @param demo    the options that select the demo, each after a space; empty for the default demo
+ * @param offline the option --offline after a space; empty without it
  */
 public record DemoCommands(String demo, String offline) {
     public String kindDemo(String... options) {
-        return Stream.concat(Stream.of("jbang KindDemo.java" + demo + offline), Arrays.stream(options))
-                .collect(Collectors.joining(" "));
+        return "jbang KindDemo.java" + demo + offline + Arrays.stream(options).map(o -> " " + o).collect(Collectors.joining());
     }
 
     public String verify() { return "jbang Verify.java" + demo; }
 
-    /** Prints what a check means and how to repair what it found. */
+    /** Explains a check and what to do when it fails. */
     public String explain(String check) { return "jbang Verify.java --explain " + check; }
 
     public String teardown() { return "jbang Teardown.java" + demo; }
 
-    /** Removes the demo and makes it again: for what a running one cannot change. */
+    /** Removes the demo and creates it again. */
     public String fromScratch(String... options) { return "%s, then %s".formatted(teardown(), kindDemo(options)); }
 
-    /** Makes a bundle, where there is a connection. */
+    /** Creates a bundle, on a machine with a connection. */
     public String bundle(String file) { return new DemoCommands(demo, "").kindDemo("--bundle", quoted(file)); }
 
-    /** Uses a bundle, where there is none: JBang must not ask its servers either. */
+    /** Uses a bundle, on a machine without a connection: JBang must not download either. */
     public String fromBundle(String file) {
         return new DemoCommands(demo, " --offline " + quoted(file)).kindDemo().replaceFirst("^jbang ", "jbang --offline ");
     }
 
-    /** A word as a shell takes it: with anything but plain characters it is quoted; zsh looks for the program behind a leading "=". */
+    /** Quotes a word for a shell, unless it has only plain characters. zsh replaces a leading "=" by a program's path. */
     public static String quoted(String word) {
         return word.matches("[\\w@%+:,./-][\\w@%+=:,./-]*") ? word : "'" + word.replace("'", "'\\''") + "'";
     }

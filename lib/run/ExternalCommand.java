@@ -1,19 +1,14 @@
 package lib.run;
 
 import module java.base;
-import org.zeroturnaround.exec.ProcessExecutor;
-import org.zeroturnaround.exec.ProcessResult;
-import org.zeroturnaround.exec.listener.ProcessListener;
 
-/**
- * An outside command: no shell in between, a time limit, its output kept and shown when it fails, its children ended with us.
- */
+/** An external command: started without a shell, with a time limit, its output logged and shown when it fails. */
 public final class ExternalCommand {
     /** What a command printed and how it ended. */
     public record Result(int exitCode, String out, String err) {
         public boolean ok() { return exitCode == 0; }
 
-        /** The last lines of what it said, for an error message. */
+        /** The last lines that it printed, for an error message. */
         public String lastLines() {
             List<String> lines = (err.isBlank() ? out : err).strip().lines().toList();
             return String.join("\n", lines.subList(Math.max(0, lines.size() - 12), lines.size()));
@@ -23,185 +18,194 @@ public final class ExternalCommand {
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
 
-    /** Variables that would make a command use other files, names or clusters than those it is given. */
+    /** Variables that would make a command use other files, names or clusters than its arguments say. */
     private static final Pattern UNWANTED =
             Pattern.compile("(COMPOSE|ISTIOCTL)_.*|ISTIOCONFIG|TAR_OPTIONS|DOCKER_DEFAULT_PLATFORM");
+
+    /** Platform threads: reading from a process may block the carrier of a virtual thread. */
+    private static final Executor THREADS = task -> Thread.ofPlatform().daemon().start(task);
 
     private final Supplier<String> program;
     private final String howToInstall;
     private final Console console;
 
-    /**
-     * @param command      the program, looked up on PATH
-     * @param howToInstall what to type when it is missing
-     */
-    public ExternalCommand(String command, String howToInstall, Console console) { this(() -> command, howToInstall, console); }
+    /** @param howToInstall the hint for the user when the program is missing from PATH */
+    public ExternalCommand(String program, String howToInstall, Console console) { this(() -> program, howToInstall, console); }
 
-    /** @param program what to run, asked for at the first run: it may have to be downloaded */
+    /** @param program called before each run: the program may have to be downloaded first */
     public ExternalCommand(Supplier<String> program, String howToInstall, Console console) {
         this.program = program;
         this.howToInstall = howToInstall;
         this.console = console;
     }
 
-    /** Runs to the end; a {@link Problem} with the last lines of its output when it fails or takes longer than {@code limit}. */
-    public String run(Duration limit, String... arguments) { return expectGood(attempt(limit, arguments), arguments); }
+    /** Runs the command and returns its standard output; a {@link Problem} when it fails or takes longer than {@code limit}. */
+    public String run(Duration limit, String... arguments) { return feed(limit, "", arguments); }
 
-    /** The same for what must not be logged (keys, tokens) or need not be (a manifest of 25,000 lines). */
-    public String runUnlogged(Duration limit, String... arguments) { return expectGood(attemptUnlogged(limit, arguments), arguments); }
+    /** Like {@link #run}, with its output kept out of the log: it has keys or tokens, or is long. */
+    public String runUnlogged(Duration limit, String... arguments) { return feedUnlogged(limit, "", arguments); }
 
-    /** The same with text on its standard input. */
+    /** Like {@link #run}, with a text on its standard input. */
     public String feed(Duration limit, String input, String... arguments) {
-        return expectGood(execute(limit, input, false, arguments), arguments);
+        return requireSuccess(capture(limit, input, true, arguments), arguments);
     }
 
     public String feedUnlogged(Duration limit, String input, String... arguments) {
-        return expectGood(execute(limit, input, true, arguments), arguments);
+        return requireSuccess(capture(limit, input, false, arguments), arguments);
     }
 
-    /** Runs to the end and leaves the judgement to the caller; a {@link Problem} only when it cannot start or takes too long. */
-    public Result attempt(Duration limit, String... arguments) { return execute(limit, "", false, arguments); }
+    /** Runs the command and returns its result, whatever its exit code; a {@link Problem} when it does not start or end in time. */
+    public Result attempt(Duration limit, String... arguments) { return capture(limit, "", true, arguments); }
 
-    public Result attemptUnlogged(Duration limit, String... arguments) { return execute(limit, "", true, arguments); }
+    public Result attemptUnlogged(Duration limit, String... arguments) { return capture(limit, "", false, arguments); }
 
-    private Result execute(Duration limit, String input, boolean unlogged, String... arguments) {
-        String command = program.get(), typed = typed(arguments);
-        var err = new ByteArrayOutputStream();
-        long start = System.nanoTime();
-        var running = new AtomicBoolean();
+    private Result capture(Duration limit, String input, boolean logged, String... arguments) {
         try {
-            var executor = new ProcessExecutor().command(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList())
-                    .environment(environment(System.getenv())).redirectErrorStream(false).redirectError(err).readOutput(true)
-                    .timeout(limit.toMillis(), TimeUnit.MILLISECONDS).addListener(new ProcessListener() {
-                        @Override public void afterStart(Process process, ProcessExecutor executor) { running.set(true); }
-                    });
-            if (!input.isEmpty()) executor.redirectInput(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
-            ProcessResult ended = executor.execute();
-            var result = new Result(ended.getExitValue(), ended.outputUTF8(), err.toString(StandardCharsets.UTF_8));
-            console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(typed, result.exitCode, (System.nanoTime() - start) / 1e9,
-                    unlogged ? "(%d bytes, kept out of the log)\n".formatted(result.out.length()) : result.out, result.err));
-            return result;
-        } catch (TimeoutException e) {
-            throw Problem.failed("`%s` did not end within %d s; it last said:\n%s".formatted(typed, limit.toSeconds(),
-                    err.toString(StandardCharsets.UTF_8).strip()), "run it by hand to see where it hangs");
+            var in = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8));
+            return execute(limit, in, new ByteArrayOutputStream(), logged, arguments);
         } catch (IOException e) {
-            if (!running.get()) throw cannotStart(command, e);
-            throw Problem.failed("`%s`: its input or output broke off: %s".formatted(typed, words(e)), howToGoOn());
-        } catch (InterruptedException e) {
-            throw Problem.failed("interrupted: " + typed, "run again");
+            throw new UncheckedIOException(e); // not from memory
+        }
+    }
+
+    /** Runs the command with a stream as its standard input; a {@link Problem} when it fails, an IOException when the stream does. */
+    public void from(Duration limit, InputStream input, String... arguments) throws IOException {
+        requireSuccess(execute(limit, input, new ByteArrayOutputStream(), true, arguments), arguments);
+    }
+
+    /** Runs the command and writes its standard output to a stream; a {@link Problem} when it fails, an IOException when the stream does. */
+    public void into(Duration limit, OutputStream output, String... arguments) throws IOException {
+        requireSuccess(execute(limit, InputStream.nullInputStream(), output, true, arguments), arguments);
+    }
+
+    /** Runs the program twice; the second reads what the first prints. A {@link Problem} when either fails. */
+    public void pipe(Duration limit, String[] from, String[] into) {
+        try {
+            requireSuccess(execute(limit, InputStream.nullInputStream(), new ByteArrayOutputStream(), true, from, into), from, into);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // not from memory
         }
     }
 
     /**
-     * Why a program did not start. execvp(3) reports the same error for a program that is nowhere on PATH and for a script whose
-     * interpreter is missing, so the files are looked at.
+     * Runs the program once per array of arguments, connected by pipes. The exit code is the highest one.
+     *
+     * @param logged whether what {@code output} receives in memory is logged
      */
-    private Problem cannotStart(String command, IOException failure) {
-        Stream<String> places = command.contains("/") ? Stream.of("")
-                : Arrays.stream(Objects.requireNonNullElse(System.getenv("PATH"), "").split(File.pathSeparator)).map(folder -> folder + "/");
-        List<String> files = places.map(place -> place + command).filter(file -> new File(file).isFile()).toList();
-        if (files.isEmpty() && words(failure).equals("No such file or directory"))
-            return Problem.unmet(command + (command.contains("/") ? " does not exist" : " was not found on PATH"), howToInstall);
-        String file = files.isEmpty() ? command : files.getFirst();
-        return Problem.unmet("%s cannot be run: %s".formatted(file, words(failure)), "ls -l %s; or %s".formatted(DemoCommands.quoted(file), howToInstall));
-    }
-
-    /** The system's own words for a failure, without the JDK's around them. */
-    private static String words(IOException failure) {
-        String all = String.valueOf(Problem.rootCause(failure).getMessage()).strip();
-        Matcher own = Pattern.compile("error[:=] ?\\d+,? \\(?([^)]+)").matcher(all);
-        return own.find() ? own.group(1) : all;
-    }
-
-    /** Runs the command twice, what the first prints being the input of the second; a {@link Problem} when either fails. */
-    public void pipe(Duration limit, String[] from, String[] into) {
-        String command = program.get(), typed = typed(from) + " | " + typed(into);
-        List<Process> both = List.of();
+    private Result execute(Duration limit, InputStream input, OutputStream output, boolean logged, String[]... arguments) throws IOException {
+        String command = toShell(arguments);
+        long start = System.nanoTime();
+        List<Process> processes = start(arguments);
+        var err = new ByteArrayOutputStream();
+        var failed = new CompletableFuture<Object>();
+        List<CompletableFuture<?>> work = new ArrayList<>();
+        work.add(transfer(failed, () -> send(input, processes.getFirst())));
+        work.add(transfer(failed, () -> processes.getLast().getInputStream().transferTo(output)));
+        for (Process process : processes) {
+            work.add(transfer(failed, () -> process.getErrorStream().transferTo(err)));
+            work.add(process.onExit());
+        }
         try {
-            Path output = Files.createTempFile("pipe", ".txt");
-            try {
-                var sides = Stream.of(from, into).map(words -> builder(command, words)
-                        .redirectError(ProcessBuilder.Redirect.appendTo(output.toFile()))).toList();
-                sides.getLast().redirectOutput(ProcessBuilder.Redirect.appendTo(output.toFile()));
-                try {
-                    both = ProcessBuilder.startPipeline(sides);
-                } catch (IOException e) {
-                    throw cannotStart(command, e);
-                }
-                boolean ended = both.getLast().waitFor(limit.toMillis(), TimeUnit.MILLISECONDS) && both.getFirst()
-                        .waitFor(10, TimeUnit.SECONDS);
-                console.detail("$ %s\n%s".formatted(typed, Files.readString(output)));
-                if (ended) both.forEach(p -> pauseWhenInterrupted(p.exitValue()));
-                if (!ended || both.stream().anyMatch(p -> p.exitValue() != 0))
-                    throw Problem.failed("`%s` %s:\n%s".formatted(typed, ended ? "failed"
-                            : "did not end within %d s".formatted(limit.toSeconds()), new Result(1, Files.readString(output), "")
-                            .lastLines()), howToGoOn());
-            } finally {
-                both.forEach(Process::destroy);
-                Files.delete(output);
-            }
-        } catch (IOException e) {
-            throw Problem.failed("`%s`: its input or output broke off: %s".formatted(typed, words(e)), howToGoOn());
+            var done = CompletableFuture.allOf(work.toArray(CompletableFuture[]::new));
+            CompletableFuture.anyOf(done, failed).get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(command, limit.toSeconds(),
+                    err.toString(StandardCharsets.UTF_8).strip()), "run it yourself to see where it hangs");
         } catch (InterruptedException e) {
-            throw Problem.failed("interrupted: " + typed, "run again");
+            throw Problem.failed("interrupted: " + command, "run again");
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof IOException broken) throw broken;
+            if (e.getCause() instanceof RuntimeException broken) throw broken;
+            throw new IllegalStateException(e);
+        } finally {
+            processes.stream().filter(Process::isAlive).forEach(ExternalCommand::end);
+        }
+        String printed = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
+        int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
+        var result = new Result(exitCode, printed, err.toString(StandardCharsets.UTF_8));
+        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(command, exitCode, (System.nanoTime() - start) / 1e9,
+                logged ? printed : "(%d bytes, kept out of the log)\n".formatted(printed.length()), result.err));
+        return result;
+    }
+
+    private List<Process> start(String[]... arguments) {
+        try {
+            return ProcessBuilder.startPipeline(Arrays.stream(arguments).map(this::builder).toList());
+        } catch (IOException e) {
+            throw cannotStart(e);
         }
     }
 
-    /** Runs to the end on what a stream brings; a {@link Problem} when it fails, an IOException when the stream does. */
-    public void from(Duration limit, InputStream input, String... arguments) throws IOException {
-        transfer(limit, true, process -> {
-            try (OutputStream stdin = process.getOutputStream()) {
-                input.transferTo(stdin);
-            }
-        }, arguments);
-    }
-
-    /** Runs to the end and writes what it prints into a stream; a {@link Problem} when it fails, an IOException when the stream does. */
-    public void into(Duration limit, OutputStream output, String... arguments) throws IOException {
-        transfer(limit, false, process -> process.getInputStream().transferTo(output), arguments);
+    private ProcessBuilder builder(String... arguments) {
+        var builder = new ProcessBuilder(Stream.concat(Stream.of(program.get()), Arrays.stream(arguments)).toList());
+        environment(System.getenv()).forEach((name, value) -> {
+            if (value == null) builder.environment().remove(name);
+            else builder.environment().put(name, value);
+        });
+        return builder;
     }
 
     private interface Transfer {
-        void of(Process process) throws IOException;
+        void run() throws IOException;
     }
 
-    private void transfer(Duration limit, boolean in, Transfer transfer, String... arguments) throws IOException {
-        String command = program.get(), typed = typed(arguments);
-        Path output = Files.createTempFile("said", ".txt");
-        Process process = null;
-        try {
-            var builder = builder(command, arguments)
-                    .redirectError(ProcessBuilder.Redirect.appendTo(output.toFile()));
-            if (in) builder.redirectOutput(ProcessBuilder.Redirect.appendTo(output.toFile()));
+    private static CompletableFuture<Void> transfer(CompletableFuture<?> failed, Transfer transfer) {
+        return CompletableFuture.runAsync(() -> {
             try {
-                process = builder.start();
-            } catch (IOException e) {
-                throw cannotStart(command, e);
+                transfer.run();
+            } catch (Throwable e) {
+                failed.completeExceptionally(e);
             }
-            Process started = process;
-            started.onExit().orTimeout(limit.toMillis(), TimeUnit.MILLISECONDS).exceptionally(_ -> started.destroyForcibly());
-            IOException broken = null;
+        }, THREADS);
+    }
+
+    /** Writes a stream to a process's standard input. A process that ends before it has read everything tells by its exit code why. */
+    private static void send(InputStream input, Process process) throws IOException {
+        byte[] buffer = new byte[1 << 16];
+        OutputStream stdin = process.getOutputStream();
+        for (int n; (n = input.read(buffer)) >= 0;) {
             try {
-                transfer.of(process);
+                stdin.write(buffer, 0, n);
+                stdin.flush();
             } catch (IOException e) {
-                broken = e; // the command's own words come first: when it ends early, writing to it fails too
-                process.getInputStream().close();
+                return;
             }
-            var result = new Result(process.waitFor(), "", Files.readString(output));
-            console.detail("$ %s\n(exit code %d)\n%s".formatted(typed, result.exitCode, result.err));
-            if (broken != null && (result.ok() || result.err.isBlank())) throw broken;
-            expectGood(result, arguments);
-        } catch (InterruptedException e) {
-            throw Problem.failed("interrupted: " + typed, "run again");
-        } finally {
-            if (process != null) process.destroy();
-            Files.delete(output);
         }
+        stdin.close();
+    }
+
+    private static void end(Process process) {
+        process.descendants().forEach(ProcessHandle::destroy);
+        process.destroy();
     }
 
     /**
-     * What differs between a command's environment and this program's: every command uses Docker, its own platform, the
-     * demo's network and Istio's own namespace, whatever is exported or in ~/.istioctl/config.yaml, which variables override.
+     * Why a program did not start. execvp(3) fails in the same way for a program that is not on PATH and for a script whose interpreter
+     * is missing, so this looks for the file.
+     */
+    private Problem cannotStart(IOException failure) {
+        String command = program.get(), reason = reason(failure);
+        boolean isPath = command.contains("/");
+        Stream<String> places = isPath ? Stream.of(command)
+                : Arrays.stream(Objects.requireNonNullElse(System.getenv("PATH"), "").split(":")).map(folder -> folder + "/" + command);
+        Optional<String> file = places.filter(place -> new File(place).isFile()).findFirst();
+        if (file.isEmpty() && reason.equals("No such file or directory"))
+            return Problem.unmet(command + (isPath ? " does not exist" : " was not found on PATH"), howToInstall);
+        String found = file.orElse(command);
+        return Problem.unmet("%s cannot be run: %s".formatted(found, reason), "ls -l %s; or %s".formatted(DemoCommands.quoted(found),
+                howToInstall));
+    }
+
+    /** The operating system's message, without what the JDK writes around it. */
+    private static String reason(IOException failure) {
+        String all = String.valueOf(Problem.rootCause(failure).getMessage()).strip();
+        Matcher system = Pattern.compile("error[:=] ?\\d+,? \\(?([^)]+)").matcher(all);
+        return system.find() ? system.group(1) : all;
+    }
+
+    /**
+     * How the environment of commands differs from this program's. Every command uses Docker, its own platform, the demo's network and
+     * Istio's namespace, whatever is exported or set in ~/.istioctl/config.yaml, which variables override.
      *
      * @param own this program's environment
      * @return the variables to set; those with the value null are removed
@@ -216,28 +220,15 @@ public final class ExternalCommand {
         return changes;
     }
 
-    private static ProcessBuilder builder(String command, String... arguments) {
-        var builder = new ProcessBuilder(Stream.concat(Stream.of(command), Arrays.stream(arguments)).toList());
-        environment(System.getenv()).forEach((name, value) -> {
-            if (value == null) builder.environment().remove(name);
-            else builder.environment().put(name, value);
-        });
-        return builder;
-    }
-
-    private String expectGood(Result result, String... arguments) {
+    private String requireSuccess(Result result, String[]... arguments) {
         if (result.ok()) return result.out;
-        pauseWhenInterrupted(result.exitCode);
-        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(typed(arguments), result.exitCode, result.lastLines()),
-                howToGoOn());
+        // Ctrl-C ends the commands too, maybe first: the message about it is printed before the JVM ends
+        if (result.exitCode == Problem.INTERRUPTED || result.exitCode == TERMINATED) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
+        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode, result.lastLines()),
+                console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more"));
     }
 
-    /** Ctrl-C ends the commands too, and maybe sooner: what it means is about to be told as this program ends. */
-    private static void pauseWhenInterrupted(int exitCode) {
-        if (exitCode == Problem.INTERRUPTED || exitCode == TERMINATED) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
-    }
-
-    /** Ends every command that this program runs, and those that they run: when it is interrupted. */
+    /** Ends every command that this program runs, and those that they started: when it is interrupted. */
     public static void endAll() {
         List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
         children.forEach(ProcessHandle::destroy);
@@ -246,20 +237,15 @@ public final class ExternalCommand {
         children.forEach(ProcessHandle::destroyForcibly);
     }
 
-    private String howToGoOn() {
-        return console.logFile().map(f -> "all that was run and printed is in " + f).orElse("run it by hand to see more");
+    private String toShell(String[]... arguments) {
+        return Arrays.stream(arguments).map(words -> Stream.concat(Stream.of(program.get()), Arrays.stream(words).map(DemoCommands::quoted))
+                .collect(Collectors.joining(" "))).collect(Collectors.joining(" | "));
     }
 
-    /** The command as it could be typed. */
-    private String typed(String... arguments) {
-        return program.get() + " " + Arrays.stream(arguments).map(DemoCommands::quoted).collect(Collectors.joining(" "));
-    }
-
-    /** A text as a command's input in a shell, where nothing in it is expanded; its last line is {@code end}, or longer where the text has that. */
+    /** A shell's here document: nothing in the text is expanded. Its last line is {@code end}, made longer if the text has that line. */
     public static String hereDocument(String end, String text) {
         String last = end;
         while (text.lines().anyMatch(last::equals)) last += "_";
         return "<<'%s'\n%s\n%1$s".formatted(last, text.stripTrailing());
     }
-
 }

@@ -3,12 +3,31 @@ package lib.run;
 import module java.base;
 
 /**
- * Steps and what each waits for. Whatever can go together goes together, each step on a virtual thread. A step that fails
- * stops those that need it; the others finish, so that nothing is left half-done that could have been whole.
+ * Steps and the steps that each needs. All steps that can run do so at the same time, each on a virtual thread. When a step fails, those
+ * that need it are skipped and all others are completed.
  */
 public final class Plan {
-    /** One failed step and why. */
-    public record Failure(Step step, Throwable cause) {}
+    /** A failed step and the reason. */
+    record Failure(Step step, Throwable cause) {}
+
+    /** Defines a shell function that retries a command, and begins one that contains the steps. */
+    private static final String SHELL_HEAD = """
+            # What KindDemo does, as shell commands. KindDemo runs steps at the same time if they do not wait for one another.
+            demo() {
+            set -euo pipefail
+
+            # runs a command until it succeeds, with the same input each time; gives up after two minutes
+            retry() {
+              local input
+              input=$(cat)
+              for _ in {1..60}; do
+                if "$@" <<< "$input"; then return; fi
+                sleep 2
+              done
+              echo "gave up: $*" >&2
+              return 1
+            }
+            """;
 
     private final List<Step> steps = new ArrayList<>();
     private final List<Failure> failures = new CopyOnWriteArrayList<>();
@@ -17,11 +36,11 @@ public final class Plan {
 
     public Plan(Console console) { this.console = console; }
 
-    /** Adds a step in a cluster, named {@code where}, that starts when all of {@code after} are done. */
-    public Step step(String where, String what, Action action, Step... after) { return step(where, what, action, List.of(after)); }
+    /** Adds a step in a cluster that starts when all of {@code after} are done. */
+    public Step step(String cluster, String what, Action action, Step... after) { return step(cluster, what, action, List.of(after)); }
 
-    public Step step(String where, String what, Action action, List<Step> after) {
-        Step step = new Step(where, what, action, after);
+    public Step step(String cluster, String what, Action action, List<Step> after) {
+        Step step = new Step(cluster, what, action, after);
         steps.add(step);
         return step;
     }
@@ -31,14 +50,12 @@ public final class Plan {
 
     public List<Step> steps() { return List.copyOf(steps); }
 
-    /** Failures of the last run, in the order in which they happened. */
-    public List<Failure> failures() { return List.copyOf(failures); }
+    /** The failures in the order in which they happened. */
+    List<Failure> failures() { return List.copyOf(failures); }
 
     /**
-     * Runs every step and returns when the last has ended. Interrupting the calling thread interrupts the steps that run and
-     * skips those that have not begun.
-     *
-     * @return whether all steps are done
+     * Runs all steps and returns whether all are done. Interrupting the calling thread interrupts the running steps and skips the
+     * others.
      */
     public boolean run() {
         began = System.nanoTime();
@@ -60,55 +77,38 @@ public final class Plan {
         }
     }
 
-    /** Tells each failure, and where the log is. */
+    /** Prints the failures and the name of the log file. */
     public void report() {
         failures.forEach(f -> console.problem(f.step.title(), f.cause));
-        console.logFile().ifPresent(log -> console.info("All that was run and printed is in " + log));
+        console.logFile().ifPresent(log -> console.info("Full log: " + log));
     }
 
     /**
-     * The plan as one shell command: each step, what it waits for, and how to do it by hand, in an order that works. A bash of its own
-     * reads it as its input, so that it can be pasted into a shell that knows no comments, and a failure does not end that shell; it
-     * reads all of it before it begins, so that no command takes the rest for its own input.
+     * The plan as one shell command, in an order that works, with the title of each step and the steps that it waits for. A bash reads
+     * it as its input: it can be pasted into a shell that does not know comments, and a failure does not end that shell. The steps are in a
+     * function, so that bash reads them all before it starts and no command can read them as its own input.
      */
     public String toShell() {
-        StringBuilder text = new StringBuilder("""
-                # What KindDemo does, step by step, as shell commands. Steps that do not wait for one another run together in KindDemo.
-                demo() {
-                set -euo pipefail
-
-                # runs a command until it succeeds, with the same input each time; gives up after two minutes
-                retry() {
-                  local input
-                  input=$(cat)
-                  for _ in {1..60}; do
-                    if "$@" <<< "$input"; then return; fi
-                    sleep 2
-                  done
-                  echo "gave up: $*" >&2
-                  return 1
-                }
-                """);
+        StringBuilder text = new StringBuilder(SHELL_HEAD);
         for (Step step : steps) {
-            text.append("\n# ").append(step.title());
-            if (!step.after().isEmpty()) text.append("   (after ").append(String.join("; ", step.after().stream().map(Step::title).toList()))
-                    .append(")");
-            text.append('\n').append(step.action().toShell().strip()).append('\n');
+            String after = String.join("; ", step.after().stream().map(Step::title).toList());
+            text.append("\n# ").append(step.title()).append(after.isEmpty() ? "" : "   (after %s)".formatted(after))
+                    .append('\n').append(step.action().toShell().strip()).append('\n');
         }
         return "bash -s " + ExternalCommand.hereDocument("DEMO", text + "}\ndemo < /dev/null");
     }
 
-    /** Where the time went: a bar per step, from the start of the run, longest waits last. */
+    /** A line per step with a bar from its start to its end, in seconds since the start of the plan. */
     public String timeline() {
-        double total = steps.stream().mapToDouble(step -> step.finishedAfter(began)).max().orElse(0);
         int width = 50;
+        double total = steps.stream().mapToDouble(step -> step.finishedAfter(began)).max().orElse(0);
         StringBuilder text = new StringBuilder();
         for (Step step : steps) {
             if (step.state() == Step.State.SKIPPED) continue;
             double from = step.startedAfter(began), to = step.finishedAfter(began);
-            int left = (int) (from / total * width), bar = Math.max(1, (int) Math.round((to - from) / total * width));
-            text.append("%-28s %6.1f → %6.1f  %s%s%n".formatted(step.title(), from, to, " ".repeat(left),
-                    "█".repeat(Math.min(bar, width - left + 1))));
+            int left = (int) (from / total * width);
+            int bar = Math.clamp(Math.round((to - from) / total * width), 1, width - left + 1);
+            text.append("%-28s %6.1f → %6.1f  %s%s%n".formatted(step.title(), from, to, " ".repeat(left), "█".repeat(bar)));
         }
         return text.toString();
     }

@@ -3,13 +3,13 @@ package lib.run;
 import module java.base;
 
 /**
- * This machine, as upstream's releases name it.
+ * An operating system and architecture, by the names in the files of releases.
  *
  * @param os   linux or darwin
  * @param arch amd64 or arm64
  */
 public record Platform(String os, String arch) {
-    /** A {@link Problem} where upstream has no programs for it. Windows is Linux here: the demo runs in WSL 2. */
+    /** This machine; a {@link Problem} when there are no releases for it. */
     public static Platform current() { return of(System.getProperty("os.name"), System.getProperty("os.arch")); }
 
     public static Platform of(String osName, String osArch) {
@@ -19,8 +19,8 @@ public record Platform(String os, String arch) {
             case "aarch64", "arm64" -> "arm64";
             default -> "";
         };
-        if (os.isEmpty() || arch.isEmpty()) throw Problem.unmet("nothing can be fetched for %s on %s".formatted(osName, osArch),
-                "Linux and macOS on amd64 and arm64 are known; on Windows use WSL 2: https://learn.microsoft.com/windows/wsl/install");
+        if (os.isEmpty() || arch.isEmpty()) throw Problem.unmet("there are no downloads for %s on %s".formatted(osName, osArch),
+                "use Linux or macOS on amd64 or arm64; on Windows use WSL 2: https://learn.microsoft.com/windows/wsl/install");
         return new Platform(os, arch);
     }
 

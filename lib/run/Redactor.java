@@ -6,22 +6,22 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 
-/** What must not be seen by whoever reads what the demo writes. */
+/** Removes secrets from logs and Kubernetes resources. */
 public final class Redactor {
     private static final String LEFT_OUT = "(left out)";
 
-    /** The fields of Kubernetes resources whose content is the user's own: of it only the names of keys are kept. */
+    /** The fields of Kubernetes resources whose content belongs to the user: only the names of keys are kept. */
     private static final Set<String> CONTENTS = Set.of("annotations", "args", "binaryData", "command", "data", "options", "stringData",
             "volumeAttributes");
 
-    /** Secrets that are known by their own shape. */
-    private static final Pattern SHAPES = Pattern.compile(String.join("|",
+    /** Secrets with a known format. */
+    private static final Pattern FORMATS = Pattern.compile(String.join("|",
             "-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\\z)",
             // in base64: PEM other than certificates, a kubeconfig; JSON, such as a JSON web token or docker's configuration
             "LS0tLS1CRUdJTi(?!BDRVJU)[\\w+/=-]+", "YXBpVmVyc2lvbj[\\w+/=-]+", "eyJ[\\w+/=-]{8,}(\\.[\\w=-]+)*",
             "(?<![\\w+/=-])[\\w+/=-]{150,}",
             "(?i:\\b(?:bearer|basic)) [\\w./+=~-]{8,}",
-            "(?<=://)[^\\s/@\"'<>]+@", "[\\w.-]{1,60}:[^\\s@/:]{1,200}@(?=tcp\\(|unix\\()", // user and password of an address
+            "(?<=://)[^\\s/@\"'<>]+@", "[\\w.-]{1,60}:[^\\s@/:]{1,200}@(?=tcp\\(|unix\\()", // user and password of a URL
             "(?<=\\s)(?:-u|--user)[ =]\\S+:\\S+",
             "\\bhv[sbr]\\.[\\w-]{8,}", "\\bs\\.[A-Za-z0-9]{24}\\b", // Vault
             "\\b(?:AKIA|ASIA)[A-Z0-9]{12,}", "\\bAIza[\\w-]{30,}", "\\bya29\\.[\\w-]+", // AWS, Google
@@ -34,9 +34,9 @@ public final class Redactor {
     private static final String KEY = "(?:pass(?:word|wd|phrase|code)?|pwd|(?<!remote )secret|token|credentials?|cookie|signature|\\bsig|\\bauth"
             + "|(?:account|api|access|auth|client|encryption|master|private|secret|shared|signing|ssh|unseal)[_-]?key"
             + "|client-key-data)(?:[_-]?(?:base|base64|b64|data|id|value))?\\d*";
-    /** To the end of its quotes, of its line, or of its word: rather too much than too little. */
+    /** To the closing quote, to the end of the line, or one word: too much is better than too little. */
     private static final String VALUE = "(?!\\(left out\\))(?:(\\\\*[\"']).*?\\2|\\\\*[\"'][^\\n]*|[|>][+-]?[ \\t]*\\R[^\\n]+|\\S+)";
-    /** Values that are secret by the name of their key: KEY=VALUE, "KEY": "VALUE", --KEY VALUE, name: KEY, value: VALUE. */
+    /** Values with the key of a secret: KEY=VALUE, "KEY": "VALUE", --KEY VALUE, name: KEY, value: VALUE. */
     private static final List<Pattern> KEYED = List.of(
             Pattern.compile("(?i)(\\b(?:proxy-)?authorization\\\\*[\"']?[ \\t]*[:=][ \\t]*)(?!\\(left out\\))[^\\n]+"),
             Pattern.compile("(?i)(" + KEY + "\\\\*[\"']?[ \\t]*[:=][ \\t]*)" + VALUE),
@@ -44,27 +44,27 @@ public final class Redactor {
             Pattern.compile("(?i)(\\bname\\\\*\"?[ \\t]*[:=][ \\t]*\\\\*\"?[\\w.-]{0,60}" + KEY + "\\\\*\"?,?\\s*\\\\*\"?value\\\\*\"?[ \\t]*[:=]"
                     + "[ \\t]*)" + VALUE));
 
-    /** How many lines a secret may span: so many more are read than are shown, so that none is cut and no longer recognized. */
+    /** The lines that a secret may span. As many more are read than shown, because a truncated secret is not recognised. */
     public static final int SPAN = 100;
 
     private Redactor() {}
 
-    /** The last lines of a log without what looks like a secret; the log has {@link #SPAN} lines more, where it is that long. */
+    /** The last lines of a log, redacted; the log should have {@link #SPAN} more lines. */
     public static String lastLines(int count, String log) {
         List<String> lines = redact(log).lines().toList();
         return String.join("\n", lines.subList(Math.max(0, lines.size() - count), lines.size()));
     }
 
-    /** The text without what looks like a secret. */
+    /** Replaces everything that looks like a secret. */
     public static String redact(String text) {
-        String left = SHAPES.matcher(text).replaceAll(LEFT_OUT);
-        for (Pattern keyed : KEYED) left = keyed.matcher(left).replaceAll("$1" + LEFT_OUT);
-        return left;
+        String redacted = FORMATS.matcher(text).replaceAll(LEFT_OUT);
+        for (Pattern keyed : KEYED) redacted = keyed.matcher(redacted).replaceAll("$1" + LEFT_OUT);
+        return redacted;
     }
 
     /**
-     * Takes out of a Kubernetes resource, or of a list of them, whatever a secret could be written into: values of environment
-     * variables and headers, arguments, commands, annotations, the data of Secrets and ConfigMaps.
+     * Removes from a Kubernetes resource or a list of them all content that may contain a secret: values of environment variables and
+     * headers, arguments, commands, annotations, the data of Secrets and ConfigMaps.
      */
     public static JsonNode redact(JsonNode resource) {
         if (resource instanceof ArrayNode list) list.forEach(Redactor::redact);
@@ -76,7 +76,7 @@ public final class Redactor {
         return object;
     }
 
-    /** The same structure with no content. */
+    /** The same structure without the content. */
     private static JsonNode emptied(JsonNode node) {
         if (node instanceof ObjectNode object) object.properties().forEach(field -> field.setValue(emptied(field.getValue())));
         return node instanceof ObjectNode ? node : TextNode.valueOf(LEFT_OUT);

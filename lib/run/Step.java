@@ -2,11 +2,11 @@ package lib.run;
 
 import module java.base;
 
-/** One step of a plan: where it acts (a cluster's name, or empty), what it does and, once it ran, how it went. */
+/** A step of a plan: its cluster (empty for all), its title, its action and its state. */
 public final class Step {
     public enum State { WAITING, RUNNING, DONE, FAILED, SKIPPED }
 
-    /** A step that is left out: no other step waits for it. */
+    /** Stands for a step that is not needed: other steps do not wait for it. */
     public static final Step NONE = new Step("", "", null, List.of());
 
     private final String where, what;
@@ -17,7 +17,7 @@ public final class Step {
     private volatile String progress = "";
     private volatile long started, finished;
 
-    /** @param after the steps that must be done before this one starts */
+    /** @param after the steps that must be done first */
     Step(String where, String what, Action action, List<Step> after) {
         this.where = where;
         this.what = what;
@@ -29,22 +29,22 @@ public final class Step {
 
     public State state() { return state; }
 
-    /** The last progress that the step reported; empty when it reported none. */
+    /** The last progress that the step reported, or an empty text. */
     public String progress() { return progress; }
 
-    /** Seconds that the step took, or has taken until now. */
+    /** Seconds since its start, until now or its end. */
     public double seconds() { return (finished > 0 ? finished - started : System.nanoTime() - started) / 1e9; }
 
     Action action() { return action; }
 
     List<Step> after() { return after; }
 
-    /** Seconds from a moment of {@link System#nanoTime} to the step's start, and to its end. */
+    /** Seconds from a moment of {@link System#nanoTime} to the step's start. */
     double startedAfter(long moment) { return (started - moment) / 1e9; }
 
     double finishedAfter(long moment) { return (finished - moment) / 1e9; }
 
-    /** Waits for the steps before it; whether it may run. */
+    /** Waits for the steps that it needs; returns whether it can run. */
     boolean begin() {
         boolean ready = awaitSteps();
         started = System.nanoTime();
@@ -52,7 +52,7 @@ public final class Step {
         return ready;
     }
 
-    /** Runs it, once it may; returns why it failed. */
+    /** Runs the action; returns why it failed. */
     Optional<Throwable> execute() {
         Throwable failure = null;
         try {
@@ -66,10 +66,10 @@ public final class Step {
         return Optional.ofNullable(failure);
     }
 
-    /** Lets the steps after it begin. */
+    /** Lets the steps that need this one begin. */
     void finish() { ended.complete(state); }
 
-    /** Whether all steps before it are done; false too when the plan is interrupted. */
+    /** Whether all steps that it needs are done; false too when the plan is interrupted. */
     private boolean awaitSteps() {
         try {
             for (Step needed : after) if (needed.ended.get() != State.DONE) return false;

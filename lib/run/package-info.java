@@ -1,2 +1,2 @@
-/** Runs things: outside commands, the plan of steps, waiting, the console, user-facing errors, folders and this machine. */
+/** External commands, the plan of steps, waiting, the console, errors for users, folders, and this machine. */
 package lib.run;

@@ -12,13 +12,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Measures in one run, in turn, so that a machine whose speed drifts is fair to all. Makes and removes clusters so1… and
- * floor1…; not a test.
+ * Measures in one run, in turn, so that a machine whose speed drifts is fair to all. Makes and removes clusters so1…
+ *  and floor1…; not a test.
  */
 @Command(name = "Bench", mixinStandardHelpOptions = true,
         description = "Times KindDemo, Verify and Teardown beside bare `kind create` and, where it exists, the demo in plain shell.")
 public final class Bench implements Callable<Integer> {
-    @Option(names = "--rounds", defaultValue = "3", description = "How often everything is measured. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--rounds", defaultValue = "3",
+            description = "How often everything is measured. Default: ${DEFAULT-VALUE}.")
     int rounds;
     @Option(names = "--workers", split = ",", defaultValue = "0,1",
             description = "Numbers of worker nodes to measure. Default: ${DEFAULT-VALUE}.")
@@ -34,8 +35,8 @@ public final class Bench implements Callable<Integer> {
     Path timeline;
 
     /**
-     * Whole-machine figures of one command: the wall clock, busy CPU seconds, and the peak of memory in use over what was in
-     * use before.
+     * Whole-machine figures of one command: the wall clock, busy CPU seconds, and the peak of memory in use over what
+     *  was in use before.
      */
     private record Figures(double seconds, double cpuSeconds, double megabytes) {}
 
@@ -45,7 +46,8 @@ public final class Bench implements Callable<Integer> {
     public static void main(String[] arguments) { System.exit(new CommandLine(new Bench()).execute(arguments)); }
 
     @Override public Integer call() throws Exception {
-        for (String script : List.of("KindDemo", "Verify", "Teardown")) Shell.succeeds("jbang build %s.java".formatted(script));
+        for (String script : List.of("KindDemo", "Verify",
+                "Teardown")) Shell.succeeds("jbang build %s.java".formatted(script));
         Shell.succeeds("jbang Teardown.java");
         for (int round = 1; round <= rounds; round++) {
             for (int w : workers) {
@@ -72,7 +74,8 @@ public final class Bench implements Callable<Integer> {
                 measure("Teardown" + suffix, "jbang Teardown.java");
             }
             if (round == 1) for (int n : growth) {
-                measure("KindDemo warm, %d cluster%s".formatted(n, n == 1 ? "" : "s"), "jbang KindDemo.java --clusters " + n);
+                measure("KindDemo warm, %d cluster%s".formatted(n, n == 1 ? "" : "s"),
+                        "jbang KindDemo.java --clusters " + n);
                 Shell.succeeds("jbang Verify.java");
                 Shell.succeeds("jbang Teardown.java");
             }
@@ -112,13 +115,14 @@ public final class Bench implements Callable<Integer> {
         watch.join();
         Figures figures = new Figures(result.took().toMillis() / 1e3, busySeconds() - cpu, (peak.get() - before) / 1e6);
         results.computeIfAbsent(what, _ -> new ArrayList<>()).add(figures);
-        System.out.printf("%-36s %6.1f s %7.1f CPU s %6.0f MB%n", what, figures.seconds, figures.cpuSeconds, figures.megabytes);
+        System.out.printf("%-36s %6.1f s %7.1f CPU s %6.0f MB%n", what, figures.seconds, figures.cpuSeconds,
+                figures.megabytes);
         return result.out();
     }
 
     /**
-     * From /proc/stat, https://man7.org/linux/man-pages/man5/proc_stat.5.html: all but idle, iowait and steal, in hundredths
-     * of a second.
+     * From /proc/stat, https://man7.org/linux/man-pages/man5/proc_stat.5.html: all but idle, iowait and steal, in
+     *  hundredths of a second.
      */
     private static double busySeconds() throws IOException {
         String[] fields = Files.readAllLines(Path.of("/proc/stat")).getFirst().split("\\s+");
@@ -134,10 +138,14 @@ public final class Bench implements Callable<Integer> {
 
     private static double median(List<Figures> all, ToDoubleFunction<Figures> figure) {
         double[] sorted = all.stream().mapToDouble(figure).sorted().toArray();
-        return sorted.length % 2 == 1 ? sorted[sorted.length / 2] : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
+        return sorted.length % 2 == 1 ? sorted[sorted.length / 2]
+                : (sorted[sorted.length / 2 - 1] + sorted[sorted.length / 2]) / 2;
     }
 
-    /** Medians and spreads, and each figure's ratio to the plain shell's and to the bare clusters' with the same workers. */
+    /**
+     * Medians and spreads, and each figure's ratio to the plain shell's and to the bare clusters' with the same
+     * workers.
+     */
     private String table() {
         StringBuilder text = new StringBuilder("""
                 | | seconds, median (min–max) | of plain shell | of bare clusters | CPU s | peak MB |
@@ -147,7 +155,8 @@ public final class Bench implements Callable<Integer> {
             double seconds = median(all, Figures::seconds);
             String suffix = what.contains(", 1 worker") ? ", 1 worker" : ", 0 workers";
             text.append("| %s | %.1f (%.1f–%.1f) | %s | %s | %.0f | %.0f |%n".formatted(what, seconds, all.stream()
-                    .mapToDouble(Figures::seconds).min().orElse(0), all.stream().mapToDouble(Figures::seconds).max().orElse(0),
+                    .mapToDouble(Figures::seconds).min().orElse(0),
+                    all.stream().mapToDouble(Figures::seconds).max().orElse(0),
                     ratio(what, seconds, "plain shell" + suffix), ratio(what, seconds, "bare kind clusters" + suffix),
                             median(all, Figures::cpuSeconds), median(all, Figures::megabytes)));
         });
@@ -155,7 +164,8 @@ public final class Bench implements Callable<Integer> {
     }
 
     private String ratio(String what, double seconds, String to) {
-        return results.containsKey(to) && what.startsWith("KindDemo") ? "%.2f".formatted(seconds / median(results.get(to),
+        return results.containsKey(to) && what.startsWith("KindDemo")
+                ? "%.2f".formatted(seconds / median(results.get(to),
                 Figures::seconds)) : "";
     }
 
@@ -163,8 +173,10 @@ public final class Bench implements Callable<Integer> {
     static String draw(String timings) {
         record Bar(String lane, String what, double from, double to) {}
         List<Bar> bars = Pattern.compile("(?m)^(?:(\\S+): )?(.+?) +([\\d.]+) → +([\\d.]+) ").matcher(timings).results()
-                .map(m -> new Bar(Objects.requireNonNullElse(m.group(1), "mesh"), m.group(2), Double.parseDouble(m.group(3)),
-                        Double.parseDouble(m.group(4)))).sorted(Comparator.comparing(Bar::lane).thenComparing(Bar::from)).toList();
+                .map(m -> new Bar(Objects.requireNonNullElse(m.group(1), "mesh"), m.group(2),
+                Double.parseDouble(m.group(3)),
+                        Double.parseDouble(m.group(4))))
+                        .sorted(Comparator.comparing(Bar::lane).thenComparing(Bar::from)).toList();
         double end = bars.stream().mapToDouble(Bar::to).max().orElse(1), scale = 800 / end;
         StringBuilder svg = new StringBuilder();
         int y = 20;
@@ -176,7 +188,8 @@ public final class Bench implements Callable<Integer> {
                 lane = bar.lane;
             }
             svg.append("<rect x='%.1f' y='%d' width='%.1f' height='14' rx='2'/><text x='%.1f' y='%d'>%s %.1f s</text>%n".formatted(
-                    120 + bar.from * scale, y, Math.max(1, (bar.to - bar.from) * scale), 124 + bar.from * scale, y + 11, bar.what,
+                    120 + bar.from * scale, y, Math.max(1, (bar.to - bar.from) * scale), 124 + bar.from * scale, y
+                    + 11, bar.what,
                             bar.to - bar.from));
             y += 17;
         }

@@ -9,7 +9,10 @@ import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
 
-/** An API server on loopback with some objects, which accepts every change: for states of clusters that are hard to make. */
+/**
+ * An API server on loopback with some objects, which accepts every change: for states of clusters that are hard to
+ * make.
+ */
 public final class FakeApiServer implements AutoCloseable {
     private final HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     private final Map<String, String> objects;
@@ -24,7 +27,8 @@ public final class FakeApiServer implements AutoCloseable {
     private void answer(HttpExchange exchange) throws IOException {
         String path = exchange.getRequestURI().getPath(), body = objects.get(path);
         boolean list = path.endsWith("s") && !path.matches(".*(configmaps|secrets)/.*");
-        if (!exchange.getRequestMethod().equals("GET")) body = new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8)
+        if (!exchange.getRequestMethod().equals("GET")) body = new String(exchange.getRequestBody().readAllBytes(),
+                StandardCharsets.UTF_8)
                 .replaceFirst("\"metadata\" *: *\\{", "$0\"resourceVersion\": \"2\", ");
         else if (list) body = "{\"kind\": \"List\", \"metadata\": {\"resourceVersion\": \"1\"}, \"items\": [%s]}"
                 .formatted(Objects.requireNonNullElse(body, ""));

@@ -6,7 +6,10 @@ import module java.base;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** The packages of lib/, in the order of lib/Lib.java: each uses those listed before it, and no class uses itself by way of others. */
+/**
+ * The packages of lib/, in the order of lib/Lib.java: each uses those listed before it, and no class uses itself by way
+ * of others.
+ */
 @Tag("unit")
 class LayersTest {
     private static final Path LIB = Shell.PROJECT.resolve("lib");
@@ -17,9 +20,12 @@ class LayersTest {
         sources.keySet().forEach(path -> paths.put(path.replaceFirst(".*/", ""), path));
         Map<String, Set<String>> uses = new TreeMap<>();
         sources.forEach((path, source) -> {
-            String code = source.replaceAll("(?s)/\\*.*?\\*/|\"\"\".*?\"\"\"", "").replaceAll("\"(\\\\.|[^\"\\\\])*\"|//.*", "");
-            Set<String> used = Pattern.compile("(?<![.\\w])[A-Z]\\w*").matcher(code).results().map(m -> paths.get(m.group()))
-                    .filter(Objects::nonNull).filter(other -> !other.equals(path)).collect(Collectors.toCollection(TreeSet::new));
+            String code = source.replaceAll("(?s)/\\*.*?\\*/|\"\"\".*?\"\"\"", "")
+                    .replaceAll("\"(\\\\.|[^\"\\\\])*\"|//.*", "");
+            Set<String> used = Pattern.compile("(?<![.\\w])[A-Z]\\w*").matcher(code).results()
+                    .map(m -> paths.get(m.group()))
+                    .filter(Objects::nonNull).filter(other -> !other.equals(path))
+                    .collect(Collectors.toCollection(TreeSet::new));
             uses.put(path, used);
         });
         return uses;
@@ -28,7 +34,8 @@ class LayersTest {
     /** The sources that lib/Lib.java lists, without their endings, such as kube/Cluster. */
     private static List<String> listed() throws IOException {
         return Files.readAllLines(LIB.resolve("Lib.java")).stream().filter(line -> line.startsWith("//SOURCES "))
-                .map(line -> line.substring("//SOURCES ".length()).replace(".java", "")).filter(s -> !s.endsWith("package-info")).toList();
+                .map(line -> line.substring("//SOURCES ".length()).replace(".java", ""))
+                .filter(s -> !s.endsWith("package-info")).toList();
     }
 
     private static Map<String, String> sources() throws IOException {
@@ -42,7 +49,8 @@ class LayersTest {
     private static List<String> upward(Map<String, String> sources) throws IOException {
         List<String> order = listed().stream().map(LayersTest::folder).distinct().toList();
         List<String> upward = new ArrayList<>();
-        uses(sources).forEach((path, used) -> used.stream().filter(other -> order.indexOf(folder(other)) > order.indexOf(folder(path)))
+        uses(sources).forEach((path, used) -> used.stream()
+                .filter(other -> order.indexOf(folder(other)) > order.indexOf(folder(path)))
                 .forEach(other -> upward.add("%s uses %s".formatted(path, other))));
         return upward;
     }
@@ -72,7 +80,8 @@ class LayersTest {
 
     @Test void catchesAPlantedUpwardDependency() throws IOException {
         Map<String, String> sources = sources();
-        sources.computeIfPresent("run/Console", (_, text) -> text + "class Planted { Kube kube; /* Checks */ String s = \"Docker\"; }");
+        sources.computeIfPresent("run/Console", (_, text) -> text
+                + "class Planted { Kube kube; /* Checks */ String s = \"Docker\"; }");
         assertEquals(List.of("run/Console uses kube/Kube"), upward(sources));
     }
 
@@ -85,7 +94,8 @@ class LayersTest {
     @Test void everyFolderIsAPackageWithAComment() throws IOException {
         for (String folder : listed().stream().map(LayersTest::folder).distinct().toList()) {
             String info = Files.readString(LIB.resolve(folder + "/package-info.java"));
-            assertTrue(info.matches("(?s)/\\*\\* .+\\. \\*/\\npackage lib\\.%s;\\n".formatted(folder)), folder + ": " + info);
+            assertTrue(info.matches("(?s)/\\*\\* .+\\. \\*/\\npackage lib\\.%s;\\n".formatted(folder)), folder + ": "
+                    + info);
         }
     }
 }

@@ -18,13 +18,15 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("unit")
 class ManifestsTest {
     private static Set<String> listed(String directive) throws IOException {
-        return Files.readAllLines(Shell.PROJECT.resolve("lib/Lib.java")).stream().filter(l -> l.startsWith("//" + directive + " "))
+        return Files.readAllLines(Shell.PROJECT.resolve("lib/Lib.java")).stream()
+                .filter(l -> l.startsWith("//" + directive + " "))
                 .map(l -> l.substring(directive.length() + 3)).collect(Collectors.toSet());
     }
 
     private static Set<String> below(String folder, String ending) throws IOException {
         try (Stream<Path> all = Files.walk(Shell.PROJECT.resolve(folder))) {
-            return all.filter(f -> f.toString().endsWith(ending)).map(f -> Shell.PROJECT.resolve(folder).relativize(f).toString())
+            return all.filter(f -> f.toString().endsWith(ending))
+                    .map(f -> Shell.PROJECT.resolve(folder).relativize(f).toString())
                     .collect(Collectors.toSet());
         }
     }
@@ -37,32 +39,38 @@ class ManifestsTest {
 
     @Test void theHubAndTheCodeListEveryManifest() throws IOException {
         Set<String> manifests = below("manifests", ".yaml");
-        Set<String> files = manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m)).collect(Collectors.toSet());
-        files.addAll(Set.of("report.html=report.html", "completion.sh=completion.sh"));
+        Set<String> files = manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m))
+                .collect(Collectors.toSet());
+        files.addAll(Set.of("report.html=verify/report.html", "completion.sh=cli/completion.sh",
+                "docs/troubleshooting.md=../docs/troubleshooting.md"));
         assertEquals(files, listed("FILES"));
         assertEquals(manifests, new HashSet<>(Manifests.ALL));
     }
 
     @Test void everyTestIsListed() throws IOException {
         Set<String> listed = Files.readAllLines(Shell.PROJECT.resolve("lib/test/Tests.java")).stream()
-                .filter(l -> l.startsWith("//SOURCES ") && !l.contains("..")).map(l -> l.substring(10)).collect(Collectors.toSet());
+                .filter(l -> l.startsWith("//SOURCES ") && !l.contains("..")).map(l -> l.substring(10))
+                .collect(Collectors.toSet());
         Set<String> there = below("lib/test", ".java");
         there.removeAll(Set.of("Tests.java", "Bench.java"));
         assertEquals(there, listed);
     }
 
     @Test void theCatalogHasEveryScriptWithItsOwnDescription() throws IOException {
-        JsonNode aliases = new ObjectMapper().readTree(Shell.PROJECT.resolve("jbang-catalog.json").toFile()).path("aliases");
+        JsonNode aliases = new ObjectMapper().readTree(Shell.PROJECT.resolve("jbang-catalog.json").toFile())
+                .path("aliases");
         Map<String, String> described = new HashMap<>();
         aliases.forEach(alias -> described.put(alias.path("script-ref").asText(), alias.path("description").asText()));
         assertEquals(Set.of("KindDemo.java", "Verify.java", "Teardown.java"), described.keySet());
         for (String script : described.keySet())
-            assertTrue(Files.readString(Shell.PROJECT.resolve(script)).contains("//DESCRIPTION " + described.get(script) + "\n"), script);
+            assertTrue(Files.readString(Shell.PROJECT.resolve(script))
+            .contains("//DESCRIPTION " + described.get(script) + "\n"), script);
     }
 
     @Test void troubleshootingHasASectionForEveryCheck() throws IOException {
         String page = Files.readString(Shell.PROJECT.resolve("docs/troubleshooting.md"));
-        var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.TARGET, null, null, null, null).ids();
+        var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.TARGET, null, null, null, null)
+                .ids();
         ids.addAll(Probe.preflightChecks());
         for (String id : ids) assertTrue(page.contains("\n## %s\n".formatted(id)), id);
     }
@@ -73,8 +81,10 @@ class ManifestsTest {
         Files.writeString(folder.resolve("apps/b.yaml"), "what: ${NO_SUCH_THING}\n");
         Manifests manifests = new Manifests(folder);
         assertEquals("network: network1\nprice: $5\n", manifests.filled("apps/a.yaml", Map.of("NETWORK", "network1")));
-        Problem problem = assertThrows(Problem.class, () -> manifests.filled("apps/b.yaml", Map.of("NETWORK", "network1")));
-        assertTrue(problem.getMessage().contains("NO_SUCH_THING") && problem.getMessage().contains("apps/b.yaml"), problem.getMessage());
+        Problem problem = assertThrows(Problem.class,
+                () -> manifests.filled("apps/b.yaml", Map.of("NETWORK", "network1")));
+        assertTrue(problem.getMessage().contains("NO_SUCH_THING") && problem.getMessage().contains("apps/b.yaml"),
+                problem.getMessage());
     }
 
     @Test void aFolderWithoutAFileIsRefusedByName(@TempDir Path folder) {
@@ -97,13 +107,15 @@ class ManifestsTest {
                 metadata: {name: d}
                 """;
         for (String text : List.of(yaml, yaml.replace("\n", "\r\n")))
-            assertEquals(List.of("A a", "B b", "C c", "D d"), YamlDocuments.parse(text).stream().map(r -> r.getKind() + " "
+            assertEquals(List.of("A a", "B b", "C c", "D d"),
+            YamlDocuments.parse(text).stream().map(r -> r.getKind() + " "
                     + r.getMetadata().getName()).toList());
     }
 
     @Test void aDocumentWithoutANameIsRefused(@TempDir Path folder) throws IOException {
         Manifests.export(folder, false);
-        for (String text : List.of("apiVersion: v1\nkind: Namespace\n", "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod}]\n",
+        for (String text : List.of("apiVersion: v1\nkind: Namespace\n",
+                "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod}]\n",
                 "just text\n", "# nothing\n", "a: &a [*a]\n")) {
             Files.writeString(folder.resolve("apps/namespace.yaml"), text);
             Problem problem = assertThrows(Problem.class, () -> new Manifests(folder).check(), text);
@@ -124,9 +136,11 @@ class ManifestsTest {
 
     @Test void aPatchIsMergedByName() {
         var target = new LinkedHashMap<String, Object>(Map.of("containers",
-                List.of(new LinkedHashMap<>(Map.of("name", "a", "image", "x")), new LinkedHashMap<>(Map.of("name", "b", "image", "y")))));
+                List.of(new LinkedHashMap<>(Map.of("name", "a", "image", "x")),
+                new LinkedHashMap<>(Map.of("name", "b", "image", "y")))));
         Manifests.merge(target, Map.of("containers", List.of(Map.of("name", "b", "probe", 1)), "new", true));
-        assertEquals(Map.of("containers", List.of(Map.of("name", "a", "image", "x"), Map.of("name", "b", "image", "y", "probe", 1)), "new",
+        assertEquals(Map.of("containers",
+                List.of(Map.of("name", "a", "image", "x"), Map.of("name", "b", "image", "y", "probe", 1)), "new",
                 true), target);
     }
 
@@ -138,18 +152,26 @@ class ManifestsTest {
                 + "spec: {type: ExternalName, externalName: example.org}\n").getFirst()));
     }
 
-    /** The network comes first, which is all that is known of endpoints behind a gateway; other manifests give these labels. */
+    /**
+     * The network comes first, which is all that is known of endpoints behind a gateway; other manifests give these
+     * labels.
+     */
     @Test void theLocalityRuleIsForTheSampleAndItsLabelsExist() {
         Manifests manifests = new Manifests(null);
         GenericKubernetesResource rule = YamlDocuments.parse(manifests.read("apps/locality.yaml")).getFirst();
-        GenericKubernetesResource service = Manifests.find(YamlDocuments.parse(manifests.read("apps/helloworld.yaml")), "Service", "helloworld")
+        GenericKubernetesResource service = Manifests.find(YamlDocuments.parse(manifests.read("apps/helloworld.yaml")),
+                "Service", "helloworld")
                 .orElseThrow();
-        assertEquals("helloworld.%s.svc.cluster.local".formatted(service.getMetadata().getNamespace()), rule.get("spec", "host"));
-        assertNotNull(rule.get("spec", "trafficPolicy", "outlierDetection"), "without it no endpoint is ever unhealthy");
+        assertEquals("helloworld.%s.svc.cluster.local".formatted(service.getMetadata().getNamespace()),
+                rule.get("spec", "host"));
+        assertNotNull(rule.get("spec", "trafficPolicy", "outlierDetection"),
+                "without it no endpoint is ever unhealthy");
         assertEquals(true, rule.get("spec", "trafficPolicy", "loadBalancer", "localityLbSetting", "enabled"));
-        List<String> labels = rule.get("spec", "trafficPolicy", "loadBalancer", "localityLbSetting", "failoverPriority");
+        List<String> labels = rule.get("spec", "trafficPolicy", "loadBalancer", "localityLbSetting",
+                "failoverPriority");
         assertTrue(manifests.read("istio/namespace.yaml").contains(labels.getFirst() + ": ${NETWORK}"), "" + labels);
         String nodes = manifests.read("kind/cluster.yaml");
-        assertTrue(nodes.contains(labels.get(1) + ": ${REGION}") && nodes.contains(labels.get(2) + ": ${ZONE}"), "" + labels);
+        assertTrue(nodes.contains(labels.get(1) + ": ${REGION}") && nodes.contains(labels.get(2) + ": ${ZONE}"), ""
+                + labels);
     }
 }

@@ -8,12 +8,14 @@ import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * A demo of the test's own, with its own kubeconfig and state folder: one for all tests of a class when it is a static field, else
- * one for each test. It refuses to start where a demo of the default name exists, and removes the demo in the end.
+ * A demo of the test's own, with its own kubeconfig and state folder: one for all tests of a class when it is a static
+ *  field, else one for each test. It refuses to start where a demo of the default name exists, and removes the demo in
+ *  the end.
  */
 public final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
     /** What exists on this machine apart from node images' volumes, which are kept for the next demo. */
-    private static final String EXISTING = "docker ps -aq | sort; docker volume ls -q | grep -v ^kind-demo-images- | sort";
+    private static final String EXISTING =
+            "docker ps -aq | sort; docker volume ls -q | grep -v ^kind-demo-images- | sort";
 
     /** The variables that the commands get beside those of the tests; a test may add some. */
     public final Map<String, String> environment;
@@ -57,8 +59,10 @@ public final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, Aft
     @Override public void afterAll(ExtensionContext context) { remove(); }
 
     private void start() {
-        String there = Shell.run("docker ps -a --format '{{.Names}}' --filter name=^so[1-9]- --filter name=^so-vault$").out();
-        if (!there.isBlank()) throw new AssertionError("a demo exists, and the test would use its clusters; first: jbang Teardown.java\n"
+        String there = Shell.run("docker ps -a --format '{{.Names}}' --filter name=^so[1-9]- --filter name=^so-vault$")
+                .out();
+        if (!there.isBlank()) throw new AssertionError(
+                "a demo exists, and the test would use its clusters; first: jbang Teardown.java\n"
                 + there);
         before = existing();
         started = true;

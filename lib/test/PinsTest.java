@@ -17,7 +17,8 @@ class PinsTest {
         try (Stream<Path> files = Files.walk(Shell.PROJECT)) {
             for (Path file : files.toList()) {
                 String path = Shell.PROJECT.relativize(file).toString();
-                if (path.matches("[^/]+\\.java|lib/(?!test/).+\\.(java|sh|html)|manifests/.*\\.yaml")) texts.put(path, Files.readString(file));
+                if (path.matches("[^/]+\\.java|lib/(?!test/).+\\.(java|sh|html)|manifests/.*\\.yaml")) texts.put(path,
+                        Files.readString(file));
             }
         }
         return texts;
@@ -28,8 +29,10 @@ class PinsTest {
         Map<String, String> product = product();
         for (String line : product.get("lib/Lib.java").lines().filter(l -> l.startsWith("//SOURCES ")).toList())
             assertTrue(product.containsKey(line.replace("//SOURCES ", "lib/")), line + " is not looked at");
-        for (String path : Manifests.ALL) assertTrue(product.containsKey("manifests/" + path), path + " is not looked at");
-        for (String pin : List.of(Versions.ISTIO, Versions.KIND, kubernetes, Versions.METALLB, Versions.VAULT, Versions.CERT_MANAGER,
+        for (String path : Manifests.ALL) assertTrue(product.containsKey("manifests/" + path), path
+                + " is not looked at");
+        for (String pin : List.of(Versions.ISTIO, Versions.KIND, kubernetes, Versions.METALLB, Versions.VAULT,
+                Versions.CERT_MANAGER,
                 Versions.ISTIO_CSR)) {
             Pattern written = Pattern.compile("(?<![\\d.])" + Pattern.quote(pin) + "(?![\\d.]*\\d)");
             List<String> places = new ArrayList<>();

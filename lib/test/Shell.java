@@ -20,7 +20,8 @@ public final class Shell {
     public static final String NODE_IMAGE = variable("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
 
     /** Lets JBang keep what it has built and fetched where a test gives it another home or another cache folder. */
-    public static final Map<String, String> SAME_JBANG = Map.of("JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
+    public static final Map<String,
+            String> SAME_JBANG = Map.of("JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
 
     private Shell() {}
 
@@ -44,18 +45,21 @@ public final class Shell {
         if (before.getFirst().compareTo(before.getLast()) < 0) Collections.reverse(names);
         run("docker stop %s && docker start %s && docker start %s".formatted(both, names.getFirst(), names.getLast()));
         List<String> after = run(addresses).out().lines().toList();
-        if (!after.equals(before.reversed())) throw new AssertionError("the addresses did not swap: " + before + ", then " + after);
+        if (!after.equals(before.reversed())) throw new AssertionError("the addresses did not swap: " + before
+                + ", then " + after);
     }
 
     /** Files below a folder that hold keys or tokens. */
     public static String secretsIn(Path folder) {
-        return run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' " + folder).out();
+        return run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' "
+                + folder).out();
     }
 
     /** The arguments of all processes that run meanwhile, as anybody on this machine sees them. */
     public static String processesDuring(Runnable work) throws IOException {
         Path seen = Files.createTempFile("processes", "");
-        Process watch = new ProcessBuilder("bash", "-c", "while sleep 0.2; do ps -eo args; done").redirectOutput(seen.toFile()).start();
+        Process watch = new ProcessBuilder("bash", "-c", "while sleep 0.2; do ps -eo args; done")
+                .redirectOutput(seen.toFile()).start();
         try {
             work.run();
         } finally {
@@ -85,17 +89,21 @@ public final class Shell {
     }
 
     /**
-     * Whether what took so long was over in time. Where even JBang's start takes longer just now than on a machine at ease, the
-     * bound grows by as much.
+     * Whether what took so long was over in time. Where even JBang's start takes longer just now than on a machine at
+     *  ease, the bound grows by as much.
      */
     public static boolean inTime(String what, Duration took, Duration bound) {
         if (took.compareTo(bound) < 0) return true;
         Duration start = run("jbang KindDemo.java --version").took();
         System.out.printf("%s: %s instead of %s, JBang's start alone takes %s%n", what, took, bound, start);
-        return start.compareTo(START) > 0 && took.compareTo(bound.multipliedBy(start.toMillis()).dividedBy(START.toMillis())) < 0;
+        return start.compareTo(START) > 0
+                && took.compareTo(bound.multipliedBy(start.toMillis()).dividedBy(START.toMillis())) < 0;
     }
 
-    /** Expects a run to be over in time. Others may keep the machine busy for a while, so a run that was slow is measured twice more. */
+    /**
+     * Expects a run to be over in time. Others may keep the machine busy for a while, so a run that was slow is
+     * measured twice more.
+     */
     public static Result inTime(String what, Duration bound, Supplier<Result> run) {
         for (int i = 0; i < 3; i++) {
             Result result = run.get();
@@ -112,28 +120,34 @@ public final class Shell {
     }
 
     /** Skips the test where it is not root that runs it. */
-    public static void needsRoot() { Assumptions.assumeTrue(run("id -u").out().strip().equals("0"), "needs to be root"); }
+    public static void needsRoot() { Assumptions.assumeTrue(run("id -u").out().strip().equals("0"),
+            "needs to be root"); }
 
     public static Result run(String command) { return run(command, Map.of()); }
 
-    /** Runs bash with the command, and with these variables set beside those of the tests; ends it after ten minutes. */
-    public static Result run(String command, Map<String, String> environment) { return run(command, environment, null); }
+    /**
+     * Runs bash with the command, and with these variables set beside those of the tests; ends it after ten minutes.
+     */
+    public static Result run(String command, Map<String,
+            String> environment) { return run(command, environment, null); }
 
     public static Result succeeds(String command) { return succeeds(command, Map.of()); }
 
     /** The same for a command that must end with 0: an AssertionError with all that it said when it does not. */
     public static Result succeeds(String command, Map<String, String> environment) {
         Result result = run(command, environment);
-        if (result.exitCode() != 0) throw new AssertionError("`%s` ended with %d:\n%s".formatted(command, result.exitCode(), result.all()));
+        if (result.exitCode() != 0) throw new AssertionError("`%s` ended with %d:\n%s".formatted(command,
+                result.exitCode(), result.all()));
         return result;
     }
 
     /**
-     * Sends SIGINT to the command and to those that it runs, as Ctrl-C does, as soon as what it has said on stderr is enough;
-     * the result's time is counted from then.
+     * Sends SIGINT to the command and to those that it runs, as Ctrl-C does, as soon as what it has said on stderr is
+     *  enough; the result's time is counted from then.
      */
     public static Result interrupt(String command, Map<String, String> environment, Predicate<String> enough) {
-        // timeout gives them a process group of their own, hands the signal on to it, and lets it count where this test's own does not
+        // timeout gives them a process group of their own, hands the signal on to it, and lets it count where this
+        //  test's own does not
         return run("exec timeout --preserve-status 10m " + command, environment, enough);
     }
 
@@ -143,7 +157,8 @@ public final class Shell {
             builder.environment().putAll(environment);
             Path out = Files.createTempFile("out", ""), err = Files.createTempFile("err", "");
             Instant start = Instant.now();
-            Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile()).redirectInput(new File("/dev/null")).start();
+            Process process = builder.redirectOutput(out.toFile()).redirectError(err.toFile())
+                    .redirectInput(new File("/dev/null")).start();
             if (interrupt != null) {
                 while (process.isAlive() && !interrupt.test(Files.readString(err))) Thread.sleep(100);
                 start = Instant.now();

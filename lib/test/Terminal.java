@@ -12,14 +12,21 @@ public final class Terminal {
 
     private Terminal() {}
 
-    /** Runs the command in a terminal of so many columns; an AssertionError when a status line is broken by its edge. */
+    /**
+     * Runs the command in a terminal of so many columns; an AssertionError when a status line is broken by its edge.
+     */
     public static Result run(String command, int columns, Map<String, String> environment) {
         String inside = "stty cols %d rows 24; unset CI; exec %s".formatted(columns, command);
-        Shell.Result ended = Shell.run("script --quiet --return --command %s /dev/null".formatted(DemoCommands.quoted(inside)), environment);
+        Shell.Result ended =
+                Shell.run("script --quiet --return --command %s /dev/null".formatted(DemoCommands.quoted(inside)),
+                environment);
         return new Result(ended.exitCode(), ended.out(), screen(ended.out(), columns));
     }
 
-    /** The screen's lines after all that was written, without colours; a line longer than the screen is wide counts as one. */
+    /**
+     * The screen's lines after all that was written, without colours; a line longer than the screen is wide counts as
+     * one.
+     */
     private static List<String> screen(String written, int columns) {
         List<StringBuilder> rows = new ArrayList<>(List.of(new StringBuilder()));
         int row = 0, column = 0, from = 0;

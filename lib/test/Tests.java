@@ -2,13 +2,14 @@
 //JAVA 25+
 //DESCRIPTION The tests: unit tests, with --e2e those on real clusters and in a real browser too, with --long the long proofs
 //SOURCES ../Lib.java
+//SOURCES Docs.java
+//SOURCES DocsTest.java
 //SOURCES FakeApiServer.java
 //SOURCES LayersTest.java
 //SOURCES ManifestsTest.java
 //SOURCES Mirror.java
 //SOURCES OwnDemo.java
 //SOURCES PinsTest.java
-//SOURCES ReadmeTest.java
 //SOURCES Shell.java
 //SOURCES Terminal.java
 //SOURCES Upstream.java
@@ -68,7 +69,10 @@ import module java.base;
 import org.junit.platform.console.ConsoleLauncher;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
 
-/** Runs the tests by JUnit's console launcher; other arguments go to it as they are, such as {@code --include-classname '.*PlanTest'}. */
+/**
+ * Runs the tests by JUnit's console launcher; other arguments go to it as they are, such as {@code --include-classname
+ * '.*PlanTest'}.
+ */
 public final class Tests {
     private Tests() {}
 
@@ -77,8 +81,10 @@ public final class Tests {
         List<String> tags = new ArrayList<>(List.of("unit"));
         if (rest.remove("--e2e")) tags.addAll(List.of("e2e", "browser"));
         if (rest.remove("--long")) tags.add("long");
-        String own = Path.of(URI.create(Tests.class.getProtectionDomain().getCodeSource().getLocation().toString())).toString();
-        List<String> words = new ArrayList<>(List.of("execute", "--scan-classpath=" + own, "--fail-if-no-tests", "--disable-banner",
+        String own = Path.of(URI.create(Tests.class.getProtectionDomain().getCodeSource().getLocation().toString()))
+                .toString();
+        List<String> words =
+                new ArrayList<>(List.of("execute", "--scan-classpath=" + own, "--fail-if-no-tests", "--disable-banner",
                 "--details=tree"));
         tags.forEach(tag -> words.add("--include-tag=" + tag));
         words.addAll(rest);

@@ -8,15 +8,20 @@ import lib.run.*;
 public final class Upstream {
     private Upstream() {}
 
-    /** A mirror with the kind and the istioctl that are on PATH; the published istioctl is an archive of a script that calls it. */
+    /**
+     * A mirror with the kind and the istioctl that are on PATH; the published istioctl is an archive of a script that
+     * calls it.
+     */
     public static Mirror ofThisMachine() throws IOException, NoSuchAlgorithmException {
         Mirror mirror = new Mirror();
         mirror.publish(Versions.kind(Platform.current()), Files.readAllBytes(onPath("kind")));
         Path folder = Files.createTempDirectory("upstream");
-        Files.writeString(folder.resolve("istioctl"), "#!/bin/sh\nexec '%s' \"$@\"\n".formatted(onPath("istioctl"))).toFile()
+        Files.writeString(folder.resolve("istioctl"), "#!/bin/sh\nexec '%s' \"$@\"\n".formatted(onPath("istioctl")))
+                .toFile()
                 .setExecutable(true);
         Shell.run("tar -czf '%1$s/archive' -C '%1$s' istioctl".formatted(folder));
-        mirror.publish(Versions.istioctl(Versions.ISTIO, Platform.current()), Files.readAllBytes(folder.resolve("archive")));
+        mirror.publish(Versions.istioctl(Versions.ISTIO, Platform.current()),
+                Files.readAllBytes(folder.resolve("archive")));
         AppDirs.remove(folder);
         return mirror;
     }

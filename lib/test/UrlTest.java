@@ -20,7 +20,8 @@ class UrlTest {
     private static String url;
 
     @BeforeAll static void serve() {
-        server = SimpleFileServer.createFileServer(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), Shell.PROJECT,
+        server = SimpleFileServer.createFileServer(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+                Shell.PROJECT,
                 SimpleFileServer.OutputLevel.NONE);
         server.start();
         url = "http://127.0.0.1:%d/".formatted(server.getAddress().getPort());
@@ -30,25 +31,30 @@ class UrlTest {
 
     /** Runs JBang with a cache and a configuration of its own, in a folder without the scripts. */
     private static Shell.Result jbang(String arguments) {
-        return Shell.run("cd '%s' && jbang %s".formatted(folder, arguments), Map.of("JBANG_DIR", folder.resolve("jbang").toString(),
+        return Shell.run("cd '%s' && jbang %s".formatted(folder, arguments),
+                Map.of("JBANG_DIR", folder.resolve("jbang").toString(),
                 "JBANG_CACHE_DIR", folder.resolve("cache").toString(), "JAVA_HOME", System.getProperty("java.home")));
     }
 
     @Test void aScriptBringsItsLibraryAndManifests() {
         Shell.Result plan = jbang(url + "KindDemo.java --dry-run");
         assertEquals(0, plan.exitCode(), plan.all());
-        assertTrue(plan.out().contains("kind create cluster --name so2") && plan.out().contains("clusterName: istio-so2"), plan.all());
+        assertTrue(plan.out().contains("kind create cluster --name so2")
+                && plan.out().contains("clusterName: istio-so2"), plan.all());
         Shell.Result export = jbang(url + "KindDemo.java --export-manifests mine");
         assertEquals(0, export.exitCode(), export.all());
         assertEquals("", Shell.run("diff -r manifests '%s'".formatted(folder.resolve("mine"))).all());
     }
 
     @Test void theCatalogNamesTheScripts() throws IOException {
-        // gson 2.10 reads every catalog as empty: https://github.com/google/gson/issues/1028; JBang's releases have a newer one
-        Files.writeString(folder.resolve("one.json"), "{\"aliases\": {\"one\": {\"script-ref\": \"%sVerify.java\"}}}".formatted(url));
+        // gson 2.10 reads every catalog as empty: https://github.com/google/gson/issues/1028; JBang's releases have a
+        //  newer one
+        Files.writeString(folder.resolve("one.json"),
+                "{\"aliases\": {\"one\": {\"script-ref\": \"%sVerify.java\"}}}".formatted(url));
         assumeTrue(jbang("alias list --file one.json").out().contains("one"), "this JBang reads no catalog at all");
         String listed = jbang("alias list %sjbang-catalog.json".formatted(url)).out();
-        for (String script : List.of("KindDemo", "Verify", "Teardown")) assertTrue(listed.contains(url + script + ".java"), listed);
+        for (String script : List.of("KindDemo", "Verify", "Teardown")) assertTrue(listed.contains(url + script
+                + ".java"), listed);
         Shell.Result version = jbang("verify@%s --version".formatted(url));
         assertTrue(version.out().startsWith("kind-demo "), version.all());
     }

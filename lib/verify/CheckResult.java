@@ -5,6 +5,10 @@ import lib.run.*;
 
 
 
+
+
+
+
 /**
  * What a check found.
  *

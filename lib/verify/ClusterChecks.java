@@ -30,7 +30,7 @@ public final class ClusterChecks {
         this.istioctl = istioctl;
     }
 
-    String tools() { return "kind %s, istioctl %s".formatted(kind.look(), istioctl.binary().look()); }
+    String tools() { return "kind %s, istioctl %s".formatted(kind.describe(), istioctl.binary().describe()); }
 
     public String reachable(Kube kube) {
         if (kube.cluster().isKind()) nodeRuns(kube);

@@ -22,7 +22,7 @@ public final class Report {
         if (!Files.isWritable(folder) || Files.exists(file) && !Files.isWritable(file)) throw Problem.unmet(
                 "the report %s cannot be written: permission denied".formatted(file), "name another file with --report");
         try {
-            AppDirs.refuseCut(file);
+            AppDirs.refuseIncomplete(file);
         } catch (IOException e) {
             throw cannotWrite(file, e);
         }

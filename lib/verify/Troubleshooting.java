@@ -9,12 +9,13 @@ public final class Troubleshooting {
 
     private Troubleshooting() {}
 
-    /** The section about a check; a {@link Problem} when no check has that ID. */
-    public static String section(String id) {
+    /** Prints the section about a check and returns the exit code; a {@link Problem} when no check has that ID. */
+    public static int print(String id, Console console) {
         Map<String, String> sections = sections();
         if (!sections.containsKey(id)) throw Problem.usage("no check has the ID '%s'".formatted(id),
                 "checks: " + String.join(", ", sections.keySet()));
-        return sections.get(id);
+        console.result(sections.get(id));
+        return 0;
     }
 
     /** The sections of checks, by their IDs: headings of one word. */

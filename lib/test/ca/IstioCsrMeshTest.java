@@ -32,7 +32,7 @@ class IstioCsrMeshTest {
 
     @BeforeAll static void requireImages() {
         Docker docker = new Docker(new Console(false));
-        List<String> images = Probe.demo("--ca", "istio-csr").authority().images();
+        List<String> images = Probe.demo("--ca", "istio-csr").authority.images();
         Set<String> absent = new TreeSet<>(images);
         absent.removeAll(docker.present(images).keySet());
         assumeTrue(absent.isEmpty(), () -> "skipped: image %s absent".formatted(String.join(", ", absent)));
@@ -45,7 +45,7 @@ class IstioCsrMeshTest {
 
     @Test @Order(1) void createsTheMeshWithoutShowingSecrets() throws Exception {
         succeeds("jbang build KindDemo.java");
-        VaultMeshTest.createsWithoutShowingSecrets(DEMO, DemoTest.readme("jbang KindDemo.java --ca istio-csr") + " --timings",
+        VaultMeshTest.createsWithoutShowingSecrets(DEMO, Docs.command("jbang KindDemo.java --ca istio-csr") + " --timings",
                 "for i in 1 2; do kubectl --context kind-so$i logs -n istio-system deploy/cert-manager-istio-csr; "
                 + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault");
     }
@@ -79,8 +79,9 @@ class IstioCsrMeshTest {
             }
         assertEquals("", succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system --ignore-not-found").out());
         assertFalse(succeeds("kubectl --context kind-so1 get configmap coredns -n kube-system -o yaml").out().contains("vault"));
-        String issued = DemoTest.readme("get issuer,certificate");
+        String issued = Docs.command("get issuer,certificate");
         assertEquals(2, succeeds(issued).out().lines().filter(l -> l.contains("True")).count(), issued);
+        assertTrue(succeeds(Docs.command("deploy/sleep.sample")).out().contains("ACTIVE"));
     }
 
     @Test @Order(4) void refusesAnotherCa() {

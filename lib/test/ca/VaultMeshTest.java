@@ -3,7 +3,6 @@ package lib.ca;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.cli.*;
 import lib.run.*;
 import lib.test.*;
 import org.junit.jupiter.api.MethodOrderer;
@@ -26,7 +25,7 @@ class VaultMeshTest {
 
     @Test @Order(1) void createsTheMeshWithoutShowingSecrets() throws Exception {
         succeeds("jbang build KindDemo.java");
-        createsWithoutShowingSecrets(DEMO, DemoTest.readme("jbang KindDemo.java --ca vault"),
+        createsWithoutShowingSecrets(DEMO, Docs.command("jbang KindDemo.java --ca vault"),
                 "docker inspect so-vault so1-control-plane; docker logs so-vault");
     }
 
@@ -58,11 +57,11 @@ class VaultMeshTest {
 
     /** The commands of the documentation, except for the folder of the state. */
     @Test @Order(3) void documentedCommandsShowTheIssuer() throws IOException {
-        String login = DemoTest.readme("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString()) + " && ";
-        assertTrue(succeeds(login + DemoTest.readme("openssl x509")).out().contains("sample.mesh Intermediate Authority"));
-        assertTrue(succeeds(login + DemoTest.readme("vault policy read")).out().contains("pki_int1/sign/cluster1-issuer"));
-        assertTrue(succeeds(login + DemoTest.readme("docker exec")).out().contains("spiffe://*"));
-        assertEquals(1, succeeds(login + DemoTest.readme("vault list")).out().lines().filter(l -> l.contains(":")).count());
+        String login = Docs.command("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString()) + " && ";
+        assertTrue(succeeds(login + Docs.command("openssl x509")).out().contains("sample.mesh Intermediate Authority"));
+        assertTrue(succeeds(login + Docs.command("vault policy read")).out().contains("pki_int1/sign/cluster1-issuer"));
+        assertTrue(succeeds(login + Docs.command("docker exec")).out().contains("spiffe://*"));
+        assertEquals(1, succeeds(login + Docs.command("vault list")).out().lines().filter(l -> l.contains(":")).count());
     }
 
     @Test @Order(4) void refusesAnotherCa() {

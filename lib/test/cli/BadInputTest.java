@@ -19,14 +19,18 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.xml.sax.InputSource;
 
-/** What cannot work is refused at once, in words, and changes nothing. Needs an engine, and makes one small foreign cluster. */
+/**
+ * What cannot work is refused at once, in words, and changes nothing. Needs an engine, and makes one small foreign
+ * cluster.
+ */
 @Tag("e2e")
 class BadInputTest {
     private static final Duration AT_ONCE = Duration.ofSeconds(3);
     @TempDir Path folder;
 
     @BeforeAll static void build() {
-        for (String script : List.of("KindDemo", "Verify", "Teardown")) Shell.succeeds("jbang build %s.java".formatted(script));
+        for (String script : List.of("KindDemo", "Verify",
+                "Teardown")) Shell.succeeds("jbang build %s.java".formatted(script));
     }
 
     /** Runs KindDemo, and does not count the ten seconds that an engine is given to answer. */
@@ -36,25 +40,33 @@ class BadInputTest {
                 : new Shell.Result(result.exitCode(), result.out(), result.err(), result.took().minusSeconds(10));
     }
 
-    /** Runs KindDemo with its own folders, expects this exit code and these words in one line of stderr, a hint, and no change. */
+    /**
+     * Runs KindDemo with its own folders, expects this exit code and these words in one line of stderr, a hint, and no
+     * change.
+     */
     private void refused(int exitCode, String words, String arguments, Map<String, String> environment) {
-        Map<String, String> all = new HashMap<>(Map.of("XDG_STATE_HOME", folder.resolve("state").toString(), "KUBECONFIG",
+        Map<String, String> all =
+                new HashMap<>(Map.of("XDG_STATE_HOME", folder.resolve("state").toString(), "KUBECONFIG",
                 folder.resolve("kubeconfig").toString()));
         all.putAll(environment);
         String before = Shell.run("docker ps -aq; docker network ls -q").out();
         Shell.Result result = Shell.inTime(words, AT_ONCE, () -> kindDemo(arguments, all));
         assertEquals(exitCode, result.exitCode(), result.all());
-        assertTrue(result.err().lines().anyMatch(l -> l.contains(words)), "expected '%s' in:\n%s".formatted(words, result.err()));
+        assertTrue(result.err().lines().anyMatch(l -> l.contains(words)),
+                "expected '%s' in:\n%s".formatted(words, result.err()));
         assertTrue(exitCode == Problem.USAGE || result.err().contains("→ "), result.err());
         assertFalse(result.err().contains("\tat "), "a stack trace:\n" + result.err());
         assertEquals(before, Shell.run("docker ps -aq; docker network ls -q").out());
-        assertFalse(Files.exists(folder.resolve("state")) || Files.exists(folder.resolve("kubeconfig")), "files were made");
+        assertFalse(Files.exists(folder.resolve("state")) || Files.exists(folder.resolve("kubeconfig")),
+                "files were made");
     }
 
-    private void refused(int exitCode, String words, String arguments) { refused(exitCode, words, arguments, Map.of()); }
+    private void refused(int exitCode, String words,
+            String arguments) { refused(exitCode, words, arguments, Map.of()); }
 
     @Test void noEngine() {
-        refused(Problem.UNMET, "the container engine does not answer", "", Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock")));
+        refused(Problem.UNMET, "the container engine does not answer", "",
+                Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock")));
     }
 
     @Test void anEngineThatDoesNotAnswer() throws IOException {
@@ -73,19 +85,22 @@ class BadInputTest {
     }
 
     @Test void noDocker() throws IOException {
-        refused(Problem.UNMET, "docker was not found", "", Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl")));
+        refused(Problem.UNMET, "docker was not found", "",
+                Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl")));
     }
 
     @Test void noKind() throws IOException {
-        refused(Problem.UNMET, "kind was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl")));
+        refused(Problem.UNMET, "kind was not found", "",
+                nothingToFetch(pathWith("jbang", "java", "docker", "istioctl")));
     }
 
     @Test void noIstioctl() throws IOException {
-        refused(Problem.UNMET, "istioctl was not found", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind")));
+        refused(Problem.UNMET, "istioctl was not found", "",
+                nothingToFetch(pathWith("jbang", "java", "docker", "kind")));
     }
 
     @Test void noTar() throws IOException {
-        Path archive = Files.writeString(folder.resolve("demo.tar.zst"), "never read");
+        Path archive = Files.writeString(folder.resolve("demo.tar.gz"), "never read");
         refused(Problem.UNMET, "× tar was not found on PATH", "--offline '%s'".formatted(archive),
                 nothingToFetch(pathWith("jbang", "java", "docker")));
     }
@@ -96,19 +111,22 @@ class BadInputTest {
     }
 
     @Test void anOldKind() throws IOException {
-        refused(Problem.UNMET, "kind is too old", "", nothingToFetch(pathWith("jbang", "java", "docker", "istioctl") + ":"
+        refused(Problem.UNMET, "kind is too old", "",
+                nothingToFetch(pathWith("jbang", "java", "docker", "istioctl") + ":"
                 + saying("kind", "kind v0.20.0 go1.20")));
     }
 
     @Test void anIstioctlOfAnotherVersion() throws IOException {
-        refused(Problem.UNMET, "istioctl is of another version", "", nothingToFetch(pathWith("jbang", "java", "docker", "kind") + ":"
+        refused(Problem.UNMET, "istioctl is of another version", "",
+                nothingToFetch(pathWith("jbang", "java", "docker", "kind") + ":"
                 + saying("istioctl", "client version: 1.24.0")));
     }
 
     /** This PATH, a cache that is empty, and a mirror where nobody answers. */
     private Map<String, String> nothingToFetch(String path) {
         Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
-        environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR",
+        environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(),
+                "KIND_DEMO_MIRROR",
                 "http://127.0.0.1:9"));
         return environment;
     }
@@ -116,11 +134,13 @@ class BadInputTest {
     /** A folder with just these programs and the plain ones of the system. */
     private String pathWith(String... programs) throws IOException {
         Path bin = Files.createDirectory(folder.resolve("bin"));
-        List<String> plain = List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed", "tr", "ls", "stat",
+        List<String> plain = List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed",
+                "tr", "ls", "stat",
                 "mkdir", "id", "grep");
         for (String program : Stream.concat(Stream.of(programs), plain.stream()).toList()) {
             Path file = bin.resolve(program);
-            Files.writeString(file, "#!/bin/sh\nexec %s \"$@\"\n".formatted(Shell.run("readlink -f $(command -v %s)".formatted(program))
+            Files.writeString(file,
+                    "#!/bin/sh\nexec %s \"$@\"\n".formatted(Shell.run("readlink -f $(command -v %s)".formatted(program))
                     .out().strip()));
             file.toFile().setExecutable(true);
         }
@@ -149,7 +169,7 @@ class BadInputTest {
 
     @Test void anEngineThatAnswersAfterTwoSeconds() throws IOException {
         Shell.Result preflight = preflight(Map.of("PATH", dockerThat("[ \"$1\" = info ] && sleep 2")));
-        assertTrue(preflight.out().contains("√ engine: version"), preflight.all());
+        assertTrue(preflight.out().contains("✓ engine: version"), preflight.all());
     }
 
     @Test void podmanInPlaceOfDocker() throws IOException {
@@ -161,13 +181,17 @@ class BadInputTest {
     }
 
     @Test void userNamespaces() throws IOException {
-        refused(Problem.UNMET, "Docker has userns-remap", "", Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
+        refused(Problem.UNMET, "Docker has userns-remap", "",
+                Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
                 + "\"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", \"SecurityOptions\": [\"name=seccomp\", \"name=userns\"]}")));
     }
 
     @Test void rootlessWithoutCgroupLimits() throws IOException {
-        refused(Problem.UNMET, "Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v2 without delegation", "",
-                Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
+        refused(Problem.UNMET,
+                "Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v2 without delegation",
+                "",
+                Map.of("PATH", engineThatSays(
+                "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
                         + "\"CgroupDriver\": \"none\", \"SecurityOptions\": [\"name=rootless\"]}")));
     }
 
@@ -198,24 +222,29 @@ class BadInputTest {
     }
 
     @Test void littleMemoryAndAProxyAreWarnedOf() throws IOException {
-        var environment = Map.of("HTTPS_PROXY", "http://127.0.0.1:9", "NO_PROXY", "localhost", "XDG_STATE_HOME", folder.toString(), "PATH",
+        var environment = Map.of("HTTPS_PROXY", "http://127.0.0.1:9", "NO_PROXY", "localhost", "XDG_STATE_HOME",
+                folder.toString(), "PATH",
                 engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 1000000000, \"CgroupVersion\": \"2\"}"));
-        Shell.Result preflight = Shell.inTime("preflight alone", AT_ONCE, () -> Shell.run("jbang Verify.java --preflight", environment));
+        Shell.Result preflight = Shell.inTime("preflight alone", AT_ONCE,
+                () -> Shell.run("jbang Verify.java --preflight", environment));
         assertEquals(0, preflight.exitCode(), preflight.all());
         for (String words : List.of("‼ memory: the engine has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
-                "√ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
+                "✓ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
     }
 
     @Test void preflightHonoursOutputAndReport() throws Exception {
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
         Path report = folder.resolve("report.html");
-        Shell.Result json = Shell.run("jbang Verify.java --preflight -o json --report '%s' --clusters 1".formatted(report), own);
+        Shell.Result json = Shell.run(
+                "jbang Verify.java --preflight -o json --report '%s' --clusters 1".formatted(report), own);
         JsonNode found = new ObjectMapper().readTree(json.out());
         assertEquals(json.exitCode() == 0, found.path("works").asBoolean(), json.all());
-        assertTrue(found.path("findings").findValuesAsText("id").containsAll(List.of("engine", "ports", "images")), json.out());
+        assertTrue(found.path("findings").findValuesAsText("id").containsAll(List.of("engine", "ports", "images")),
+                json.out());
         assertTrue(Files.readString(report).contains("\"layer\" : \"preflight\""));
         Shell.Result junit = Shell.run("jbang Verify.java --preflight -o junit --clusters 1", own);
-        var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new InputSource(new StringReader(junit.out())));
+        var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder()
+                .parse(new InputSource(new StringReader(junit.out())));
         assertEquals("" + found.path("findings").size(), suite.getDocumentElement().getAttribute("tests"), junit.all());
         assertFalse(Files.exists(folder.resolve("state")), "files were made");
     }
@@ -230,18 +259,24 @@ class BadInputTest {
     }
 
     @Test void theUsersFoldersAreRefused() throws IOException {
-        Path mine = Files.createDirectory(folder.resolve("mine")), log = Files.writeString(mine.resolve("log.txt"), "mine"),
+        Path mine = Files.createDirectory(folder.resolve("mine")),
+                log = Files.writeString(mine.resolve("log.txt"), "mine"),
                 index = Files.writeString(mine.resolve("index.json"), "{\"posts\": []}");
-        refused(Problem.USAGE, "one of earlier diagnostics; %s is none of these".formatted(mine), "--diagnostics '%s'".formatted(mine));
+        refused(Problem.USAGE, "one of earlier diagnostics; %s is none of these".formatted(mine),
+                "--diagnostics '%s'".formatted(mine));
         refused(Problem.USAGE, mine + " exists and is not a bundle of this demo", "--bundle '%s'".formatted(mine));
         assertEquals("mine{\"posts\": []}", Files.readString(log) + Files.readString(index));
     }
 
-    /** An API server that has no Istio yet, and refuses everything else: the run's own failure, with no Docker to tell more. */
+    /**
+     * An API server that has no Istio yet, and refuses everything else: the run's own failure, with no Docker to tell
+     * more.
+     */
     @Test void aFailedRunWithoutDockerEndsWithItsOwnFailure() throws IOException {
         HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/", exchange -> {
-            boolean list = exchange.getRequestMethod().equals("GET") && exchange.getRequestURI().getPath().endsWith("/deployments");
+            boolean list = exchange.getRequestMethod().equals("GET")
+                    && exchange.getRequestURI().getPath().endsWith("/deployments");
             byte[] body = (list ? "{\"kind\": \"DeploymentList\", \"apiVersion\": \"apps/v1\", \"metadata\": {}, \"items\": []}"
                     : "{\"kind\": \"Status\", \"apiVersion\": \"v1\", \"code\": 403, \"message\": \"forbidden by the test\"}").getBytes(
                     StandardCharsets.UTF_8);
@@ -259,11 +294,14 @@ class BadInputTest {
                     clusters: [{name: east, cluster: {server: "http://127.0.0.1:%d"}}]
                     users: [{name: east, user: {token: x}}]
                     """.formatted(server.getAddress().getPort()));
-            Shell.Result failed = Shell.run("jbang KindDemo.java --contexts east", Map.of("KUBECONFIG", kubeconfig.toString(),
-                    "XDG_STATE_HOME", folder.resolve("state").toString(), "DOCKER_HOST", "unix://" + folder.resolve("no.sock"), "PATH",
+            Shell.Result failed = Shell.run("jbang KindDemo.java --contexts east",
+                    Map.of("KUBECONFIG", kubeconfig.toString(),
+                    "XDG_STATE_HOME", folder.resolve("state").toString(), "DOCKER_HOST", "unix://"
+                    + folder.resolve("no.sock"), "PATH",
                     saying("istioctl", "client version: " + Versions.ISTIO) + ":" + System.getenv("PATH")));
             assertEquals(Problem.FAILED, failed.exitCode(), failed.all());
-            assertTrue(failed.err().contains("forbidden by the test") && failed.err().contains("diagnostics, without secrets, are in "),
+            assertTrue(failed.err().contains("forbidden by the test")
+                    && failed.err().contains("diagnostics, without secrets, are in "),
                     failed.err());
             assertFalse(failed.err().contains("container engine"), failed.err());
         } finally {
@@ -284,16 +322,19 @@ class BadInputTest {
         }
     }
 
-    /** Both ways that the hint names: another port in a copy of the manifests, which is then checked, and another demo. */
+    /**
+     * Both ways that the hint names: another port in a copy of the manifests, which is then checked, and another demo.
+     */
     @Test void followsTheHintOfTakenPorts() throws IOException {
         Path copy = folder.resolve("copy"), cluster = copy.resolve("kind/cluster.yaml");
         Shell.succeeds("cp -r manifests '%s'".formatted(copy));
         Files.writeString(cluster, Files.readString(cluster).replace("hostPort: ${HTTP_PORT}", "hostPort: 34012"));
-        String manifests = "--clusters 1 --manifests '%s'".formatted(copy), preflight = "jbang Verify.java --preflight ";
+        String manifests = "--clusters 1 --manifests '%s'".formatted(copy),
+                preflight = "jbang Verify.java --preflight ";
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
         try (ServerSocket _ = new ServerSocket(32011, 50, InetAddress.getByName("127.0.0.1"))) {
-            assertTrue(Shell.run(preflight + manifests, own).out().contains("√ ports: 3 free"));
-            assertTrue(Shell.run(preflight + "--name-prefix demo", own).out().contains("√ ports: 6 free"));
+            assertTrue(Shell.run(preflight + manifests, own).out().contains("✓ ports: 3 free"));
+            assertTrue(Shell.run(preflight + "--name-prefix demo", own).out().contains("✓ ports: 6 free"));
         }
         try (ServerSocket _ = new ServerSocket(34012, 50, InetAddress.getByName("127.0.0.1"))) {
             refused(Problem.UNMET, "port 34012 (so1)", manifests);
@@ -305,7 +346,8 @@ class BadInputTest {
         String container = "kind-demo-test-node";
         try {
             Shell.succeeds(("docker create --name %s --label io.x-k8s.kind.cluster=other1 --label kind-demo=node"
-                    + " --publish 127.0.0.1:34011:32211 --entrypoint sleep %s 60").formatted(container, Shell.NODE_IMAGE));
+                    + " --publish 127.0.0.1:34011:32211 --entrypoint sleep %s 60")
+                    .formatted(container, Shell.NODE_IMAGE));
             for (String state : List.of("create", "start", "stop --time 0")) {
                 if (!state.equals("create")) Shell.succeeds("docker %s %s".formatted(state, container));
                 List<Docker.Node> nodes = new Docker(new Console(false)).nodes().stream()
@@ -313,7 +355,8 @@ class BadInputTest {
                 assertEquals(List.of(new Docker.Port(32211, "127.0.0.1", 34011)), nodes.getFirst().ports(), state);
                 assertEquals(2, ExistingClusters.slot("other", nodes, OptionalInt.empty(), Set.of(), _ -> true), state);
                 assertEquals(1, ExistingClusters.slot("demo", nodes, OptionalInt.empty(), Set.of(0), _ -> true), state);
-                assertEquals(3, ExistingClusters.slot("demo", nodes, OptionalInt.empty(), Set.of(0, 1), _ -> true), state);
+                assertEquals(3, ExistingClusters.slot("demo", nodes, OptionalInt.empty(), Set.of(0, 1), _ -> true),
+                        state);
             }
             assertEquals(Optional.of("localhost:34011"),
                     new Docker(new Console(false)).published(new Cluster(1, "other1"), 32211));
@@ -331,7 +374,7 @@ class BadInputTest {
             for (String script : List.of("KindDemo", "Teardown")) {
                 Shell.Result second = Shell.run("jbang %s.java".formatted(script), own);
                 assertEquals(Problem.UNMET, second.exitCode(), second.all());
-                assertTrue(second.err().contains("another run is at work on this demo: KindDemo, process 4711"), second.err());
+                assertTrue(second.err().contains("another run is working on this demo: KindDemo, process 4711"), second.err());
             }
         }
         Shell.succeeds("jbang Teardown.java", own);
@@ -348,11 +391,13 @@ class BadInputTest {
     @Test void noCompose() throws IOException {
         Path bin = Path.of(pathWith("jbang", "java", "kind", "istioctl", "docker")), docker = bin.resolve("docker");
         Files.writeString(docker, Files.readString(docker).replace("exec ", "[ \"$1\" = compose ] && exit 1\nexec "));
-        refused(Problem.UNMET, "neither `docker compose` nor `docker-compose` answers", "--ca vault", Map.of("PATH", bin.toString()));
+        refused(Problem.UNMET, "neither `docker compose` nor `docker-compose` answers", "--ca vault",
+                Map.of("PATH", bin.toString()));
     }
 
     @Test void aContainerOfVaultsNameThatIsNotOurs() {
-        String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE)).out().strip();
+        String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE))
+                .out().strip();
         try {
             refused(Problem.UNMET, "a container named so-vault exists and was not made by this demo", "--ca vault");
             Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
@@ -369,7 +414,8 @@ class BadInputTest {
 
     /** Docker's own reason is in the same line: which one depends on the network. */
     @Test void anUnknownImage() {
-        refused(Problem.UNMET, "image no-such/node:v0 not found locally, and cannot be pulled: Error response from daemon: ",
+        refused(Problem.UNMET,
+                "image no-such/node:v0 not found locally, and cannot be pulled: Error response from daemon: ",
                 "--node-image no-such/node:v0");
     }
 
@@ -389,18 +435,24 @@ class BadInputTest {
     }
 
     @Test void manifestsThatCannotBeMeant() throws IOException {
-        refused(Problem.USAGE, "the manifest apps/sleep.yaml", "--manifests " + manifestsWith("apps/sleep.yaml", "kind: [broken\n"));
-        refused(Problem.USAGE, "without a kind or an apiVersion", "--manifests " + manifestsWith("apps/sleep.yaml", "just: this\n"));
-        refused(Problem.USAGE, "is invalid YAML", "--manifests " + manifestsWith("apps/sleep.yaml", "a: &a [x, x]\n" + IntStream.range(0, 60)
+        refused(Problem.USAGE, "the manifest apps/sleep.yaml", "--manifests "
+                + manifestsWith("apps/sleep.yaml", "kind: [broken\n"));
+        refused(Problem.USAGE, "without a kind or an apiVersion", "--manifests "
+                + manifestsWith("apps/sleep.yaml", "just: this\n"));
+        refused(Problem.USAGE, "is invalid YAML", "--manifests "
+                + manifestsWith("apps/sleep.yaml", "a: &a [x, x]\n" + IntStream.range(0, 60)
                 .mapToObj(i -> "k%1$d: &k%1$d [*a, *a]\n".formatted(i)).collect(Collectors.joining())));
-        refused(Problem.USAGE, "is larger than 1 MB", "--manifests " + manifestsWith("apps/sleep.yaml", "# long\n".repeat(200_000)));
+        refused(Problem.USAGE, "is larger than 1 MB", "--manifests "
+                + manifestsWith("apps/sleep.yaml", "# long\n".repeat(200_000)));
     }
 
     @Test void aFolderThatAShellWouldTakeApart() throws IOException {
         String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\nmetadata: {name: a}\n");
-        Shell.Result plan = Shell.succeeds("jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
+        Shell.Result plan = Shell.succeeds(
+                "jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
         String stubs = "for name in kubectl istioctl kind docker openssl sleep; do eval \"$name() { echo 1; }\"; export -f $name; done";
-        Shell.Result run = Shell.run("cd '%s' && %s && %s".formatted(folder, stubs, plan.out().replace("set -euo pipefail", "")));
+        Shell.Result run = Shell.run("cd '%s' && %s && %s".formatted(folder, stubs,
+                plan.out().replace("set -euo pipefail", "")));
         assertTrue(run.out().contains("1"), run.all());
         assertFalse(Files.exists(folder.resolve("pwned")) || Files.exists(Shell.PROJECT.resolve("pwned")), plan.out());
     }
@@ -416,9 +468,11 @@ class BadInputTest {
     @Test void refusesAFolderThatTheLocaleCannotName() {
         // the bytes as they are: this test's own locale may not have the letter either
         for (String script : List.of("KindDemo.java --dry-run", "Verify.java", "Teardown.java --dry-run")) {
-            Shell.Result result = Shell.run("LC_ALL=C HOME=$(printf '/tmp/j\\303\\266rg') jbang " + script, Shell.SAME_JBANG);
+            Shell.Result result = Shell.run("LC_ALL=C HOME=$(printf '/tmp/j\\303\\266rg') jbang " + script,
+                    Shell.SAME_JBANG);
             assertEquals(Problem.UNMET, result.exitCode(), result.all());
-            assertTrue(result.err().contains("HOME has characters that the locale") && result.err().contains("LC_ALL=C.UTF-8"), result.err());
+            assertTrue(result.err().contains("HOME has characters that the locale")
+                    && result.err().contains("LC_ALL=C.UTF-8"), result.err());
         }
     }
 
@@ -426,18 +480,19 @@ class BadInputTest {
         Path file = Files.writeString(folder.resolve("file"), "");
         Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", file.toString()));
         assertEquals(Problem.UNMET, teardown.exitCode(), teardown.all());
-        assertTrue(teardown.err().contains("cannot make the folder"), teardown.err());
+        assertTrue(teardown.err().contains("cannot create the folder"), teardown.err());
     }
 
     @Test void aTamperedAsset() throws IOException {
         Path assets = Files.createDirectory(folder.resolve("assets"));
         Files.writeString(assets.resolve(Versions.METALLB_MANIFEST.file()), "kind: List\n");
-        refused(Problem.UNMET, "is not the file that was pinned", "--assets '%s'".formatted(assets));
+        refused(Problem.UNMET, "is not the pinned file", "--assets '%s'".formatted(assets));
     }
 
     @Test void aFullDisk() throws IOException {
         Path small = Files.createDirectory(folder.resolve("small"));
-        org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("mount -t tmpfs -o size=8m tmpfs '%s'".formatted(small)).exitCode() == 0,
+        org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("mount -t tmpfs -o size=8m tmpfs '%s'".formatted(small))
+                .exitCode() == 0,
                 "needs the right to mount");
         try {
             Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
@@ -450,7 +505,8 @@ class BadInputTest {
 
     @Test void aClusterOfTheSameNameThatIsNotOurs() {
         // a node is known by its labels, so a container that has them stands for a foreign cluster
-        String id = Shell.run("docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane"
+        String id = Shell.run(
+                "docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane"
                 + " --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE)).out().strip();
         try {
             refused(Problem.UNMET, "a kind cluster named so1 exists and was not made by this demo", "");

@@ -16,7 +16,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The mesh in clusters that kind made plainly, with a load balancer that is the test's own: put in, and taken out again. */
+/**
+ * The mesh in clusters that kind made plainly, with a load balancer that is the test's own: put in, and taken out
+ * again.
+ */
 @Tag("long")
 class ContextsTest {
     private static final List<String> CLUSTERS = List.of("east", "west");
@@ -32,7 +35,8 @@ class ContextsTest {
         Set<String> images = new TreeSet<>(IstioSettings.PINNED.images());
         images.addAll(MetalLb.images());
         Manifests manifests = new Manifests(null);
-        for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));
+        for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(
+                Manifests.images(manifests.read(file)));
         String start = Shell.subnet().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
         Path assets = Path.of(Shell.variable("KIND_DEMO_ASSETS", AppDirs.of("so").cache().toString()))
                 .resolve(Versions.METALLB_MANIFEST.file());
@@ -72,9 +76,12 @@ class ContextsTest {
         assertTrue(refused.err().contains(words), refused.err());
         succeeds("kubectl --context kind-west delete namespace other");
 
-        Shell.Result demo = succeeds("jbang KindDemo.java" + BOTH);
-        System.out.println("KindDemo on clusters that are there: %d s%n%s".formatted(demo.took().toSeconds(), demo.out()));
-        assertTrue(succeeds("jbang Verify.java" + BOTH).out().contains("West (EU): endpoints: 2 local, 1 on 15443"));
+        Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --contexts east,west")
+                .replace(" --contexts east,west", BOTH));
+        System.out.println("KindDemo on clusters that are there: %d s%n%s".formatted(demo.took().toSeconds(),
+                demo.out()));
+        assertTrue(succeeds(Docs.command("jbang Verify.java --contexts east,west")
+                .replace(" --contexts east,west", BOTH)).out().contains("West (EU): endpoints: 2 local, 1 on 15443"));
         String secrets = "kubectl --context kind-west get secrets -n istio-system"
                 + " -o custom-columns=:.metadata.name,:.metadata.uid";
         String before = succeeds(secrets).out();
@@ -83,7 +90,9 @@ class ContextsTest {
         assertEquals(before, succeeds(secrets).out());
         assertTrue(succeeds("jbang Verify.java" + SWAPPED).out().contains("The mesh works."));
         assertTrue(succeeds("jbang Teardown.java --dry-run" + BOTH).out().contains("kind-east: Deployment istiod"));
-        Shell.Result teardown = succeeds("jbang Teardown.java" + BOTH);
+        Shell.Result teardown =
+                succeeds(Docs.command("jbang Teardown.java --contexts east,west")
+                .replace(" --contexts east,west", BOTH));
         System.out.println("Teardown: %d s%n%s".formatted(teardown.took().toSeconds(), teardown.out()));
 
         assertEquals(east, all("east"));

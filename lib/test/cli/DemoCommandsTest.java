@@ -31,7 +31,8 @@ class DemoCommandsTest {
     private static final String MINE = " --name-prefix mine", ISTIOD = "/api/v1/namespaces/istio-system/";
     private static final String CONFIGMAP = "/api/v1/namespaces/sample/configmaps/istio-ca-root-cert";
 
-    private final Console console = new Console(false, new DemoCommands(MINE, ""), failure -> Kube.explain(failure, new DemoCommands(MINE, "")));
+    private final Console console = new Console(false, new DemoCommands(MINE, ""),
+            failure -> Kube.explain(failure, new DemoCommands(MINE, "")));
     private final Cluster first = new Cluster(1, "mine1"), second = new Cluster(2, "mine2");
     private final List<FakeApiServer> servers = new ArrayList<>();
     @TempDir Path folder;
@@ -75,7 +76,8 @@ class DemoCommandsTest {
         String istioctl = script("istioctl",
                 "[[ $1 == version ]] && echo %s || echo 'NAME  SECRET  STATUS  ISTIOD'".formatted(Versions.ISTIO));
         var required = new Binary.Requirement(istioctl, Versions.ISTIO, null, "", List.of("version"), _ -> "");
-        return new Istioctl(new Binary(required, null, folder, console), IstioSettings.PINNED, current, new Manifests(null), "", folder, console);
+        return new Istioctl(new Binary(required, null, folder, console), IstioSettings.PINNED, current,
+                new Manifests(null), "", folder, console);
     }
 
     private static String json(Map<String, String> data) {
@@ -90,7 +92,8 @@ class DemoCommandsTest {
         Instant end = Instant.now().plus(life);
         X500Name name = new X500Name("CN=ends soon");
         Date from = Date.from(end.minus(Duration.ofDays(9)));
-        var builder = new JcaX509v3CertificateBuilder(name, BigInteger.ONE, from, Date.from(end), name, keys.getPublic())
+        var builder = new JcaX509v3CertificateBuilder(name, BigInteger.ONE, from, Date.from(end), name,
+                keys.getPublic())
                 .addExtension(Extension.basicConstraints, true, new BasicConstraints(true));
         return new Certificates.Authority(new JcaX509CertificateConverter().getCertificate(builder.build(
                 new JcaContentSignerBuilder("SHA256withECDSA").build(keys.getPrivate()))), keys.getPrivate());
@@ -143,7 +146,8 @@ class DemoCommandsTest {
                 "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools",
                 "{\"metadata\": {\"name\": \"x\"}, \"spec\": {\"addresses\": [\"172.18.255.1-172.18.255.9\"]}}");
         Kube pooled = kube(first, pool);
-        ClusterChecks overlapping = new ClusterChecks(List.of(pooled, kube(second, pool)), SampleApp.TARGET, docker, null, null);
+        ClusterChecks overlapping = new ClusterChecks(List.of(pooled, kube(second, pool)), SampleApp.TARGET, docker,
+                null, null);
         isOfThisDemo(hint(() -> overlapping.addresses(pooled)));
         node("false", "false");
         isOfThisDemo(hint(() -> platform.reachable(empty)));
@@ -158,7 +162,8 @@ class DemoCommandsTest {
         isOfThisDemo(hint(() -> trust.intermediate(wrong)));
         var ending = authority(Duration.ofHours(1));
         Kube soon = kube(first, Map.of(CONFIGMAP, json(Map.of("root-cert.pem", inJson(pem(ending)))),
-                ISTIOD + "secrets/cacerts", secret(Map.of("ca-cert.pem", pem(Certificates.createIntermediate(ending, first))))));
+                ISTIOD + "secrets/cacerts",
+                secret(Map.of("ca-cert.pem", pem(Certificates.createIntermediate(ending, first))))));
         isOfThisDemo(hint(() -> trust.intermediate(soon)));
         Kube ended = kube(first, Map.of(CONFIGMAP, trusted,
                 ISTIOD + "secrets/istiod-tls", secret(Map.of("tls.crt", pem(authority(Duration.ofHours(-1))))),
@@ -177,10 +182,12 @@ class DemoCommandsTest {
         Optional<IstioSettings> old = Optional.of(IstioSettings.PINNED.with("1.20.0", null, null));
         isOfThisDemo(hint(() -> istioctl(old).check(Mesh.of("mine", 1))));
         var nodes = new NodeSettings(1, true, Versions.NODE_IMAGE, false);
-        var kind = new Kind(new Binary(Kind.BINARY, null, folder, console), docker, new Manifests(null), nodes, folder, console);
+        var kind = new Kind(new Binary(Kind.BINARY, null, folder, console), docker, new Manifests(null), nodes,
+                folder, console);
         var checks = new KindChecks(kind, nodes, ExistingClusters.of("mine", 0, docker.nodes()), docker, console.commands());
         isOfThisDemo(hint(() -> checks.checkExisting(Mesh.of("mine", 1))));
-        String ca = hint(() -> DemoContext.checkAuthority(Optional.of(CertificateAuthority.Choice.vault),
+        String ca = hint(() -> new DemoState(1, Optional.of(CertificateAuthority.Choice.vault), Optional.empty(), OptionalInt.empty())
+                .requireAuthority(
                 CertificateAuthority.Choice.local, console.commands()));
         assertTrue(ca.endsWith(MINE + " --ca local"), ca);
         isOfThisDemo(ca);
@@ -189,11 +196,11 @@ class DemoCommandsTest {
 
     @Test void whatIsSaidAtTheEnd() throws Exception {
         Probe probe = new Probe();
-        DemoCommand.commandLine(probe).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.zst");
+        DemoCommand.commandLine(probe, System.getenv()).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.gz");
         isOfThisDemo(new SampleApp(new Manifests(null)).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
         isOfThisDemo(probe.afterInterrupt());
         String resume = probe.afterInterrupt();
-        assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.zst'".formatted(MINE)), resume);
+        assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.gz'".formatted(MINE)), resume);
         DemoCommands commands = probe.commands();
         assertEquals("jbang --offline KindDemo.java%s --offline 'a b'".formatted(MINE), commands.fromBundle("a b"));
         assertEquals("jbang KindDemo.java%s --bundle 'a b'".formatted(MINE), commands.bundle("a b"));
@@ -215,7 +222,8 @@ class DemoCommandsTest {
     }
 
     @Test void contextsAreRepeatedAsOneWord() {
-        assertEquals("jbang Teardown.java --contexts 'prod (eu),it'\\''s'", Probe.options("--contexts", "prod (eu),it's").commands().teardown());
+        assertEquals("jbang Teardown.java --contexts 'prod (eu),it'\\''s'",
+                Probe.options("--contexts", "prod (eu),it's").commands().teardown());
     }
 
     /** No source writes one of our commands itself: it could forget the options. Examples in --help are no hints. */

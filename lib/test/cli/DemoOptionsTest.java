@@ -18,36 +18,77 @@ import picocli.CommandLine.Model.OptionSpec;
 
 @Tag("unit")
 class DemoOptionsTest {
-    @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1", "--workers 10",
+    @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1",
+            "--workers 10",
             "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
-        "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all", "--assets /nowhere/at/all",
-                "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0", "--vault-port 65536",
+        "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all",
+        "--assets /nowhere/at/all",
+                "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0",
+                "--vault-port 65536",
             "--mirror github.com", "--mirror file:///tmp", "--istio-version 1.31", "--istio-version latest",
-            "--kubernetes-version 1.36", "--kubernetes-version 1.36.4 --node-image kindest/node:v1.36.4", "--istio-set garbage",
-            "--istio-set =x", "--istio-values /nowhere/at/all", "--istio-set revision=canary", "--istio-set values.revision=canary",
-            "--istio-set values.global.network=net", "--istio-set values.global.meshID=other", "--istio-set namespace=mesh"})
+            "--kubernetes-version 1.36", "--kubernetes-version 1.36.4 --node-image kindest/node:v1.36.4",
+            "--istio-set garbage",
+            "--istio-set =x", "--istio-values /nowhere/at/all", "--istio-set revision=canary",
+            "--istio-set values.revision=canary",
+            "--istio-set values.global.network=net", "--istio-set values.global.meshID=other",
+            "--istio-set namespace=mesh"})
     void whatCannotBeMeantIsRefused(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, new Probe().exitCode(words));
     }
 
-    /** README's table of the shared options is picocli's model: each with its value, its variable and its default, and no other. */
-    @Test void theReadmeHasEverySharedOption() throws IOException {
-        List<String> rows = Files.readAllLines(Shell.PROJECT.resolve("README.md")).stream()
-                .dropWhile(l -> !l.startsWith("| option | environment |")).skip(2).takeWhile(l -> l.startsWith("|")).toList();
-        List<OptionSpec> options = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("options").options();
+    /**
+     * docs/cli.md is picocli's model of the shared options: each with its value, its variable and its default, and no
+     * other.
+     */
+    @Test void cliPageHasEverySharedOption() throws IOException {
+        List<String> rows = rows("Options of KindDemo and Verify");
+        List<OptionSpec> options = DemoCommand.commandLine(new Probe(), System.getenv()).getCommandSpec().mixins()
+                .get("options")
+                .options().stream().filter(option -> !option.hidden()).toList();
         assertEquals(options.size(), rows.size());
         for (OptionSpec option : options) {
-            String typed = option.arity().max() == 0 ? option.longestName() : "%s %s".formatted(option.longestName(), option.paramLabel());
-            String row = rows.stream().filter(r -> r.contains("`" + typed)).findFirst().orElse("no row of " + typed);
-            String[] cells = row.replace("`", "").split(" *\\| *", -1);
-            String described = String.join("", option.description()).replace("${DEFAULT-VALUE}", "" + option.defaultValueString(true));
-            assertEquals(first("\\[(KIND_DEMO_[^]]+)]", described), cells.length < 5 ? row : cells[2]);
-            String variable = first("\\$\\{(\\w+)", "" + option.defaultValue());
-            assertTrue(cells[2].startsWith(variable), row);
-            String otherwise = first("Default: (.+?)\\.( |$)", described);
-            assertTrue(otherwise.isEmpty() || !cells[3].isEmpty() && otherwise.startsWith(cells[3]), row + " but: " + otherwise);
+            String name = option.longestName(), typed = option.arity().max() == 0 ? name : name + " "
+                    + option.paramLabel();
+            String row = rows.stream().filter(r -> r.startsWith("| `" + name)).findFirst().orElse("no row of " + name);
+            String[] cells = row.replace("`", "").split(" *(?<!\\\\)\\| *", -1);
+            assertTrue(cells[1].replace("\\|", "|").startsWith(typed), row);
+            String description = String.join("", option.description());
+            String described = description.replace("${DEFAULT-VALUE}", "" + option.defaultValueString(true));
+            assertEquals(first("\\[(KIND_DEMO_[^]]+)]", described), cells[2], row);
+            String otherwise = first("Default: (.+?)[.;]( |$)", described);
+            assertTrue(otherwise.isEmpty() || !cells[3].isEmpty() && otherwise.startsWith(cells[3]), row + " but: "
+                    + otherwise);
         }
+    }
+
+    @ParameterizedTest @ValueSource(strings = {"KindDemo", "Verify", "Teardown"})
+    void cliPageHasEveryOptionOfTheScript(String script) throws IOException {
+        String source = Files.readString(Shell.PROJECT.resolve(script + ".java"));
+        Set<String> options = Pattern.compile("@Option\\(names = \\{?(?:\"-\\w\", )?\"(--[\\w-]+)\"").matcher(source)
+                .results()
+                .map(found -> found.group(1)).collect(Collectors.toCollection(TreeSet::new));
+        assertFalse(options.isEmpty());
+        Set<String> documented = rows("Options of " + script).stream().map(row -> first("`(--[\\w-]+)", row))
+                .collect(Collectors.toCollection(TreeSet::new));
+        assertEquals(options, documented);
+    }
+
+    @Test void cliPageHasEveryExitCode() throws IOException {
+        List<String> codes =
+                Arrays.stream(DemoCommand.class.getAnnotation(picocli.CommandLine.Command.class).exitCodeList())
+                .map(code -> "| %s | %s".formatted(code.split(":")[0], code.split(":")[1])).toList();
+        List<String> rows = rows("Exit codes");
+        assertEquals(codes.size(), rows.size());
+        for (String code : codes) assertTrue(rows.stream().anyMatch(row -> row.startsWith(code)), code + " is not in "
+                + rows);
+    }
+
+    /** The rows of the table below a heading of docs/cli.md. */
+    private static List<String> rows(String heading) throws IOException {
+        return Files.readAllLines(Shell.PROJECT.resolve("docs/cli.md")).stream()
+                .dropWhile(line -> !line.equals("## " + heading))
+                .dropWhile(line -> !line.startsWith("|")).skip(2).takeWhile(line -> line.startsWith("|")).toList();
     }
 
     private static String first(String pattern, String text) {
@@ -59,8 +100,9 @@ class DemoOptionsTest {
         Probe probe = new Probe();
         assertEquals(0, probe.exitCode("--clusters", "3", "--name-prefix", "demo"));
         assertEquals(List.of("demo1", "demo2", "demo3"), probe.mesh.clusters().stream().map(Cluster::name).toList());
+        assertEquals(0, probe.exitCode("--clusters", "3"));
         Cluster third = probe.mesh.clusters().getLast();
-        assertEquals(List.of("kind-demo3", "istio-demo3", "network3", "region3"),
+        assertEquals(List.of("kind-so3", "istio-so3", "network3", "region3"),
                 List.of(third.context(), third.id(), third.network(), third.region()));
         assertEquals(List.of(32013, 32023, 32033), third.ports());
     }
@@ -83,7 +125,8 @@ class DemoOptionsTest {
         kept.with(null, List.of("g=h"), null).keep(state);
         kept = IstioSettings.kept(state).orElseThrow();
         assertEquals(List.of("g=h"), kept.set());
-        assertEquals("a: 1", Files.readString(kept.values().getFirst()), "files that are kept outlive being kept again");
+        assertEquals("a: 1", Files.readString(kept.values().getFirst()),
+                "files that are kept outlive being kept again");
         assertEquals(List.of("-f", kept.values().getFirst().toString(), "--set", "g=h"), kept.arguments());
         kept.with(Versions.ISTIO, List.of(""), List.of(Path.of(""))).keep(state);
         assertEquals(IstioSettings.PINNED, IstioSettings.kept(state).orElseThrow());
@@ -94,15 +137,19 @@ class DemoOptionsTest {
         Map<String, String> environment = Map.of("KIND_DEMO_NODE_IMAGE", "kindest/node:v1.2.3");
         String plan = "jbang KindDemo.java --dry-run ", create = "kind create cluster --name so1 --image ";
         assertTrue(Shell.succeeds(plan, environment).out().contains(create + "kindest/node:v1.2.3 "));
-        assertTrue(Shell.succeeds(plan + "--kubernetes-version v9.8.7", environment).out().contains(create + "kindest/node:v9.8.7 "));
+        assertTrue(Shell.succeeds(plan + "--kubernetes-version v9.8.7", environment).out()
+                .contains(create + "kindest/node:v9.8.7 "));
         assertTrue(Shell.succeeds(plan + "--node-image a/b:c", environment).out().contains(create + "a/b:c "));
     }
 
     @Test void settingsThatTheDemoCannotWorkWithAreNamed(@TempDir Path folder) throws IOException {
-        Path file = Files.writeString(folder.resolve("values.yaml"), "kind: IstioOperator\nspec: {values: {revision: canary}}\n");
-        assertEquals(Optional.of("values.revision=canary is not supported: the demo needs one Istio per cluster, without a revision"),
+        Path file = Files.writeString(folder.resolve("values.yaml"),
+                "kind: IstioOperator\nspec: {values: {revision: canary}}\n");
+        assertEquals(Optional.of(
+                "values.revision=canary is not supported: the demo needs one Istio per cluster, without a revision"),
                 IstioSettings.PINNED.with(null, null, List.of(file)).unsupported());
-        assertEquals(Optional.empty(), IstioSettings.PINNED.with(null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
+        assertEquals(Optional.empty(),
+                IstioSettings.PINNED.with(null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
                 .unsupported());
         assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + file));
         assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + Files.writeString(file, "a: [")));

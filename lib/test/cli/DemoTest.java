@@ -28,25 +28,13 @@ public class DemoTest {
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
-    /** The one command of README's shell blocks that is these words, or else has them. */
-    public static String readme(String words) throws IOException {
-        List<String> found = new ArrayList<>();
-        boolean inside = false;
-        for (String line : Files.readAllLines(Shell.PROJECT.resolve("README.md"))) {
-            if (line.startsWith("```")) inside = line.equals("```shell");
-            else if (inside && line.contains(words)) found.add(line);
-        }
-        if (found.contains(words)) return words;
-        assertEquals(1, found.size(), "commands in README with '%s': %s".formatted(words, found));
-        return found.getFirst();
-    }
-
     @Test @Order(1) void thePlanNeedsNoEngine() throws IOException {
         var noEngine = new HashMap<>(OWN);
         noEngine.put("DOCKER_HOST", "unix:///no/engine.sock");
-        Shell.Result plan = Shell.succeeds(readme("jbang KindDemo.java --dry-run"), noEngine);
+        Shell.Result plan = Shell.succeeds(Docs.command("jbang KindDemo.java --dry-run"), noEngine);
         assertEquals("", Shell.run(plan.out().replaceFirst("^bash ", "bash -n ")).all(), "the plan is no valid shell");
-        for (String words : List.of("kind create cluster --name so2", "istioctl create-remote-secret --context kind-so1", "metallb-native",
+        for (String words : List.of("kind create cluster --name so2",
+                "istioctl create-remote-secret --context kind-so1", "metallb-native",
                 "openssl")) assertTrue(plan.out().contains(words), words);
     }
 
@@ -60,7 +48,8 @@ public class DemoTest {
             return running.size() == 2 && Collections.disjoint(running, orphans);
         });
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
-        assertTrue(interrupted.err().contains("interrupted; half-done: ") && interrupted.err().contains("jbang Teardown.java"),
+        assertTrue(interrupted.err().contains("interrupted; unfinished steps: ")
+                && interrupted.err().contains("jbang Teardown.java"),
                 interrupted.err());
         assertTrue(Shell.inTime("Ctrl-C", interrupted.took(), Duration.ofSeconds(3)), "it took " + interrupted.took());
         assertEquals(List.of(), kindCreates(), "children are left");
@@ -68,29 +57,34 @@ public class DemoTest {
 
     /** The process IDs of kind where it makes a cluster of this test's. */
     private static List<String> kindCreates() {
-        return Shell.run("pgrep -f 'kind create cluster --name so[12] .*--kubeconfig %s/'".formatted(STATE)).out().lines().toList();
+        return Shell.run("pgrep -f 'kind create cluster --name so[12] .*--kubeconfig %s/'".formatted(STATE)).out()
+                .lines().toList();
     }
 
     /** Goes on from what the interrupted run left. */
     @Test @Order(3) void oneCommandStandsItUp() throws IOException {
         succeeds("jbang build KindDemo.java");
-        Shell.Result demo = succeeds(readme("jbang KindDemo.java") + " --timings");
+        Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java") + " --timings");
         System.out.println("KindDemo, first run: " + demo.took().toSeconds() + " s\n" + demo.out());
-        assertTrue(demo.out().contains("http://localhost:32011/hello") && demo.out().contains("jbang Verify.java"), demo.out());
+        assertTrue(demo.out().contains("http://localhost:32011/hello") && demo.out().contains("jbang Verify.java"),
+                demo.out());
         assertFalse(demo.out().contains("✓"), "progress belongs to stderr");
         assertTrue(demo.err().contains("✓ so1: kind cluster"), demo.err());
     }
 
     @Test @Order(4) void verifyProvesIt() throws IOException {
-        Shell.Result verify = succeeds(readme("jbang Verify.java"));
+        Shell.Result verify = succeeds(Docs.command("jbang Verify.java"));
         System.out.println("Verify: " + verify.took().toMillis() + " ms");
-        for (String words : List.of("same-root", "so1: who-answers: {so1=40} of 40", "so2: who-answers: {so2=40} of 40",
-                "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n" + verify.out());
+        for (String words : List.of("same-root", "so1: responding-clusters: {so1=40} of 40",
+                "so2: who-answers: {so2=40} of 40",
+                "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n"
+                + verify.out());
     }
 
     /** What an experiment could leave behind in a cluster. */
     private static String made() {
-        return Stream.of("so1", "so2").map(c -> succeeds(("kubectl --context kind-%s get deployments,destinationrules,virtualservices,"
+        return Stream.of("so1", "so2")
+                .map(c -> succeeds(("kubectl --context kind-%s get deployments,destinationrules,virtualservices,"
                 + "gateways.networking.istio.io,serviceentries,envoyfilters,sidecars.networking.istio.io -A -o "
                 + "custom-columns=KIND:.kind,NS:.metadata.namespace,NAME:.metadata.name,REPLICAS:.spec.replicas,SPEC:.spec.trafficPolicy")
                 .formatted(c)).out()).collect(Collectors.joining());
@@ -99,25 +93,29 @@ public class DemoTest {
     @Test @Order(5) void experimentsHoldAndLeaveNothing() throws IOException {
         String before = made(), containers = Shell.run("docker ps -aq | sort").out();
         Path report = STATE.resolve("report.html");
-        Shell.Result all = succeeds(readme("jbang Verify.java --experiments") + " -o json --report " + report);
+        Shell.Result all = succeeds(Docs.command("--report report.html").replace("report.html", "" + report)
+                + " -o json");
         System.out.println("All experiments: " + all.took().toSeconds() + " s\n" + all.err());
         JsonNode found = new ObjectMapper().readTree(all.out());
-        assertTrue(found.path("works").asBoolean());
-        assertEquals(List.of("failover", "broken-app", "gateway-down", "control-plane-down", "locality", "ingress", "egress"),
+        assertTrue(found.path("ok").asBoolean());
+        assertEquals(List.of("failover", "broken-app", "gateway-down", "control-plane-down", "locality", "ingress",
+                "egress"),
                 found.path("experiments").findValuesAsText("name").stream().toList());
-        assertTrue(found.path("experiments").get(0).path("runs").get(0).path("replies").size() > 50);
+        assertTrue(found.path("experiments").get(0).path("traffic").get(0).path("replies").size() > 50);
         assertTrue(all.took().toMinutes() < 4, "took " + all.took());
-        assertTrue(Files.readString(report).contains("\"works\" : true"));
+        assertTrue(Files.readString(report).contains("\"ok\" : true"));
         assertEquals(before, made());
         assertEquals(containers, Shell.run("docker ps -aq | sort").out());
     }
 
     @Test @Order(5) void anInterruptedExperimentPutsEverythingBack() {
         String before = made();
-        Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN, said -> said.contains("is scaled to zero"));
+        Shell.Result interrupted = Shell.interrupt(Docs.command("--experiments failover"), OWN,
+                said -> said.contains("is scaled to zero"));
         assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
         assertTrue(interrupted.err().contains("is scaled to zero"), interrupted.err());
-        assertTrue(interrupted.err().contains("→ everything that the experiment changed is restored"), interrupted.err());
+        assertTrue(interrupted.err().contains("→ everything that the experiment changed is restored"),
+                interrupted.err());
         assertEquals(before, made());
         succeeds("jbang Verify.java"); // waits until the pods that came back are ready in every proxy
     }
@@ -127,11 +125,15 @@ public class DemoTest {
         String before = made(), kubectl = "kubectl --context kind-so1 ";
         succeeds(kubectl + "cordon so1-control-plane");
         try {
-            Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN, said -> said.contains("it comes back")
-                    && succeeds(kubectl + "get deployments -n sample -o jsonpath='{.items[*].spec.replicas}'").out().equals("1 1 1"));
+            Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN,
+                    said -> said.contains("it comes back")
+                    && succeeds(kubectl + "get deployments -n sample -o jsonpath='{.items[*].spec.replicas}'").out()
+                    .equals("1 1 1"));
             assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
-            assertTrue(Shell.inTime("Ctrl-C", interrupted.took(), Duration.ofSeconds(5)), "it took " + interrupted.took());
-            assertTrue(interrupted.err().contains("→ everything that the experiment changed is restored"), interrupted.err());
+            assertTrue(Shell.inTime("Ctrl-C", interrupted.took(), Duration.ofSeconds(5)), "it took "
+                    + interrupted.took());
+            assertTrue(interrupted.err().contains("→ everything that the experiment changed is restored"),
+                    interrupted.err());
             assertEquals(before, made());
         } finally {
             succeeds(kubectl + "uncordon so1-control-plane");
@@ -140,8 +142,9 @@ public class DemoTest {
     }
 
     @Test @Order(5) void anyMeshIsVerifiedByItsContexts() throws IOException {
-        Shell.Result verify = succeeds(readme("--contexts kind-so1"));
-        assertTrue(verify.out().contains("kind-so2: who-answers: {kind-so2=40} of 40") && verify.out().contains("The mesh works."),
+        Shell.Result verify = succeeds(Docs.command("--contexts kind-so1"));
+        assertTrue(verify.out().contains("kind-so2: who-answers: {kind-so2=40} of 40")
+                && verify.out().contains("The mesh works."),
                 verify.out());
         for (String script : List.of("KindDemo", "Verify", "Teardown")) {
             Shell.Result unknown = Shell.run("jbang %s.java --contexts kind-so1,nowhere".formatted(script), OWN);
@@ -152,25 +155,54 @@ public class DemoTest {
 
     @Test @Order(6) void threeEndpointsOneOnTheEastWestGateway() throws IOException {
         for (String cluster : List.of("so1", "so2")) {
-            List<String> endpoints = succeeds(readme("proxy-config endpoints").replace("so1", cluster)).out().lines().toList();
+            List<String> endpoints = succeeds(Docs.command("proxy-config endpoints").replace("so1", cluster)).out()
+                    .lines().toList();
             assertEquals(3, endpoints.size(), endpoints.toString());
             assertEquals(1, endpoints.stream().filter(e -> e.contains(":15443")).count(), endpoints.toString());
         }
         assertEquals("istio-remote-secret-istio-so2",
                 succeeds("kubectl --context kind-so1 get secrets -n istio-system -l istio/multiCluster=true -o jsonpath='{.items[*].metadata.name}'").out());
-        assertEquals(2, succeeds(readme("remote-clusters")).out().lines().filter(l -> l.contains("synced")).count());
+        assertEquals(2, succeeds(Docs.command("remote-clusters")).out().lines().filter(l -> l.contains("synced"))
+                .count());
     }
 
     @Test @Order(7) void helloFromTheHost() throws IOException {
-        assertTrue(succeeds(readme("curl http://localhost:32011/hello")).out().startsWith("Hello version"));
-        assertTrue(succeeds(readme("curl http://localhost:32011/hello").replace("32011", "32012")).out().startsWith("Hello version"));
+        assertTrue(succeeds(Docs.command("curl http://localhost:32011/hello")).out().startsWith("Hello version"));
+        assertTrue(succeeds(Docs.command("curl http://localhost:32011/hello").replace("32011", "32012")).out()
+                .startsWith("Hello version"));
+    }
+
+    /** README's failover: so2 answers while so1 has no helloworld, then so1 again. */
+    @Test @Order(7) void failsOverByHand() throws IOException {
+        String requests = Docs.command("hello?[1-10]");
+        assertEquals(Set.of("so1"), answering(requests));
+        succeeds(Docs.command("--replicas 0"));
+        awaitAnswers(requests, "so2");
+        succeeds(Docs.command("--replicas 1"));
+        awaitAnswers(requests, "so1");
+        succeeds("jbang Verify.java");
+    }
+
+    private static void awaitAnswers(String requests, String cluster) throws IOException {
+        Await.until("answers from " + cluster, Duration.ofSeconds(60), Duration.ofSeconds(1), _ -> {},
+                () -> answering(requests).equals(Set.of(cluster)) ? "" : "answers from " + answering(requests));
+    }
+
+    /** The clusters whose pods answer these requests. */
+    private static Set<String> answering(String requests) {
+        String answers = DEMO.run(requests).out();
+        return Stream.of("so1", "so2")
+                .filter(cluster -> succeeds("kubectl --context kind-%s get pods -n sample -l app=helloworld "
+                .formatted(cluster) + "-o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'").out().lines()
+                .anyMatch(answers::contains)).collect(Collectors.toSet());
     }
 
     @Test @Order(8) void whatIsAskedForStands() throws IOException {
         for (String i : List.of("1", "2")) {
             String kubectl = "kubectl --context kind-so" + i;
             assertEquals("network" + i, succeeds(kubectl
-                    + " get namespace istio-system -o jsonpath='{.metadata.labels.topology\\.istio\\.io/network}'").out());
+                    + " get namespace istio-system -o jsonpath='{.metadata.labels.topology\\.istio\\.io/network}'")
+                    .out());
             assertEquals("region" + i, succeeds(kubectl
                     + " get nodes -o jsonpath='{.items[0].metadata.labels.topology\\.kubernetes\\.io/region}'").out());
             assertEquals("15021 15443 15012 15017", succeeds(kubectl
@@ -178,9 +210,11 @@ public class DemoTest {
             assertEquals("AUTO_PASSTHROUGH", succeeds(kubectl
                     + " get gateways.networking.istio.io cross-network-gateway -n istio-system -o jsonpath='{.spec.servers[0].tls.mode}'")
                     .out());
-            assertTrue(succeeds(kubectl + " get deployment istio-egressgateway -n istio-system -o jsonpath='{.status.readyReplicas}'").out()
+            assertTrue(succeeds(kubectl
+                    + " get deployment istio-egressgateway -n istio-system -o jsonpath='{.status.readyReplicas}'").out()
                     .equals("1"));
-            assertTrue(succeeds(kubectl + " get pods -n metallb-system -o jsonpath='{.items[*].spec.containers[*].image}'").out()
+            assertTrue(succeeds(kubectl
+                    + " get pods -n metallb-system -o jsonpath='{.items[*].spec.containers[*].image}'").out()
                     .contains(Versions.METALLB));
         }
         assertEquals("127.0.0.1",
@@ -193,23 +227,27 @@ public class DemoTest {
                 PosixFilePermissions.toString(Files.getPosixFilePermissions(state.resolve(file))));
         String log = Files.readString(state.resolve("KindDemo.log"));
         assertTrue(log.contains("kind create cluster"), "the log has what was run");
-        for (String secret : List.of("PRIVATE KEY", "client-key-data", "token:")) assertFalse(log.contains(secret), secret
+        for (String secret : List.of("PRIVATE KEY", "client-key-data", "token:")) assertFalse(log.contains(secret),
+                secret
                 + " is in the log");
         rootBefore = Files.readString(state.resolve("root-cert.pem"));
     }
 
     @Test @Order(10) void withoutTheRuleAllClustersAnswerAndASecondRunKeepsTheRoot() throws IOException {
-        Shell.Result without = succeeds(readme("--no-locality"));
-        assertTrue(without.err().contains("Changed: so1: DestinationRule helloworld, so2: DestinationRule helloworld\n"), without.err());
+        Shell.Result without = succeeds(Docs.command("--no-locality"));
+        assertTrue(without.err()
+                .contains("Changed: so1: DestinationRule helloworld, so2: DestinationRule helloworld\n"),
+                without.err());
         assertFalse(Files.readString(STATE.resolve("kind-demo/so/KindDemo.log")).contains("manifest generate"),
                 "nothing in the manifest has changed: the one that the first run kept serves");
-        Shell.Result again = succeeds(readme("--no-locality"));
+        Shell.Result again = succeeds(Docs.command("--no-locality"));
         System.out.println("KindDemo when all is up: " + again.took().toMillis() + " ms");
         assertTrue(again.err().contains("Nothing had to be changed."), again.err());
         Shell.Result verify = succeeds("jbang Verify.java");
         assertTrue(verify.out()
                 .matches("(?s).*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*")
-                || verify.out().matches("(?s).*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*"), verify.out());
+                || verify.out().matches(
+                "(?s).*so2: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*so1: who-answers: \\{so1=\\d+, so2=\\d+} of 40.*"), verify.out());
         String before = made();
         succeeds("jbang Verify.java --experiments locality");
         assertEquals(before, made(), "the rule that it needed is gone again");
@@ -223,12 +261,13 @@ public class DemoTest {
         noColour.putAll(Map.of("NO_COLOR", "1", "TERM", "xterm"));
         Terminal.Result again = Terminal.run("jbang KindDemo.java", 60, noColour);
         assertEquals(0, again.exitCode(), again.written());
-        assertTrue(again.written().contains("\033[J… ") || again.written().contains("\r… "), "no line tells what runs: " + again.written());
+        assertTrue(again.written().contains("\033[J… ") || again.written().contains("\r… "),
+                "no line tells what runs: " + again.written());
         assertFalse(again.written().matches("(?s).*\033\\[[0-9;]*m.*"), "NO_COLOR");
         assertTrue(again.screen().stream().anyMatch(line -> line.startsWith("✓ so2: endpoints of all clusters")), "" + again.screen());
         assertEquals(List.of(), again.screen().stream().filter(line -> line.startsWith("… ")).toList(), "they are gone in the end");
-        String look = "jbang Verify.java --preflight";
-        assertTrue(Terminal.run(look, 80, Map.of("TERM", "xterm", "NO_COLOR", "")).written().contains("\033[32m√"));
+        String look = Docs.command("jbang Verify.java --preflight");
+        assertTrue(Terminal.run(look, 80, Map.of("TERM", "xterm", "NO_COLOR", "")).written().contains("\033[32m✓"));
         assertFalse(Terminal.run(look, 80, Map.of("TERM", "dumb")).written().contains("\033"));
     }
 
@@ -238,8 +277,10 @@ public class DemoTest {
         try {
             Shell.Result refused = Shell.run("jbang KindDemo.java", OWN);
             assertEquals(Problem.FAILED, refused.exitCode(), refused.all());
-            assertTrue(refused.err().contains("is paused") && refused.err().contains("docker unpause so2-control-plane"), refused.err());
-            assertTrue(Shell.inTime("a paused node", refused.took(), Duration.ofSeconds(15)), "it took " + refused.took());
+            assertTrue(refused.err().contains("is paused")
+                    && refused.err().contains("docker unpause so2-control-plane"), refused.err());
+            assertTrue(Shell.inTime("a paused node", refused.took(), Duration.ofSeconds(15)), "it took "
+                    + refused.took());
         } finally {
             succeeds("docker unpause so2-control-plane");
         }
@@ -248,7 +289,8 @@ public class DemoTest {
 
     @Test @Order(12) void whatKindCannotChangeIsRefused() {
         String before = Shell.run("docker ps -aq --filter name=^so").out();
-        Map.of("--workers 1", "so1 has 0 workers, not 1", "--node-image docker.io/curlimages/curl:8.16.0", "so1 was made from",
+        Map.of("--workers 1", "so1 has 0 workers, not 1", "--node-image docker.io/curlimages/curl:8.16.0",
+                "so1 was made from",
                 "--clusters 1", "--clusters 1 would delete so2 and everything in it").forEach((options, words) -> {
             Shell.Result refused = Shell.run("jbang KindDemo.java " + options, OWN);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
@@ -260,22 +302,32 @@ public class DemoTest {
     /** Secrets wherever somebody may write them: in the sample's namespace, and in one of the user's own. */
     private static Path secretsToPlant() throws IOException {
         String all = String.join("\n", DiagnosticsTest.SHAPES);
-        List<Object> items = new ArrayList<>(List.of(Map.of("apiVersion", "v1", "kind", "Namespace", "metadata", Map.of("name", "users-own"))));
+        List<Object> items =
+                new ArrayList<>(List.of(Map.of("apiVersion", "v1", "kind", "Namespace", "metadata",
+                Map.of("name", "users-own"))));
         for (String namespace : List.of("sample", "users-own")) {
-            var meta = Map.of("name", "planted", "namespace", namespace, "labels", Map.of("sidecar.istio.io/inject", "false"), "annotations",
+            var meta = Map.of("name", "planted", "namespace", namespace, "labels",
+                    Map.of("sidecar.istio.io/inject", "false"), "annotations",
                     Map.of("kubectl.kubernetes.io/last-applied-configuration", all, "example.org/note", "SECRET0"));
             items.add(Map.of("apiVersion", "v1", "kind", "ConfigMap", "metadata", meta, "data", Map.of("all", all)));
             items.add(Map.of("apiVersion", "v1", "kind", "Secret", "metadata", meta, "stringData", Map.of("all", all)));
             // it prints them and ends, again and again
-            items.add(Map.of("apiVersion", "v1", "kind", "Pod", "metadata", meta, "spec", Map.of("containers", List.of(Map.of("name", "main",
-                    "image", "docker.io/curlimages/curl:8.16.0", "command", List.of("sh", "-c", "echo \"$ALL\"; exit 1", "SECRET0"), "args",
-                    List.of("--pin", "SECRET0"), "env", List.of(Map.of("name", "ALL", "value", all)), "terminationMessagePolicy",
+            items.add(Map.of("apiVersion", "v1", "kind", "Pod", "metadata", meta, "spec",
+                    Map.of("containers", List.of(Map.of("name", "main",
+                    "image", "docker.io/curlimages/curl:8.16.0", "command",
+                    List.of("sh", "-c", "echo \"$ALL\"; exit 1", "SECRET0"), "args",
+                    List.of("--pin", "SECRET0"), "env", List.of(Map.of("name", "ALL", "value", all)),
+                    "terminationMessagePolicy",
                     "FallbackToLogsOnError")))));
-            for (int i = 0; i < DiagnosticsTest.SHAPES.size(); i++) items.add(Map.of("apiVersion", "v1", "kind", "Event", "metadata",
-                    Map.of("name", "planted-" + i, "namespace", namespace), "involvedObject", Map.of("kind", "Pod", "name", "planted",
-                    "namespace", namespace), "type", "Warning", "reason", "Planted", "message", DiagnosticsTest.SHAPES.get(i)));
+            for (int i = 0; i < DiagnosticsTest.SHAPES.size(); i++) items.add(Map.of("apiVersion", "v1", "kind",
+                    "Event", "metadata",
+                    Map.of("name", "planted-" + i, "namespace", namespace), "involvedObject",
+                    Map.of("kind", "Pod", "name", "planted",
+                    "namespace", namespace), "type", "Warning", "reason", "Planted", "message",
+                    DiagnosticsTest.SHAPES.get(i)));
         }
-        return Files.writeString(STATE.resolve("planted.json"), new ObjectMapper().writeValueAsString(Map.of("apiVersion", "v1", "kind",
+        return Files.writeString(STATE.resolve("planted.json"),
+                new ObjectMapper().writeValueAsString(Map.of("apiVersion", "v1", "kind",
                 "List", "items", items)));
     }
 
@@ -290,11 +342,15 @@ public class DemoTest {
             Shell.run(kubectl + "delete --now --wait=false -f " + STATE.resolve("planted.json"), OWN);
         }
         assertEquals("", Shell.run("grep -rniE 'SECRET[0-9]|secret\\.28' " + folder).out());
-        assertTrue(Files.readString(folder.resolve("so1/not-ready.txt")).contains("planted"), "the pod's log was looked at");
-        assertTrue(Files.readString(folder.resolve("so1/events.txt")).contains("Planted: "), "the events were looked at");
-        assertEquals("", Shell.run("grep -rl users-own %s --include '*.yaml' --include '*.txt'".formatted(folder)).out());
+        assertTrue(Files.readString(folder.resolve("so1/not-ready.txt")).contains("planted"),
+                "the pod's log was looked at");
+        assertTrue(Files.readString(folder.resolve("so1/events.txt")).contains("Planted: "),
+                "the events were looked at");
+        assertEquals("", Shell.run("grep -rl users-own %s --include '*.yaml' --include '*.txt'".formatted(folder))
+                .out());
         assertTrue(Files.readString(STATE.resolve("kind-demo/so/Verify.log")).contains("The mesh works."));
-        for (String file : List.of("versions.txt", "so1/pods.yaml", "so1/events.txt", "so1/istiod.txt", "so2/endpoints.txt",
+        for (String file : List.of("versions.txt", "so1/pods.yaml", "so1/events.txt", "so1/istiod.txt",
+                "so2/endpoints.txt",
                 "so2/node-so2-control-plane.txt"))
             assertFalse(Files.readString(folder.resolve(file)).matches("(?s)|not to be had.*"), file);
         assertEquals("", Shell.secretsIn(folder));
@@ -302,14 +358,15 @@ public class DemoTest {
 
     @Test @Order(14) void swappedAddressesAreMended() {
         Shell.swapAddresses();
-        System.out.println("KindDemo after addresses swapped: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
+        System.out.println("KindDemo after addresses swapped: " + succeeds("jbang KindDemo.java").took().toMillis()
+                + " ms");
         succeeds("jbang Verify.java --wait 60");
     }
 
     @Test @Order(15) void teardownLeavesNothing() throws IOException {
         assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("clusters [so1, so2]"));
         succeeds("docker inspect so1-control-plane so2-control-plane");
-        Shell.Result teardown = succeeds(readme("jbang Teardown.java"));
+        Shell.Result teardown = succeeds(Docs.command("jbang Teardown.java"));
         System.out.println("Teardown: " + teardown.took().toMillis() + " ms");
         assertTrue(teardown.out().contains("so1") && teardown.out().contains("so2"), teardown.out());
         assertEquals(DEMO.before(), OwnDemo.existing());

@@ -18,14 +18,18 @@ class DryRunMeshTest {
 
     @Test void thePrintedCommandsMakeTheMesh() throws IOException {
         String assets = System.getenv("KIND_DEMO_ASSETS"), upstream = Versions.METALLB_MANIFEST.url();
-        String commands = demo.succeeds("jbang KindDemo.java --dry-run").out();
+        Path script = folder.resolve("demo.sh");
+        demo.succeeds(Docs.command("--dry-run > demo.sh").replace("demo.sh", "" + script));
+        String commands = Files.readString(script);
         assertTrue(commands.contains(" -f " + upstream), "upstream's file is named by its address");
-        if (assets != null) commands = commands.replace(upstream, Path.of(assets, Versions.METALLB_MANIFEST.file()).toString());
-        Path script = Files.writeString(folder.resolve("demo.sh"), commands);
+        if (assets != null) commands = commands.replace(upstream,
+                Path.of(assets, Versions.METALLB_MANIFEST.file()).toString());
+        Files.writeString(script, commands);
         try {
-            Shell.Result made = demo.succeeds("cd '%s' && bash %s".formatted(folder, script));
+            Shell.Result made = demo.succeeds("cd '%s' && %s".formatted(folder, Docs.command("bash demo.sh")));
             System.out.println("the printed commands: %d s\n%s".formatted(made.took().toSeconds(), made.out()));
-            assertTrue(demo.succeeds("jbang Verify.java --wait 60 --contexts kind-so1,kind-so2").out().contains("The mesh works."));
+            assertTrue(demo.succeeds("jbang Verify.java --wait 60 --contexts kind-so1,kind-so2").out()
+                    .contains("The mesh works."));
         } finally {
             demo.run("kind delete clusters so1 so2");
         }

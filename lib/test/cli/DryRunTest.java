@@ -11,12 +11,15 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What KindDemo --dry-run prints is one shell command that needs no file. That it makes the mesh is {@link DryRunMeshTest}'s. */
+/**
+ * What KindDemo --dry-run prints is one shell command that needs no file. That it makes the mesh is {@link
+ * DryRunMeshTest}'s.
+ */
 @Tag("unit")
 class DryRunTest {
     /**
-     * Stands for the programs that the commands call: writes down each call and, below it, what it was given to read; prints what the
-     * commands go on with.
+     * Stands for the programs that the commands call: writes down each call and, below it, what it was given to read;
+     *  prints what the commands go on with.
      */
     private static final String STUB = """
             #!/bin/sh
@@ -35,7 +38,8 @@ class DryRunTest {
 
     /** What is printed in a folder that has no manifests. */
     private String printed(String options) {
-        return Shell.succeeds("cd '%s' && jbang '%s/KindDemo.java' --dry-run %s".formatted(folder, Shell.PROJECT, options)).out();
+        return Shell.succeeds("cd '%s' && jbang '%s/KindDemo.java' --dry-run %s".formatted(folder, Shell.PROJECT,
+                options)).out();
     }
 
     /** An empty folder to work in, with the stubs before all else on PATH, as a command. */
@@ -45,7 +49,8 @@ class DryRunTest {
         Files.createDirectories(folder.resolve("empty"));
         for (String program : List.of("docker", "kind", "kubectl", "istioctl", "vault", "curl", "tar", "chmod"))
             assertTrue(Files.writeString(bin.resolve(program), STUB).toFile().setExecutable(true));
-        return "cd '%1$s/empty' && export CALLS='%1$s/calls' PATH='%1$s/bin':$PATH HOME='%1$s/empty' && ".formatted(folder);
+        return "cd '%1$s/empty' && export CALLS='%1$s/calls' PATH='%1$s/bin':$PATH HOME='%1$s/empty' && ".formatted(
+                folder);
     }
 
     private String calls(String program) throws IOException {
@@ -54,7 +59,8 @@ class DryRunTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "--clusters 1", "--clusters 3 --workers 2", "--ca vault", "--ca istio-csr", "--contexts east,west",
+    @ValueSource(strings = {"", "--clusters 1", "--clusters 3 --workers 2", "--ca vault", "--ca istio-csr",
+            "--contexts east,west",
             "--istio-set meshConfig.enableTracing=true --istio-set 'a=b \"c\" $d'"})
     void needsNoFileAndTakesNoneOfItsOwnTextForInput(String options) throws IOException {
         Shell.needs("openssl");
@@ -63,13 +69,17 @@ class DryRunTest {
         String kubectl = calls("kubectl"), istioctl = calls("istioctl");
         Manifests manifests = new Manifests(null);
         for (String path : List.of("apps/helloworld.yaml", "apps/sleep.yaml", "istio/cross-network-gateway.yaml"))
-            assertTrue(kubectl.contains("[apply] [-f] [-]\n" + manifests.read(path)), path + " is not applied as it is:\n" + kubectl);
+            assertTrue(kubectl.contains("[apply] [-f] [-]\n" + manifests.read(path)), path
+            + " is not applied as it is:\n" + kubectl);
         assertFalse(kubectl.contains("EOF") || kubectl.contains("${"), kubectl);
-        for (String file : Pattern.compile("\\[-f] \\[([^]]+)]").matcher(kubectl + istioctl).results().map(m -> m.group(1)).toList())
-            assertTrue(file.equals("-") || file.startsWith("https://") || Files.exists(folder.resolve("empty/kind-demo-files/" + file)),
+        for (String file : Pattern.compile("\\[-f] \\[([^]]+)]").matcher(kubectl + istioctl).results()
+                .map(m -> m.group(1)).toList())
+            assertTrue(file.equals("-") || file.startsWith("https://")
+            || Files.exists(folder.resolve("empty/kind-demo-files/" + file)),
                     file + " is not there");
         if (options.contains("--istio-set")) assertTrue(istioctl.contains("[--set] [a=b \"c\" $d]"), istioctl);
-        if (options.contains("--contexts")) assertFalse(Files.readString(folder.resolve("empty/kind-demo-files/istio-east.yaml"))
+        if (options.contains("--contexts")) assertFalse(
+                Files.readString(folder.resolve("empty/kind-demo-files/istio-east.yaml"))
                 .contains("nodePort"));
         assertTrue(run.err().lines().noneMatch(line -> line.contains("demo.sh") || line.contains("line ")), run.err());
     }
@@ -77,7 +87,8 @@ class DryRunTest {
     @Test void opensslMakesAuthoritiesWhoseKeysArePrivate() throws IOException {
         Shell.needs("openssl");
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(""));
-        Shell.succeeds(withStubs() + "bash %s && cd kind-demo-files && openssl verify -x509_strict -CAfile root-cert.pem so1-cert.pem "
+        Shell.succeeds(withStubs()
+                + "bash %s && cd kind-demo-files && openssl verify -x509_strict -CAfile root-cert.pem so1-cert.pem "
                 .formatted(script) + "so2-cert.pem && [ -z \"$(find . -type f -perm /077)\" ]");
     }
 

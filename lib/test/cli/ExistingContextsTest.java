@@ -19,12 +19,14 @@ class ExistingContextsTest {
     /** Names that have been, or could be, taken for one another. */
     private static final List<String> ALL = Stream.concat(PRINTED.stream(), Stream.of("team_prod", "Team-Prod",
             "team--prod", "-team-prod", "生产", "測試", "@", "-", "a".repeat(63), "a".repeat(64), "a".repeat(300),
-            "b" + "a".repeat(300), "a".repeat(300) + "b", DnsLabel.of("team.prod"), DnsLabel.hashed("team-prod"), "deadbeef",
+            "b" + "a".repeat(300), "a".repeat(300) + "b", DnsLabel.of("team.prod"), DnsLabel.hashed("team-prod"),
+            "deadbeef",
             "gke_my-project_europe-west3-b_prod", "so", "..")).toList();
 
     @Test void idsAndNetworksAreUniqueAndValid() {
         List<Cluster> clusters = Mesh.of(ALL).clusters();
-        for (var name : List.<Function<Cluster, String>>of(Cluster::id, Cluster::network, Cluster::filePrefix, Cluster::region)) {
+        for (var name : List.<Function<Cluster,
+                String>>of(Cluster::id, Cluster::network, Cluster::filePrefix, Cluster::region)) {
             assertEquals(ALL.size(), clusters.stream().map(name).distinct().count());
             // a DNS label, which is also a label's value, a file's name and a secret's key
             clusters.stream().map(name).forEach(n -> assertTrue(n.matches("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), n));
@@ -51,8 +53,10 @@ class ExistingContextsTest {
     @Test void oneStateInAnyOrder() {
         assertEquals(DemoState.dirs(List.of("east", "west")), DemoState.dirs(List.of("west", "east")));
         assertNotEquals(DemoState.dirs(List.of("east", "west")), DemoState.dirs(List.of("east", "west", "north")));
-        assertNotEquals(AppDirs.of("so"), DemoState.dirs(List.of("so")), "a demo of kind clusters has a state of its own");
-        List<String> names = ALL.stream().map(context -> "" + DemoState.dirs(List.of(context)).state().getFileName()).toList();
+        assertNotEquals(AppDirs.of("so"), DemoState.dirs(List.of("so")),
+                "a demo of kind clusters has a state of its own");
+        List<String> names = ALL.stream().map(context -> "" + DemoState.dirs(List.of(context)).state().getFileName())
+                .toList();
         assertEquals(ALL.size(), Set.copyOf(names).size());
         String longest = "" + DemoState.dirs(ALL).state().getFileName();
         assertTrue(longest.length() < 220 && longest.matches("[a-z0-9+-]+"), longest);
@@ -80,7 +84,9 @@ class ExistingContextsTest {
         assertTrue(Files.exists(states.resolve("contexts+east/istio-east.yaml")));
     }
 
-    /** Earlier versions gave team.prod the ID of team-prod: an installed cluster keeps it, and a new one gets another. */
+    /**
+     * Earlier versions gave team.prod the ID of team-prod: an installed cluster keeps it, and a new one gets another.
+     */
     @Test void whatIsInstalledKeepsItsId() throws IOException {
         String istiod = """
                 {"metadata": {"name": "istiod", "managedFields": [{"manager": "%s"}]},

@@ -10,7 +10,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Steps that fail for real: what was last seen is told, diagnostics are left, without secrets, and the next run goes on. */
+/**
+ * Steps that fail for real: what was last seen is told, diagnostics are left, without secrets, and the next run goes
+ * on.
+ */
 @Tag("long")
 class FailureTest {
     @RegisterExtension final OwnDemo demo = new OwnDemo();
@@ -41,7 +44,8 @@ class FailureTest {
     /** Runs KindDemo, and this as soon as so1's cluster is whole; expects the words of what failed. */
     private void failsAfter(String trouble, String... words) throws IOException {
         Process other = new ProcessBuilder("bash", "-c",
-                "until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null\n" + trouble).start();
+                "until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null\n"
+                + trouble).start();
         try {
             fails(demo.run("jbang KindDemo.java"), words);
         } finally {
@@ -50,7 +54,8 @@ class FailureTest {
     }
 
     @Test void anImageThatCannotBePulled() throws IOException {
-        fails(demo.run("jbang KindDemo.java" + manifests("apps/sleep.yaml", "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always")),
+        fails(demo.run("jbang KindDemo.java"
+                + manifests("apps/sleep.yaml", "imagePullPolicy: IfNotPresent", "imagePullPolicy: Always")),
                 "sample app", "ImagePullBackOff", "Failed: ", "docker.io/curlimages/curl");
         demo.succeeds("jbang KindDemo.java");
         demo.succeeds("jbang Verify.java");
@@ -95,7 +100,10 @@ class FailureTest {
         demo.succeeds("jbang Verify.java --wait 60");
     }
 
-    /** The kubelet is told to call its disk full; https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/ */
+    /**
+     * The kubelet is told to call its disk full;
+     * https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
+     */
     @Test void aNodeWithoutRoomOnItsDisk() throws IOException {
         fails(demo.run("jbang KindDemo.java --clusters 1" + manifests("kind/cluster.yaml", "networking:\n", """
                 kubeadmConfigPatches:
@@ -104,7 +112,8 @@ class FailureTest {
                   evictionHard: {nodefs.available: "99.9%"}
                 networking:
                 """)),
-                "so1: ", "node so1-control-plane: DiskPressure: kubelet has disk pressure", "FailedScheduling", "untolerated taint");
+                "so1: ", "node so1-control-plane: DiskPressure: kubelet has disk pressure", "FailedScheduling",
+                "untolerated taint");
         Shell.Result verify = demo.run("jbang Verify.java --wait 0");
         assertTrue(verify.out().contains("nodes-ready: node so1-control-plane: DiskPressure"), verify.out());
     }
@@ -129,7 +138,8 @@ class FailureTest {
     }
 
     @Test void anApiServerThatGoesMidWay() throws IOException {
-        failsAfter("docker exec so1-control-plane mv /etc/kubernetes/manifests/kube-apiserver.yaml /kind/", "so1: ", "API server");
+        failsAfter("docker exec so1-control-plane mv /etc/kubernetes/manifests/kube-apiserver.yaml /kind/", "so1: ",
+                "API server");
         demo.succeeds("docker exec so1-control-plane mv /kind/kube-apiserver.yaml /etc/kubernetes/manifests/");
         demo.succeeds("jbang KindDemo.java");
         demo.succeeds("jbang Verify.java");

@@ -16,8 +16,9 @@ import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 
 /**
- * Hundreds of mutations of valid input: each is accepted, or refused with a message. Anything else that is thrown is a defect.
- * Another run than usual: {@code jbang -R-Dseed=42 -R-Dcases=2000 lib/test/Tests.java --include-classname '.*GeneratedInputTest'}
+ * Hundreds of mutations of valid input: each is accepted, or refused with a message. Anything else that is thrown is a
+ *  defect. Another run than usual: {@code jbang -R-Dseed=42 -R-Dcases=2000 lib/test/Tests.java --include-classname
+ *  '.*GeneratedInputTest'}
  */
 @Tag("unit")
 class GeneratedInputTest {
@@ -55,8 +56,10 @@ class GeneratedInputTest {
               values:
                 global: {proxy: {logLevel: info}, variant: distroless}
             """;
-    private static final List<Object> OTHERS = List.of("", " ", "text", "jörg-漢字-🙂", "x".repeat(100_000), "a\nb", "\u0000", "\uFEFF", "${NOWHERE}",
-            "-1", 0, -1, Long.MAX_VALUE, 1.5, true, List.of(), List.of("a", 1), List.of(List.of()), Map.of(), Map.of("name", "x"),
+    private static final List<Object> OTHERS = List.of("", " ", "text", "jörg-漢字-🙂", "x".repeat(100_000), "a\nb",
+            "\u0000", "\uFEFF", "${NOWHERE}",
+            "-1", 0, -1, Long.MAX_VALUE, 1.5, true, List.of(), List.of("a", 1), List.of(List.of()), Map.of(),
+            Map.of("name", "x"),
             Map.of("a", Map.of("b", List.of())), "*", "'", "--privileged", "$(touch pwned)", "127.0.0.1:99999");
     @TempDir Path folder;
     private final Random random = new Random(SEED);
@@ -75,7 +78,8 @@ class GeneratedInputTest {
             assertNotNull(e.getMessage());
         } catch (Throwable e) {
             String text = "" + input;
-            throw new AssertionError("seed %d: %s from:\n%s".formatted(SEED, e, text.substring(0, Math.min(3000, text.length()))), e);
+            throw new AssertionError("seed %d: %s from:\n%s".formatted(SEED, e,
+                    text.substring(0, Math.min(3000, text.length()))), e);
         }
     }
 
@@ -84,7 +88,8 @@ class GeneratedInputTest {
     /** The YAML with one to three changes: in its structure, or in its text. */
     private String mutated(String yaml) {
         return random.nextInt(3) == 0 ? mutatedText(yaml) : Arrays.stream(yaml.split("(?m)^---.*$")).map(document -> {
-            Object whole = Serialization.unmarshal(document.replaceAll("\\$\\{(\\w+)}", "PLACEHOLDER_$1"), Object.class);
+            Object whole = Serialization.unmarshal(document.replaceAll("\\$\\{(\\w+)}", "PLACEHOLDER_$1"),
+                    Object.class);
             for (int i = random.nextInt(3); i >= 0; i--) whole = mutatedTree(whole);
             return Serialization.asYaml(whole).replaceAll("PLACEHOLDER_(\\w+)", "\\${$1}");
         }).collect(Collectors.joining("---\n"));
@@ -124,7 +129,8 @@ class GeneratedInputTest {
             case 2 -> { return yaml.replace("\n", "\r\n"); }
             case 3 -> { return "# nothing but a comment\n"; }
             case 4 -> { return "---\n---\n" + yaml + "---\n# end\n...\n"; }
-            case 5 -> { return any(List.of("", "null\n", "~", "--- |\n text\n", "[]", "{}", "a: &a [*a]\n", "\t", "%YAML 1.2\n---\n" + yaml)); }
+            case 5 -> { return any(List.of("", "null\n", "~", "--- |\n text\n", "[]", "{}", "a: &a [*a]\n", "\t",
+                    "%YAML 1.2\n---\n" + yaml)); }
             case 6 -> { return "apiVersion: v1\nkind: List\nitems:\n" + yaml.indent(2).replaceFirst(" ", "-"); }
             case 7 -> { return "[".repeat(20_000); }
             case 15 -> { return "{apiVersion: v1, kind: Service, metadata: {name: x}, nodes: [{role: worker}], spec: {ports: }}\n"; }
@@ -145,7 +151,8 @@ class GeneratedInputTest {
         Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
         for (int i = 0; i < CASES; i++) {
             String text = mutated(KUBECONFIG);
-            for (Case use : List.<Case>of(kubeconfig::check, () -> kubeconfig.has("kind-so1"), () -> kubeconfig.merge(KUBECONFIG),
+            for (Case use : List.<Case>of(kubeconfig::check, () -> kubeconfig.has("kind-so1"),
+                    () -> kubeconfig.merge(KUBECONFIG),
                     () -> kubeconfig.remove("kind-so1"))) {
                 Files.writeString(file, text);
                 acceptedOrRefused(text, use);
@@ -178,27 +185,31 @@ class GeneratedInputTest {
     /** Reads the manifests, one of which was changed, as the steps do, up to where a cluster would be asked. */
     private void useManifests(String changed) throws Exception {
         DemoContext demo = Probe.demo("--manifests", folder.toString(), "--ca", "istio-csr");
-        Manifests manifests = demo.manifests();
+        Manifests manifests = demo.manifests;
         manifests.check();
         Cluster cluster = new Cluster(1, "so1");
         Kube kube = new Kube(cluster, new Console(false));
         IstioInstaller istio = demo.istioInstaller();
-        for (Action action : List.of(demo.metalLb().install(kube), istio.crds(kube), istio.expose(kube),
-                demo.sampleApp().install(kube, true, istio), demo.authority().install(kube)))
+        for (Action action : List.of(demo.metalLb.install(kube), istio.crds(kube), istio.expose(kube),
+                demo.sampleApp().install(kube, true, istio), demo.authority.install(kube)))
             assertFalse(action.toShell().isBlank());
         demo.sampleApp().images();
-        demo.kind().config(cluster, Optional.of("/store"));
+        demo.kind.config(cluster, Optional.of("/store"));
         String text = manifests.read(changed).replaceAll("\\$\\{\\w+}", "0");
-        if (!changed.equals("kind/cluster.yaml") && !changed.equals(Manifests.VAULT)) for (var resource : YamlDocuments.parse(text)) {
+        if (!changed.equals("kind/cluster.yaml") && !changed.equals(Manifests.VAULT)) for (var resource
+                : YamlDocuments.parse(text)) {
             Kube.namesNodePorts(resource);
             InstalledIstio.isGateway(resource);
         }
-        if (changed.endsWith("probes.yaml")) Manifests.patch(YamlDocuments.parse(new Manifests(null).read(changed)), text);
+        if (changed.endsWith("probes.yaml")) Manifests.patch(YamlDocuments.parse(new Manifests(null).read(changed)),
+                text);
     }
 
     @Test void istioSettings() throws IOException {
-        List<String> keys = List.of("revision", "values.revision", "meshConfig.enableTracing", "profile", "values.global.meshID", "hub", "a",
-                "components.ingressGateways[0].enabled", "spec.values.global.network", "", "=", "-f", "jörg", "a..b", "a\nb", " ");
+        List<String> keys = List.of("revision", "values.revision", "meshConfig.enableTracing", "profile",
+                "values.global.meshID", "hub", "a",
+                "components.ingressGateways[0].enabled", "spec.values.global.network", "", "=", "-f", "jörg", "a..b",
+                "a\nb", " ");
         Path file = folder.resolve("values.yaml");
         for (int i = 0; i < CASES; i++) {
             String set = any(keys) + (random.nextInt(5) == 0 ? "" : "=") + any(OTHERS), values = mutated(OPERATOR);
@@ -214,11 +225,15 @@ class GeneratedInputTest {
     }
 
     @Test void environment() {
-        List<String> variables = DemoCommand.commandLine(new Probe()).getCommandSpec().mixins().get("options").options().stream()
-                .flatMap(option -> Pattern.compile("KIND_DEMO_\\w+").matcher(String.join("", option.description())).results())
+        List<String> variables = DemoCommand.commandLine(new Probe(), System.getenv()).getCommandSpec().mixins()
+                .get("options").options().stream()
+                .flatMap(option -> Pattern.compile("KIND_DEMO_\\w+").matcher(String.join("", option.description()))
+                .results())
                 .map(MatchResult::group).toList();
-        List<Object> values = Stream.concat(OTHERS.stream(), Stream.of("2", "so", "local", "a,b", ",", "a,,b", "http://user:p%40ss@proxy:3128",
-                "http://proxy:99999", "http://[::1", "socks5://proxy:1080", ":", "://", "http://", "%", "*,::1,10.0.0.0/8", "proxy",
+        List<Object> values = Stream.concat(OTHERS.stream(),
+                Stream.of("2", "so", "local", "a,b", ",", "a,,b", "http://user:p%40ss@proxy:3128",
+                "http://proxy:99999", "http://[::1", "socks5://proxy:1080", ":", "://", "http://", "%",
+                "*,::1,10.0.0.0/8", "proxy",
                 "https://proxy:443/", "/nowhere", "1.31.4", "kindest/node:v1.2.3")).toList();
         assertTrue(variables.size() > 10, variables::toString);
         for (int i = 0; i < CASES; i++) {
@@ -227,9 +242,11 @@ class GeneratedInputTest {
                 Probe probe = new Probe();
                 DemoCommand.commandLine(probe, Map.of(variable, value)).parseArgs();
                 probe.options.check();
-                assertNotNull(new DemoContext(probe.options, new Console(false), List.of()).mesh() + "" + probe.options.commands());
+                assertNotNull(new DemoContext(probe.options, new Console(false), List.of()).mesh() + ""
+                        + probe.options.commands());
             });
-            Map<String, String> proxies = Map.of("HTTPS_PROXY", any(values).toString(), "http_proxy", any(values).toString(), "NO_PROXY",
+            Map<String, String> proxies = Map.of("HTTPS_PROXY", any(values).toString(), "http_proxy",
+                    any(values).toString(), "NO_PROXY",
                     any(values) + "," + any(values));
             acceptedOrRefused(proxies, () -> new HttpProxies(proxies).select(URI.create("https://example.org/file")));
             acceptedOrRefused(proxies, () -> new HttpProxies(proxies).select(URI.create("http://[2001:db8::1]:8080/")));

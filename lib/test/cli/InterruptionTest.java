@@ -12,7 +12,10 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Ends KindDemo at moments all over its run, and runs it again: it goes on, and ends where an undisturbed run does. DemoTest has a short form. */
+/**
+ * Ends KindDemo at moments all over its run, and runs it again: it goes on, and ends where an undisturbed run does.
+ * DemoTest has a short form.
+ */
 @Tag("long")
 class InterruptionTest {
     @RegisterExtension final OwnDemo demo = new OwnDemo();
@@ -21,7 +24,10 @@ class InterruptionTest {
 
     private Shell.Result succeeds(String command) { return demo.succeeds(command); }
 
-    /** What is not ours: a container that stands for another kind cluster, a volume, a network, and what the kubeconfig names. */
+    /**
+     * What is not ours: a container that stands for another kind cluster, a volume, a network, and what the kubeconfig
+     * names.
+     */
     private String foreign() {
         return succeeds("""
                 docker inspect canary --format '{{.Id}} {{.State.StartedAt}}'; docker volume inspect canary; docker network inspect canary
@@ -48,23 +54,32 @@ class InterruptionTest {
         }
     }
 
-    /** Odd and even moments by turns: SIGINT as Ctrl-C sends it, SIGKILL to the program alone, so that its commands stay behind. */
+    /**
+     * Odd and even moments by turns: SIGINT as Ctrl-C sends it, SIGKILL to the program alone, so that its commands stay
+     * behind.
+     */
     @ParameterizedTest
-    @CsvSource({"1,KILL", "2,INT", "4,KILL", "6,INT", "8,KILL", "11,INT", "14,KILL", "18,INT", "22,KILL", "27,INT", "33,KILL", "40,INT"})
+    @CsvSource({"1,KILL", "2,INT", "4,KILL", "6,INT", "8,KILL", "11,INT", "14,KILL", "18,INT", "22,KILL", "27,INT",
+            "33,KILL", "40,INT"})
     void atAnyMoment(int seconds, String signal) {
-        Shell.Result first = demo.run("env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java".formatted(mark,
+        Shell.Result first =
+                demo.run("env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java".formatted(
+                mark,
                 signal, seconds));
         // on a slow machine the script itself may not have begun
         if (signal.equals("INT") && first.err().contains("Istio multi-primary")) {
             assertEquals(Problem.INTERRUPTED, first.exitCode(), first.all());
             assertTrue(first.err().contains("interrupted"), first.err());
             assertTrue(first.err().contains("jbang KindDemo.java; or remove it: jbang Teardown.java"), first.err());
-            assertTrue(Shell.inTime("Ctrl-C", first.took().minusSeconds(seconds), Duration.ofSeconds(3)), "it took " + first.took());
-            assertEquals("", Shell.run("grep -slz '^%s' /proc/[0-9]*/environ".formatted(mark)).out(), "children are left");
+            assertTrue(Shell.inTime("Ctrl-C", first.took().minusSeconds(seconds), Duration.ofSeconds(3)), "it took "
+                    + first.took());
+            assertEquals("", Shell.run("grep -slz '^%s' /proc/[0-9]*/environ".formatted(mark)).out(),
+                    "children are left");
         }
         Shell.Result again = succeeds("jbang KindDemo.java");
         succeeds("jbang Verify.java");
-        System.out.printf("SIG%s after %d s: %s; then %d s%n", signal, seconds, first.err().lines().filter(l -> l.contains("interrupted"))
+        System.out.printf("SIG%s after %d s: %s; then %d s%n", signal, seconds,
+                first.err().lines().filter(l -> l.contains("interrupted"))
                 .findFirst().orElse("killed"), again.took().toSeconds());
     }
 }

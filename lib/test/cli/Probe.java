@@ -18,14 +18,15 @@ public final class Probe extends DemoCommand {
 
     /** The exit code that a script with these arguments ends with; its output is thrown away. */
     public int exitCode(String... arguments) {
-        return DemoCommand.commandLine(this).setErr(new PrintWriter(Writer.nullWriter())).setOut(new PrintWriter(Writer.nullWriter()))
+        return DemoCommand.commandLine(this, System.getenv()).setErr(new PrintWriter(Writer.nullWriter()))
+                .setOut(new PrintWriter(Writer.nullWriter()))
                 .execute(arguments);
     }
 
     /** The options of a script with these arguments, not checked. */
     static DemoOptions options(String... arguments) {
         Probe probe = new Probe();
-        DemoCommand.commandLine(probe).parseArgs(arguments);
+        DemoCommand.commandLine(probe, System.getenv()).parseArgs(arguments);
         return probe.options;
     }
 
@@ -46,7 +47,7 @@ public final class Probe extends DemoCommand {
         for (String[] arguments : new String[][] {{}, {"--contexts", "a"}}) {
             DemoContext demo = demo(arguments);
             Mesh mesh = Mesh.of("so", 2);
-            ids.addAll(demo.preflight(mesh, demo.images(mesh), false).ids());
+            ids.addAll(demo.preflight(mesh, demo.images(mesh, false), false).ids());
         }
         return ids;
     }

@@ -29,7 +29,8 @@ class SideBySideTest {
 
     /** Both demos' nodes. */
     private static String nodes() {
-        return Shell.run("docker ps --all --quiet --filter name=so1-control-plane --filter name=demo21-control-plane").out();
+        return Shell.run("docker ps --all --quiet --filter name=so1-control-plane --filter name=demo21-control-plane")
+                .out();
     }
 
     private static boolean answers(String address) {
@@ -44,7 +45,8 @@ class SideBySideTest {
     }
 
     private static List<AddressRange> ranges(String context) {
-        return Arrays.stream(succeeds("kubectl --context %s get ipaddresspools -n metallb-system -o jsonpath='%s'".formatted(
+        return Arrays.stream(
+                succeeds("kubectl --context %s get ipaddresspools -n metallb-system -o jsonpath='%s'".formatted(
                 context, "{.items[*].spec.addresses[*]}")).out().strip().split(" ")).map(AddressRange::parse).toList();
     }
 
@@ -57,28 +59,30 @@ class SideBySideTest {
             Shell.Result first = succeeds("jbang KindDemo.java --clusters 1 --manifests " + manifests);
             assertTrue(first.out().contains("http://localhost:34011/hello"), first.out());
         }
-        Shell.Result second = succeeds("jbang KindDemo.java --clusters 1" + SECOND);
+        Shell.Result second = succeeds(Docs.command("--name-prefix demo2 --clusters 1"));
         System.out.println("the second demo: %d s%n%s".formatted(second.took().toSeconds(), second.out()));
         assertTrue(second.out().contains("http://localhost:32111/hello"), second.out());
         String preflight = succeeds("jbang Verify.java --preflight" + SECOND).out();
         System.out.println(preflight);
 
         assertTrue(succeeds("jbang Verify.java").out().contains("The mesh works."));
-        assertTrue(succeeds("jbang Verify.java" + SECOND).out().contains("The mesh works."));
+        assertTrue(succeeds(Docs.command("jbang Verify.java --name-prefix demo2")).out().contains("The mesh works."));
         assertTrue(answers("localhost:34011") && answers("localhost:32111"));
-        for (AddressRange range : ranges("kind-so1")) assertTrue(ranges("kind-demo21").stream().noneMatch(range::overlaps), "" + range);
+        for (AddressRange range
+                : ranges("kind-so1")) assertTrue(ranges("kind-demo21").stream().noneMatch(range::overlaps), "" + range);
         String here = addresses("kind-so1"), there = addresses("kind-demo21");
         assertTrue(Collections.disjoint(List.of(here.split(" ")), List.of(there.split(" "))), here + " and " + there);
         System.out.println("addresses: %s and %s".formatted(here, there));
 
-        assertTrue(succeeds("jbang KindDemo.java" + SECOND).out().contains("http://localhost:32111/hello"), "it keeps its ports");
+        assertTrue(succeeds("jbang KindDemo.java" + SECOND).out().contains("http://localhost:32111/hello"),
+                "it keeps its ports");
         Shell.run("docker stop so1-control-plane");
         Shell.Result third = DEMO.run("jbang Verify.java --preflight --name-prefix demo3");
-        assertTrue(third.out().contains("√ ports: 6 free"), third.all());
+        assertTrue(third.out().contains("✓ ports: 6 free"), third.all());
         succeeds("jbang Teardown.java");
         assertTrue(answers("localhost:32111"));
         assertTrue(succeeds("jbang Verify.java" + SECOND).out().contains("The mesh works."));
-        succeeds("jbang Teardown.java" + SECOND);
+        succeeds(Docs.command("jbang Teardown.java --name-prefix demo2"));
         assertEquals("", nodes());
     }
 }

@@ -11,7 +11,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Teardown reports what it could not remove, and keeps what another demo needs. Containers with a node's labels stand for nodes. */
+/**
+ * Teardown reports what it could not remove, and keeps what another demo needs. Containers with a node's labels stand
+ * for nodes.
+ */
 class TeardownTest {
     private final Map<String, String> own = new HashMap<>(Shell.ownFolders());
     private final Path folder = Path.of(own.get("XDG_STATE_HOME")), state = folder.resolve("kind-demo/td");
@@ -60,7 +63,8 @@ class TeardownTest {
         assertTrue(teardown.err().contains("td1: its nodes are still there: td1-control-plane"), teardown.all());
         assertTrue(teardown.err().contains("docker rm --force --volumes td1-control-plane"), teardown.all());
         assertFalse(teardown.out().contains("removed"), teardown.out());
-        assertTrue(exists("container", "td1-control-plane") && Files.exists(state.resolve("root-key.pem")) && hasContext());
+        assertTrue(exists("container", "td1-control-plane") && Files.exists(state.resolve("root-key.pem"))
+                && hasContext());
     }
 
     @Tag("e2e") @Test void anotherProviderIsNotUsed() throws IOException {
@@ -82,7 +86,8 @@ class TeardownTest {
     @Tag("e2e") @Test void purgeNamesWhatAnotherDemoNeeds() {
         anotherDemo();
         String printed = Shell.succeeds("jbang Teardown.java --name-prefix td --purge --dry-run", own).out();
-        String kept = printed.lines().filter(l -> l.startsWith("kept for clusters ") && l.contains("other1")).findFirst().orElse("");
+        String kept = printed.lines().filter(l -> l.startsWith("kept for clusters ") && l.contains("other1"))
+                .findFirst().orElse("");
         String gone = printed.lines().filter(l -> l.startsWith("images and volumes ")).findFirst().orElse("");
         for (String name : List.of("kind-demo/node:td-", "kind-demo-images-td-")) {
             assertTrue(kept.contains(name + "needed") && !kept.contains(name + "unused"), printed);
@@ -118,7 +123,8 @@ class TeardownTest {
             Shell.succeeds("jbang Verify.java --name-prefix td", own);
             assertEquals("my-net", Shell.run("docker inspect td1-control-plane --format "
                     + "'{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}'").out().strip());
-            Shell.succeeds(Docker.addressAsShell("td1-control-plane").replace("\"%s\"".formatted(Docker.network()), "\"my-net\""));
+            Shell.succeeds(Docker.addressAsShell("td1-control-plane")
+                    .replace("\"%s\"".formatted(Docker.network()), "\"my-net\""));
             own.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", "");
         } finally {
             Shell.run("jbang Teardown.java --name-prefix td; docker network rm my-net", own);

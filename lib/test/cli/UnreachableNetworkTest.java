@@ -12,8 +12,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * As on macOS and Windows, where the docker network is inside a virtual machine: the demo is made, verified, run again and removed
- * while its processes cannot reach that network. They run with a group of their own, for which the kernel refuses it; nobody else
+ * As on macOS and Windows, where the docker network is inside a virtual machine: the demo is made, verified, run again
+ *  and removed while its processes cannot reach that network. They run with a group of their own, for which the kernel
+ *  refuses it; nobody else
  * is touched, and the engine itself, which forwards the mapped ports, is not either.
  */
 @Tag("long")
@@ -40,7 +41,8 @@ class UnreachableNetworkTest {
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
     private static boolean reaches(String prefix) {
-        return Shell.run(prefix + "curl -sk --max-time 3 https://$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' "
+        return Shell.run(prefix
+                + "curl -sk --max-time 3 https://$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' "
                 + "so1-control-plane):6443/version").exitCode() == 0;
     }
 

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import picocli.CommandLine;
 
-/** Which program is run: the one on PATH, or the release that upstream publishes. */
+/** Which program is used: the one on PATH or the published release. */
 @Tag("unit")
 class BinaryTest {
     @TempDir Path cache;
@@ -24,27 +24,27 @@ class BinaryTest {
 
     @AfterEach void stop() { mirror.close(); }
 
-    /** Publishes a script that says this of its version, as it is or in an archive. */
+    /** Publishes a script that prints this version, as it is or in an archive. */
     private void publish(String file, String name, String says) throws Exception {
         Path script = Files.writeString(cache.resolve(name), "#!/bin/sh\necho %s\n".formatted(says));
         if (file.endsWith(".tar.gz")) Shell.run("tar -czf '%1$s/a' -C '%1$s' %2$s && mv '%1$s/a' '%1$s/%2$s'".formatted(cache, name));
-        mirror.publish(asset(file), Files.readAllBytes(script));
+        mirror.publish(release(file), Files.readAllBytes(script));
         Files.delete(script);
     }
 
     private Binary program(String name, String version, String file) {
         Console console = new Console(false);
-        return new Binary(new Binary.Requirement(name, version, _ -> asset(file), "install it", List.of("--version"),
+        return new Binary(new Binary.Requirement(name, version, _ -> release(file), "install it", List.of("--version"),
                 said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says " + said.strip()),
                 new Downloads(Optional.empty(), cache, Optional.of(mirror.address()), false, console), cache, console);
     }
 
-    private static Release asset(String file) {
+    private static Release release(String file) {
         String url = "https://example.org/" + file;
         return new Release(file, url, null, url + ".sha256");
     }
 
-    @Test void theOneOnPathIsTakenWhereItFits() {
+    @Test void prefersAFittingProgramOnPath() {
         Binary bash = program("bash", "3.0.0", "bash");
         assertFalse(bash.missing());
         assertEquals("bash", bash.path());
@@ -52,13 +52,13 @@ class BinaryTest {
     }
 
     @ParameterizedTest @CsvSource({"no-such-program,no-such-program", "no-such-program,no-such-program.tar.gz", "bash,bash-99"})
-    void elseTheReleaseIsFetchedOnceAndRun(String name, String file) throws Exception {
+    void downloadsTheReleaseOnce(String name, String file) throws Exception {
         publish(file, name, "99.1.0");
         Binary program = program(name, "99.0.0", file);
-        String look = program.look();
+        String described = program.describe();
         String why = name.equals("bash") ? " is too old: it says GNU bash" : " was not found";
-        assertTrue(look.startsWith("99.0.0 is fetched from 127.0.0.1: " + name + why), look);
-        assertEquals(List.of("/example.org/" + file + ".sha256"), mirror.asked, "a look fetches nothing");
+        assertTrue(described.startsWith("99.0.0 will be downloaded from 127.0.0.1: " + name + why), described);
+        assertEquals(List.of("/example.org/" + file + ".sha256"), mirror.asked, "describe() downloads nothing");
         assertTrue(program.missing());
         String path = cache.resolve(name + "-99.0.0/" + name).toString();
         assertEquals(path, program.path());
@@ -66,7 +66,7 @@ class BinaryTest {
         assertEquals("99.1.0\n", new ExternalCommand(program::path, "", new Console(false)).run(Duration.ofSeconds(5), "anything"));
         int before = mirror.asked.size();
         Binary later = program(name, "99.0.0", file);
-        assertEquals("99.1.0, in " + Path.of(path).getParent(), later.look());
+        assertEquals("99.1.0, in " + Path.of(path).getParent(), later.describe());
         assertEquals(path, later.path());
         assertEquals(before, mirror.asked.size());
         try (Stream<Path> left = Files.walk(cache)) {
@@ -74,18 +74,18 @@ class BinaryTest {
         }
     }
 
-    @Test void aReleaseThatDoesNotRunHereIsNamed() throws Exception {
+    @Test void reportsAReleaseThatDoesNotRun() throws Exception {
         publish("no-such-program", "no-such-program", "0.0.1");
         Problem problem = assertThrows(Problem.class, () -> program("no-such-program", "99.0.0", "no-such-program").path());
         assertTrue(problem.getMessage().contains("does not run here") && problem.hint().contains("rm "), problem.getMessage());
     }
 
-    @Test void whereNothingCanBeHadItIsRefused() {
+    @Test void reportsAMissingProgramAndTheDownloadError() {
         mirror.close();
         Binary program = program("no-such-program", "99.0.0", "no-such-program");
-        for (var use : List.<org.junit.jupiter.api.function.Executable>of(program::look, program::path)) {
+        for (var use : List.<org.junit.jupiter.api.function.Executable>of(program::describe, program::path)) {
             Problem problem = assertThrows(Problem.class, use);
-            assertTrue(problem.getMessage().startsWith("no-such-program was not found on PATH; cannot get "),
+            assertTrue(problem.getMessage().startsWith("no-such-program was not found on PATH; cannot download "),
                     problem.getMessage());
             assertTrue(problem.hint().startsWith("install it; or ") && problem.hint().contains("--mirror"), problem.hint());
             assertEquals(Problem.UNMET, problem.exitCode());
@@ -103,7 +103,7 @@ class BinaryTest {
         }
     }
 
-    @Test void aProgramThatDoesNotStartIsReportedInTheSystemsWords() throws IOException {
+    @Test void reportsWhyAProgramDoesNotStart() throws IOException {
         Console console = new Console(false);
         reported("no-such-program was not found on PATH", new ExternalCommand("no-such-program", "install it", console));
         Path script = Files.writeString(cache.resolve("script"), "#!/no/such/interpreter\n");
@@ -116,14 +116,14 @@ class BinaryTest {
 
     @ParameterizedTest @CsvSource({"Linux,amd64,linux-amd64", "Linux,aarch64,linux-arm64",
             "Mac OS X,x86_64,darwin-amd64", "Mac OS X,aarch64,darwin-arm64"})
-    void releasesAreNamedAsUpstreamNamesThem(String os, String arch, String platform) {
+    void urlsOfReleases(String os, String arch, String platform) {
         assertEquals("https://github.com/kubernetes-sigs/kind/releases/download/v%s/kind-%s".formatted(Versions.KIND, platform),
                 Versions.kind(Platform.of(os, arch)).url());
         assertEquals("https://github.com/istio/istio/releases/download/%1$s/istioctl-%1$s-%2$s.tar.gz".formatted(Versions.ISTIO,
                 platform.replace("darwin", "osx")), Versions.istioctl(Versions.ISTIO, Platform.of(os, arch)).url());
     }
 
-    @Test void otherMachinesAreToldWhatIsKnown() {
+    @Test void refusesOtherPlatforms() {
         assertTrue(assertThrows(Problem.class, () -> Platform.of("Windows 11", "amd64")).hint().contains("WSL 2"));
         assertThrows(Problem.class, () -> Platform.of("Linux", "riscv64"));
     }

@@ -7,14 +7,14 @@ import lib.cli.*;
 import lib.istio.*;
 import lib.kind.*;
 import lib.run.*;
+import lib.test.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.github.luben.zstd.ZstdOutputStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is looked at before a bundle is used; how one is made and used is {@link OfflineTest}'s. */
+/** What is checked before a bundle is used or replaced. {@link OfflineTest} creates and uses a whole one. */
 @Tag("unit")
 class BundleTest {
     @TempDir Path folder;
@@ -24,7 +24,7 @@ class BundleTest {
         bundle = Files.createDirectory(folder.resolve("demo"));
         cache = folder.resolve("cache");
         SortedMap<String, String> parts = new TreeMap<>();
-        for (String part : List.of("kind", "istioctl", Versions.METALLB_MANIFEST.file(), "images.tar.zst")) {
+        for (String part : List.of("kind", "istioctl", Versions.METALLB_MANIFEST.file(), "images.tar.gz")) {
             Files.writeString(bundle.resolve(part), "this is " + part).toFile().setExecutable(part.matches("kind|istioctl"));
             parts.put(part, Downloads.sha256(bundle.resolve(part)));
         }
@@ -37,10 +37,8 @@ class BundleTest {
     }
 
     private Path archive() throws IOException {
-        Path archive = folder.resolve("demo.tar.zst");
-        try (var out = new ZstdOutputStream(Files.newOutputStream(archive))) {
-            new ExternalCommand("tar", "", new Console(false)).into(Duration.ofSeconds(10), out, "-c", "-C", bundle.toString(), ".");
-        }
+        Path archive = folder.resolve("demo.tar.gz");
+        Shell.succeeds("tar -czf '%s' -C '%s' .".formatted(archive, bundle));
         return archive;
     }
 
@@ -56,10 +54,10 @@ class BundleTest {
         Problem problem = assertThrows(Problem.class, () -> open(path));
         assertTrue(problem.getMessage().contains(words), problem.getMessage());
         assertEquals(Problem.UNMET, problem.exitCode());
-        assertFalse(Files.exists(Kind.BINARY.installed(cache)), "nothing is taken");
+        assertFalse(Files.exists(Kind.BINARY.installed(cache)), "nothing is copied");
     }
 
-    @Test void itsPartsGoWhereTheyWouldBeFetchedTo() throws IOException {
+    @Test void copiesItsPartsIntoTheCache() throws IOException {
         for (Path path : List.of(bundle, archive())) {
             Bundle open = open(path);
             assertEquals(Set.of("an/image:1"), open.images());
@@ -68,55 +66,55 @@ class BundleTest {
             assertTrue(Files.isExecutable(Istioctl.binary(Versions.ISTIO).installed(cache)));
             assertTrue(Files.exists(cache.resolve(Versions.METALLB_MANIFEST.file())));
             try (Stream<Path> left = Files.list(cache)) {
-                assertEquals(3, left.count(), "the rest is removed");
+                assertEquals(3, left.count(), "temporary files are removed");
             }
             AppDirs.remove(cache);
         }
     }
 
-    @Test void aDamagedPartIsRefused() throws IOException {
+    @Test void refusesADamagedPart() throws IOException {
         Files.writeString(bundle.resolve("kind"), "that was kind");
-        refused(bundle, "kind in " + bundle + " is not what its index says");
-        refused(archive(), "is not what its index says");
+        refused(bundle, "kind in " + bundle + " has the wrong checksum");
+        refused(archive(), "has the wrong checksum");
         Files.delete(bundle.resolve("kind"));
         refused(bundle, "SHA-256 none");
     }
 
-    @Test void aPartThatTheIndexDoesNotNameIsRefused() throws IOException {
+    @Test void refusesAPartThatTheIndexDoesNotList() throws IOException {
         index(Versions.all(Versions.ISTIO), "" + Platform.current(), new TreeMap<>());
-        refused(bundle, "kind in " + bundle + " is not what its index says");
+        refused(bundle, "kind in " + bundle + " has the wrong checksum");
     }
 
-    @Test void anotherMachinesIsRefused() throws IOException {
+    @Test void refusesABundleForAnotherPlatform() throws IOException {
         index(Versions.all(Versions.ISTIO), "darwin-arm64", new TreeMap<>());
         refused(bundle, "is for darwin-arm64; this machine is " + Platform.current());
     }
 
-    @Test void otherVersionsAreRefused() throws IOException {
+    @Test void refusesOtherVersions() throws IOException {
         Map<String, String> versions = new TreeMap<>(Versions.all(Versions.ISTIO));
         versions.put("istio", "1.2.3");
         index(versions, "" + Platform.current(), new TreeMap<>());
-        refused(bundle, "is for other scripts: it has {istio=1.2.3");
+        refused(bundle, "has other versions than these scripts: it has {istio=1.2.3");
     }
 
-    @Test void whatIsNoBundleIsRefused() throws IOException {
-        assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> open(folder.resolve("none.tar.zst"))).exitCode());
+    @Test void refusesOtherFilesAndFolders() throws IOException {
+        assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> open(folder.resolve("none.tar.gz"))).exitCode());
         Files.writeString(bundle.resolve("index.json"), "{\"something\": \"else\"}");
-        refused(bundle, "is no bundle of this demo");
+        refused(bundle, "is not a bundle of this demo");
         Files.delete(bundle.resolve("index.json"));
-        refused(bundle, "is no bundle of this demo");
-        refused(archive(), "is no bundle of this demo");
-        refused(Files.writeString(folder.resolve("text.tar.zst"), "just text"), "is damaged, or is no archive");
+        refused(bundle, "is not a bundle of this demo");
+        refused(archive(), "is not a bundle of this demo");
+        refused(Files.writeString(folder.resolve("text.tar.gz"), "just text"), "is damaged or not an archive");
     }
 
-    @Test void anArchiveThatWasCutIsRefused() throws IOException {
+    @Test void refusesATruncatedArchive() throws IOException {
         byte[] whole = Files.readAllBytes(archive());
         for (int length : List.of(0, 10, whole.length / 2, whole.length - 5))
-            refused(Files.write(folder.resolve("cut.tar.zst"), Arrays.copyOf(whole, length)), "cut.tar.zst is");
+            refused(Files.write(folder.resolve("cut.tar.gz"), Arrays.copyOf(whole, length)), "cut.tar.gz is");
     }
 
     private static void checkTarget(Path path) throws IOException {
-        Probe.demo().bundleMaker(path).checkTarget();
+        new BundleMaker(path, Probe.demo()).checkTarget();
     }
 
     /** The names and contents of all files below the test's folder. */
@@ -128,14 +126,14 @@ class BundleTest {
         return all;
     }
 
-    @Test void itIsMadeWhereNothingElseIs() throws IOException {
-        checkTarget(folder.resolve("new.tar.zst"));
+    @Test void replacesOnlyEarlierBundles() throws IOException {
+        checkTarget(folder.resolve("new.tar.gz"));
         checkTarget(bundle); // an earlier one is replaced
         checkTarget(archive());
         checkTarget(Files.createDirectory(folder.resolve("empty")));
-        Files.createDirectory(folder.resolve("dir.tar.zst"));
+        Files.createDirectory(folder.resolve("dir.tar.gz"));
         Files.writeString(Files.createDirectory(folder.resolve("mine")).resolve("file"), "");
-        for (String wrong : List.of("demo.zip", "demo.tar", "dir.tar.zst", "mine", "no/such/folder"))
+        for (String wrong : List.of("demo.zip", "demo.tar", "dir.tar.gz", "mine", "no/such/folder"))
             assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> checkTarget(folder.resolve(wrong)), wrong).exitCode());
         assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> checkTarget(Path.of("/"))).exitCode());
     }
@@ -148,17 +146,17 @@ class BundleTest {
         Files.writeString(Files.createDirectory(folder.resolve("alike")).resolve("index.json"),
                 Files.readString(bundle.resolve("index.json")).replace(Bundle.FORMAT, "somebody's/1"));
         Files.writeString(Files.createDirectory(folder.resolve("later")).resolve("index.json"),
-                Files.readString(bundle.resolve("index.json")).replace(Bundle.FORMAT, "kind-demo-bundle/2"));
+                Files.readString(bundle.resolve("index.json")).replace(Bundle.FORMAT, "kind-demo-bundle/3"));
         Files.createSymbolicLink(folder.resolve("link"), bundle);
         Files.createSymbolicLink(folder.resolve("dangling"), folder.resolve("nowhere"));
-        Files.writeString(folder.resolve("text.tar.zst"), "just text");
-        Files.writeString(folder.resolve("empty.tar.zst"), "");
-        Files.write(folder.resolve("cut.tar.zst"), Arrays.copyOf(Files.readAllBytes(archive()), 100));
+        Files.writeString(folder.resolve("text.tar.gz"), "just text");
+        Files.writeString(folder.resolve("empty.tar.gz"), "");
+        Files.write(folder.resolve("cut.tar.gz"), Arrays.copyOf(Files.readAllBytes(archive()), 100));
         Files.move(bundle.resolve("index.json"), folder.resolve("index.json"));
-        Files.move(archive(), folder.resolve("other.tar.zst"));
+        Files.move(archive(), folder.resolve("other.tar.gz"));
         Map<String, String> before = everything();
-        for (String wrong : List.of("website", "oci", "alike", "later", "link", "dangling", "text.tar.zst", "empty.tar.zst",
-                "cut.tar.zst", "other.tar.zst")) {
+        for (String wrong : List.of("website", "oci", "alike", "later", "link", "dangling", "text.tar.gz", "empty.tar.gz",
+                "cut.tar.gz", "other.tar.gz")) {
             Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve(wrong)), wrong);
             assertEquals(Problem.USAGE, problem.exitCode());
             assertTrue(problem.getMessage().contains(wrong + " exists and is not a bundle of this demo"), problem.getMessage());
@@ -166,24 +164,24 @@ class BundleTest {
         assertEquals(before, everything());
     }
 
-    @Test void aBundleWithAFileOfTheUsersIsNotReplaced() throws IOException {
+    @Test void keepsABundleWithOtherFiles() throws IOException {
         Files.writeString(bundle.resolve("notes.txt"), "mine");
         Problem problem = assertThrows(Problem.class, () -> checkTarget(bundle));
         assertTrue(problem.getMessage().endsWith("notes.txt"), problem.getMessage());
         assertTrue(Files.exists(bundle.resolve("notes.txt")));
     }
 
-    @Test void anotherPartFolderIsNotTouched() throws IOException {
-        Path part = Files.createDirectory(folder.resolve("new.tar.zst.part"));
+    @Test void keepsAnotherPartFolder() throws IOException {
+        Path part = Files.createDirectory(folder.resolve("new.tar.gz.part"));
         for (String of : List.of("", "file", "index.json")) {
             if (!of.isEmpty()) Files.writeString(part.resolve(of), "mine");
             Map<String, String> before = everything();
-            Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve("new.tar.zst")));
-            assertTrue(problem.getMessage().contains("new.tar.zst.part exists and is not an unfinished bundle"), problem.getMessage());
+            Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve("new.tar.gz")));
+            assertTrue(problem.getMessage().contains("new.tar.gz.part exists and is not an unfinished bundle"), problem.getMessage());
             assertEquals(before, everything());
         }
-        // what an interrupted run left is ours
+        // an interrupted run left it
         Files.copy(bundle.resolve("index.json"), part.resolve("index.json"), StandardCopyOption.REPLACE_EXISTING);
-        checkTarget(folder.resolve("new.tar.zst"));
+        checkTarget(folder.resolve("new.tar.gz"));
     }
 }

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Fetching, against a mirror on loopback. */
+/** Downloads from a mirror on loopback. */
 @Tag("unit")
 class DownloadsTest {
     private static final String CONTENT = "kind: List\n", URL = "https://example.org/a/file.yaml", SUMS = URL + ".sha256";
@@ -25,14 +25,14 @@ class DownloadsTest {
 
     @AfterEach void stop() { mirror.close(); }
 
-    private Downloads assets(Path folder, boolean offline) {
+    private Downloads downloads(Path folder, boolean offline) {
         return new Downloads(Optional.ofNullable(folder), cache, Optional.of(URI.create(mirror.address() + "/")), offline, new Console(false));
     }
 
-    private Downloads assets() { return assets(null, false); }
+    private Downloads downloads() { return downloads(null, false); }
 
     private static Release pinned(String content) throws NoSuchAlgorithmException {
-        return new Release("file.yaml", URL, sha256(content));
+        return Release.pinned("file.yaml", URL, sha256(content));
     }
 
     private static final Release PUBLISHED = new Release("file.yaml", URL, null, SUMS);
@@ -41,9 +41,9 @@ class DownloadsTest {
         return Mirror.sha256(text.getBytes(StandardCharsets.UTF_8));
     }
 
-    private Path fetch(Release asset) { return assets().fetch(asset, cache.resolve("there/file"), _ -> {}, fetched -> fetched); }
+    private Path fetch(Release release) { return downloads().fetch(release, cache.resolve("there/file"), _ -> {}, Files::move); }
 
-    /** What is in the cache beside locks. */
+    /** The files in the cache, except locks. */
     private List<String> kept() throws IOException {
         try (Stream<Path> left = Files.walk(cache)) {
             return left.filter(Files::isRegularFile).map(f -> cache.relativize(f).toString()).filter(f -> !f.endsWith(".lock"))
@@ -51,55 +51,55 @@ class DownloadsTest {
         }
     }
 
-    @Test void aFileIsFetchedOnceAndKept() throws Exception {
-        assertEquals(CONTENT, assets().read(pinned(CONTENT)));
-        assertEquals(CONTENT, assets().read(pinned(CONTENT)));
+    @Test void downloadsOnce() throws Exception {
+        assertEquals(CONTENT, downloads().read(pinned(CONTENT)));
+        assertEquals(CONTENT, downloads().read(pinned(CONTENT)));
         assertEquals(List.of("/example.org/a/file.yaml"), mirror.asked);
         assertEquals(List.of("file.yaml"), kept());
     }
 
-    @Test void aWrongFileIsRefusedAndNotKept() throws Exception {
-        Problem problem = assertThrows(Problem.class, () -> assets().read(pinned("something else")));
-        for (String words : List.of("is not the right file", sha256("something else")))
+    @Test void refusesAWrongFile() throws Exception {
+        Problem problem = assertThrows(Problem.class, () -> downloads().read(pinned("something else")));
+        for (String words : List.of("has the wrong checksum", sha256("something else")))
             assertTrue(problem.getMessage().contains(words), problem.getMessage());
         assertEquals(List.of(), kept());
     }
 
-    @Test void theChecksumBesideAFileIsTaken() throws Exception {
+    @Test void verifiesThePublishedChecksum() throws Exception {
         mirror.publish(SUMS, sha256(CONTENT).toUpperCase(Locale.ROOT) + "  file.yaml\n");
         assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)));
         assertEquals(List.of("there/file"), kept());
         mirror.publish(URL, "tampered");
-        assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)), "what is there stays");
+        assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)), "the existing file stays");
         Files.delete(cache.resolve("there/file"));
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("as published in http://127.0.0.1:"));
         assertEquals(List.of(), kept());
     }
 
-    @Test void withoutAChecksumNothingIsTaken() throws Exception {
+    @Test void refusesWithoutChecksum() throws Exception {
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("file.yaml.sha256 answered 404"));
         mirror.publish(SUMS, "<html>sign in</html>");
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("has no SHA-256"));
-        assertFalse(mirror.asked.contains("/example.org/a/file.yaml"), "it is not even asked for");
+        assertFalse(mirror.asked.contains("/example.org/a/file.yaml"), "the file is not requested");
         assertEquals(List.of(), kept());
     }
 
-    @Test void aLookLeavesTheFileWhereItIs() throws Exception {
+    @Test void aCheckDownloadsNothing() throws Exception {
         mirror.publish(SUMS, sha256(CONTENT));
-        assertEquals("127.0.0.1", assets().published(PUBLISHED));
+        assertEquals("127.0.0.1", downloads().server(PUBLISHED));
         assertEquals(List.of("/example.org/a/file.yaml.sha256"), mirror.asked);
         assertEquals(List.of(), kept());
     }
 
-    @Test void twoRunsFetchItOnce() throws Exception {
+    @Test void concurrentRunsDownloadOnce() throws Exception {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            for (var read : threads.invokeAll(Collections.nCopies(8, () -> assets().read(pinned(CONTENT)))))
+            for (var read : threads.invokeAll(Collections.nCopies(8, () -> downloads().read(pinned(CONTENT)))))
                 assertEquals(CONTENT, read.get());
         }
         assertEquals(1, mirror.asked.size(), mirror.asked.toString());
     }
 
-    @Test void whatAnotherProcessFetchesIsWaitedFor() throws Exception {
+    @Test void waitsForAnotherProcess() throws Exception {
         // a lock that this process holds is refused to it by an exception; one of another process is waited for
         Path lock = Files.createFile(cache.resolve("file.yaml.lock"));
         Process other = new ProcessBuilder("python3", "-c", """
@@ -111,14 +111,14 @@ class DownloadsTest {
         try {
             assertEquals("locked", other.inputReader().readLine());
             var seen = new CompletableFuture<String>();
-            Release asset = pinned(CONTENT);
-            var fetching = CompletableFuture.supplyAsync(() -> assets().fetch(asset, cache.resolve("file.yaml"), seen::complete, f -> f));
-            assertEquals("another run fetches it", seen.get(5, TimeUnit.SECONDS));
+            Release release = pinned(CONTENT);
+            var fetching = CompletableFuture.supplyAsync(() -> downloads().fetch(release, cache.resolve("file.yaml"), seen::complete, Files::move));
+            assertEquals("another run is downloading it", seen.get(5, TimeUnit.SECONDS));
             assertEquals(List.of(), mirror.asked);
             Files.writeString(cache.resolve("file.yaml"), CONTENT);
             other.outputWriter().close();
             assertEquals(cache.resolve("file.yaml"), fetching.get(5, TimeUnit.SECONDS));
-            assertEquals(List.of(), mirror.asked, "what the other one fetched is taken");
+            assertEquals(List.of(), mirror.asked, "the other process's file is used");
         } finally {
             other.destroy();
         }
@@ -133,60 +133,60 @@ class DownloadsTest {
         return new Release("file.yaml", URL, null, release);
     }
 
-    @Test void whatIsNotPinnedIsCheckedAgainstItsRelease(@TempDir Path folder) throws Exception {
+    @Test void verifiesTheChecksumOfAGitHubRelease(@TempDir Path folder) throws Exception {
         Release good = released("\"sha256:%s\"".formatted(sha256(CONTENT)));
-        assertEquals(CONTENT, assets().read(good));
-        assertEquals(CONTENT, assets().read(good));
+        assertEquals(CONTENT, downloads().read(good));
+        assertEquals(CONTENT, downloads().read(good));
         assertEquals(2, mirror.asked.size(), "the release, and the file once: " + mirror.asked);
         Files.delete(cache.resolve(good.file()));
         for (String digest : List.of("null", "\"\"", "\"md5:0\"", "\"sha256:%s\"".formatted(sha256("something else")))) {
-            Problem problem = assertThrows(Problem.class, () -> assets().read(released(digest)), digest);
+            Problem problem = assertThrows(Problem.class, () -> downloads().read(released(digest)), digest);
             assertTrue(problem.getMessage().contains("SHA-256"), problem.getMessage());
             assertEquals(List.of(), kept(), digest);
         }
         Files.writeString(folder.resolve(good.file()), "the caller's");
-        assertEquals("the caller's", assets(folder, false).read(good));
+        assertEquals("the caller's", downloads(folder, false).read(good));
     }
 
-    @Test void aReleasesFileHasItsAddresses() {
+    @Test void addressesOfAGitHubRelease() {
         assertEquals("https://github.com/cert-manager/cert-manager/releases/download/%s/cert-manager.yaml".formatted(Versions.CERT_MANAGER),
                 Versions.CERT_MANAGER_MANIFEST.url());
         assertEquals("https://api.github.com/repos/cert-manager/cert-manager/releases/tags/" + Versions.CERT_MANAGER,
                 Versions.CERT_MANAGER_MANIFEST.sums());
     }
 
-    @Test void theCallersFolderComesFirstAndIsCheckedToo(@TempDir Path folder) throws Exception {
+    @Test void prefersTheUsersFolderAndVerifiesIt(@TempDir Path folder) throws Exception {
         Files.writeString(folder.resolve("file.yaml"), CONTENT);
-        assertEquals(CONTENT, assets(folder, false).read(pinned(CONTENT)));
+        assertEquals(CONTENT, downloads(folder, false).read(pinned(CONTENT)));
         assertEquals(List.of(), mirror.asked);
         Files.writeString(folder.resolve("file.yaml"), "tampered");
-        assertThrows(Problem.class, () -> assets(folder, false).read(pinned(CONTENT)));
+        assertThrows(Problem.class, () -> downloads(folder, false).read(pinned(CONTENT)));
     }
 
-    @Test void anAnswerThatIsNoFileIsNamed() throws Exception {
+    @Test void reportsAMissingFile() throws Exception {
         mirror.withdrawAll();
-        Problem problem = assertThrows(Problem.class, () -> assets().read(pinned(CONTENT)));
+        Problem problem = assertThrows(Problem.class, () -> downloads().read(pinned(CONTENT)));
         assertTrue(problem.getMessage().contains("404"), problem.getMessage());
         assertEquals(Problem.UNMET, problem.exitCode());
-        assertEquals(1, mirror.asked.size(), "it is asked for once: the answer will be no other");
+        assertEquals(1, mirror.asked.size(), "a 404 is not retried");
     }
 
-    @Test void aServerThatIsNotThereIsNamed() throws Exception {
-        Release asset = pinned(CONTENT);
-        Downloads assets = assets();
+    @Test void reportsAnUnreachableServer() throws Exception {
+        Release release = pinned(CONTENT);
+        Downloads downloads = downloads();
         mirror.close();
-        Problem problem = assertThrows(Problem.class, () -> assets.published(asset));
+        Problem problem = assertThrows(Problem.class, () -> downloads.server(release));
         assertTrue(problem.getMessage().contains("127.0.0.1: no connection"), problem.getMessage());
-        assertTrue(problem.hint().contains("--assets") && problem.hint().contains("--mirror"), problem.hint());
+        assertTrue(problem.hint().contains("--mirror URL") && problem.hint().contains("--mirror DIR"), problem.hint());
     }
 
-    @Test void offlineNothingIsAskedFor() {
-        assertThrows(Problem.class, () -> assets(null, true).read(pinned(CONTENT)));
-        assertThrows(Problem.class, () -> assets(null, true).published(pinned(CONTENT)));
+    @Test void offlineDownloadsNothing() {
+        assertThrows(Problem.class, () -> downloads(null, true).read(pinned(CONTENT)));
+        assertThrows(Problem.class, () -> downloads(null, true).server(pinned(CONTENT)));
         assertEquals(List.of(), mirror.asked);
     }
 
-    @Test void theBarTellsHowFarItIs() {
+    @Test void progressBar() {
         assertEquals("░░░░░░░░░░░░░░░░░░░░ 0.0 of 30.0 MB", Downloads.bar(0, 30_000_000));
         assertEquals("██████████░░░░░░░░░░ 15.0 of 30.0 MB", Downloads.bar(15_000_000, 30_000_000));
         assertEquals("████████████████████ 30.0 of 30.0 MB", Downloads.bar(30_000_000, 30_000_000));

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A machine that has neither kind nor istioctl, and a mirror of upstream's servers. */
+/** A machine without kind and istioctl, and a mirror of upstream's servers. */
 class FetchTest {
     @RegisterExtension final OwnDemo demo = new OwnDemo();
     @TempDir Path folder;
@@ -24,7 +24,7 @@ class FetchTest {
         upstream = Upstream.ofThisMachine();
         String path = Upstream.pathWithout(folder);
         assumeTrue(Shell.run("command -v kind || command -v istioctl", Map.of("PATH", path)).exitCode() != 0,
-                "kind or istioctl is where the system's own programs are");
+                "kind or istioctl is in a system folder");
         demo.environment.putAll(Shell.SAME_JBANG);
         demo.environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "" + upstream.address()));
     }
@@ -35,10 +35,10 @@ class FetchTest {
 
     private static Path in(Path cache, Binary.Requirement program) { return program.installed(cache.resolve("kind-demo")); }
 
-    @Test @Tag("e2e") void preflightSaysWhatIsFetchedAndLeavesItThere() {
+    @Test @Tag("e2e") void preflightReportsDownloadsAndDownloadsNothing() {
         String said = succeeds("jbang Verify.java --preflight").out();
-        assertTrue(said.contains("√ kind: v%s is fetched from 127.0.0.1: kind was not found on PATH".formatted(Versions.KIND)), said);
-        assertTrue(said.contains("√ istioctl: %s is fetched from 127.0.0.1: istioctl was not found on PATH".formatted(Versions.ISTIO)), said);
+        assertTrue(said.contains("✓ kind: v%s will be downloaded from 127.0.0.1: kind was not found on PATH".formatted(Versions.KIND)), said);
+        assertTrue(said.contains("✓ istioctl: %s will be downloaded from 127.0.0.1: istioctl was not found on PATH".formatted(Versions.ISTIO)), said);
         assertTrue(upstream.asked.stream().allMatch(p -> p.contains(".sha256")), upstream.asked.toString());
         assertFalse(Files.exists(folder.resolve("cache")));
         String plan = succeeds("jbang KindDemo.java --dry-run").out();
@@ -46,9 +46,9 @@ class FetchTest {
         assertFalse(Files.exists(folder.resolve("cache")));
     }
 
-    @Test @Tag("long") void theDemoStandsUpOnWhatIsFetched() throws IOException {
+    @Test @Tag("long") void demoRunsWithDownloadedPrograms() throws IOException {
         Path cache = folder.resolve("cache");
-        Shell.Result made = succeeds("jbang KindDemo.java --verbose");
+        Shell.Result made = succeeds(Docs.command("--mirror https").replace("https://mirror.example.org", "" + upstream.address()) + " --verbose");
         for (var program : List.of(Kind.BINARY, Istioctl.binary(Versions.ISTIO))) {
             assertTrue(made.err().contains("✓ " + program.name()) && made.err().contains(in(cache, program) + " "), made.err());
             assertTrue(made.err().contains("as published in " + upstream.address()), made.err());

@@ -48,14 +48,14 @@ class SettingsTest {
 
     @Test @Order(2) void appliesAnotherManifestToRunningProxies() throws IOException {
         Path copy = folder.resolve("my manifests");
-        succeeds("cp -r manifests '%s'".formatted(copy));
+        succeeds(Docs.command("--export-manifests").replace("my-manifests", "'%s'".formatted(copy)));
         Path istio = copy.resolve("istio/istio.yaml");
         String changed = Files.readString(istio).replace("requests: {cpu: 50m, memory: 64Mi}", "requests: {cpu: 40m, memory: 64Mi}")
                 .replaceFirst("(?s)- name: istio-egressgateway\n      enabled: true", "- name: istio-egressgateway\n      enabled: false");
         Files.writeString(istio, changed);
         Path sleep = copy.resolve("apps/sleep.yaml");
         Files.writeString(sleep, Files.readString(sleep).replace("cpu: 10m", "cpu: 11m"));
-        succeeds("jbang KindDemo.java --manifests '%s'".formatted(copy));
+        succeeds(Docs.command("--manifests my-manifests").replace("my-manifests", "'%s'".formatted(copy)));
         String pods = pods("get pods -n sample -o yaml");
         assertTrue(pods.contains("cpu: 40m") && pods.contains("cpu: 11m") && !pods.contains("cpu: 50m"), pods);
         assertEquals("", succeeds("kubectl --context kind-so2 get deployments,services -n istio-system -o name | grep egress || true")
@@ -78,14 +78,14 @@ class SettingsTest {
                 spec: {meshConfig: {accessLogEncoding: JSON}}
                 """);
         refused("unknown field \"nosuch\"", "--istio-set values.pilot.nosuch=1");
-        succeeds("jbang KindDemo.java --istio-set meshConfig.enableTracing=true --istio-values '%s'".formatted(values));
+        succeeds(Docs.command("--istio-set meshConfig") + " --istio-values '%s'".formatted(values));
         Files.delete(values);
         Shell.Result plain = succeeds("jbang KindDemo.java");
         assertTrue(plain.err().contains("--istio-set meshConfig.enableTracing=true"), plain.err());
         for (String cluster : List.of("so1", "so2")) assertTrue(meshConfig(cluster).contains("enableTracing: true")
                 && meshConfig(cluster).contains("accessLogEncoding: JSON"), meshConfig(cluster));
         succeeds("jbang Verify.java");
-        succeeds("jbang KindDemo.java --istio-set= --istio-values=");
+        succeeds(Docs.command("jbang KindDemo.java --istio-set=") + " --istio-values=");
         assertFalse(meshConfig("so1").contains("enableTracing: true") || meshConfig("so1").contains("accessLogEncoding: JSON"));
         refused("kindest/node:v1.2.3", "--kubernetes-version 1.2.3");
     }

@@ -66,7 +66,7 @@ class AddressRangeTest {
 
     /** The commands of --dry-run, with a docker that reports such a network, and a kubectl that prints its input. */
     @Test void shellCommandsComputeTheSameRange() throws IOException {
-        MetalLb metalLb = Probe.demo().metalLb();
+        MetalLb metalLb = Probe.demo().metalLb;
         for (String subnet : List.of("172.18.0.0/16", "192.168.224.0/20", "10.5.7.0/24", "10.5.0.128/25", "10.0.0.0/8"))
             for (Cluster cluster : List.of(new Cluster(1, "so1"), new Cluster(9, "so9"), new Cluster(1, "demo21", 1))) {
                 String commands = metalLb.install(new Kube(cluster, null)).toShell();

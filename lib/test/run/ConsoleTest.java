@@ -8,12 +8,12 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The status lines on a real terminal, whose size only stty tells. */
+/** The status lines on a real terminal; a script replaces stty, which reports the size. */
 @Tag("unit")
 class ConsoleTest {
     @TempDir Path folder;
 
-    /** What runs in the terminal: a step that gives it another width by this stty, and takes four seconds. */
+    /** Runs in the terminal: a step of four seconds that changes the width with this stty. */
     public static final class Slow {
         public static void main(String[] arguments) {
             try (Console console = new Console(false)) {
@@ -28,7 +28,7 @@ class ConsoleTest {
         }
     }
 
-    /** Runs it with this text as the program stty. */
+    /** Runs it with this script as stty. */
     private Terminal.Result slow(String stty) throws IOException {
         String real = Shell.run("command -v stty").out().strip();
         Files.writeString(folder.resolve("stty"), "#!/bin/sh\n" + stty.replace("REAL", real)).toFile().setExecutable(true);
@@ -37,15 +37,19 @@ class ConsoleTest {
         return Terminal.run(command, 60, Map.of("TERM", "xterm", "PATH", folder + ":" + System.getenv("PATH")));
     }
 
-    @Test void askForTheSizeOnlyWhenItChanges() throws IOException {
-        Path asked = folder.resolve("asked");
-        Terminal.Result slow = slow("[ \"$1\" = size ] && echo >> %s\nexec REAL \"$@\"\n".formatted(asked));
+    @Test void redrawsWhenTheWidthChanges() throws IOException {
+        Path calls = folder.resolve("calls");
+        long start = System.nanoTime();
+        Terminal.Result slow = slow("[ \"$1\" = size ] && echo >> %s\nexec REAL \"$@\"\n".formatted(calls));
         assertTrue(slow.written().contains("… slow"), slow.written());
-        assertTrue(slow.written().contains("\033[H\033[2J"), "it was not written again for the other width: " + slow.written());
-        assertEquals(3, Files.readAllLines(asked).size(), "at the start, in the status lines, for the other width");
+        assertTrue(slow.written().contains("\033[H\033[2J"), "it was not redrawn for the other width: " + slow.written());
+        assertEquals(List.of(), slow.screen().stream().filter(line -> line.startsWith("… ")).toList(), "no status line is left");
+        int asked = Files.readAllLines(calls).size();
+        long seconds = Duration.ofNanos(System.nanoTime() - start).toSeconds();
+        assertTrue(asked >= 3 && asked <= 2 + seconds, "at the start, then at most once a second: %d in %d s".formatted(asked, seconds));
     }
 
-    @Test void anSttyThatHangsIsEnded() throws IOException {
+    @Test void endsAnSttyThatHangs() throws IOException {
         Terminal.Result slow = slow("[ \"$1\" = size ] && exec sleep 7351\nexec REAL \"$@\"\n");
         assertTrue(slow.written().contains("✓ slow"), slow.written());
         assertEquals("", Shell.run("pgrep -fx 'sleep 7351'").out());

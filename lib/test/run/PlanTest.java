@@ -15,7 +15,7 @@ class PlanTest {
 
     private static Action action(Action.Task task) { return new Action("true", task); }
 
-    @Test void stepsWaitForWhatTheyNeedAndRunTogetherOtherwise() {
+    @Test void runsStepsConcurrentlyUnlessTheyDepend() {
         List<String> order = new CopyOnWriteArrayList<>();
         CyclicBarrier together = new CyclicBarrier(2);
         Step first = plan.step("first", action(_ -> order.add("first")));
@@ -26,7 +26,7 @@ class PlanTest {
         assertEquals(List.of("first", "last"), order);
     }
 
-    @Test void aFailureSkipsWhatNeedsItAndNothingElse() {
+    @Test void aFailureSkipsOnlyDependentSteps() {
         Step bad = plan.step("bad", action(_ -> { throw Problem.failed("broken", "mend it"); }));
         Step needsBad = plan.step("needs bad", action(_ -> {}), bad);
         Step needsThat = plan.step("needs that", action(_ -> {}), needsBad);
@@ -37,7 +37,7 @@ class PlanTest {
         assertEquals(List.of(bad), plan.failures().stream().map(Plan.Failure::step).toList());
     }
 
-    @Test void anErrorFailsItsStepAndSkipsWhatNeedsIt() {
+    @Test void anErrorFailsItsStepAndSkipsDependentSteps() {
         Error cause = new StackOverflowError();
         Step bad = plan.step("bad", action(_ -> { throw cause; }));
         Step needsBad = plan.step("needs bad", action(_ -> {}), bad);
@@ -55,7 +55,7 @@ class PlanTest {
         assertTrue(check.run("layer").message().contains("lib/Missing"));
     }
 
-    @Test void interruptingEndsRunningStepsAndSkipsTheOthers() throws InterruptedException {
+    @Test void interruptionEndsRunningStepsAndSkipsOthers() throws InterruptedException {
         CountDownLatch running = new CountDownLatch(1);
         Step endless = plan.step("endless", action(_ -> {
             running.countDown();
@@ -70,7 +70,7 @@ class PlanTest {
         assertEquals(Step.State.SKIPPED, after.state());
     }
 
-    @Test void timingsAreKept() {
+    @Test void recordsTimings() {
         Step slow = plan.step("slow", action(_ -> Thread.sleep(200)));
         plan.step("quick", action(_ -> {}), slow);
         plan.run();
@@ -78,7 +78,7 @@ class PlanTest {
         assertTrue(plan.timeline().lines().anyMatch(l -> l.startsWith("slow ")), plan.timeline());
     }
 
-    @Test void thePlanByHandNamesWhatEachStepWaitsFor() {
+    @Test void shellPlanNamesDependencies() {
         Step first = plan.step("first", new Action("echo one", _ -> {}));
         plan.step("so2", "second", new Action("echo two", _ -> {}), first);
         assertTrue(plan.toShell().contains("# so2: second   (after first)\necho two\n"), plan.toShell());
