@@ -47,6 +47,7 @@ package lib;
 //SOURCES fetch/Versions.java
 //SOURCES fetch/package-info.java
 
+//SOURCES kube/ApiServer.java
 //SOURCES kube/ClientConfig.java
 //SOURCES kube/Cluster.java
 //SOURCES kube/Crds.java
@@ -65,6 +66,9 @@ package lib;
 
 //SOURCES docker/Compose.java
 //SOURCES docker/Docker.java
+//SOURCES docker/DockerCli.java
+//SOURCES docker/DockerImages.java
+//SOURCES docker/DockerInfo.java
 //SOURCES docker/package-info.java
 
 //SOURCES ca/Cacerts.java

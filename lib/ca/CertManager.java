@@ -5,7 +5,7 @@ import lib.fetch.*;
 import lib.kube.*;
 import lib.run.*;
 
-/** cert-manager: requests certificates from an issuer and renews them. https://cert-manager.io/docs/installation/kubectl/ */
+/** cert-manager requests and renews certificates. https://cert-manager.io/docs/installation/kubectl/ */
 public final class CertManager {
     public static final String NAMESPACE = "cert-manager";
     static final String API = "cert-manager.io/v1";
@@ -23,7 +23,7 @@ public final class CertManager {
                 .map(part -> "quay.io/jetstack/cert-manager-%s:%s".formatted(part, Versions.CERT_MANAGER)).toList();
     }
 
-    /** Reports where upstream's manifest comes from; a {@link Problem} when it is not available or not the published one. */
+    /** Reports where upstream's manifest comes from; a {@link Problem} when it is not available or was changed. */
     public String checkManifest() { return downloads.describe(Versions.CERT_MANAGER_MANIFEST); }
 
     /** Applies upstream's manifest and waits until its deployments are available. */
@@ -35,7 +35,7 @@ public final class CertManager {
         return new Action(toShell, progress -> {
             YamlDocuments upstream = YamlDocuments.of(downloads.read(Versions.CERT_MANAGER_MANIFEST));
             Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
-            new Crds(kube).apply("cert-manager", upstream.definitions());
+            new Crds(kube).apply("cert-manager", upstream.crds());
             kube.apply(upstream.others());
             new Deployments(kube, NAMESPACE).await(upstream.others(), Duration.ofMinutes(3), progress);
         });

@@ -137,7 +137,7 @@ public final class Certificates {
     /** All certificates in a text, in their order; there may be other text around them. */
     public static List<X509Certificate> readChain(String text) throws CertificateException {
         List<X509Certificate> chain = new ArrayList<>();
-        for (MatchResult match : CERTIFICATE.matcher(text).results().toList()) chain.add(readCertificate(match.group()));
+        for (Matcher matcher = CERTIFICATE.matcher(text); matcher.find();) chain.add(readCertificate(matcher.group()));
         return chain;
     }
 

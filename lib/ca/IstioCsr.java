@@ -9,8 +9,9 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.SecretBuilder;
 
 /**
- * Workload certificates signed by Vault: a proxy sends its request to istio-csr, which passes it to cert-manager, which passes
- * it to Vault. Istiod signs nothing, and gets its serving certificate the same way. https://cert-manager.io/docs/usage/istio-csr/
+ * Workload certificates signed by Vault: a proxy sends its request to istio-csr, which passes it to cert-manager, which
+ * passes it to Vault. Istiod signs nothing, and gets its serving certificate the same way.
+ * https://cert-manager.io/docs/usage/istio-csr/
  */
 public final class IstioCsr implements CertificateAuthority {
     /** The secret with istiod's serving certificate. */
@@ -100,12 +101,12 @@ public final class IstioCsr implements CertificateAuthority {
                 "%s wait certificate %s --for=condition=Ready --timeout 180s".formatted(inNamespace, CERTIFICATE));
     }
 
-    /** What istiod still lacks before it can start; empty when it has all. It reads its certificate and the root only once. */
+    /** What istiod lacks before it can start; empty when it has all. It reads its certificate and the root once. */
     private String missing(Kube kube) {
         GenericKubernetesResource certificate = kube.client().genericKubernetesResources(CertManager.API, "Certificate")
                 .inNamespace(Mesh.NAMESPACE).withName(CERTIFICATE).get();
         if (certificate == null) return "there is no Certificate " + CERTIFICATE;
-        // after a failure, such as a sealed Vault, cert-manager waits an hour or more; it requests a new Certificate at once
+        // after a failure, as of a sealed Vault, cert-manager waits an hour; for a new Certificate it does not
         if (certificate.get("status", "lastFailureTime") != null) {
             kube.remove(certificate);
             kube.apply(manifests.read("istio-csr/istiod.yaml"));

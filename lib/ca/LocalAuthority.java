@@ -5,7 +5,7 @@ import lib.kube.*;
 import lib.run.*;
 import lib.ca.Certificates.Authority;
 
-/** A root whose key is a file on this machine, readable by its owner only. An intermediate's key is only in its cluster. */
+/** A root whose key is a private file on this machine. The key of an intermediate CA is only in its cluster. */
 public final class LocalAuthority implements CertificateAuthority {
     private final Path state;
     private final Manifests manifests;
@@ -25,7 +25,8 @@ public final class LocalAuthority implements CertificateAuthority {
                 openssl req -new -key root-key.pem -subj '/O=Istio/CN=Root CA' -out root.csr
                 openssl x509 -req -in root.csr -out root-cert.pem -days 3650 -signkey root-key.pem \\
                   -extfile <(printf '%s\\n' basicConstraints=critical,CA:true \\
-                    keyUsage=critical,keyCertSign,cRLSign subjectKeyIdentifier=hash)""", _ -> root = loadOrCreateRoot());
+                    keyUsage=critical,keyCertSign,cRLSign subjectKeyIdentifier=hash)""",
+                _ -> root = loadOrCreateRoot());
     }
 
     private Authority loadOrCreateRoot() throws IOException, GeneralSecurityException {

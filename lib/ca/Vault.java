@@ -15,7 +15,7 @@ import java.security.cert.X509Certificate;
 public final class Vault implements CertificateAuthority {
     private static final String IMAGE = "docker.io/hashicorp/vault:" + Versions.VAULT;
     private static final int PORT = 8200;
-    private static final String LABEL = Docker.MARK + ".vault";
+    private static final String LABEL = Docker.LABEL + ".vault";
     private static final Duration LIMIT = Duration.ofMinutes(1);
 
     private final String demo, name;
@@ -61,8 +61,8 @@ public final class Vault implements CertificateAuthority {
             throw Problem.unmet("port %d (Vault) on 127.0.0.1 is already in use".formatted(port),
                     "find the process (lsof -i :%d), or use another port: --vault-port N".formatted(port));
         String version = compose.version();
-        String reason = docker.present(List.of(IMAGE)).isEmpty() ? unavailable.apply(IMAGE) : "";
-        if (!reason.isEmpty()) throw Problem.unmet(Docker.NOT_PULLED.formatted(IMAGE, reason),
+        String reason = docker.images().present(List.of(IMAGE)).isEmpty() ? unavailable.apply(IMAGE) : "";
+        if (!reason.isEmpty()) throw Problem.unmet(DockerImages.NOT_PULLED.formatted(IMAGE, reason),
                 "check your connection: docker pull " + IMAGE);
         return "Vault %s on port %d, by %s".formatted(Versions.VAULT, port, version);
     }
@@ -141,7 +141,7 @@ public final class Vault implements CertificateAuthority {
         pki = new VaultPki(api, secrets);
     }
 
-    /** Initializes a new server; a {@link Problem} when the unseal key or the server's data of an earlier run is lost. */
+    /** Initializes a new server; a {@link Problem} when the key or the data of an earlier run is lost. */
     private void initialize(VaultApi api, Path unsealKey) throws IOException {
         boolean initialized = api.health() != VaultApi.NOT_INITIALIZED;
         if (initialized && !Files.exists(unsealKey))

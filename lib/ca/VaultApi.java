@@ -20,7 +20,7 @@ record VaultApi(String address, Path token, Console console, String logs) {
     private static final HttpClient HTTP =
             HttpClient.newBuilder().connectTimeout(CONNECT).proxy(HttpClient.Builder.NO_PROXY).build();
 
-    /** The HTTP status of sys/health; 0 without an answer. https://developer.hashicorp.com/vault/api-docs/system/health */
+    /** The HTTP status of Vault's health; 0: no answer. https://developer.hashicorp.com/vault/api-docs/system/health */
     int health() {
         try {
             return send("GET", "sys/health", null).statusCode();
@@ -29,7 +29,7 @@ record VaultApi(String address, Path token, Console console, String logs) {
         }
     }
 
-    /** Calls the API as root; a {@link Problem} when Vault refuses. Bodies are not logged: they contain keys and tokens. */
+    /** Calls the API as root; a {@link Problem} when Vault refuses. Bodies contain keys and are not logged. */
     JsonNode call(String method, String path, Map<String, ?> body) throws IOException {
         HttpResponse<String> answer = send(method, path, body);
         JsonNode content = answer.body().isBlank() ? JSON.createObjectNode() : JSON.readTree(answer.body());
@@ -41,7 +41,8 @@ record VaultApi(String address, Path token, Console console, String logs) {
     private HttpResponse<String> send(String method, String path, Map<String, ?> body) throws IOException {
         var content = body == null ? HttpRequest.BodyPublishers.noBody()
                 : HttpRequest.BodyPublishers.ofString(JSON.writeValueAsString(body));
-        var request = HttpRequest.newBuilder(URI.create(address + "/v1/" + path)).timeout(LIMIT).method(method, content);
+        var request = HttpRequest.newBuilder(URI.create(address + "/v1/" + path)).timeout(LIMIT)
+                .method(method, content);
         if (Files.exists(token)) request.header("X-Vault-Token", Files.readString(token));
         try {
             HttpResponse<String> answer = HTTP.send(request.build(), HttpResponse.BodyHandlers.ofString());

@@ -8,8 +8,8 @@ import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 
 /**
- * The CAs in a Vault: a root, and for each cluster an intermediate CA, a role, a policy and a token. Their keys never leave
- * Vault. Each method reuses what exists. https://developer.hashicorp.com/vault/api-docs/secret/pki
+ * The CAs in a Vault: a root, and for each cluster an intermediate CA, a role, a policy and a token. The keys of the
+ * CAs never leave Vault. Each method reuses what exists. https://developer.hashicorp.com/vault/api-docs/secret/pki
  *
  * @param folder the folder for the clusters' tokens
  */
@@ -82,8 +82,8 @@ record VaultPki(VaultApi api, Path folder) {
         return """
                 vault secrets enable -path=%1$s -max-lease-ttl=%4$s pki
                 vault write -field=csr %1$s/intermediate/generate/internal common_name='%5$s' key_type=ec > %1$s.csr
-                vault write -field=certificate %6$s/root/sign-intermediate csr=@%1$s.csr common_name='%5$s' locality=%7$s \\
-                  exclude_cn_from_sans=true max_path_length=1 ttl=%4$s > %1$s.pem
+                vault write -field=certificate %6$s/root/sign-intermediate csr=@%1$s.csr common_name='%5$s' \\
+                  locality=%7$s exclude_cn_from_sans=true max_path_length=1 ttl=%4$s > %1$s.pem
                 vault write %1$s/intermediate/set-signed certificate=@%1$s.pem > /dev/null
                 vault write %1$s/roles/%2$s allow_any_name=true enforce_hostnames=false require_cn=false \\
                   allowed_uri_sans='spiffe://*' key_type=any max_ttl=%8$s > /dev/null
@@ -106,9 +106,9 @@ record VaultPki(VaultApi api, Path folder) {
         return """
                 openssl ecparam -name prime256v1 -genkey -noout -out %1$s-key.pem
                 openssl req -new -key %1$s-key.pem -subj / -out %1$s.csr
-                vault write -field=certificate %2$s/root/sign-intermediate csr=@%1$s.csr common_name=%3$s locality=%4$s \\
-                  exclude_cn_from_sans=true max_path_length=0 ttl=%5$s > %1$s-cert.pem
-                for certificate in %1$s-cert.pem %2$s.pem root-cert.pem; do cat $certificate; echo; done > %1$s-chain.pem
+                vault write -field=certificate %2$s/root/sign-intermediate csr=@%1$s.csr common_name=%3$s \\
+                  locality=%4$s exclude_cn_from_sans=true max_path_length=0 ttl=%5$s > %1$s-cert.pem
+                for file in %1$s-cert.pem %2$s.pem root-cert.pem; do cat $file; echo; done > %1$s-chain.pem
                 """.formatted(cluster.filePrefix(), mount(cluster), CACERTS_NAME, cluster.id(), CACERTS_LIFE);
     }
 

@@ -28,7 +28,7 @@ public final class BundleMaker {
 
     /** Creates the bundle and prints how to use it; returns false when a step failed, after reporting the failure. */
     public boolean make() throws IOException {
-        demo.docker.engine();
+        demo.docker.info();
         checkTarget();
         Images images = demo.images(demo.mesh(), false);
         Set<String> all = images.all();
@@ -134,14 +134,14 @@ public final class BundleMaker {
         return new Action("", progress -> {
             // docker load would drop a name with a digest
             String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
-            if (!node.equals(nodeImage)) docker.tag(nodeImage, node);
+            if (!node.equals(nodeImage)) docker.images().tag(nodeImage, node);
             Set<String> names = new TreeSet<>(all);
             names.remove(nodeImage);
             names.add(node);
             try (OutputStream out = gzip(draft.resolve(Bundle.IMAGES), Deflater.BEST_SPEED, progress)) {
-                docker.save(names, out);
+                docker.images().save(names, out);
             }
-            index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.present(names)),
+            index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.images().present(names)),
                     index.parts());
         });
     }

@@ -41,7 +41,7 @@ public final class DemoContext {
             throw Problem.usage("the kubeconfig has no context " + context, "kubectl config get-contexts");
         if (options.existing()) return new DemoContext(options, console, List.of());
         Docker docker = new Docker(console);
-        docker.engine();
+        docker.info();
         return new DemoContext(options, console, docker.nodes());
     }
 
@@ -102,7 +102,7 @@ public final class DemoContext {
 
     /** Why an image can neither be pulled nor loaded; empty when it can. */
     private String unavailable(String image) {
-        if (bundle.isEmpty()) return docker.whyNotPullable(image);
+        if (bundle.isEmpty()) return docker.images().whyNotPullable(image);
         return bundle.get().images().contains(image) ? "" : "it is not in the bundle";
     }
 

@@ -1,54 +1,54 @@
 package lib.docker;
 
+import static lib.docker.DockerCli.*;
+
 import module java.base;
 import lib.run.*;
 
-/** Docker Compose: the plugin {@code docker compose} or, where there is none, the older command {@code docker-compose}. */
+/** Docker Compose: the plugin {@code docker compose} or, if it is missing, the older command {@code docker-compose}. */
 public final class Compose {
     private static final String INSTALL = "install the plugin: https://docs.docker.com/compose/install/";
-    private static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
 
-    /** A way to call it: a program, and the words before Compose's own. */
-    private record Way(ExternalCommand tool, List<String> first) {
-        String[] words(String... more) { return Stream.concat(first.stream(), Arrays.stream(more)).toArray(String[]::new); }
-    }
+    /** A command, its first arguments, and its answer to {@code version}. */
+    private record Variant(ExternalCommand command, String[] first, String version) {}
 
-    private final List<Way> ways;
+    private final ExternalCommand docker, standalone;
 
     public Compose(Console console) { this("docker", "docker-compose", console); }
 
-    /** The same with other programs, for tests. */
-    public Compose(String docker, String standalone, Console console) {
-        ways = List.of(new Way(new ExternalCommand(docker, INSTALL, console), List.of("compose")),
-                new Way(new ExternalCommand(standalone, INSTALL, console), List.of()));
+    /** Both commands by their names or paths. */
+    Compose(String docker, String standalone, Console console) {
+        this.docker = new ExternalCommand(docker, INSTALL, console);
+        this.standalone = new ExternalCommand(standalone, INSTALL, console);
     }
 
-    /** What it says of its version; a {@link Problem} when there is none. */
-    public String version() { return find().getValue(); }
+    /** The first line of its version. Throws a Problem when neither command answers. */
+    public String version() { return find().version; }
 
-    /** The first way that answers with a version: older engines take an unknown command for a call for help. */
-    private Map.Entry<Way, String> find() {
-        for (Way way : ways) {
-            try {
-                String output = way.tool.attempt(SHORT, way.words("version")).out();
-                if (output.matches("(?is).*compose version.*")) return Map.entry(way, output.lines().findFirst().orElseThrow());
-            } catch (Problem p) {
-                if (p.exitCode() != Problem.UNMET) throw p;
-            }
-        }
-        throw Problem.unmet("neither `docker compose` nor `docker-compose` answers, and Vault is started by it", INSTALL);
+    private Variant find() {
+        return find(docker, "compose").or(() -> find(standalone)).orElseThrow(() -> Problem.unmet(
+                "neither `docker compose` nor `docker-compose` answers, and Vault needs Docker Compose", INSTALL));
     }
 
-    /**
-     * Brings a project's containers up as the file says, and waits until they run; those that run so already stay. A file
-     * .env in the user's current folder is not read.
-     */
-    public void up(String project, String file) throws IOException {
-        Way way = find().getKey();
-        Path empty = Files.createTempFile("compose", ".env"); // the older command takes no /dev/null
+    /** Empty if the output has no version: older versions of docker answer an unknown command with their help. */
+    private static Optional<Variant> find(ExternalCommand command, String... first) {
         try {
-            way.tool.feed(LONG, file, way.words("--project-name", project, "--env-file", "" + empty, "--file", "-", "up",
-                    "--detach"));
+            String output = command.attempt(SHORT, words(List.of("version"), first)).out();
+            if (output.matches("(?is).*compose version.*"))
+                return Optional.of(new Variant(command, first, output.lines().findFirst().orElseThrow()));
+        } catch (Problem p) {
+            if (p.exitCode() != Problem.UNMET) throw p;
+        }
+        return Optional.empty();
+    }
+
+    /** Starts a project's containers and recreates those that differ from the file. Ignores a file .env of the user. */
+    public void up(String project, String file) throws IOException {
+        Variant variant = find();
+        Path empty = Files.createTempFile("compose", ".env"); // the older command rejects /dev/null
+        try {
+            variant.command.feed(LONG, file, words(List.of("--project-name", project, "--env-file", "" + empty,
+                    "--file", "-", "up", "--detach"), variant.first));
         } finally {
             Files.delete(empty);
         }

@@ -9,7 +9,7 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServicePort;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
-/** The client pod in one cluster: sends requests through the mesh and past it, and reads the configuration of its proxy. */
+/** The client pod in one cluster: sends requests through the mesh and past it, and reads its proxy's configuration. */
 public record ClientPod(Kube kube, SampleTarget app) {
     private static final Duration LIMIT = Duration.ofSeconds(20);
     private static final String PROXY = "istio-proxy";
@@ -42,15 +42,15 @@ public record ClientPod(Kube kube, SampleTarget app) {
     }
 
     /**
-     * Runs curl past the mesh: the requests and DNS queries of the proxy's own user are not redirected. A client without a
-     * proxy runs it itself. curl also prints the server's certificates, https://curl.se/docs/manpage.html#-w
+     * Runs curl past the mesh: the requests and DNS queries of the proxy's own user are not redirected. A client
+     * without a proxy runs it itself. curl also prints the server's certificates, https://curl.se/docs/manpage.html#-w
      *
      * @return empty when the image has no curl, such as a distroless one
      */
     public Optional<ExternalCommand.Result> curlOutsideMesh(String url) {
         ExternalCommand.Result result = attempt(hasProxy() ? PROXY : app.client(), "curl", "--silent", "--show-error",
                 "--insecure", "--max-time", "5", "--write-out", "%{certs}", url);
-        // a shell's exit codes for a missing command: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
+        // the shell lacks the command: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
         return result.exitCode() > 120 ? Optional.empty() : Optional.of(result);
     }
 
@@ -60,8 +60,8 @@ public record ClientPod(Kube kube, SampleTarget app) {
     private String exec(String container, String... command) {
         ExternalCommand.Result result = attempt(container, command);
         if (!result.ok())
-            throw Problem.failed("%s: `%s` ended with exit code %d: %s".formatted(kube.cluster(), String.join(" ", command),
-                    result.exitCode(), result.lastLines()), toShell(container, command));
+            throw Problem.failed("%s: `%s` ended with exit code %d: %s".formatted(kube.cluster(),
+                    String.join(" ", command), result.exitCode(), result.lastLines()), toShell(container, command));
         return result.out();
     }
 
@@ -82,8 +82,8 @@ public record ClientPod(Kube kube, SampleTarget app) {
             throw Problem.failed("%s: `%s` did not end within %d s".formatted(kube.cluster(), name, LIMIT.toSeconds()),
                     toShell);
         } catch (ExecutionException | InterruptedException e) {
-            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(kube.cluster(), name, pod, e.getMessage()),
-                    toShell);
+            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(kube.cluster(), name, pod,
+                    e.getMessage()), toShell);
         }
     }
 
@@ -93,8 +93,8 @@ public record ClientPod(Kube kube, SampleTarget app) {
     }
 
     public boolean hasProxy() {
-        return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems().stream()
-                .filter(Pods::isLive).flatMap(Pods::containers).anyMatch(c -> c.getName().equals(PROXY));
+        return kube.client().pods().inNamespace(app.namespace()).withLabel("app", app.client()).list().getItems()
+                .stream().filter(Pods::isLive).flatMap(Pods::containers).anyMatch(c -> c.getName().equals(PROXY));
     }
 
     /** The service's endpoints in the client's proxy, as ADDRESS:PORT HEALTH. */
@@ -110,7 +110,8 @@ public record ClientPod(Kube kube, SampleTarget app) {
     /** Whether the proxy may eject all endpoints of the service at once. */
     public boolean ejectsAll() throws IOException {
         String config = envoy("config_dump?resource=dynamic_active_clusters&name_regex=outbound.*" + app.host());
-        return new ObjectMapper().readTree(config).findValues("max_ejection_percent").stream().anyMatch(v -> v.asInt() == 100);
+        return new ObjectMapper().readTree(config).findValues("max_ejection_percent").stream()
+                .anyMatch(percent -> percent.asInt() == 100);
     }
 
     /** Reads Envoy's answer, https://www.envoyproxy.io/docs/envoy/latest/api-v3/admin/v3/clusters.proto */

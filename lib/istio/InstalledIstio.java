@@ -17,12 +17,13 @@ public record InstalledIstio(Kube kube) {
     public static final String COMPONENT = "operator.istio.io/component";
     private static final String NETWORK = "topology.istio.io/network";
 
-    /** The mesh with the IDs and networks that its control planes report: a mesh that the demo did not create has others. */
+    /** The mesh with the IDs and networks of its control planes: a mesh that the demo did not create has others. */
     public static Mesh describe(Mesh named, Console console) {
         return new Mesh(named.clusters().stream().map(cluster -> {
             try (Kube kube = new Kube(cluster, console)) {
                 InstalledIstio istio = new InstalledIstio(kube);
-                return new Cluster(cluster.index(), cluster.name(), cluster.context(), istio.clusterId(), istio.network());
+                return new Cluster(cluster.index(), cluster.name(), cluster.context(), istio.clusterId(),
+                        istio.network());
             }
         }).toList());
     }
@@ -47,23 +48,25 @@ public record InstalledIstio(Kube kube) {
         }
     }
 
-    /** A mesh of distinct IDs. Earlier versions could give one ID to two clusters: a cluster with such an older ID keeps it. */
+    /** A mesh of distinct IDs. Earlier versions could give one ID to two clusters: one of them keeps it. */
     public static Mesh distinct(List<Cluster> clusters) {
         List<Cluster> oldestFirst = clusters.stream()
                 .sorted(Comparator.comparing(Cluster::hasOwnId).thenComparing(Cluster::index)).toList();
         Set<String> ids = new HashSet<>();
         Map<Cluster, Cluster> distinct = new HashMap<>();
         for (Cluster cluster : oldestFirst) {
-            Cluster renamed = ids.contains(cluster.id())
-                    ? Cluster.existing(cluster.index(), cluster.context(), DnsLabel.hashed(cluster.context())) : cluster;
-            ids.add(renamed.id());
-            distinct.put(cluster, renamed);
+            Cluster kept = cluster;
+            if (ids.contains(cluster.id()))
+                kept = Cluster.existing(cluster.index(), cluster.context(), DnsLabel.hashed(cluster.context()));
+            ids.add(kept.id());
+            distinct.put(cluster, kept);
         }
         return new Mesh(clusters.stream().map(distinct::get).toList());
     }
 
     private static List<Deployment> istiods(Kube kube) {
-        return kube.client().apps().deployments().inNamespace(Mesh.NAMESPACE).withLabel("app", "istiod").list().getItems();
+        return kube.client().apps().deployments().inNamespace(Mesh.NAMESPACE).withLabel("app", "istiod").list()
+                .getItems();
     }
 
     /** Whether a resource, of a manifest or in the cluster, belongs to a gateway. */
@@ -80,11 +83,14 @@ public record InstalledIstio(Kube kube) {
      */
     public String checkOwnership(boolean force) {
         try {
-            var istiods = kube.client().apps().deployments().inAnyNamespace().withLabel("app", "istiod").list().getItems();
-            var others = istiods.stream().filter(d -> !Kube.isManaged(d)).map(d -> d.getMetadata().getNamespace()).toList();
+            var istiods = kube.client().apps().deployments().inAnyNamespace().withLabel("app", "istiod").list()
+                    .getItems();
+            List<String> others = new ArrayList<>();
+            for (Deployment istiod : istiods)
+                if (!Kube.isManaged(istiod)) others.add(istiod.getMetadata().getNamespace());
             if (!others.isEmpty() && !force)
-                throw Problem.unmet("%s has an Istio that the demo did not install, in %s; it stays untouched".formatted(
-                        kube.cluster(), others), "choose other clusters, or replace it with the demo's: --force");
+                throw Problem.unmet("%s has an Istio that the demo did not install, in %s; it stays untouched"
+                        .formatted(kube.cluster(), others), "choose other clusters, or replace it: --force");
             if (!others.isEmpty()) return "another Istio, in " + others;
             return istiods.isEmpty() ? "no Istio yet" : "the demo's Istio";
         } catch (KubernetesClientException e) {
@@ -105,8 +111,9 @@ public record InstalledIstio(Kube kube) {
             return istiods(kube).stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().stream())
                     .flatMap(c -> c.getEnv().stream())
                     .filter(e -> e.getName().equals("CLUSTER_ID") && e.getValue() != null).map(EnvVar::getValue)
-                    .findFirst().orElseThrow(() -> Problem.failed("%s: there is no istiod in %s".formatted(kube.cluster(),
-                            Mesh.NAMESPACE), "istioctl version --context " + kube.cluster().quotedContext()));
+                    .findFirst().orElseThrow(() -> Problem.failed("%s: there is no istiod in %s".formatted(
+                            kube.cluster(), Mesh.NAMESPACE),
+                            "istioctl version --context " + kube.cluster().quotedContext()));
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }

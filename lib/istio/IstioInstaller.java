@@ -11,8 +11,8 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
- * Installs Istio from the manifest that istioctl renders: {@code istioctl install} would wait for one component after the
- * other. https://istio.io/latest/docs/setup/install/multicluster/multi-primary_multi-network/
+ * Installs Istio from the manifest that istioctl renders: {@code istioctl install} would wait for one component after
+ * the other. https://istio.io/latest/docs/setup/install/multicluster/multi-primary_multi-network/
  */
 public final class IstioInstaller {
     private static final String EXPOSE = "istio/cross-network-gateway.yaml", POLICY = "failurePolicy";
@@ -42,8 +42,8 @@ public final class IstioInstaller {
     }
 
     /**
-     * Adds a hash of Istio's settings to the pods of deployments, so that a change restarts them: istiod reads its settings
-     * late, and a proxy only when its pod is created.
+     * Adds a hash of Istio's settings to the pods of deployments, so that a change restarts them: istiod reads its
+     * settings late, and a proxy only when its pod is created.
      */
     void annotatePods(Kube kube, List<GenericKubernetesResource> resources) {
         String hash = rendered.get(kube.cluster()).settingsHash();
@@ -71,8 +71,8 @@ public final class IstioInstaller {
     }
 
     /**
-     * Whether istiod has changed the webhooks to refuse invalid resources. In the manifest they accept all, until istiod can
-     * validate: applying that would undo the change.
+     * Whether istiod has changed the webhooks to refuse invalid resources. In the manifest they accept all, until
+     * istiod can validate: applying that would undo the change.
      */
     private static boolean refusesInvalid(GenericKubernetesResource existing) {
         return existing != null && webhooks(existing).stream().anyMatch(webhook -> "Fail".equals(webhook.get(POLICY)));
@@ -84,8 +84,8 @@ public final class IstioInstaller {
 
     /** Waits until istiod is ready and its webhook answers: gateways and applications need both. */
     public Action istiod(Kube kube) {
-        String toShell = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
-        return new Action(toShell, progress -> {
+        String toShell = "%s -n %s rollout status deployment/istiod --timeout 300s";
+        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE), progress -> {
             new Deployments(kube, Mesh.NAMESPACE).await(part(kube, r -> !InstalledIstio.isGateway(r)), LIMIT, progress);
             Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), progress,
                     () -> injectionFailure(kube));
@@ -93,8 +93,8 @@ public final class IstioInstaller {
     }
 
     /**
-     * Creates a pod with a proxy, as a dry run, and returns why that failed; empty when it did not. Istiod is ready a moment
-     * before its webhook can be reached, and a deployment whose first pod is refused waits long before it tries again.
+     * Creates a pod with a proxy, as a dry run, and returns why that failed; empty when it did not. Istiod is ready a
+     * moment before its webhook can be reached, and a deployment whose first pod is refused retries only much later.
      */
     private static String injectionFailure(Kube kube) {
         Pod probe = new PodBuilder().withNewMetadata().withName("injection-probe")
@@ -124,7 +124,8 @@ public final class IstioInstaller {
         Set<String> wanted = part(kube, _ -> true).stream().map(IstioInstaller::name).collect(Collectors.toSet());
         var apps = kube.client().apps();
         Stream.of(apps.deployments(), apps.daemonSets(), kube.client().services())
-                .flatMap(kind -> kind.inNamespace(Mesh.NAMESPACE).withLabel(InstalledIstio.COMPONENT).list().getItems().stream())
+                .flatMap(kind -> kind.inNamespace(Mesh.NAMESPACE).withLabel(InstalledIstio.COMPONENT).list().getItems()
+                        .stream())
                 .filter(r -> !wanted.contains(name(r)) && (kube.cluster().isKind() || Kube.isManaged(r)))
                 .forEach(kube::remove);
     }
@@ -142,7 +143,8 @@ public final class IstioInstaller {
         String toShell = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s";
         return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST), progress ->
                 kube.await("addresses of the gateways", Duration.ofMinutes(2),
-                        kube.client().services().inNamespace(Mesh.NAMESPACE), IstioInstaller::withoutAddress, progress));
+                        kube.client().services().inNamespace(Mesh.NAMESPACE), IstioInstaller::withoutAddress,
+                        progress));
     }
 
     private static String withoutAddress(List<Service> services) {
@@ -154,6 +156,7 @@ public final class IstioInstaller {
 
     /** Exposes the mesh's services to the other networks, on the east-west gateway. */
     public Action expose(Kube kube) {
-        return new Action(Manifests.toShell(kube.kubectl(), manifests.read(EXPOSE)), _ -> kube.apply(manifests.read(EXPOSE)));
+        String yaml = manifests.read(EXPOSE);
+        return new Action(Manifests.toShell(kube.kubectl(), yaml), _ -> kube.apply(yaml));
     }
 }

@@ -16,7 +16,7 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 record IstioManifest(List<String> crds, List<GenericKubernetesResource> resources) {
     static IstioManifest of(String yaml) {
         YamlDocuments documents = YamlDocuments.of(yaml);
-        return new IstioManifest(documents.definitions(), documents.others());
+        return new IstioManifest(documents.crds(), documents.others());
     }
 
     List<GenericKubernetesResource> ofKind(String... kinds) {
@@ -41,14 +41,14 @@ record IstioManifest(List<String> crds, List<GenericKubernetesResource> resource
 
     /** values.global, as the injector has it. */
     private JsonNode injectorGlobals() {
-        String values = Manifests.find(resources, "ConfigMap", "istio-sidecar-injector").orElseThrow().get("data", "values");
-        return Serialization.unmarshal(values, JsonNode.class).path("global");
+        var injector = Manifests.find(resources, "ConfigMap", "istio-sidecar-injector").orElseThrow();
+        return Serialization.unmarshal(injector.<String>get("data", "values"), JsonNode.class).path("global");
     }
 
     /** A text that changes when a setting changes that istiod or a proxy reads only at its start. */
     String settingsHash() {
-        return Integer.toHexString(ofKind("ConfigMap").stream().map(r -> r.getAdditionalProperties().toString()).toList()
-                .hashCode());
+        return Integer.toHexString(ofKind("ConfigMap").stream().map(r -> r.getAdditionalProperties().toString())
+                .toList().hashCode());
     }
 
     /** Checks that the demo can work with what the user's settings or manifests render; a {@link Problem} when not. */

@@ -7,8 +7,8 @@ import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
 /**
- * The user's settings of Istio, beyond manifests/istio. They are kept with the demo, so that a later run without options
- * uses the same.
+ * The user's settings of Istio, beyond manifests/istio. They are kept with the demo, so that a later run without
+ * options uses the same.
  *
  * @param version Istio's version
  * @param set     key=value, as istioctl's --set takes it
@@ -18,7 +18,7 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     public static final IstioSettings PINNED = new IstioSettings(Versions.ISTIO, List.of(), List.of());
     /** The options that reset the settings. */
     public static final String RESET = "--istio-version %s --istio-set= --istio-values=".formatted(Versions.ISTIO);
-    /** Settings that a user cannot change, by their path in an IstioOperator's spec; ${…} is filled for each cluster. */
+    /** Settings that a user cannot change, by their path in an IstioOperator's spec; ${…} differs by cluster. */
     static final Map<String, String> FIXED = Map.of("revision", "", "values.revision", "",
             "namespace", Mesh.NAMESPACE, "values.global.istioNamespace", Mesh.NAMESPACE,
             "values.global.meshID", Cluster.MESH_ID, "values.global.network", "${NETWORK}",
@@ -38,14 +38,14 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
         return Set.of("%s/pilot:%s".formatted(hub(), version), "%s/proxyv2:%s".formatted(hub(), version));
     }
 
-    /** istioctl's arguments after the file with the manifest: later files override earlier ones, and --set all of them. */
+    /** istioctl's arguments after the manifest: later files override earlier ones, and --set all of them. */
     public List<String> arguments() {
         Stream<String> files = values.stream().flatMap(file -> Stream.of("-f", file.toString()));
         return Stream.concat(files, set.stream().flatMap(s -> Stream.of("--set", s))).toList();
     }
 
     /**
-     * The first setting that the demo does not support, and why; empty when there is none. It is found without istioctl.
+     * The first setting that the demo does not support, and why; empty when there is none. Needs no istioctl.
      *
      * @throws Problem when a file is not YAML
      */
@@ -85,7 +85,9 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     }
 
     /** The text of all values files; a {@link Problem} when one is gone. */
-    public String valuesAsText() { return values.stream().map(file -> read(file) + "\n").collect(Collectors.joining()); }
+    public String valuesAsText() {
+        return values.stream().map(file -> read(file) + "\n").collect(Collectors.joining());
+    }
 
     static String read(Path file) {
         try {

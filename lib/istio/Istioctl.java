@@ -70,23 +70,23 @@ public final class Istioctl {
     }
 
     /**
-     * A {@link Problem} when istioctl does not accept a setting, or when a running mesh cannot be upgraded to the wanted
-     * version in one step. https://istio.io/latest/docs/setup/upgrade/in-place/
+     * A {@link Problem} when istioctl does not accept a setting, or when a running mesh cannot be upgraded to the
+     * wanted version in one step. https://istio.io/latest/docs/setup/upgrade/in-place/
      */
     public String check(Mesh mesh) {
         String found = binary.describe();
         Version next = Version.first(wanted.version());
         Version running = current.map(settings -> Version.first(settings.version())).orElse(next);
         if (!next.sameMinor(running) && !running.behind(next, 1))
-            throw Problem.unmet("the mesh runs Istio %s, and Istio can be upgraded by one minor version at a time, not to %s"
-                    .formatted(running, next), "to keep it, omit --istio-version; or start from scratch: %s, then run this again"
-                    .formatted(commands.teardown()));
+            throw Problem.unmet("the mesh runs Istio %s, which upgrades by one minor version at a time, not to %s"
+                    .formatted(running, next), ("to keep it, omit --istio-version; or start from scratch: %s, then run"
+                    + " this again").formatted(commands.teardown()));
         if (!rendersCustomSettings() || binary.missing()) return found;
         try {
             mesh.clusters().parallelStream().forEach(this::rendered);
         } catch (Problem p) {
-            throw Problem.unmet(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in --manifests; all"
-                    + " settings: https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/")
+            throw Problem.unmet(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in"
+                    + " --manifests; all settings: https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/")
                     .formatted(next.major(), next.minor()));
         }
         return "%s, with %s".formatted(found, wanted);
@@ -111,7 +111,7 @@ public final class Istioctl {
 
     private String rendered(Cluster cluster) { return rendered.computeIfAbsent(cluster, this::render); }
 
-    /** Renders the cluster's manifest below a heading with its inputs; reuses the kept one when its inputs are the same. */
+    /** Renders the manifest below a heading with its inputs; reuses the kept manifest of the same inputs. */
     private String render(Cluster cluster) {
         // istioctl takes "-" only as the last file, which would override the user's files
         List<String> words = new ArrayList<>(List.of("manifest", "generate", "-f", "/dev/stdin"));
@@ -158,8 +158,8 @@ public final class Istioctl {
 
     /** A remote secret as YAML: it lets other control planes read this cluster at a server's address. */
     String remoteSecret(Cluster cluster, String server) {
-        return istioctl.runUnlogged(LIMIT, "create-remote-secret", "--context", cluster.context(), "--name", cluster.id(),
-                "--server", server);
+        return istioctl.runUnlogged(LIMIT, "create-remote-secret", "--context", cluster.context(),
+                "--name", cluster.id(), "--server", server);
     }
 
     /** The state of each remote cluster in the cluster's istiod, by the remote cluster's ID, such as "synced". */
@@ -181,7 +181,7 @@ public final class Istioctl {
         return states;
     }
 
-    /** Reads istioctl's table (NAME SECRET STATUS ISTIOD) by its columns: the row of the cluster itself has no secret. */
+    /** Reads istioctl's table (NAME SECRET STATUS ISTIOD) by its columns: the cluster's own row has no secret. */
     public static Map<String, String> parseRemoteClusters(String table) {
         Map<String, String> states = new TreeMap<>();
         String heading = table.lines().findFirst().orElse("");

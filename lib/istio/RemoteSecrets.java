@@ -19,8 +19,8 @@ public final class RemoteSecrets {
     }
 
     /**
-     * Lets the control planes of all other clusters read this cluster, at an address that they reach: on the docker network,
-     * or the kubeconfig's unless that is a loopback address. Removes the secrets of clusters that left the mesh.
+     * Lets the control planes of all other clusters read this cluster, at an address that they reach: on the docker
+     * network, or the kubeconfig's unless that is a loopback address. Removes secrets of clusters that left the mesh.
      */
     public Action give(Kube kube, List<Kube> all) {
         List<Kube> others = all.stream().filter(k -> k != kube).toList();
@@ -34,10 +34,11 @@ public final class RemoteSecrets {
         });
     }
 
-    /** Creates the secret; returns what is missing. A cluster whose controllers have just started creates tokens late. */
+    /** Creates the secret; returns what is missing. A cluster that has just started creates tokens late. */
     private String create(Kube kube, AtomicReference<String> secret) {
         Cluster cluster = kube.cluster();
-        String server = cluster.isKind() ? "https://%s:6443".formatted(docker.address(cluster)) : kube.reachableServer();
+        String server = cluster.isKind() ? "https://%s:6443".formatted(docker.address(cluster))
+                : new ApiServer(kube).reachableUrl();
         try {
             secret.set(istioctl.remoteSecret(cluster, server));
             return "";
@@ -52,16 +53,18 @@ public final class RemoteSecrets {
         String server = """
                 server=$(%1$s config view --minify -o jsonpath='{.clusters[0].cluster.server}')
                 case $server in
-                  *//127.*|*//0.0.0.0*|*//'[::'*|*localhost*|*//host.*.internal*|*.docker.internal*|*.containers.internal*)
+                  *//127.*|*//0.0.0.0*|*//'[::'*|*localhost*|\
+                *//host.*.internal*|*.docker.internal*|*.containers.internal*)
                   ip=$(%1$s -n default get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[0].ip}')
                   port=$(%1$s -n default get endpoints kubernetes -o jsonpath='{.subsets[0].ports[0].port}')
                   case $ip in *:*) ip="[$ip]";; esac
                   server=https://$ip:$port;;
                 esac""".formatted(cluster.kubectl());
-        if (cluster.isKind()) server = "server=https://$(%s):6443".formatted(Docker.addressAsShell(cluster.controlPlane()));
+        if (cluster.isKind())
+            server = "server=https://$(%s):6443".formatted(Docker.addressAsShell(cluster.controlPlane()));
         StringBuilder text = new StringBuilder(server);
-        text.append("\nsecret=$(retry istioctl create-remote-secret --context %s --name %s --server \"$server\")".formatted(
-                cluster.quotedContext(), cluster.id()));
+        text.append("\nsecret=$(retry istioctl create-remote-secret --context %s --name %s --server \"$server\")"
+                .formatted(cluster.quotedContext(), cluster.id()));
         for (Kube other : others) text.append("\n%s apply -f - <<< \"$secret\"".formatted(other.kubectl()));
         return text.toString();
     }
@@ -69,8 +72,8 @@ public final class RemoteSecrets {
     /** Removes our remote secrets of clusters that left the mesh: istiod would keep connecting to them. */
     private static void removeObsolete(Kube kube, List<Kube> all) {
         Set<String> ids = all.stream().map(k -> k.cluster().id()).collect(Collectors.toSet());
-        for (var secret : kube.client().secrets().inNamespace(Mesh.NAMESPACE).withLabel("istio/multiCluster", "true").list()
-                .getItems()) {
+        for (var secret : kube.client().secrets().inNamespace(Mesh.NAMESPACE).withLabel("istio/multiCluster", "true")
+                .list().getItems()) {
             boolean ours = secret.getMetadata().getManagedFields().stream()
                     .anyMatch(f -> Kube.MANAGER.equals(f.getManager()));
             if (ours && !ids.containsAll(secret.getData().keySet())) kube.remove(secret);

@@ -31,7 +31,8 @@ public final class SampleApp {
         if (locality) files.add(LOCALITY);
         StringBuilder toShell = new StringBuilder();
         for (String file : files) toShell.append(Manifests.toShell(kube.kubectl(), manifests.read(file))).append("\n");
-        toShell.append("%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(), TARGET.namespace()));
+        toShell.append("%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(),
+                TARGET.namespace()));
         return new Action(toShell.toString(), progress -> {
             List<GenericKubernetesResource> resources = new ArrayList<>();
             for (String file : files) resources.addAll(YamlDocuments.parse(manifests.read(file)));
@@ -52,8 +53,10 @@ public final class SampleApp {
         for (Cluster cluster : mesh.clusters()) {
             String forwarded = """
                     localhost:8080/hello, while this runs:
-                        %s -n %s port-forward service/istio-ingressgateway 8080:80""".formatted(cluster.kubectl(), Mesh.NAMESPACE);
-            urls.append("  %s: http://%s\n".formatted(cluster, ingress.apply(cluster).map(at -> at + "/hello").orElse(forwarded)));
+                        %s -n %s port-forward service/istio-ingressgateway 8080:80""".formatted(cluster.kubectl(),
+                    Mesh.NAMESPACE);
+            String url = ingress.apply(cluster).map(address -> address + "/hello").orElse(forwarded);
+            urls.append("  %s: http://%s\n".formatted(cluster, url));
         }
         return """
 
@@ -62,7 +65,7 @@ public final class SampleApp {
                   %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello
                 Open from this machine, answered through each cluster's ingress gateway:
                 %sRemove it all:
-                  %s""".formatted(commands.verify(), mesh.clusters().getFirst().kubectl(), TARGET.namespace(), TARGET.client(),
-                urls, commands.teardown());
+                  %s""".formatted(commands.verify(), mesh.clusters().getFirst().kubectl(), TARGET.namespace(),
+                TARGET.client(), urls, commands.teardown());
     }
 }

@@ -39,10 +39,10 @@ public record AddressRange(long first, long last) {
     }
 
     /**
-     * The LoadBalancer addresses of a cluster. Docker assigns addresses from the low end of its subnet, so blocks are cut
-     * from the high end, each a 32nd of the subnet and at most 64 addresses. Blocks with addresses that Docker reserves or
-     * assigns itself (its ip-range) are skipped. Addresses of containers are only left out of the block, so that a cluster
-     * keeps its block whatever containers exist.
+     * The LoadBalancer addresses of a cluster. Docker assigns addresses from the low end of its subnet, so blocks are
+     * cut from the high end, each a 32nd of the subnet and at most 64 addresses. Blocks with addresses that Docker
+     * reserves or assigns itself (its ip-range) are skipped. Addresses of containers are only left out of the block, so
+     * that a cluster keeps its block whatever containers exist.
      *
      * @param network Docker's description of the network; an IPv6 subnet in it is skipped
      * @param index   the cluster's place among the clusters of all demos, from 1
@@ -72,8 +72,9 @@ public record AddressRange(long first, long last) {
             if (found == index) return block;
         }
         throw Problem.unmet("the docker network %s (%s) has room for %d ranges of load balancer addresses, not for %d"
-                .formatted(network, config.path("Subnet").asText(), found, index), ("remove another demo; or remove the"
-                + " network when nothing uses it (docker network rm %s): kind creates a larger one").formatted(network));
+                .formatted(network, config.path("Subnet").asText(), found, index),
+                ("remove another demo; or remove the network when nothing uses it (docker network rm %s):"
+                + " kind creates a larger one").formatted(network));
     }
 
     /** The addresses that Docker reserves, or assigns itself. */

@@ -19,7 +19,8 @@ public record ExistingClusters(String prefix, int slot, List<Docker.Node> ours, 
     public static final ExistingClusters NONE = of("", 0, List.of());
 
     public static ExistingClusters of(String prefix, int slot, List<Docker.Node> nodes) {
-        var named = nodes.stream().filter(n -> isNamed(prefix, n)).collect(Collectors.partitioningBy(Docker.Node::ours));
+        var named = nodes.stream().filter(n -> isNamed(prefix, n))
+                .collect(Collectors.partitioningBy(Docker.Node::ours));
         return new ExistingClusters(prefix, slot, named.get(true), named.get(false),
                 nodes.stream().map(Docker.Node::cluster).collect(Collectors.toSet()));
     }
@@ -59,7 +60,7 @@ public record ExistingClusters(String prefix, int slot, List<Docker.Node> ours, 
         return Arrays.stream(left).filter(free).findFirst().orElse(left[0]);
     }
 
-    /** The slots whose ports nodes publish. For demos container ports count, too: a manifest may name other host ports. */
+    /** The slots whose ports nodes publish. A demo's container ports count, too: a manifest may change host ports. */
     private static SortedSet<Integer> slots(List<Docker.Node> nodes) {
         SortedSet<Integer> slots = new TreeSet<>();
         for (Docker.Node node : nodes) {
@@ -89,7 +90,8 @@ public record ExistingClusters(String prefix, int slot, List<Docker.Node> ours, 
 
     /** The number of workers in the demo's cluster that has most of them. */
     public int workers() {
-        return clusters().stream().mapToInt(c -> (int) nodes(c).stream().filter(Docker.Node::worker).count()).max().orElse(0);
+        return clusters().stream().mapToInt(c -> (int) nodes(c).stream().filter(Docker.Node::worker).count()).max()
+                .orElse(0);
     }
 
     /** kind's node image that the demo's nodes were made from; empty without nodes. */

@@ -7,8 +7,8 @@ import lib.kube.*;
 import lib.run.*;
 
 /**
- * The images that the demo needs. No node pulls one: a node has the images of its {@link NodeImage} from the first second.
- * Images that Docker lacks are pulled once, while the clusters start, and then loaded into the nodes.
+ * The images that the demo needs. No node pulls one: a node has the images of its {@link NodeImage} from the first
+ * second. Images that Docker lacks are pulled once, while the clusters start, and then loaded into the nodes.
  */
 public final class Images {
     private static final Duration LIMIT = Duration.ofMinutes(5);
@@ -49,7 +49,7 @@ public final class Images {
 
     private Set<String> missing(Collection<String> images) {
         Set<String> missing = new TreeSet<>(images);
-        missing.removeAll(docker.present(images).keySet());
+        missing.removeAll(docker.images().present(images).keySet());
         return missing;
     }
 
@@ -64,11 +64,11 @@ public final class Images {
                     "create the bundle with the same options");
         }
         SortedMap<String, String> reasons = new ConcurrentSkipListMap<>();
-        inParallel(missing, image -> reasons.put(image, docker.whyNotPullable(image)));
+        inParallel(missing, image -> reasons.put(image, docker.images().whyNotPullable(image)));
         reasons.values().removeIf(String::isEmpty);
         if (reasons.isEmpty()) return "%d, of which Docker has %d".formatted(count, count - missing.size());
         List<String> messages = new ArrayList<>();
-        reasons.forEach((image, reason) -> messages.add(Docker.NOT_PULLED.formatted(image, reason)));
+        reasons.forEach((image, reason) -> messages.add(DockerImages.NOT_PULLED.formatted(image, reason)));
         throw Problem.unmet(String.join("\n", messages),
                 "check the name and your connection: docker pull " + reasons.firstKey());
     }
@@ -77,8 +77,8 @@ public final class Images {
     public Action loadBundle() {
         Bundle from = bundle.orElseThrow();
         return new Action(from.loadImagesAsShell(), progress -> {
-            if (docker.present(from.images()).equals(from.imageIds())) return;
-            from.readImages(cache, progress, docker::load);
+            if (docker.images().present(from.images()).equals(from.imageIds())) return;
+            from.readImages(cache, progress, docker.images()::load);
             Set<String> missing = missing(from.images());
             if (!missing.isEmpty())
                 throw Problem.failed("docker load did not load from the bundle: " + missing, "docker image ls");
@@ -87,10 +87,11 @@ public final class Images {
 
     /** Creates the node image from the images that Docker has, unless Docker has it from an earlier run. */
     public Action node() {
-        return new Action("docker image inspect %1$s > /dev/null 2>&1 || docker pull %1$s".formatted(base), progress -> {
+        String toShell = "docker image inspect %1$s > /dev/null 2>&1 || docker pull %1$s".formatted(base);
+        return new Action(toShell, progress -> {
             if (!missing(List.of(base)).isEmpty()) {
                 progress.accept("pulling " + base);
-                docker.pull(base);
+                docker.images().pull(base);
             }
             nodeImage.prepare(names, progress);
         });
@@ -106,7 +107,7 @@ public final class Images {
             Set<String> missing = missing(wanted);
             if (missing.isEmpty()) return;
             progress.accept("pulling " + String.join(", ", missing));
-            inParallel(missing, docker::pull);
+            inParallel(missing, docker.images()::pull);
         });
     }
 
@@ -126,14 +127,14 @@ public final class Images {
                 docker.exec(LIMIT, node.name(), ctr("list", "--quiet")).out().lines().forEach(lacking::remove);
                 // without --all-platforms ctr imports the node's own, even if the archive names others that it lacks
                 if (!lacking.isEmpty())
-                    docker.copyImages(lacking, node.name(), ctr("import", "--snapshotter=overlayfs", "-"));
+                    docker.images().copy(lacking, node.name(), ctr("import", "--snapshotter=overlayfs", "-"));
             });
         });
     }
 
     /** All node images, and the volumes that nodes mount. */
     public static List<String> kept(Docker docker) {
-        return Stream.concat(docker.images(NodeImage.REPOSITORY).stream(), docker.volumes().stream()).toList();
+        return Stream.concat(docker.images().of(NodeImage.REPOSITORY).stream(), docker.volumes().stream()).toList();
     }
 
     /** Those that these nodes need. Docker does not know that a node uses a volume, as the node mounts its folder. */
@@ -156,8 +157,9 @@ public final class Images {
             docker.helpers().forEach(docker::remove);
             if (!all) return;
             List<String> needed = neededBy(docker.nodes(), docker);
-            docker.removeImages(docker.images(NodeImage.REPOSITORY).stream().filter(i -> !needed.contains(i)).toList());
-            docker.removeVolumes(docker.volumes().stream().filter(v -> !needed.contains(v)).toList());
+            List<String> images = docker.images().of(NodeImage.REPOSITORY);
+            docker.images().remove(images.stream().filter(image -> !needed.contains(image)).toList());
+            docker.removeVolumes(docker.volumes().stream().filter(volume -> !needed.contains(volume)).toList());
         });
     }
 

@@ -95,9 +95,10 @@ public final class Kind {
         Kubeconfig.ofUser().remove(cluster.context());
         progress.accept("kubeadm");
         failed.add(cluster);
-        withTemporaryKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, images.nodeImage().store()), "create",
-                "cluster", "--name", cluster.name(), "--image", images.nodeImage().name(), "--config", "-",
-                "--kubeconfig", file, "--retain"));
+        NodeImage image = images.nodeImage();
+        withTemporaryKubeconfig(file -> kind.feed(Duration.ofMinutes(10), config(cluster, image.store()), "create",
+                "cluster", "--name", cluster.name(), "--image", image.name(), "--config", "-", "--kubeconfig", file,
+                "--retain"));
         failed.remove(cluster);
         connect(kube);
         docker.expect(cluster.controlPlane(), "touch", COMPLETE);

@@ -40,8 +40,8 @@ public record KindChecks(Kind kind, NodeSettings wanted, ExistingClusters existi
         for (Cluster cluster : existing.clusters()) if (!mesh.clusters().contains(cluster)) extra.add(cluster.name());
         if (!extra.isEmpty())
             throw Problem.unmet("--clusters %d would delete %s and everything in it".formatted(mesh.clusters().size(),
-                    String.join(", ", extra)), ("to keep it, omit --clusters; to remove it: kind delete cluster --name %s"
-                    + ", then run this again").formatted(extra.iterator().next()));
+                    String.join(", ", extra)), ("to keep it, omit --clusters; to remove it: kind delete cluster"
+                    + " --name %s, then run this again").formatted(extra.iterator().next()));
         for (Cluster cluster : existing.clusters()) {
             List<Docker.Node> nodes = existing.nodes(cluster);
             if (kind.isComplete(cluster, nodes)) checkNodes(cluster, nodes); // others are recreated
@@ -68,7 +68,7 @@ public record KindChecks(Kind kind, NodeSettings wanted, ExistingClusters existi
 
     private boolean isSameImage(String one, String other) {
         if (one.equals(other)) return true;
-        Map<String, String> ids = docker.present(List.of(one, other));
+        Map<String, String> ids = docker.images().present(List.of(one, other));
         return ids.size() == 2 && ids.get(one).equals(ids.get(other));
     }
 

@@ -29,7 +29,7 @@ public final class MetalLb {
                 .map(part -> "quay.io/metallb/%s:%s".formatted(part, Versions.METALLB)).toList();
     }
 
-    /** Reports where upstream's manifest comes from; a {@link Problem} when it is not available or not the pinned one. */
+    /** Reports where upstream's manifest comes from; a {@link Problem} when it is not available or was changed. */
     public String checkManifest() { return downloads.describe(Versions.METALLB_MANIFEST); }
 
     /** Applies upstream's manifest and the cluster's address range, and waits for the controller. */
@@ -40,7 +40,7 @@ public final class MetalLb {
             Manifests.patch(upstream, manifests.read("metallb/probes.yaml"));
             String ranges = AddressRange.of(docker.describeNetwork(), kube.cluster().rangeIndex()).stream()
                     .map(AddressRange::toString).collect(Collectors.joining(", "));
-            new Crds(kube).apply("metallb", documents.definitions());
+            new Crds(kube).apply("metallb", documents.crds());
             // the pool goes before the webhook, which would refuse it in the controller's first seconds
             Manifests.find(upstream, "Namespace", NAMESPACE).ifPresent(namespace -> kube.apply(List.of(namespace)));
             kube.applyPastWebhook(manifests.filled(POOL, Map.of(RANGE, ranges)), progress);
@@ -71,8 +71,8 @@ public final class MetalLb {
 
     /** The IPv4 ranges of all address pools in the cluster; none without MetalLB. */
     public static List<AddressRange> ranges(Kube kube) {
-        var crd = kube.client().apiextensions().v1().customResourceDefinitions().withName("ipaddresspools.metallb.io").get();
-        if (crd == null) return List.of();
+        var crds = kube.client().apiextensions().v1().customResourceDefinitions();
+        if (crds.withName("ipaddresspools.metallb.io").get() == null) return List.of();
         List<AddressRange> ranges = new ArrayList<>();
         for (var pool : kube.client().genericKubernetesResources("metallb.io/v1beta1", "IPAddressPool")
                 .inNamespace(NAMESPACE).list().getItems()) {
@@ -84,9 +84,9 @@ public final class MetalLb {
     }
 
     /**
-     * Fills the empty secret of the manifest with a certificate for the webhook, unless the cluster has one. Otherwise the
-     * controller creates it at its start and then waits until the kubelet has mounted it, which can take over a minute: its
-     * probes fail and it is killed. The names are those in internal/k8s/webhook.go of MetalLB.
+     * Fills the empty secret of the manifest with a certificate for the webhook, unless the cluster has one. Otherwise
+     * the controller creates it at its start and then waits until the kubelet has mounted it, which can take over a
+     * minute: its probes fail and it is killed. The names are those in internal/k8s/webhook.go of MetalLB.
      */
     private void addCertificate(Kube kube, List<GenericKubernetesResource> upstream) throws IOException {
         GenericKubernetesResource empty = Manifests.find(upstream, "Secret", "metallb-webhook-cert").orElseThrow();

@@ -5,8 +5,8 @@ import lib.docker.*;
 import lib.run.*;
 
 /**
- * A node image of our own: kind's node image and the images that the demo runs. Docker keeps it, under a key of its contents.
- * Its images are unpacked in a volume that all nodes share, or packed inside it where nodes cannot mount the volume.
+ * A node image of our own: kind's node image and the images that the demo runs. Docker keeps it under a key of its
+ * contents. Its images are unpacked in a volume that all nodes share, or packed inside it where nodes cannot mount it.
  */
 final class NodeImage {
     /** The repository of our node images; Teardown --purge removes them. */
@@ -52,10 +52,10 @@ final class NodeImage {
 
     /** Creates the image from those of {@code names} that Docker has, unless Docker has it from an earlier run. */
     void prepare(Set<String> names, Consumer<String> progress) throws IOException, GeneralSecurityException {
-        Map<String, String> contents = new TreeMap<>(docker.present(names));
+        Map<String, String> contents = new TreeMap<>(docker.images().present(names));
         if (contents.size() < names.size()) contents.clear(); // all or none: the next run will have all
         SortedSet<String> images = new TreeSet<>(contents.keySet());
-        contents.put("base", base + " " + docker.present(List.of(base)).get(base));
+        contents.put("base", base + " " + docker.images().present(List.of(base)).get(base));
         byte[] text = contents.toString().getBytes(StandardCharsets.UTF_8);
         String key = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(text)).substring(0, 16);
         if (useExisting(key)) return;
@@ -87,7 +87,7 @@ final class NodeImage {
             if (store.isPresent()) makeUnpacked(template, images);
             else if (!images.isEmpty()) makePacked(template, images);
             name = store.isPresent() ? unpacked(key) : packed(key);
-            docker.commit(template, base, name);
+            docker.images().commit(template, base, name);
         } finally {
             docker.remove(template);
         }
@@ -112,12 +112,12 @@ final class NodeImage {
         docker.execDetached(template, "containerd", "--root", root);
         Await.until("containerd in the new node image", Duration.ofMinutes(1), Duration.ofMillis(200), _ -> {},
                 () -> docker.exec(LIMIT, template, "ctr", "version").ok() ? "" : "no answer yet");
-        docker.copyImages(images, template, Images.ctr("import", option, "-"));
+        docker.images().copy(images, template, Images.ctr("import", option, "-"));
         docker.expect(template, "bash", "-euc", then);
         docker.exec(LIMIT, template, "pkill", "--exact", "containerd");
         Await.until("containerd to end", Duration.ofMinutes(1), Duration.ofMillis(100), _ -> {},
                 () -> docker.exec(LIMIT, template, "pgrep", "--exact", "containerd").ok() ? "still running" : "");
     }
 
-    private boolean exists(String image) { return !docker.present(List.of(image)).isEmpty(); }
+    private boolean exists(String image) { return !docker.images().present(List.of(image)).isEmpty(); }
 }

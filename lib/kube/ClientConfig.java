@@ -3,6 +3,9 @@ package lib.kube;
 import module java.base;
 import lib.fetch.*;
 import lib.run.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
@@ -16,186 +19,198 @@ import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.openssl.PEMKeyPair;
 import org.bouncycastle.openssl.PEMParser;
 import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
-import org.bouncycastle.util.io.pem.PemObject;
-import org.bouncycastle.util.io.pem.PemWriter;
 
 /**
- * A client for a context, from what {@code kubectl config view --raw --minify --flatten} prints for it, and the proxy variables. Fabric8's
- * own configuration also reads variables and system properties such as KUBERNETES_MASTER, which override the context. What the fields
- * mean: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+ * Connects to a context as kubectl does. Fabric8's own configuration also reads variables and system properties such as
+ * KUBERNETES_MASTER, which override the context. Fields: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
  */
 final class ClientConfig {
-    /** One for all clusters: what it learns of a type it need not learn again. */
+    /** Shared by all clusters: it caches what it learns about each type. */
     private static final KubernetesSerialization SERIALIZATION = new KubernetesSerialization();
 
-    private final String context, hint;
-    private final Map<String, Object> cluster, user;
+    private final String context;
+    private final JsonNode cluster, user;
     private final Config config = Config.empty();
 
-    private ClientConfig(String context, Kubeconfig kubeconfig) {
+    private ClientConfig(String context, Kubeconfig kubeconfig) throws IOException {
         this.context = context;
-        this.hint = "kubectl config view --minify --context " + DemoCommands.quoted(context);
-        Map<String, Object> named = kubeconfig.find("contexts", context);
-        this.cluster = kubeconfig.find("clusters", Kubeconfig.text(named, "cluster"));
-        this.user = Kubeconfig.text(named, "user").isEmpty() ? Map.of() : kubeconfig.find("users", Kubeconfig.text(named, "user"));
+        JsonNode names = kubeconfig.find("contexts", context);
+        this.cluster = kubeconfig.find("clusters", text(names, "cluster"));
+        this.user = text(names, "user").isEmpty() ? MissingNode.getInstance()
+                : kubeconfig.find("users", text(names, "user"));
     }
 
-    /** A {@link Problem} when the context cannot be used. */
-    static KubernetesClient connect(String context, Kubeconfig kubeconfig, Map<String, String> environment, Console console) {
-        var settings = new ClientConfig(context, kubeconfig);
+    /** @throws Problem when the context cannot be used */
+    static KubernetesClient connect(String context, Kubeconfig kubeconfig, Map<String, String> environment,
+            Console console) {
         try {
-            settings.server(environment);
+            var settings = new ClientConfig(context, kubeconfig);
+            settings.setServer(environment);
             // kubectl sends no credentials over plain HTTP either
-            if (settings.config.getMasterUrl().startsWith("https:")) settings.user(console);
+            if (settings.config.getMasterUrl().startsWith("https:")) settings.setUser(console);
             return settings.client();
         } catch (KubernetesClientException | IOException | IllegalArgumentException e) {
-            throw settings.wrong(Problem.rootCause(e).toString());
+            throw unusable(context, Problem.rootCause(e).toString());
         }
     }
 
-    private Problem wrong(String message) {
-        return Problem.failed("the context %s of the kubeconfig cannot be used: %s".formatted(context, message), hint);
+    private static Problem unusable(String context, String reason) {
+        return Problem.failed("the context %s of the kubeconfig cannot be used: %s".formatted(context, reason),
+                "kubectl config view --minify --context " + DemoCommands.quoted(context));
     }
 
-    private String cluster(String key) { return Kubeconfig.text(cluster, key); }
+    private Problem unusable(String reason) { return unusable(context, reason); }
 
-    private String user(String key) { return Kubeconfig.text(user, key); }
+    private static String text(JsonNode node, String key) { return node.path(key).asText(""); }
 
-    private void server(Map<String, String> environment) throws IOException {
+    private static List<String> texts(JsonNode list) { return list.valueStream().map(JsonNode::asText).toList(); }
+
+    private void setServer(Map<String, String> environment) throws IOException {
         URI server = serverUrl();
-        String proxy = cluster("proxy-url"), setProxy = "kubectl config set clusters.NAME.proxy-url http://HOST:PORT";
-        // like kubectl: this proxy is for all addresses, also where NO_PROXY has them
-        Optional<URI> through = proxy.isEmpty() ? new HttpProxies(environment).proxy(server)
-                : Optional.of(HttpProxies.http("proxy-url in the kubeconfig's cluster of the context " + context, proxy, setProxy));
-        through.map(URI::toString).ifPresent(url -> {
-            config.setHttpProxy(url);
-            config.setHttpsProxy(url);
-        });
-        if (!cluster("tls-server-name").isEmpty()) {
-            // the JDK's client sends the name of the URL's host, where it has one
+        setProxy(server, environment);
+        String name = text(cluster, "tls-server-name");
+        if (!name.isEmpty()) {
+            // the JDK's client sends the host of the URL as the server name, unless the host is an address
             String address = InetAddress.getByName(server.getHost()).getHostAddress();
             server = URI.create(server.toString().replaceFirst(Pattern.quote(server.getHost()),
                     address.contains(":") ? "[" + address + "]" : address));
-            config.setTlsServerName(cluster("tls-server-name"));
+            config.setTlsServerName(name);
         }
         config.setMasterUrl(server.toString());
-        boolean insecure = Boolean.parseBoolean(cluster("insecure-skip-tls-verify"));
+        boolean insecure = Boolean.parseBoolean(text(cluster, "insecure-skip-tls-verify"));
         config.setTrustCerts(insecure);
         config.setDisableHostnameVerification(insecure);
-        config.setCaCertData(Kubeconfig.dataOf(cluster, "certificate-authority"));
-        if (config.getCaCertData() != null && !decode(config.getCaCertData()).contains("BEGIN CERTIFICATE"))
-            throw wrong("its certificate-authority is not a certificate");
+        String authority = text(cluster, "certificate-authority-data");
+        if (authority.isEmpty()) return;
+        config.setCaCertData(authority);
+        if (!decode(authority).contains("BEGIN CERTIFICATE"))
+            throw unusable("its certificate-authority is not a certificate");
     }
 
-    /** With a scheme: kubectl takes HTTP where none is given. */
+    /** The server's URL; its scheme is HTTP if the kubeconfig has none, as in kubectl. */
     private URI serverUrl() {
-        String server = cluster("server");
+        String server = text(cluster, "server");
         try {
             URI url = new URI(server.contains("://") ? server : "http://" + server);
             if (url.getHost() != null && url.getScheme().matches("(?i)https?")) return url;
         } catch (URISyntaxException e) {
             // reported below
         }
-        throw wrong(server.isEmpty() ? "its cluster has no server" : "the server %s is not a URL".formatted(server));
+        throw unusable(server.isEmpty() ? "its cluster has no server" : "the server %s is not a URL".formatted(server));
     }
 
-    private void user(Console console) throws IOException {
-        String token = user("token"), file = user("tokenFile");
-        if (!file.isEmpty()) config.setOauthTokenProvider(() -> token(Path.of(file), token));
-        else config.setAutoOAuthToken(token.isEmpty() ? null : token);
-        config.setUsername(user("username"));
-        config.setPassword(user("password"));
-        config.setClientCertData(Kubeconfig.dataOf(user, "client-certificate"));
-        if (config.getClientCertData() != null) key(decode(Kubeconfig.dataOf(user, "client-key")));
-        boolean known = !token.isEmpty() || !file.isEmpty() || config.getClientCertData() != null || !user("username").isEmpty();
-        if (!known && user.get("exec") instanceof Map<?, ?> exec) plugin(new CredentialPlugin(context, exec, cluster, console));
-        if (!known && user.get("auth-provider") instanceof Map<?, ?> provider) provider(provider);
-        if (user("as").isEmpty()) return;
-        config.setImpersonateUsername(user("as"));
-        if (user.get("as-groups") instanceof List<?> groups) config.setImpersonateGroups(groups.stream().map(String::valueOf)
-                .toArray(String[]::new));
-        if (user.get("as-user-extra") instanceof Map<?, ?> extra) config.setImpersonateExtras(extra.entrySet().stream().collect(
-                Collectors.toMap(e -> "" + e.getKey(), e -> e.getValue() instanceof List<?> l ? l.stream().map(String::valueOf).toList()
-                        : List.of())));
-        if (!user("as-uid").isEmpty()) config.setCustomHeaders(Map.of("Impersonate-Uid", user("as-uid")));
+    /** As in kubectl, NO_PROXY does not apply to proxy-url. */
+    private void setProxy(URI server, Map<String, String> environment) {
+        String url = text(cluster, "proxy-url");
+        Optional<URI> proxy = url.isEmpty() ? new HttpProxies(environment).proxy(server)
+                : Optional.of(HttpProxies.http("proxy-url in the kubeconfig's cluster of the context " + context, url,
+                "kubectl config set clusters.NAME.proxy-url http://HOST:PORT"));
+        proxy.map(URI::toString).ifPresent(config::setHttpProxy);
+        proxy.map(URI::toString).ifPresent(config::setHttpsProxy);
     }
 
-    /** What the file has now; the fixed token where it cannot be read. */
-    private String token(Path file, String fixed) {
+    private void setUser(Console console) throws IOException {
+        String token = text(user, "token"), certificate = text(user, "client-certificate-data");
+        Path tokenFile = user.has("tokenFile") ? Path.of(text(user, "tokenFile")) : null;
+        if (tokenFile != null) config.setOauthTokenProvider(() -> readToken(tokenFile, token));
+        else if (!token.isEmpty()) config.setAutoOAuthToken(token);
+        config.setUsername(text(user, "username"));
+        config.setPassword(text(user, "password"));
+        if (!certificate.isEmpty()) setCertificate(decode(certificate), decode(text(user, "client-key-data")));
+        boolean complete = tokenFile != null || !(token + certificate + config.getUsername()).isEmpty();
+        if (!complete && user.path("exec").isObject()) setPlugin(console);
+        if (!complete && user.path("auth-provider").isObject()) setOidcToken(user.path("auth-provider"));
+        if (!text(user, "as").isEmpty()) setImpersonation();
+    }
+
+    private void setImpersonation() {
+        config.setImpersonateUsername(text(user, "as"));
+        config.setImpersonateGroups(texts(user.path("as-groups")).toArray(String[]::new));
+        config.setImpersonateExtras(user.path("as-user-extra").propertyStream()
+                .collect(Collectors.toMap(Map.Entry::getKey, extra -> texts(extra.getValue()))));
+        String uid = text(user, "as-uid");
+        if (!uid.isEmpty()) config.setCustomHeaders(Map.of("Impersonate-Uid", uid));
+    }
+
+    /** The current content of the file, or the fixed token if the file cannot be read. */
+    private String readToken(Path file, String fixed) {
         try {
             return Files.readString(file).strip();
         } catch (IOException e) {
-            if (fixed.isEmpty()) throw wrong("cannot read tokenFile: " + e);
+            if (fixed.isEmpty()) throw unusable("cannot read tokenFile: " + e);
             return fixed;
         }
     }
 
-    private void plugin(CredentialPlugin plugin) throws IOException {
+    private void setPlugin(Console console) throws IOException {
+        var plugin = new CredentialPlugin(context, user.path("exec"), cluster, console);
         CredentialPlugin.Credentials first = plugin.credentials();
         if (!first.token().isEmpty()) config.setOauthTokenProvider(() -> plugin.credentials().token());
-        if (first.certificate().isEmpty()) return;
-        config.setClientCertData(encode(first.certificate()));
-        key(first.key());
+        if (!first.certificate().isEmpty()) setCertificate(first.certificate(), first.key());
     }
 
-    /** An OIDC token as long as it is valid: kubectl renews it and writes it into the kubeconfig. Other providers are no more. */
-    private void provider(Map<?, ?> provider) {
-        Map<?, ?> settings = provider.get("config") instanceof Map<?, ?> m ? m : Map.of();
-        String name = Kubeconfig.text(provider, "name"), token = Kubeconfig.text(settings, "id-token");
-        if (!name.equals("oidc")) throw wrong("the auth-provider %s is not supported; kubectl has removed it too".formatted(name));
-        Matcher payload = Pattern.compile("[^.]*\\.([^.]+)\\..*").matcher(token);
-        if (payload.matches()) {
-            String claims = new String(Base64.getUrlDecoder().decode(payload.group(1)), StandardCharsets.UTF_8);
-            Matcher expiry = Pattern.compile("\"exp\"\\s*:\\s*(\\d+)").matcher(claims);
-            if (!expiry.find() || Instant.ofEpochSecond(Long.parseLong(expiry.group(1))).isAfter(Instant.now())) {
-                config.setAutoOAuthToken(token);
-                return;
-            }
-        }
-        throw Problem.failed("the context %s of the kubeconfig has no valid OIDC token".formatted(context),
-                "let kubectl renew it: kubectl --context %s get nodes".formatted(DemoCommands.quoted(context)));
+    /** Uses an OIDC token until it expires; only kubectl can renew it. kubectl has removed all other providers. */
+    private void setOidcToken(JsonNode provider) throws IOException {
+        String name = text(provider, "name"), token = text(provider.path("config"), "id-token");
+        if (!name.equals("oidc"))
+            throw unusable("the auth-provider %s is not supported; kubectl has removed it too".formatted(name));
+        String[] parts = token.split("\\.", -1);
+        long expiry = parts.length < 3 ? 0 : new ObjectMapper().readTree(Base64.getUrlDecoder().decode(parts[1]))
+                .path("exp").asLong(Long.MAX_VALUE);
+        if (expiry <= Instant.now().getEpochSecond())
+            throw Problem.failed("the context %s of the kubeconfig has no valid OIDC token".formatted(context),
+                    "let kubectl renew it: kubectl --context %s get nodes".formatted(DemoCommands.quoted(context)));
+        config.setAutoOAuthToken(token);
     }
 
-    /** Fabric8 must be told the algorithm, and knows neither other blocks before the key nor PKCS #8 with other keys than RSA's. */
-    private void key(String pem) throws IOException {
-        if (!pem.startsWith("-----BEGIN RSA PRIVATE KEY")) {
-            StringWriter text = new StringWriter();
-            try (PEMParser parser = new PEMParser(new StringReader(pem))) {
-                PrivateKey key = null;
-                for (Object block = parser.readObject(); block != null && key == null; block = parser.readObject()) {
-                    if (block instanceof PEMKeyPair pair) block = pair.getPrivateKeyInfo();
-                    if (block instanceof PrivateKeyInfo info) key = new JcaPEMKeyConverter().getPrivateKey(info);
-                }
-                if (key == null) throw wrong("its client-key is not a private key");
-                config.setClientKeyAlgo(key.getAlgorithm());
-                try (var writer = new PemWriter(text)) {
-                    writer.writeObject(new PemObject("PRIVATE KEY", key.getEncoded()));
-                }
-                pem = text.toString();
-            }
-        }
+    /**
+     * Sets a client certificate and its key, both as PEM. Fabric8 needs the key's algorithm. It does not read other
+     * blocks before the key, nor PKCS #8 with a key other than RSA.
+     */
+    private void setCertificate(String certificate, String pem) throws IOException {
+        config.setClientCertData(encode(certificate));
         config.setClientKeyData(encode(pem));
+        if (pem.startsWith("-----BEGIN RSA PRIVATE KEY")) return;
+        PrivateKey key = readKey(pem);
+        config.setClientKeyAlgo(key.getAlgorithm());
+        config.setClientKeyData(encode("-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n".formatted(
+                Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(key.getEncoded()))));
     }
 
-    private static String encode(String text) { return Base64.getEncoder().encodeToString(text.getBytes(StandardCharsets.UTF_8)); }
+    private PrivateKey readKey(String pem) throws IOException {
+        try (var parser = new PEMParser(new StringReader(pem))) {
+            for (Object block = parser.readObject(); block != null; block = parser.readObject()) {
+                if (block instanceof PEMKeyPair pair) block = pair.getPrivateKeyInfo();
+                if (block instanceof PrivateKeyInfo info) return new JcaPEMKeyConverter().getPrivateKey(info);
+            }
+        }
+        throw unusable("its client-key is not a private key");
+    }
 
-    private static String decode(String data) { return new String(Base64.getDecoder().decode(data), StandardCharsets.UTF_8); }
+    private static String encode(String text) {
+        return Base64.getEncoder().encodeToString(text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static String decode(String data) {
+        return new String(Base64.getDecoder().decode(data), StandardCharsets.UTF_8);
+    }
 
     private KubernetesClient client() {
         config.setConnectionTimeout(5_000);
         config.setRequestTimeout(20_000);
         config.setRequestRetryBackoffLimit(4);
-        var http = new JdkHttpClientFactory() {
+        var factory = new JdkHttpClientFactory() {
             @Override protected void additionalConfig(HttpClient.Builder builder) {
-                // else the JDK's client asks the system properties
+                // otherwise the JDK's client uses the proxy of the system properties
                 if (config.getHttpsProxy() == null) builder.proxy(HttpClient.Builder.NO_PROXY);
+                // fabric8 supports server names only with other HTTP clients
                 if (config.getTlsServerName() == null) return;
-                var named = new SSLParameters(null, new String[] {"TLSv1.3", "TLSv1.2"});
-                named.setServerNames(List.of(new SNIHostName(config.getTlsServerName())));
-                builder.sslParameters(named);
+                var parameters = new SSLParameters(null, new String[] {"TLSv1.3", "TLSv1.2"});
+                parameters.setServerNames(List.of(new SNIHostName(config.getTlsServerName())));
+                builder.sslParameters(parameters);
             }
         };
-        return new KubernetesClientBuilder().withConfig(config).withKubernetesSerialization(SERIALIZATION).withHttpClientFactory(http)
-                .build();
+        return new KubernetesClientBuilder().withConfig(config).withKubernetesSerialization(SERIALIZATION)
+                .withHttpClientFactory(factory).build();
     }
 }

@@ -10,22 +10,23 @@ import io.fabric8.kubernetes.client.http.HttpResponse;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
 /**
- * A cluster's resource definitions. They are by far the largest documents, so they are sent as the text they are, and not again
- * when an earlier run has applied the same.
+ * A cluster's CRDs. They are by far the largest documents, so they are sent without parsing, and not again if an
+ * earlier run has applied the same text.
  */
 public record Crds(Kube kube) {
-    private static final String REMEMBERED = "kind-demo-definitions";
+    /** A ConfigMap with the hash of each set. */
+    private static final String HASHES = "kind-demo-definitions";
 
     /**
-     * Applies resource definitions and waits until they are established.
+     * Applies CRDs and waits until they are established.
      *
-     * @param set whose they are: what is remembered in the cluster is kept by this name
+     * @param set the name of this set of CRDs, under which the cluster stores its hash
      */
     public void apply(String set, List<String> documents) {
         if (!kube.cluster().isKind()) {
-            List<GenericKubernetesResource> definitions = documents.stream().map(YamlDocuments::parseOne).toList();
-            kube.apply(definitions);
-            awaitEstablished(definitions.stream().map(d -> d.getMetadata().getName()).collect(Collectors.toSet()));
+            List<GenericKubernetesResource> crds = documents.stream().map(YamlDocuments::parseOne).toList();
+            kube.apply(crds);
+            awaitEstablished(crds.stream().map(crd -> crd.getMetadata().getName()).collect(Collectors.toSet()));
             return;
         }
         Map<String, String> byName = new TreeMap<>();
@@ -34,56 +35,60 @@ public record Crds(Kube kube) {
             byName.put(name.substring("  name: ".length()).replace("\"", "").strip(), document);
         }
         String hash = Integer.toHexString(documents.hashCode());
-        var remembered = kube.client().configMaps().inNamespace("kube-system").withName(REMEMBERED).get();
-        if (remembered != null && hash.equals(remembered.getData().get(set)) && definitionNames().containsAll(byName.keySet())) return;
-        byName.forEach((name, document) -> {
-            kube.console().detail("$ %s apply --server-side\n(CustomResourceDefinition %s)".formatted(kube.kubectl(), name));
-            send(http -> http.uri(definitionsUrl("/" + name + "?force=true&fieldManager=" + Kube.MANAGER))
-                    .patch("application/apply-patch+yaml", document), "the definition " + name);
-            kube.changed("CustomResourceDefinition " + name);
-        });
+        var hashes = kube.client().configMaps().inNamespace("kube-system").withName(HASHES).get();
+        if (hashes != null && hash.equals(hashes.getData().get(set)) && names().containsAll(byName.keySet())) return;
+        byName.forEach(this::applyOne);
         awaitEstablished(byName.keySet());
-        kube.client().resource(new ConfigMapBuilder().withNewMetadata().withName(REMEMBERED).withNamespace("kube-system")
+        kube.client().resource(new ConfigMapBuilder().withNewMetadata().withName(HASHES).withNamespace("kube-system")
                 .endMetadata().addToData(set, hash).build())
                 .fieldManager(Kube.MANAGER + "-" + set).forceConflicts().serverSideApply();
     }
 
-    /** The names of all definitions that the cluster has, without their schemas: those are megabytes. */
-    private Set<String> definitionNames() {
-        String answer = send(http -> http.uri(definitionsUrl("")).header("Accept",
-                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), "the list of definitions");
-        return Serialization.unmarshal(answer, PartialObjectMetadataList.class).getItems().stream().map(i -> i.getMetadata().getName())
-                .collect(Collectors.toSet());
+    private void applyOne(String name, String document) {
+        kube.console().detail(kube.applyAsShell("CustomResourceDefinition", name));
+        send(http -> http.uri(url("/" + name + "?force=true&fieldManager=" + Kube.MANAGER))
+                .patch("application/apply-patch+yaml", document), "the CRD " + name);
+        kube.changed("CustomResourceDefinition " + name);
     }
 
-    private String definitionsUrl(String rest) {
-        return kube.client().getMasterUrl().toString().replaceAll("/$", "") + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-                + rest;
+    /** The names of the cluster's CRDs. The request omits their schemas, which are megabytes. */
+    private Set<String> names() {
+        String answer = send(http -> http.uri(url("")).header("Accept",
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), "the list of CRDs");
+        return Serialization.unmarshal(answer, PartialObjectMetadataList.class).getItems().stream()
+                .map(crd -> crd.getMetadata().getName()).collect(Collectors.toSet());
     }
 
-    private String send(UnaryOperator<HttpRequest.Builder> request, String what) {
+    private String url(String rest) {
+        return kube.client().getMasterUrl().toString().replaceAll("/$", "")
+                + "/apis/apiextensions.k8s.io/v1/customresourcedefinitions" + rest;
+    }
+
+    private String send(UnaryOperator<HttpRequest.Builder> request, String subject) {
         try {
             var http = kube.client().getHttpClient();
-            HttpResponse<String> answer = http.sendAsync(request.apply(http.newHttpRequestBuilder()).build(), String.class)
-                    .get(30, TimeUnit.SECONDS);
-            if (!answer.isSuccessful()) throw Problem.failed("%s: %s was refused: %d %s".formatted(kube.cluster(), what, answer.code(),
+            HttpRequest built = request.apply(http.newHttpRequestBuilder()).build();
+            HttpResponse<String> answer = http.sendAsync(built, String.class).get(30, TimeUnit.SECONDS);
+            if (answer.isSuccessful()) return answer.body();
+            throw Problem.failed("%s: %s was rejected: %d %s".formatted(kube.cluster(), subject, answer.code(),
                     answer.body()), kube.kubectl() + " get crds");
-            return answer.body();
         } catch (ExecutionException | TimeoutException | InterruptedException e) {
-            Throwable root = Problem.rootCause(e);
-            throw Problem.failed("%s: the API server did not answer for %s (%s)".formatted(kube.cluster(), what, Objects.requireNonNullElse(
-                    root.getMessage(), root.getClass().getSimpleName())), kube.kubectl() + " get nodes");
+            throw Problem.failed("%s: the API server did not answer for %s (%s)".formatted(kube.cluster(), subject,
+                    Kube.message(Problem.rootCause(e))), kube.kubectl() + " get nodes");
         }
     }
 
-    private void awaitEstablished(Set<String> definitions) {
-        kube.await("the definitions to be established", Duration.ofMinutes(3), kube.client().apiextensions().v1()
-                .customResourceDefinitions(), all -> {
-            Set<String> open = new TreeSet<>(definitions);
-            all.stream().filter(d -> d.getStatus() != null && d.getStatus().getConditions() != null && d.getStatus().getConditions()
-                    .stream().anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True")))
-                    .forEach(d -> open.remove(d.getMetadata().getName()));
-            return open.isEmpty() ? "" : open.size() + " definitions not established";
+    private void awaitEstablished(Set<String> names) {
+        var crds = kube.client().apiextensions().v1().customResourceDefinitions();
+        kube.await("the CRDs to be established", Duration.ofMinutes(3), crds, all -> {
+            Set<String> missing = new TreeSet<>(names);
+            for (var crd : all) {
+                boolean established = Stream.ofNullable(crd.getStatus())
+                        .flatMap(status -> Stream.ofNullable(status.getConditions())).flatMap(List::stream)
+                        .anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True"));
+                if (established) missing.remove(crd.getMetadata().getName());
+            }
+            return missing.isEmpty() ? "" : missing.size() + " CRDs not established";
         }, _ -> {});
     }
 }

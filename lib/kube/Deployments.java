@@ -7,83 +7,98 @@ import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
-/** The deployments of a namespace: whether they are available, and what their pods wait for when not. */
+/** The deployments of a namespace: whether they are available, and why not. */
 public record Deployments(Kube kube, String namespace) {
-    /** Waits until those among these resources have all their replicas available; on giving up says what their pods wait for. */
+    /** Waits until the deployments among the resources are available. Throws a Problem that says why they are not. */
     public void await(Collection<? extends HasMetadata> resources, Duration limit, Consumer<String> progress) {
-        List<String> names = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(Deployments::name).toList();
+        List<String> names = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(Deployments::name)
+                .toList();
         try {
-            kube.await("deployments of " + namespace, limit, kube.client().apps().deployments().inNamespace(namespace), all -> {
-                List<String> open = new ArrayList<>();
+            var deployments = kube.client().apps().deployments().inNamespace(namespace);
+            kube.await("deployments of " + namespace, limit, deployments, all -> {
+                List<String> missing = new ArrayList<>();
                 for (String name : names) {
                     var found = all.stream().filter(d -> name(d).equals(name)).findFirst();
-                    if (found.isEmpty()) open.add(name + " absent");
-                    else if (!available(found.get())) open.add(name + " not ready");
+                    if (found.isEmpty()) missing.add(name + " absent");
+                    else if (!isAvailable(found.get())) missing.add(name + " not ready");
                 }
-                return String.join(", ", open);
+                return String.join(", ", missing);
             }, progress, new Pods(kube, namespace)::cannotRecover);
         } catch (Problem p) {
-            throw Problem.failed(p.getMessage() + "\n" + problems(), lookAtPods());
+            throw withProblems(p.getMessage());
         }
     }
 
-    /** Names them; a {@link Problem} with what their pods wait for when some are not available, or there are none. */
+    /** The names of the namespace's deployments. Throws a Problem when there are none, or one is not available. */
     public String ready() { return ready(_ -> true); }
 
-    /** The same for some of them: a namespace may have others, which are not the mesh's. */
-    public String ready(Predicate<Deployment> meant) {
-        var all = kube.client().apps().deployments().inNamespace(namespace).list().getItems().stream().filter(meant)
-                .toList();
+    /** The same for some deployments: the others may not belong to the mesh. */
+    public String ready(Predicate<Deployment> included) {
+        var all = list().stream().filter(included).toList();
         if (all.isEmpty()) throw Problem.failed("there is no deployment in " + namespace,
                 "%s; see %s get all -n %s".formatted(kube.commands().kindDemo(), kube.kubectl(), namespace));
-        List<String> not = all.stream().filter(d -> !available(d)).map(Deployments::name).toList();
-        if (!not.isEmpty())
-            throw Problem.failed("not available in %s: %s\n%s".formatted(namespace, String.join(", ", not), problems()), lookAtPods());
-        return all.stream().map(Deployments::name).collect(Collectors.joining(", "));
+        String unavailable = names(all.stream().filter(d -> !isAvailable(d)));
+        if (!unavailable.isEmpty()) throw withProblems("not available in %s: %s".formatted(namespace, unavailable));
+        return names(all.stream());
     }
 
-    /** A line for each Deployment and DaemonSet with fewer ready pods than it should have; none is too few in ours. */
+    /**
+     * A line for each Deployment and DaemonSet with fewer ready pods than desired. In the demo's own clusters at least
+     * one pod is desired.
+     */
     public List<String> incomplete() {
-        var apps = kube.client().apps();
-        return incomplete(apps.deployments().inNamespace(namespace).list().getItems(),
-                apps.daemonSets().inNamespace(namespace).list().getItems(), kube.cluster().isKind() ? 1 : 0);
+        var daemonSets = kube.client().apps().daemonSets().inNamespace(namespace).list().getItems();
+        return incomplete(list(), daemonSets, kube.cluster().isKind() ? 1 : 0);
+    }
+
+    private List<Deployment> list() {
+        return kube.client().apps().deployments().inNamespace(namespace).list().getItems();
     }
 
     public static List<String> incomplete(List<Deployment> deployments, List<DaemonSet> daemonSets, int least) {
         List<String> lines = new ArrayList<>();
         for (Deployment d : deployments)
-            count(lines, least, "deployment " + name(d), d.getStatus().getReadyReplicas(), d.getSpec().getReplicas());
+            addIncomplete(lines, least, "deployment " + name(d), d.getStatus().getReadyReplicas(),
+                    d.getSpec().getReplicas());
         for (DaemonSet d : daemonSets)
-            count(lines, least, "daemonset " + name(d), d.getStatus().getNumberReady(),
+            addIncomplete(lines, least, "daemonset " + name(d), d.getStatus().getNumberReady(),
                     d.getStatus().getDesiredNumberScheduled());
         return lines;
     }
 
-    private static void count(List<String> lines, int least, String what, Integer ready, Integer wanted) {
-        int some = Objects.requireNonNullElse(ready, 0), all = Objects.requireNonNullElse(wanted, 0);
-        if (some < Math.max(all, least)) lines.add("%s: %d of %d pods ready".formatted(what, some, all));
+    private static void addIncomplete(List<String> lines, int least, String workload, Integer ready, Integer desired) {
+        if (orZero(ready) < Math.max(orZero(desired), least))
+            lines.add("%s: %d of %d pods ready".formatted(workload, orZero(ready), orZero(desired)));
     }
 
-    /** Whether all replicas are of the newest kind and available, and no older one is left: as `kubectl rollout status` sees it. */
-    private static boolean available(Deployment d) {
+    /** Whether all replicas are of the newest revision and available, as in {@code kubectl rollout status}. */
+    private static boolean isAvailable(Deployment d) {
         var status = d.getStatus();
-        if (status == null || !Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration())) return false;
-        int updated = Objects.requireNonNullElse(status.getUpdatedReplicas(), 0);
-        return updated >= d.getSpec().getReplicas() && Objects.requireNonNullElse(status.getReplicas(), 0) <= updated
-                && Objects.requireNonNullElse(status.getAvailableReplicas(), 0) >= updated;
+        if (status == null || !Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration()))
+            return false;
+        int updated = orZero(status.getUpdatedReplicas());
+        return updated >= d.getSpec().getReplicas() && orZero(status.getReplicas()) <= updated
+                && orZero(status.getAvailableReplicas()) >= updated;
     }
 
-    /** What the nodes complain of, and pods that are not ready; the API server may be what is gone. */
-    private String problems() {
+    private static int orZero(Integer count) { return Objects.requireNonNullElse(count, 0); }
+
+    /** Adds the bad conditions of the nodes and the pods that are not ready, if the API server answers. */
+    private Problem withProblems(String message) {
+        String problems;
         try {
-            return Stream.concat(Nodes.of(kube).complaints().stream(), Stream.of(new Pods(kube, namespace).problems()))
-                    .collect(Collectors.joining("\n"));
+            List<String> lines = new ArrayList<>(Nodes.of(kube).complaints());
+            lines.add(new Pods(kube, namespace).problems());
+            problems = String.join("\n", lines);
         } catch (KubernetesClientException e) {
-            return Kube.reason(e);
+            problems = Kube.reason(e);
         }
+        return Problem.failed(message + "\n" + problems, "%s describe pods -n %s".formatted(kube.kubectl(), namespace));
     }
 
-    private String lookAtPods() { return "%s describe pods -n %s".formatted(kube.kubectl(), namespace); }
+    private static String names(Stream<Deployment> deployments) {
+        return deployments.map(Deployments::name).collect(Collectors.joining(", "));
+    }
 
     private static String name(HasMetadata resource) { return resource.getMetadata().getName(); }
 }

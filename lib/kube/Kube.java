@@ -1,7 +1,6 @@
 package lib.kube;
 
 import module java.base;
-import lib.fetch.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -14,27 +13,28 @@ import io.fabric8.kubernetes.client.dsl.Informable;
 
 /** One cluster's API server: what kubectl would do. */
 public final class Kube implements AutoCloseable {
-    /** The field manager of everything that is applied, seen in {@code kubectl get --show-managed-fields}. */
+    /** The field manager of all applied resources, shown by {@code kubectl get --show-managed-fields}. */
     public static final String MANAGER = "kind-demo";
 
-    /** The label of everything that the demo creates in a cluster that is not its own. */
+    /** The label of everything that the demo creates in an existing cluster. */
     static final String LABEL = "kind-demo", CREATED = "made";
 
-    /** Resource versions are decimals, of any length. */
-    private static final Comparator<String> NEWER = Comparator.comparingInt(String::length).thenComparing(Comparator.naturalOrder());
+    /** Resource versions are decimal numbers of any length. */
+    private static final Comparator<String> NEWER =
+            Comparator.comparingInt(String::length).thenComparing(Comparator.naturalOrder());
 
     private final Cluster cluster;
     private final Console console;
     private final Set<String> changed = Collections.synchronizedSet(new LinkedHashSet<>());
     private KubernetesClient client;
-    private String before;
+    private String initialVersion;
 
     public Kube(Cluster cluster, Console console) {
         this.cluster = cluster;
         this.console = console;
     }
 
-    /** One that is connected already. */
+    /** @param client an open connection to the cluster */
     public Kube(Cluster cluster, Console console, KubernetesClient client) {
         this(cluster, console);
         this.client = client;
@@ -46,26 +46,23 @@ public final class Kube implements AutoCloseable {
 
     public DemoCommands commands() { return console.commands(); }
 
-    /** How the same is typed: kubectl, and the cluster's context. */
+    /** The start of a kubectl command for this cluster. */
     public String kubectl() { return cluster.kubectl(); }
 
-    /** The client, connected when first asked for: the cluster may not exist before. */
+    /** The client. The first call connects, because the cluster may not exist earlier. */
     public synchronized KubernetesClient client() {
-        if (client == null) {
-            if (!Kubeconfig.ofUser().has(cluster.context()))
-                throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()),
-                        "%s (or: kind export kubeconfig --name %s)".formatted(commands().kindDemo(), cluster));
-            client = ClientConfig.connect(cluster.context(), Kubeconfig.ofUser(), System.getenv(), console);
-        }
+        if (client != null) return client;
+        Kubeconfig kubeconfig = Kubeconfig.ofUser();
+        if (!kubeconfig.has(cluster.context()))
+            throw Problem.failed("%s: the kubeconfig has no context %s".formatted(cluster, cluster.context()),
+                    "%s (or: kind export kubeconfig --name %s)".formatted(commands().kindDemo(), cluster));
+        client = ClientConfig.connect(cluster.context(), kubeconfig, System.getenv(), console);
         return client;
     }
 
-    /**
-     * Begins to connect, in the background: the first time that takes a second, in which other things can be done. A cluster that
-     * is not there, or does not answer, is told of where it is needed.
-     */
+    /** Connects in the background: the first connection takes a second. Failures are reported at the first use. */
     public void connectEarly() {
-        // loading classes would keep a virtual thread's carrier from all others
+        // loading classes would block the carrier of a virtual thread
         Thread.ofPlatform().daemon().start(() -> {
             try {
                 client().getKubernetesVersion();
@@ -75,61 +72,28 @@ public final class Kube implements AutoCloseable {
         });
     }
 
-    /** The API server as other clusters can reach it: as the kubeconfig has it, unless only this machine reaches that. */
-    public String reachableServer() {
-        URI known = URI.create(client().getMasterUrl().toString());
-        return onlyFromHere(known.getHost()) ? ownServer() : known.toString();
-    }
-
-    /**
-     * Whether a host means this machine, and so another one in a container: a loopback address in any spelling, the address of all
-     * interfaces (https://k3d.io gives that), names that Docker and its like have for the host, or a name that resolves to such an address.
-     */
-    public static boolean onlyFromHere(String host) {
-        if (host.matches("(?i).*\\.(docker|containers)\\.internal|host\\.[^.]+\\.internal|(.*\\.)?localhost\\.?")) return true;
-        try {
-            Optional<InetAddress> literal = HttpProxies.literal(host);
-            List<InetAddress> addresses = literal.isPresent() ? List.of(literal.get()) : List.of(InetAddress.getAllByName(host));
-            return addresses.stream().anyMatch(address -> address.isLoopbackAddress() || address.isAnyLocalAddress());
-        } catch (UnknownHostException e) {
-            return false; // a proxy may know it
-        }
-    }
-
-    /** The API server as the cluster itself knows it; a {@link Problem} when it does not. */
-    public String ownServer() {
-        var endpoints = client().endpoints().inNamespace("default").withName("kubernetes").get();
-        String command = "%s get endpoints kubernetes -n default".formatted(kubectl());
-        var subset = Stream.ofNullable(endpoints).flatMap(e -> e.getSubsets().stream())
-                .filter(s -> !s.getAddresses().isEmpty() && !s.getPorts().isEmpty()).findFirst().orElseThrow(() ->
-                        Problem.failed("%s: the Service kubernetes in default has no endpoint".formatted(cluster), command));
-        String ip = subset.getAddresses().getFirst().getIp();
-        if (onlyFromHere(ip)) throw Problem.failed("%s: its API server is at %s, which other clusters cannot reach".formatted(cluster, ip),
-                "name an address that they can reach: kubectl config set clusters.NAME.server https://ADDRESS:PORT");
-        return "https://%s:%d".formatted(inUrl(ip), subset.getPorts().getFirst().getPort());
-    }
-
-    /** Server-side apply, https://kubernetes.io/docs/reference/using-api/server-side-apply/: the same text twice changes nothing. */
+    /** Applies every document server-side: https://kubernetes.io/docs/reference/using-api/server-side-apply/ */
     public void apply(String yaml) { apply(YamlDocuments.parse(yaml)); }
 
     /**
-     * The same for resources. Namespaces go first, as the others need them, and then the services that name their NodePorts: one
-     * that does not could be given them.
+     * Applies resources server-side: first namespaces, then services with fixed NodePorts, because another service
+     * could be assigned their ports.
      */
     public void apply(List<? extends HasMetadata> resources) {
-        resources.stream().sorted(Comparator.comparing(r -> r.getKind().equals("Namespace") ? 0 : namesNodePorts(r) ? 1 : 2))
-                .forEach(this::applyOne);
+        Comparator<HasMetadata> order = Comparator.comparing(r -> !r.getKind().equals("Namespace"));
+        resources.stream().sorted(order.thenComparing(r -> !namesNodePorts(r))).forEach(this::applyOne);
     }
 
     public static boolean namesNodePorts(HasMetadata resource) {
         return resource.getKind().equals("Service") && resource instanceof GenericKubernetesResource service
-                && service.get("spec", "ports") instanceof List<?> ports // a Service may have none
+                && service.get("spec", "ports") instanceof List<?> ports
                 && ports.stream().anyMatch(port -> port instanceof Map<?, ?> map && map.containsKey("nodePort"));
     }
 
-    /** The same for what a webhook may refuse because it has just started: again and again, until it takes it. */
+    /** Applies every document, and repeats it for two minutes while a webhook that has just started rejects one. */
     public void applyPastWebhook(String yaml, Consumer<String> progress) throws IOException {
-        Await.until(cluster + ": a webhook that has just started", Duration.ofMinutes(2), Duration.ofMillis(500), progress, () -> {
+        String what = cluster + ": a webhook that has just started";
+        Await.until(what, Duration.ofMinutes(2), Duration.ofMillis(500), progress, () -> {
             try {
                 apply(yaml);
                 return "";
@@ -141,88 +105,103 @@ public final class Kube implements AutoCloseable {
     }
 
     private void applyOne(HasMetadata resource) {
-        console.detail("$ %s apply --server-side\n(%s %s)".formatted(kubectl(), resource.getKind(), resource.getMetadata()
-                .getName()));
+        String kind = resource.getKind(), name = resource.getMetadata().getName();
+        console.detail(applyAsShell(kind, name));
         try {
             if (!cluster.isKind()) label(resource);
-            String before = before();
+            String before = initialVersion();
             var applied = client().resource(resource).fieldManager(MANAGER).forceConflicts().serverSideApply();
-            if (NEWER.compare(applied.getMetadata().getResourceVersion(), before) > 0) changed(resource);
+            if (NEWER.compare(applied.getMetadata().getResourceVersion(), before) > 0) changed(kind + " " + name);
         } catch (KubernetesClientException e) {
-            throw Problem.failed("%s: %s %s was refused: %s".formatted(cluster, resource.getKind(), resource.getMetadata().getName(),
-                    reason(e)), kubectl() + (e.getStatus() == null ? " get nodes"
-                    : " get " + resource.getKind().toLowerCase(Locale.ROOT) + " -A"));
+            String hint = e.getStatus() == null ? "nodes" : kind.toLowerCase(Locale.ROOT) + " -A";
+            throw Problem.failed("%s: %s %s was rejected: %s".formatted(cluster, kind, name, reason(e)),
+                    kubectl() + " get " + hint);
         }
     }
 
-    /** Labels a resource that is about to be applied, unless it exists without the label. */
+    String applyAsShell(String kind, String name) {
+        return "$ %s apply --server-side\n(%s %s)".formatted(kubectl(), kind, name);
+    }
+
+    /** Labels a resource before it is applied, unless the cluster already has it without the label. */
     private void label(HasMetadata resource) {
         HasMetadata existing = client().resource(resource).get();
         if (existing != null && !isManaged(existing)) return;
-        Map<String, String> labels = new TreeMap<>(Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of()));
+        Map<String, String> labels = new TreeMap<>(labels(resource));
         labels.put(LABEL, CREATED);
         resource.getMetadata().setLabels(labels);
     }
 
-    /** Whether the demo created a resource in a cluster that is not its own. */
-    public static boolean isManaged(HasMetadata resource) {
-        return CREATED.equals(Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.<String, String>of()).get(LABEL));
+    /** Whether the demo created a resource in an existing cluster. */
+    public static boolean isManaged(HasMetadata resource) { return CREATED.equals(labels(resource).get(LABEL)); }
+
+    private static Map<String, String> labels(HasMetadata resource) {
+        return Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
     }
 
     /** Removes a resource if it exists. */
-    public void remove(HasMetadata resource) { if (!client().resource(resource).delete().isEmpty()) changed(resource); }
+    public void remove(HasMetadata resource) {
+        boolean removed = !client().resource(resource).delete().isEmpty();
+        if (removed) changed(resource.getKind() + " " + resource.getMetadata().getName());
+    }
 
     /**
-     * The cluster's revision before anything was applied: what is applied and stays as it was keeps a resource version that is not newer.
+     * The cluster's resource version before the first change. Unchanged resources keep an older version.
      * https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
      */
-    private synchronized String before() {
-        if (before == null) before = client().namespaces().list(new ListOptionsBuilder().withLimit(1L).build()).getMetadata()
-                .getResourceVersion();
-        return before;
+    private synchronized String initialVersion() {
+        if (initialVersion == null) {
+            var one = new ListOptionsBuilder().withLimit(1L).build();
+            initialVersion = client().namespaces().list(one).getMetadata().getResourceVersion();
+        }
+        return initialVersion;
     }
 
-    void changed(HasMetadata resource) { changed("%s %s".formatted(resource.getKind(), resource.getMetadata().getName())); }
+    void changed(String resource) { changed.add("%s: %s".formatted(cluster, resource)); }
 
-    void changed(String what) { changed.add("%s: %s".formatted(cluster, what)); }
-
-    /** An address as a URL has it: an IPv6 one in brackets. */
+    /** An address for a URL: IPv6 in brackets. */
     public static String inUrl(String address) { return address.contains(":") ? "[" + address + "]" : address; }
 
-    /** What was made, changed or removed through these, in a line. */
+    /** A sentence that names the resources which were created, changed or removed. */
     public static String changes(List<Kube> kubes) {
         List<String> all = kubes.stream().flatMap(kube -> kube.changed.stream()).toList();
-        return all.isEmpty() ? "Nothing had to be changed." : all.size() > 9 ? "%d resources were made or changed.".formatted(all.size())
-                : "Changed: " + String.join(", ", all);
+        if (all.isEmpty()) return "Nothing had to be changed.";
+        if (all.size() > 9) return "%d resources were created or changed.".formatted(all.size());
+        return "Changed: " + String.join(", ", all);
     }
 
-    /** A failure of the Kubernetes client in our words; any other failure as it is. */
+    /** Converts a failure of the Kubernetes client to a {@link Problem}; returns any other failure unchanged. */
     public static Throwable explain(Throwable failure, DemoCommands commands) {
         return failure instanceof KubernetesClientException e ? Problem.failed(reason(e),
                 "%s reports which layer fails; then run this again".formatted(commands.verify())) : failure;
     }
 
-    /** What the API server said, without the client's own words around it. */
+    /** The message of the API server, without the text that the client adds. */
     public static String reason(KubernetesClientException e) {
         if (e.getStatus() != null && e.getStatus().getMessage() != null) return e.getStatus().getMessage();
         Throwable root = Problem.rootCause(e);
-        return root == e ? String.valueOf(e.getMessage())
-                : "no answer from the API server (%s)".formatted(Objects.requireNonNullElse(root.getMessage(), root.getClass()
-                .getSimpleName()));
+        if (root == e) return String.valueOf(e.getMessage());
+        return "no answer from the API server (%s)".formatted(message(root));
+    }
+
+    static String message(Throwable e) {
+        return Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName());
     }
 
     /**
      * Watches resources until nothing is missing.
      *
-     * @param missing tells from the whole list what is not there yet; an empty text when all is
+     * @param missing what the list of resources still lacks; empty when the wait is over
+     * @throws Problem when the limit is over
      */
-    public <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> progress) {
+    public <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing,
+            Consumer<String> progress) {
         await(what, limit, resources, missing, progress, () -> false);
     }
 
-    /** @param cannotRecover asked now and then whether waiting longer is no use: then it is given up */
-    <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing, Consumer<String> progress,
-            BooleanSupplier cannotRecover) {
+    /** @param cannotRecover checked every five seconds; true ends the wait early */
+    <T> void await(String what, Duration limit, Informable<T> resources, Function<List<T>, String> missing,
+            Consumer<String> progress, BooleanSupplier cannotRecover) {
         long start = System.nanoTime();
         var last = new AtomicReference<>("no answer from the API server");
         CompletableFuture<List<T>> met = resources.informOnCondition(list -> {
@@ -238,21 +217,22 @@ public final class Kube implements AutoCloseable {
                     met.get(Math.clamp(left.toMillis(), 0, 5_000), TimeUnit.MILLISECONDS);
                     return;
                 } catch (TimeoutException e) {
-                    if (!left.isPositive() || cannotRecover.getAsBoolean()) throw Await.timedOut(cluster + ": " + what, passed, last.get());
+                    if (!left.isPositive() || cannotRecover.getAsBoolean())
+                        throw Await.timedOut(cluster + ": " + what, passed, last.get());
                 }
             }
         } catch (ExecutionException | InterruptedException e) {
-            throw Problem.failed("%s: lost the API server while waiting for %s: %s".formatted(cluster, what, e.getMessage()),
-                    kubectl() + " get nodes");
+            throw Problem.failed("%s: lost the API server while waiting for %s: %s".formatted(cluster, what,
+                    e.getMessage()), kubectl() + " get nodes");
         } finally {
             met.cancel(true);
         }
     }
 
-    /** The first address that the load balancer gave a service; empty when it has none. */
+    /** The first load balancer address of a service, or an empty text. */
     public static String address(Service service) { return addresses(service).stream().findFirst().orElse(""); }
 
-    /** All addresses that the load balancer gave a service; some give host names. */
+    /** The load balancer addresses of a service; some load balancers assign host names instead. */
     public static List<String> addresses(Service service) {
         var status = service.getStatus();
         if (status == null || status.getLoadBalancer() == null) return List.of();
@@ -261,7 +241,7 @@ public final class Kube implements AutoCloseable {
                 .filter(address -> !address.isEmpty()).toList();
     }
 
-    /** Ends the connection; the next use makes a new one, to where the kubeconfig says by then. */
+    /** Closes the connection. The next use reads the kubeconfig again and reconnects. */
     @Override public synchronized void close() {
         if (client != null) client.close();
         client = null;

@@ -2,206 +2,228 @@ package lib.kube;
 
 import module java.base;
 import lib.run.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
 /**
- * The user's kubeconfig: our contexts go in and out of it, everything else in it stays, the current context too.
- * kind would make each new cluster the current context, and fails when two of it write at once: so it writes to a file of
- * its own, and this merges. The files are found as kubectl and kind find them:
+ * The user's kubeconfig. The demo adds and removes its contexts and keeps all else, including the current context. kind
+ * would make each new cluster the current context, and fails when two of its processes write at once. So kind writes to
+ * another file, which this class merges. kubectl and kind find the files in the same way:
  * https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
  */
 public record Kubeconfig(List<Path> files) {
     private static final List<String> LISTS = List.of("clusters", "contexts", "users");
-    /** One change at a time within this process; other processes are kept off by the lock file. */
-    private static final Object ONE_AT_A_TIME = new Object();
-    /** What is relative to the folder of the file that it is in. */
-    private static final Set<String> PATHS = Set.of("certificate-authority", "client-certificate", "client-key", "tokenFile");
-    private static final String OWNER = "kind-demo-process-";
+    /** Excludes other threads; the lock file excludes other processes. */
+    private static final Object THREADS = new Object();
+    private static final String LOCK_OWNER = "kind-demo-process-";
+    private static final String OTHER_FILE = "check its owner and mode, or set KUBECONFIG to another file";
 
     /** The files of KUBECONFIG, or ~/.kube/config. */
     public static Kubeconfig ofUser() {
-        String set = Objects.requireNonNullElse(System.getenv("KUBECONFIG"), "");
-        List<Path> paths = Arrays.stream(set.split(File.pathSeparator)).filter(p -> !p.isBlank()).map(Path::of).toList();
-        return new Kubeconfig(paths.isEmpty() ? List.of(AppDirs.userHome().resolve(".kube/config")) : paths);
+        String variable = Objects.requireNonNullElse(System.getenv("KUBECONFIG"), "");
+        List<Path> files = Arrays.stream(variable.split(File.pathSeparator)).filter(p -> !p.isBlank()).map(Path::of)
+                .toList();
+        return new Kubeconfig(files.isEmpty() ? List.of(AppDirs.userHome().resolve(".kube/config")) : files);
     }
 
-    /** The file that new contexts go into: the first that exists, else the last. */
+    /** The file for new contexts: the first that exists, else the last. */
     private Path target() { return files.stream().filter(Files::exists).findFirst().orElse(files.getLast()); }
 
-    /** The file that is written to; a {@link Problem} when one cannot be read, or that one not be written. */
+    /** The file for new contexts. Throws a Problem when it cannot be written, or any file cannot be read. */
     public String check() {
         files.forEach(Kubeconfig::read);
         Path file = target().toAbsolutePath(), folder = file.getParent();
         while (!Files.exists(folder)) folder = folder.getParent();
         try {
-            Path written = Files.exists(file) ? file : Files.isSymbolicLink(file)
-                    ? file.resolveSibling(Files.readSymbolicLink(file)).getParent() : folder;
+            Path written = folder;
+            if (Files.exists(file)) written = file;
+            else if (Files.isSymbolicLink(file))
+                written = file.resolveSibling(Files.readSymbolicLink(file)).getParent();
             if (!Files.isWritable(folder) || !Files.isWritable(written))
-                throw Problem.unmet("the kubeconfig %s cannot be written".formatted(file), "check its owner and mode, and those of its "
-                        + "folder, or set KUBECONFIG to another file");
-            // while another program writes it a copy is as it should be
-            if (!Files.exists(lock(file), LinkOption.NOFOLLOW_LINKS)) AppDirs.refuseIncomplete(file);
+                throw Problem.unmet("the kubeconfig %s cannot be written".formatted(file),
+                        "check its owner and mode, and those of its folder, or set KUBECONFIG to another file");
+            // a run that holds the lock is writing, and keeps a copy meanwhile
+            if (!Files.exists(lockOf(file), LinkOption.NOFOLLOW_LINKS)) AppDirs.refuseIncomplete(file);
         } catch (IOException e) {
             throw cannotWrite(file, e);
         }
         return file.toString();
     }
 
-    /** Whether some file names the context. */
-    public boolean has(String context) { return files.stream().anyMatch(f -> names(read(f), "contexts").contains(context)); }
+    public boolean has(String context) {
+        return files.stream().anyMatch(file -> hasEntry(read(file), "contexts", context));
+    }
 
     /**
-     * An entry of one of the lists, from the first file that has it, as kubectl reads it: paths in it are absolute. A {@link Problem} when
-     * there is none.
+     * Finds an entry of clusters, contexts or users in the first file that has it, as
+     * {@code kubectl config view --flatten} prints it: with the content of files, and with absolute paths.
+     *
+     * @throws Problem when no file has the entry
      */
-    Map<String, Object> find(String list, String name) {
-        String key = list.replaceFirst("s$", "");
-        for (Path file : files) for (Object entry : entries(read(file), list)) {
-            if (!name(entry).equals(name) || !(((Map<?, ?>) entry).get(key) instanceof Map<?, ?> found)) continue;
-            Map<String, Object> copy = new LinkedHashMap<>();
-            found.forEach((k, v) -> copy.put("" + k, PATHS.contains("" + k) && !text(found, "" + k).isEmpty() ? beside(file, v) : v));
-            if (copy.get("exec") instanceof Map<?, ?> exec && text(exec, "command").contains("/")) {
-                Map<Object, Object> plugin = new LinkedHashMap<>(exec);
-                plugin.put("command", beside(file, exec.get("command")));
-                copy.put("exec", plugin);
+    ObjectNode find(String list, String name) throws IOException {
+        String kind = list.replaceFirst("s$", "");
+        for (Path file : files) {
+            for (JsonNode entry : entries(read(file), list)) {
+                if (name(entry).equals(name) && entry.get(kind) instanceof ObjectNode found)
+                    return flatten(found, file);
             }
-            return copy;
         }
-        throw Problem.failed("the kubeconfig has no %s %s".formatted(key, name.isEmpty() ? "where one is needed" : name),
-                "kubectl config view");
+        throw Problem.failed(name.isEmpty() ? "the context in the kubeconfig names no " + kind
+                : "the kubeconfig has no %s %s".formatted(kind, name), "kubectl config view");
     }
 
-    private static String beside(Path file, Object path) {
-        return file.toAbsolutePath().resolveSibling("" + path).normalize().toString();
+    private static ObjectNode flatten(ObjectNode entry, Path file) throws IOException {
+        for (String key : List.of("certificate-authority", "client-certificate", "client-key")) {
+            String path = text(entry, key), data = text(entry, key + "-data").replaceAll("\\s", "");
+            if (data.isEmpty() && !path.isEmpty())
+                data = Base64.getEncoder().encodeToString(Files.readAllBytes(resolve(file, path)));
+            entry.remove(List.of(key, key + "-data"));
+            if (!data.isEmpty()) entry.put(key + "-data", data);
+        }
+        String tokenFile = text(entry, "tokenFile");
+        entry.remove("tokenFile");
+        if (!tokenFile.isEmpty()) entry.put("tokenFile", resolve(file, tokenFile).toString());
+        if (entry.get("exec") instanceof ObjectNode exec && text(exec, "command").contains("/"))
+            exec.put("command", resolve(file, text(exec, "command")).toString());
+        return entry;
     }
 
-    /** A value as text; empty where there is none. */
-    static String text(Map<?, ?> map, String key) { return Objects.toString(map.get(key), ""); }
-
-    /** What KEY-data holds, else the file that KEY names, in base64; null where there is neither. */
-    static String dataOf(Map<String, Object> map, String key) throws IOException {
-        String data = text(map, key + "-data").replaceAll("\\s", ""), file = text(map, key);
-        if (!data.isEmpty()) return data;
-        return file.isEmpty() ? null : Base64.getEncoder().encodeToString(Files.readAllBytes(Path.of(file)));
+    private static Path resolve(Path file, String path) {
+        return file.toAbsolutePath().resolveSibling(path).normalize();
     }
 
-    /** Puts the contexts of {@code yaml} in, in place of those of the same name. */
+    private static String text(JsonNode node, String key) { return node.path(key).asText(""); }
+
+    /** Adds the contexts of another kubeconfig, with their clusters and users. Replaces those of the same name. */
     public void merge(String yaml) {
-        Map<String, Object> added = parse(yaml, "kind's kubeconfig", "kind version");
-        edit(target(), whole -> {
-            whole.putIfAbsent("apiVersion", "v1");
-            whole.putIfAbsent("kind", "Config");
-            LISTS.forEach(list -> {
-                Set<String> names = names(added, list);
-                List<Object> entries = new ArrayList<>(entries(whole, list));
-                entries.removeIf(e -> names.contains(name(e)));
-                entries.addAll(entries(added, list));
-                whole.put(list, entries);
-            });
-            whole.putIfAbsent("current-context", "");
+        ObjectNode added = parse(yaml, "kind's kubeconfig", "kind version");
+        edit(target(), config -> {
+            config.putIfAbsent("apiVersion", TextNode.valueOf("v1"));
+            config.putIfAbsent("kind", TextNode.valueOf("Config"));
+            for (String list : LISTS) {
+                ArrayNode kept = without(config, list, entry -> hasEntry(added, list, name(entry)));
+                config.set(list, kept.addAll(entries(added, list)));
+            }
+            config.putIfAbsent("current-context", TextNode.valueOf(""));
         });
     }
 
-    /** Takes the context, its cluster and its user out of every file. */
+    /** Removes the context from every file, with its cluster and its user of the same name. */
     public void remove(String context) {
         for (Path file : files) {
-            if (LISTS.stream().noneMatch(list -> names(read(file), list).contains(context))) continue;
-            edit(file, whole -> {
-                LISTS.forEach(list -> whole.put(list, entries(whole, list).stream().filter(e -> !context.equals(name(e))).toList()));
-                if (context.equals(whole.get("current-context"))) whole.put("current-context", "");
+            ObjectNode before = read(file);
+            if (LISTS.stream().noneMatch(list -> hasEntry(before, list, context))) continue;
+            edit(file, config -> {
+                for (String list : LISTS) config.set(list, without(config, list, entry -> name(entry).equals(context)));
+                if (context.equals(text(config, "current-context"))) config.put("current-context", "");
             });
         }
     }
 
-    private static Map<String, Object> read(Path file) {
+    private static ObjectNode read(Path file) {
         Path copy = AppDirs.copyOf(file);
-        String hint = Files.exists(copy) ? "an earlier run ended while it wrote it; to restore it: cp %s %s".formatted(DemoCommands.quoted("" + copy),
-                DemoCommands.quoted("" + file)) : "correct it, or set KUBECONFIG to another file";
+        String hint = Files.exists(copy) ? "an earlier run ended while it wrote the file; to restore it: cp %s %s"
+                .formatted(DemoCommands.quoted("" + copy), DemoCommands.quoted("" + file))
+                : "correct it, or set KUBECONFIG to another file";
         try {
-            return Files.exists(file) ? parse(Files.readString(file), file.toString(), hint) : new LinkedHashMap<>();
+            return parse(Files.exists(file) ? Files.readString(file) : "", file.toString(), hint);
         } catch (IOException e) {
-            throw Problem.unmet("cannot read the kubeconfig " + file + ": " + e.getMessage(),
-                    "check its owner and mode, or set KUBECONFIG to another file");
+            throw Problem.unmet("cannot read the kubeconfig %s: %s".formatted(file, e.getMessage()), OTHER_FILE);
         }
     }
 
-    @SuppressWarnings("unchecked")
-    private static Map<String, Object> parse(String yaml, String source, String hint) {
+    private static ObjectNode parse(String yaml, String source, String hint) {
+        String message;
         try {
-            // the library takes a text that begins with a brace for JSON, which YAML's own flow style is not
+            // fabric8 would read YAML's flow style, which begins with a brace, as JSON
             String text = yaml.stripLeading().startsWith("{") ? YamlDocuments.YAML + yaml : yaml;
-            // null is what a file with nothing but comments holds
-            return Objects.requireNonNullElseGet(Serialization.unmarshal(text, LinkedHashMap.class), LinkedHashMap::new);
+            JsonNode content = Serialization.unmarshal(text, JsonNode.class);
+            if (content == null || content.isNull()) return JsonNodeFactory.instance.objectNode(); // only comments
+            if (content instanceof ObjectNode config) return config;
+            message = "it is no map";
         } catch (RuntimeException | StackOverflowError e) { // the latter when an alias contains itself
-            throw Problem.unmet(source + " is not a kubeconfig: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), hint);
+            message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
         }
+        throw Problem.unmet("%s is not a kubeconfig: %s".formatted(source, message), hint);
     }
 
-    /** Reads, changes and writes a file under the lock that kubectl and kind use too: a file beside it that must not exist. */
-    private static void edit(Path named, Consumer<Map<String, Object>> change) {
-        synchronized (ONE_AT_A_TIME) { editLocked(named, change); }
-    }
-
-    private static void editLocked(Path named, Consumer<Map<String, Object>> change) {
-        try {
-            Path file = named.toAbsolutePath(), lock = lock(file);
-            Files.createDirectories(file.getParent());
-            Await.until("the lock " + lock, Duration.ofSeconds(10), Duration.ofMillis(50), _ -> {}, () -> {
-                try {
-                    take(lock);
-                    return "";
-                } catch (FileAlreadyExistsException e) {
-                    if (leftBehind(lock)) Files.deleteIfExists(lock);
-                    return "another program holds it (if none runs: rm " + lock + ")";
-                }
-            });
+    /** Changes a file under the lock that kubectl and kind also use. A file that stays equal is not written. */
+    private static void edit(Path path, Consumer<ObjectNode> change) {
+        Path file = path.toAbsolutePath(), lock = lockOf(file);
+        synchronized (THREADS) {
             try {
-                Map<String, Object> whole = read(file), before = read(file);
-                change.accept(whole);
-                if (!whole.equals(before)) AppDirs.overwrite(file, Serialization.asYaml(whole).getBytes(StandardCharsets.UTF_8),
-                        "rw-------");
-            } finally {
-                Files.deleteIfExists(lock);
+                Files.createDirectories(file.getParent());
+                awaitLock(lock);
+                try {
+                    ObjectNode before = read(file), config = before.deepCopy();
+                    change.accept(config);
+                    byte[] yaml = Serialization.asYaml(config).getBytes(StandardCharsets.UTF_8);
+                    if (!config.equals(before)) AppDirs.overwrite(file, yaml, "rw-------");
+                } finally {
+                    Files.deleteIfExists(lock);
+                }
+            } catch (IOException e) {
+                throw cannotWrite(path, e);
             }
-        } catch (IOException e) {
-            throw cannotWrite(named, e);
         }
     }
 
     private static Problem cannotWrite(Path file, IOException e) {
-        return Problem.unmet("cannot write the kubeconfig " + file + ": " + e.getMessage(),
-                "check its owner and mode, or set KUBECONFIG to another file");
+        return Problem.unmet("cannot write the kubeconfig %s: %s".formatted(file, e.getMessage()), OTHER_FILE);
     }
 
-    /** kubectl's and kind's: beside the name that they know the file by, be it a link or not. */
-    private static Path lock(Path file) { return file.resolveSibling(file.getFileName() + ".lock"); }
+    /** The lock file of kubectl and kind: it is beside the configured path, even if that is a link. */
+    private static Path lockOf(Path file) { return file.resolveSibling(file.getFileName() + ".lock"); }
 
-    /** A link that names our process, made in one call: so a lock that a killed run left behind is known from one that is held. */
-    private static void take(Path lock) throws IOException {
+    private static void awaitLock(Path lock) throws IOException {
+        Await.until("the lock " + lock, Duration.ofSeconds(10), Duration.ofMillis(50), _ -> {}, () -> {
+            try {
+                createLock(lock);
+                return "";
+            } catch (FileAlreadyExistsException e) {
+                if (isAbandoned(lock)) Files.deleteIfExists(lock);
+                return "another program holds it (if none runs: rm " + lock + ")";
+            }
+        });
+    }
+
+    /** Creates the lock as a link that names this process, so that another run recognizes the lock of a killed run. */
+    private static void createLock(Path lock) throws IOException {
         try {
-            Files.createSymbolicLink(lock, Path.of(OWNER + ProcessHandle.current().pid()));
+            Files.createSymbolicLink(lock, Path.of(LOCK_OWNER + ProcessHandle.current().pid()));
         } catch (FileAlreadyExistsException e) {
             throw e;
         } catch (UnsupportedOperationException | FileSystemException e) {
-            Files.createFile(lock); // a system, or a user, without links
+            Files.createFile(lock); // the system or the user cannot create links
         }
     }
 
-    /** Whether a process of ours made the lock and is gone, or its number is another's by now. */
-    private static boolean leftBehind(Path lock) throws IOException {
+    /** Whether a run of the demo created the lock and has ended; its process ID may belong to a newer process. */
+    private static boolean isAbandoned(Path lock) throws IOException {
         if (!Files.isSymbolicLink(lock)) return false;
         String owner = Files.readSymbolicLink(lock).toString();
-        if (!owner.matches(OWNER + "\\d+")) return false;
-        Instant made = Files.getLastModifiedTime(lock, LinkOption.NOFOLLOW_LINKS).toInstant();
-        return ProcessHandle.of(Long.parseLong(owner.substring(OWNER.length()))).flatMap(p -> p.info().startInstant())
-                .map(started -> started.isAfter(made.plusSeconds(1))).orElse(true);
+        if (!owner.matches(LOCK_OWNER + "\\d+")) return false;
+        Instant created = Files.getLastModifiedTime(lock, LinkOption.NOFOLLOW_LINKS).toInstant();
+        return ProcessHandle.of(Long.parseLong(owner.substring(LOCK_OWNER.length())))
+                .flatMap(process -> process.info().startInstant())
+                .map(started -> started.isAfter(created.plusSeconds(1))).orElse(true);
     }
 
-    private static List<?> entries(Map<String, Object> whole, String list) { return whole.get(list) instanceof List<?> l ? l : List.of(); }
-
-    private static Set<String> names(Map<String, Object> whole, String list) {
-        return entries(whole, list).stream().map(Kubeconfig::name).collect(Collectors.toSet());
+    private static ArrayNode entries(ObjectNode config, String list) {
+        return config.get(list) instanceof ArrayNode entries ? entries : config.arrayNode();
     }
 
-    private static String name(Object entry) { return entry instanceof Map<?, ?> m ? String.valueOf(m.get("name")) : ""; }
+    private static boolean hasEntry(ObjectNode config, String list, String name) {
+        return entries(config, list).valueStream().anyMatch(entry -> name(entry).equals(name));
+    }
+
+    private static ArrayNode without(ObjectNode config, String list, Predicate<JsonNode> unwanted) {
+        return entries(config, list).deepCopy().removeIf(unwanted);
+    }
+
+    private static String name(JsonNode entry) { return text(entry, "name"); }
 }

@@ -5,55 +5,64 @@ import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
 /**
- * The YAML of manifests/: plain files, with placeholders such as ${NETWORK} that envsubst would fill too.
- * They are read from the caller's folder, or from the scripts' own.
+ * The files of manifests/, with placeholders such as ${NETWORK}, which envsubst could fill too. They come with the
+ * scripts, or from a folder of the user.
  */
 public final class Manifests {
     private static final Pattern PLACEHOLDER = Pattern.compile("\\$\\{([A-Z_]+)}");
     private static final long LARGEST = 1 << 20;
     private static final String KIND = "kind/cluster.yaml";
-    /** What Docker Compose reads to start Vault. */
+    private static final String COMPARE = "compare it with the one that came with the scripts";
+    /** The file for Docker Compose that starts Vault. */
     public static final String VAULT = "vault/compose.yaml";
-    /** All manifests that exist, by their path; kept true by a unit test. */
+    /** The paths of all manifests; a unit test compares the list with the folder. */
     public static final List<String> ALL = List.of(KIND, "metallb/pool.yaml", "metallb/probes.yaml",
-            "istio/namespace.yaml", "istio/istio.yaml", "istio/cross-network-gateway.yaml",
-            "apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml",
-            "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml", "experiments/registry-only.yaml",
-            VAULT, "cert-manager/probes.yaml", "istio-csr/vault.yaml", "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
+            "istio/namespace.yaml", "istio/istio.yaml", "istio/cross-network-gateway.yaml", "apps/namespace.yaml",
+            "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml",
+            "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",
+            "experiments/registry-only.yaml", VAULT, "cert-manager/probes.yaml", "istio-csr/vault.yaml",
+            "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
 
     private final Path folder;
 
-    /** @param folder the caller's own copies, or null for those that came with the scripts */
+    /** @param folder the user's copy of manifests/, or null for those that came with the scripts */
     public Manifests(Path folder) { this.folder = folder; }
 
-    /** Whether they are the user's own copy. */
+    /** Whether they are the user's copy. */
     public boolean areCustom() { return folder != null; }
 
-    /** A {@link Problem} that names the file when the caller's folder lacks one that the demo needs, or one cannot be meant. */
+    /** Checks the user's copy. Throws a Problem that names a file which is missing or invalid. */
     public void check() {
         if (folder == null) return;
         for (String path : ALL) {
-            String whole = PLACEHOLDER.matcher(read(path)).replaceAll("0"), hint = "compare it with the one that came with the scripts";
+            String filled = PLACEHOLDER.matcher(read(path)).replaceAll("0");
             List<GenericKubernetesResource> resources;
             try {
-                resources = path.equals(KIND) ? Stream.ofNullable(YamlDocuments.parseOne(whole)).toList() : YamlDocuments.parse(whole);
+                resources = path.equals(KIND) ? Stream.ofNullable(YamlDocuments.parseOne(filled)).toList()
+                        : YamlDocuments.parse(filled);
             } catch (RuntimeException e) {
-                throw Problem.usage("the manifest %s in %s is invalid YAML, or no Kubernetes resource: %s".formatted(path, folder,
-                        Problem.rootCause(e).getMessage()), hint);
+                throw Problem.usage("the manifest %s in %s is invalid YAML, or no Kubernetes resource: %s"
+                        .formatted(path, folder, Problem.rootCause(e).getMessage()), COMPARE);
             }
-            String lacks = path.equals(VAULT) ? "" : resources.stream().map(r -> lacks(path, r)).filter(l -> !l.isEmpty())
-                    .findFirst().orElse(resources.isEmpty() ? "no document" : "");
-            if (!lacks.isEmpty()) throw Problem.usage("the manifest %s in %s has %s".formatted(path, folder, lacks), hint);
+            if (path.equals(VAULT)) continue;
+            String defect = resources.isEmpty() ? "no document" : resources.stream().map(r -> defect(path, r))
+                    .filter(d -> !d.isEmpty()).findFirst().orElse("");
+            if (!defect.isEmpty())
+                throw Problem.usage("the manifest %s in %s has %s".formatted(path, folder, defect), COMPARE);
         }
     }
 
-    /** What a document must have before anything is made from it, and has not; empty when it has all. */
-    private static String lacks(String path, GenericKubernetesResource resource) {
-        if (isBlank(resource.getKind()) || isBlank(resource.getApiVersion())) return "a document without a kind or an apiVersion";
-        if (path.equals(KIND)) return resource.getAdditionalProperties().get("nodes") instanceof List<?> nodes && !nodes.isEmpty()
-                && nodes.stream().allMatch(Map.class::isInstance) ? "" : "no list of nodes";
-        return resource.getMetadata() == null || isBlank(resource.getMetadata().getName())
-                ? "a %s without a metadata.name".formatted(resource.getKind()) : "";
+    /** What makes a document unusable, or an empty text. */
+    private static String defect(String path, GenericKubernetesResource resource) {
+        if (isBlank(resource.getKind()) || isBlank(resource.getApiVersion()))
+            return "a document without a kind or an apiVersion";
+        if (path.equals(KIND)) {
+            boolean hasNodes = resource.getAdditionalProperties().get("nodes") instanceof List<?> nodes
+                    && !nodes.isEmpty() && nodes.stream().allMatch(Map.class::isInstance);
+            return hasNodes ? "" : "no list of nodes";
+        }
+        boolean named = resource.getMetadata() != null && !isBlank(resource.getMetadata().getName());
+        return named ? "" : "a %s without a metadata.name".formatted(resource.getKind());
     }
 
     private static boolean isBlank(String text) { return text == null || text.isBlank(); }
@@ -61,8 +70,8 @@ public final class Manifests {
     /**
      * Writes every manifest that came with the scripts into a folder.
      *
-     * @param force whether files that differ are replaced; each is kept beside the new one as NAME.bak, NAME.bak2, …
-     * @throws Problem when there are such files and they may not be, or the folder cannot be written; then nothing was
+     * @param force whether to replace files that differ, each of which is kept as NAME.bak, NAME.bak2, …
+     * @throws Problem when files differ without {@code force}, or the folder cannot be written
      */
     public static void export(Path target, boolean force) {
         Manifests own = new Manifests(null);
@@ -73,40 +82,31 @@ public final class Manifests {
                 if (Files.exists(file) && !Files.readString(file).equals(own.read(path))) changed.add(path);
             }
             if (!changed.isEmpty() && !force)
-                throw Problem.usage("in %s there are other files, which stay as they are: %s".formatted(target,
-                    String.join(", ", changed)), "choose another folder, or replace them with --force, which keeps each as NAME.bak");
+                throw Problem.usage("in %s these files differ: %s".formatted(target, String.join(", ", changed)),
+                        "choose another folder, or replace them with --force, which keeps each as NAME.bak");
             for (String path : ALL) {
                 Path file = target.resolve(path);
                 Files.createDirectories(file.getParent());
-                if (changed.contains(path)) Files.copy(file, aside(file));
+                if (changed.contains(path)) Files.copy(file, backup(file));
                 AppDirs.overwrite(file, own.read(path).getBytes(StandardCharsets.UTF_8), "rw-rw-rw-");
             }
         } catch (IOException e) {
-            throw Problem.usage("cannot write the manifests: %s: %s".formatted(e.getClass().getSimpleName(), e.getMessage()),
-                    "choose another folder");
+            throw Problem.usage("cannot write the manifests: %s: %s".formatted(e.getClass().getSimpleName(),
+                    e.getMessage()), "choose another folder");
         }
     }
 
-    /** A free name for what a file had before. */
-    private static Path aside(Path file) {
+    /** An unused name beside a file. */
+    private static Path backup(Path file) {
         Path free = file.resolveSibling(file.getFileName() + ".bak");
-        for (int i = 2; Files.exists(free, LinkOption.NOFOLLOW_LINKS); i++) free = file.resolveSibling(file.getFileName() + ".bak" + i);
+        for (int i = 2; Files.exists(free, LinkOption.NOFOLLOW_LINKS); i++)
+            free = file.resolveSibling(file.getFileName() + ".bak" + i);
         return free;
     }
 
-    /** The file as it is. */
+    /** The file with its placeholders. */
     public String read(String path) {
-        if (folder != null) {
-            try {
-                Path file = folder.resolve(path);
-                if (Files.size(file) > LARGEST) throw Problem.usage("the manifest %s is larger than %d MB".formatted(file, LARGEST >> 20),
-                        "compare it with the one that came with the scripts");
-                return Files.readString(file);
-            } catch (IOException e) {
-                throw Problem.usage("the manifest %s is not in %s, or cannot be read".formatted(path, folder),
-                        "copy manifests/ whole, change what you want in the copy, and name it with --manifests");
-            }
-        }
+        if (folder != null) return readCustom(path);
         try (InputStream in = Manifests.class.getResourceAsStream("/manifests/" + path)) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
@@ -114,44 +114,59 @@ public final class Manifests {
         }
     }
 
+    private String readCustom(String path) {
+        try {
+            Path file = folder.resolve(path);
+            if (Files.size(file) > LARGEST)
+                throw Problem.usage("the manifest %s is larger than %d MB".formatted(file, LARGEST >> 20), COMPARE);
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw Problem.usage("the manifest %s is not in %s, or cannot be read".formatted(path, folder),
+                    "copy manifests/ completely, edit the copy, and name its folder with --manifests");
+        }
+    }
+
     /** The file with its placeholders filled. Values are names, numbers and addresses, never YAML. */
     public String filled(String path, Map<String, String> values) {
         return PLACEHOLDER.matcher(read(path)).replaceAll(found -> {
             String value = values.get(found.group(1));
-            if (value == null) throw Problem.usage("%s has the placeholder ${%s}, which nothing fills".formatted(path, found.group(1)),
-                    "known there: " + String.join(", ", new TreeSet<>(values.keySet())));
+            if (value == null)
+                throw Problem.usage("%s has the unknown placeholder ${%s}".formatted(path, found.group(1)),
+                        "this file can use " + String.join(", ", new TreeSet<>(values.keySet())));
             return Matcher.quoteReplacement(value);
         });
     }
 
-    /** The images that a text of YAML asks for; "auto" is Istio's word for the one that the injector fills in. */
+    /** The images in a YAML text, except "auto", which Istio's injector replaces. */
     public static Set<String> images(String yaml) {
-        return Pattern.compile("(?m)^[\\s{-]*image:\\s*[\"']?([^\\s\"',}]+)").matcher(yaml).results().map(m -> m.group(1))
-                .filter(i -> !i.equals("auto")).collect(Collectors.toCollection(TreeSet::new));
+        return Pattern.compile("(?m)^[\\s{-]*image:\\s*[\"']?([^\\s\"',}]+)").matcher(yaml).results()
+                .map(found -> found.group(1)).filter(image -> !image.equals("auto"))
+                .collect(Collectors.toCollection(TreeSet::new));
     }
 
-    /** Merges each document of a patch into the resource of its kind and name, where there is one. */
+    /** Merges each document of a patch into the resource of its kind and name, if there is one. */
     public static void patch(List<GenericKubernetesResource> resources, String patches) {
         for (GenericKubernetesResource patch : YamlDocuments.parse(patches))
             find(resources, patch.getKind(), patch.getMetadata().getName())
                     .ifPresent(r -> merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
     }
 
-    public static Optional<GenericKubernetesResource> find(List<GenericKubernetesResource> resources, String kind, String name) {
-        return resources.stream().filter(r -> r.getKind().equals(kind) && r.getMetadata().getName().equals(name)).findFirst();
+    public static Optional<GenericKubernetesResource> find(List<GenericKubernetesResource> resources, String kind,
+            String name) {
+        return resources.stream().filter(r -> r.getKind().equals(kind) && r.getMetadata().getName().equals(name))
+                .findFirst();
     }
 
-    /** Merges a patch into an object of YAML as a strategic merge does: maps key by key, lists of named things by their names. */
+    /** Merges a patch like a strategic merge: maps by key, and lists of named items by name. */
     public @SuppressWarnings("unchecked") static void merge(Map<String, Object> target, Map<String, Object> patch) {
         patch.forEach((key, value) -> {
-            Object there = target.get(key);
-            if (there instanceof Map && value instanceof Map) {
-                merge((Map<String, Object>) there, (Map<String, Object>) value);
-            } else if (there instanceof List<?> old && value instanceof List<?> items
-                    && Stream.concat(old.stream(), items.stream()).allMatch(i -> i instanceof Map<?, ?> map && map.get("name") != null)) {
+            Object old = target.get(key);
+            if (old instanceof Map && value instanceof Map) {
+                merge((Map<String, Object>) old, (Map<String, Object>) value);
+            } else if (isNamedList(old) && isNamedList(value)) {
                 for (var item : (List<Map<String, Object>>) value) {
-                    ((List<Map<String, Object>>) there).stream().filter(t -> item.get("name").equals(t.get("name")))
-                            .forEach(t -> merge(t, item));
+                    ((List<Map<String, Object>>) old).stream().filter(o -> item.get("name").equals(o.get("name")))
+                            .forEach(o -> merge(o, item));
                 }
             } else {
                 target.put(key, value);
@@ -159,10 +174,17 @@ public final class Manifests {
         });
     }
 
-    /** How a shell applies YAML to a cluster. */
-    public static String toShell(String kubectl, String yaml) { return kubectl + " apply -f - " + ExternalCommand.hereDocument("EOF", yaml); }
+    private static boolean isNamedList(Object value) {
+        return value instanceof List<?> items
+                && items.stream().allMatch(item -> item instanceof Map<?, ?> map && map.get("name") != null);
+    }
 
-    /** The same with a variable of the shell in it; repeated while a webhook that has just started refuses it. */
+    /** The shell command that applies YAML to a cluster. */
+    public static String toShell(String kubectl, String yaml) {
+        return kubectl + " apply -f - " + ExternalCommand.hereDocument("EOF", yaml);
+    }
+
+    /** The same with one variable that the shell expands, repeated while a webhook that has just started rejects it. */
     public static String retriedAsShell(String kubectl, String yaml, String variable) {
         String escaped = yaml.replaceAll("[\\\\$`]", "\\\\$0").replace("\\" + variable, variable);
         return "retry " + toShell(kubectl, escaped).replaceFirst("<<'(\\w+)'", "<<$1");

@@ -3,32 +3,28 @@ package lib.kube;
 import module java.base;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerStateWaiting;
 import io.fabric8.kubernetes.api.model.ContainerStatus;
 import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodTemplateSpec;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.readiness.Readiness;
 
-/** The pods of a namespace that are not ready, and what they say of themselves. */
+/** The pods of a namespace, and why they are not ready. */
 public record Pods(Kube kube, String namespace) {
     private static final int LOG_LINES = 6, EVENTS = 2;
-    /**
-     * After this time an image that cannot be pulled is given up, as nodes get images loaded and none has to be pulled in the first
-     * place, and so is a node that takes no pods.
-     */
+    /** How long a pod may fail to pull its image, or stay on a node that accepts no pods, before a wait ends. */
     private static final Duration PATIENCE = Duration.ofMinutes(1);
-    private static final Set<String> NOT_PULLED = Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull");
-    /** How the kubelet tells that it waits a minute or more to start a container again: after the fourth crash in a row. */
+    private static final Set<String> NOT_PULLED =
+            Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull");
+    /** The kubelet waits minutes from the fourth crash in a row. */
     private static final Pattern CRASHED_OFTEN = Pattern.compile("back-off \\d+m.*");
 
-    static boolean isReady(Pod pod) {
-        return pod.getStatus().getConditions().stream().anyMatch(c -> c.getType().equals("Ready") && c.getStatus().equals("True"));
-    }
-
     /**
-     * Whether it has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted: such a
-     * pod is replaced, and its Deployment's count says whether one is missing.
+     * Whether a pod has not ended for good, as an evicted pod or a finished Job's has, and is not being deleted. Such a
+     * pod is replaced, and the count of its Deployment shows whether one is missing.
      * https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase
      */
     public static boolean isLive(Pod pod) {
@@ -36,12 +32,12 @@ public record Pods(Kube kube, String namespace) {
                 && pod.getMetadata().getDeletionTimestamp() == null;
     }
 
-    /** Its containers, and those that run before them or, as a native sidecar does, beside them. */
+    /** The containers and init containers, which include native sidecars. */
     public static Stream<Container> containers(Pod pod) {
         return Stream.concat(pod.getSpec().getContainers().stream(), pod.getSpec().getInitContainers().stream());
     }
 
-    /** The label that says what runs in such pods; empty when there is none. */
+    /** The label {@code app} of a pod template, or an empty text. */
     public static String app(PodTemplateSpec template) {
         return Optional.ofNullable(template.getMetadata()).map(ObjectMeta::getLabels).map(l -> l.get("app")).orElse("");
     }
@@ -49,54 +45,65 @@ public record Pods(Kube kube, String namespace) {
     /** The ready pods with the label {@code app}. */
     public List<Pod> ready(String app) {
         return kube.client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .filter(pod -> isLive(pod) && isReady(pod)).toList();
+                .filter(pod -> isLive(pod) && Readiness.isPodReady(pod)).toList();
     }
 
-    /** One of them; a {@link Problem} when there is none. */
+    /** A ready pod with the label {@code app}. Throws a Problem when there is none. */
     public Pod anyReady(String app) {
-        return ready(app).stream().findFirst().orElseThrow(() -> Problem.failed("%s: no pod of %s is ready in %s".formatted(
-                kube.cluster(), app, namespace), "%s get pods -n %s".formatted(kube.kubectl(), namespace)));
+        return ready(app).stream().findFirst().orElseThrow(() -> Problem.failed(
+                "%s: no pod of %s is ready in %s".formatted(kube.cluster(), app, namespace),
+                "%s get pods -n %s".formatted(kube.kubectl(), namespace)));
     }
 
     private List<Pod> notReady() {
-        return kube.client().pods().inNamespace(namespace).list().getItems().stream().filter(p -> isLive(p) && !isReady(p))
-                .toList();
+        return kube.client().pods().inNamespace(namespace).list().getItems().stream()
+                .filter(pod -> isLive(pod) && !Readiness.isPodReady(pod)).toList();
     }
 
-    /** A line for each: its phase, and the reasons that its containers wait for. */
+    /** A line for each pod that is not ready: its phase, and why its containers wait. */
     public List<String> states() { return notReady().stream().map(Pods::state).toList(); }
 
-    /** The same with the last events, and, of a container that ended, the last lines that it printed. */
+    /** The same with the latest warnings, and the last log lines of containers that ended. */
     public String problems() {
         List<String> lines = new ArrayList<>();
         for (Pod pod : notReady()) {
             lines.add(state(pod));
-            String name = pod.getMetadata().getName();
-            kube.client().v1().events().inNamespace(namespace).withField("involvedObject.name", name).list().getItems().stream().filter(e ->
-                    "Warning".equals(e.getType())).sorted(Comparator.comparing(Pods::time).reversed()).limit(EVENTS)
-                            .forEach(e -> lines.add("  " + line(e)));
+            warnings(pod).forEach(event -> lines.add("  " + line(event)));
             for (ContainerStatus status : pod.getStatus().getContainerStatuses()) {
-                if (status.getRestartCount() == 0) continue;
-                lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), status.getRestartCount()));
+                int restarts = status.getRestartCount();
+                if (restarts == 0) continue;
+                lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), restarts));
                 String log = kube.client().pods().resource(pod).inContainer(status.getName()).terminated()
                         .tailingLines(LOG_LINES + Redactor.SPAN).getLog();
-                Redactor.lastLines(LOG_LINES, log).lines().forEach(l -> lines.add("    " + l));
+                Redactor.lastLines(LOG_LINES, log).lines().forEach(line -> lines.add("    " + line));
             }
         }
         return String.join("\n", lines);
     }
 
-    /** Whether waiting longer is no use for one of them; no when the API server does not tell. */
+    private Stream<Event> warnings(Pod pod) {
+        return kube.client().v1().events().inNamespace(namespace)
+                .withField("involvedObject.name", pod.getMetadata().getName()).list().getItems().stream()
+                .filter(event -> "Warning".equals(event.getType()))
+                .sorted(Comparator.comparing(Pods::time).reversed()).limit(EVENTS);
+    }
+
+    /** Whether waiting longer is useless for one of the pods; false if the API server does not answer. */
     public boolean cannotRecover() {
         try {
             List<Pod> late = notReady().stream().filter(pod -> age(pod).compareTo(PATIENCE) > 0).toList();
-            if (!late.isEmpty() && Nodes.of(kube).takeNoPods()) return true;
-            return late.stream().flatMap(pod -> pod.getStatus().getContainerStatuses().stream()).map(s -> s.getState().getWaiting())
-                    .filter(Objects::nonNull).anyMatch(w -> CRASHED_OFTEN.matcher(Objects.toString(w.getMessage(), "")).matches()
+            if (!late.isEmpty() && Nodes.of(kube).rejectPods()) return true;
+            return late.stream().flatMap(Pods::waiting)
+                    .anyMatch(w -> CRASHED_OFTEN.matcher(Objects.toString(w.getMessage(), "")).matches()
                             || NOT_PULLED.contains(Objects.toString(w.getReason(), "")));
         } catch (KubernetesClientException e) {
             return false;
         }
+    }
+
+    private static Stream<ContainerStateWaiting> waiting(Pod pod) {
+        return pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting())
+                .filter(Objects::nonNull);
     }
 
     private static Duration age(Pod pod) {
@@ -104,16 +111,18 @@ public record Pods(Kube kube, String namespace) {
     }
 
     private static String state(Pod pod) {
-        String reasons = pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting()).filter(Objects::nonNull)
-                .map(w -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage())).collect(Collectors.joining("; "));
+        String reasons = waiting(pod).map(w -> w.getReason() + (w.getMessage() == null ? "" : ": " + w.getMessage()))
+                .collect(Collectors.joining("; "));
         return "pod %s is %s %s".formatted(pod.getMetadata().getName(), pod.getStatus().getPhase(), reasons).strip();
     }
 
-    /** When an event was seen last, as Kubernetes writes it; empty when it does not say. */
+    /** When an event was last seen, as Kubernetes writes it, or an empty text. */
     public static String time(Event e) {
-        return Stream.of(e.getLastTimestamp(), e.getFirstTimestamp(), e.getMetadata().getCreationTimestamp()).filter(Objects::nonNull)
-                .findFirst().orElse("");
+        return Stream.of(e.getLastTimestamp(), e.getFirstTimestamp(), e.getMetadata().getCreationTimestamp())
+                .filter(Objects::nonNull).findFirst().orElse("");
     }
 
-    public static String line(Event e) { return "%s: %s".formatted(e.getReason(), String.valueOf(e.getMessage()).strip()); }
+    public static String line(Event e) {
+        return "%s: %s".formatted(e.getReason(), String.valueOf(e.getMessage()).strip());
+    }
 }

@@ -5,24 +5,26 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
 /**
- * The documents of a text of YAML, such as upstream's manifests.
+ * The documents of a YAML text, such as upstream's manifests.
  *
- * @param definitions its resource definitions, as the text they are: by far the largest, and nothing in them is changed
- * @param others      all else, to be changed as one likes
+ * @param crds   its CRDs as unparsed text: they are by far the largest documents, and never changed
+ * @param others all other resources, in a list that can be changed
  */
-public record YamlDocuments(List<String> definitions, List<GenericKubernetesResource> others) {
-    /** Put before a text, it keeps the client from reading YAML that begins with a brace as JSON. */
+public record YamlDocuments(List<String> crds, List<GenericKubernetesResource> others) {
+    /** In front of a text that begins with a brace, it makes fabric8 read YAML and not JSON. */
     public static final String YAML = "---\n";
 
     public static YamlDocuments of(String yaml) {
-        Map<Boolean, List<String>> documents = split(yaml).stream().collect(Collectors.partitioningBy(YamlDocuments::isDefinition));
+        var documents = split(yaml).stream().collect(Collectors.partitioningBy(YamlDocuments::isCrd));
         return new YamlDocuments(documents.get(true), documents.get(false).stream().map(YamlDocuments::parseOne)
                 .collect(Collectors.toCollection(ArrayList::new)));
     }
 
-    private static boolean isDefinition(String document) { return document.lines().anyMatch("kind: CustomResourceDefinition"::equals); }
+    private static boolean isCrd(String document) {
+        return document.lines().anyMatch("kind: CustomResourceDefinition"::equals);
+    }
 
-    /** Every document as a resource; in place of a list its items, as kubectl applies them. */
+    /** Every document as a resource; the items of a list instead of the list, as kubectl applies them. */
     public static List<GenericKubernetesResource> parse(String yaml) {
         return split(yaml).stream().map(YamlDocuments::parseOne).flatMap(YamlDocuments::items).toList();
     }
@@ -33,7 +35,7 @@ public record YamlDocuments(List<String> definitions, List<GenericKubernetesReso
         return items.stream().map(Serialization::asYaml).map(YamlDocuments::parseOne).flatMap(YamlDocuments::items);
     }
 
-    /** Without the byte order mark, which some editors write, and without documents that are only comments. */
+    /** Drops the byte order mark that some editors write, and documents that only have comments. */
     private static List<String> split(String yaml) {
         return Arrays.stream(yaml.replaceFirst("^\uFEFF", "").split("(?m)^---(?=\\s|$)"))
                 .filter(d -> d.lines().map(String::strip).anyMatch(l -> !l.isEmpty() && !l.startsWith("#"))).toList();
@@ -43,7 +45,7 @@ public record YamlDocuments(List<String> definitions, List<GenericKubernetesReso
         try {
             return Serialization.unmarshal(YAML + document, GenericKubernetesResource.class);
         } catch (StackOverflowError e) {
-            throw new IllegalArgumentException("it is nested too deeply, or contains itself by an alias");
+            throw new IllegalArgumentException("it is nested too deeply, or an alias contains itself");
         }
     }
 }

@@ -1,23 +1,11 @@
 package lib.verify;
 
+import module java.base;
 import lib.run.*;
 
-
-
-
-
-
-
-
-/**
- * What a check found.
- *
- * @param saw     what it saw, or what is wrong
- * @param hint    what to type next; empty when all is well
- * @param seconds how long it looked
- */
-public record CheckResult(String layer, String id, String title, String cluster, Severity severity, Status status, String message, String hint,
-        double durationSeconds) {
-    /** The check, and the cluster that it looked at. */
+/** The result of a check; docs/verify.md documents the fields. The hint of a check that passed is empty. */
+public record CheckResult(String layer, String id, String title, String cluster, Severity severity, Status status,
+        String message, String hint, double durationSeconds) {
+    /** The check with its cluster, such as so1: endpoints. */
     public String name() { return cluster.isEmpty() ? id : cluster + ": " + id; }
 }

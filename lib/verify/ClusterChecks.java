@@ -109,7 +109,7 @@ public final class ClusterChecks {
             String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
             String host = Objects.requireNonNullElse(URI.create(server).getHost(), ""), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
             told.add(server);
-            if (cluster.isKind() ? !host.equals(right) : Kube.onlyFromHere(host))
+            if (cluster.isKind() ? !host.equals(right) : ApiServer.onlyFromHere(host))
                 throw Problem.failed("%s was told that its API server is at %s; it is at https://%s:6443".formatted(other.cluster(), server,
                         right), cluster.isKind() ? kube.commands().kindDemo() + " (it recreates the remote secrets)"
                         : "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -".formatted(

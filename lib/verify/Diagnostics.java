@@ -94,7 +94,7 @@ public final class Diagnostics {
         Map<String, Fact> facts = new TreeMap<>();
         boolean own = !existing;
         facts.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Versions.summary(),
-                own ? kind.describe() : "not used", istioctl.binary().describe(), own ? docker.engine() : ""));
+                own ? kind.describe() : "not used", istioctl.binary().describe(), own ? docker.info() : ""));
         facts.put("timings.txt", () -> timings);
         facts.put("log.txt", () -> Files.readString(dirs.log("KindDemo")));
         List<Docker.Node> nodes = own ? nodes() : List.of();

@@ -23,18 +23,18 @@ public final class HostChecks {
     private static final Version NO_CGROUP_V1 = new Version(1, 35, 0);
 
     private final Docker docker;
-    private Docker.Engine engine;
+    private DockerInfo engine;
 
     public HostChecks(Docker docker) { this.docker = docker; }
 
     /** What the engine says of itself, asked once. */
-    private synchronized Docker.Engine asked() {
-        if (engine == null) engine = docker.engine();
+    private synchronized DockerInfo asked() {
+        if (engine == null) engine = docker.info();
         return engine;
     }
 
     String engine() {
-        Docker.Engine engine = asked();
+        DockerInfo engine = asked();
         if (Version.first(engine.version()).compareTo(OLDEST_ENGINE) < 0)
             throw Problem.unmet("the container engine is too old: version %s, the demo needs %s".formatted(engine.version(), OLDEST_ENGINE),
                     "update Docker: https://docs.docker.com/engine/install/");

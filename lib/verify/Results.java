@@ -28,7 +28,7 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
             Map<String, String> gateways = new TreeMap<>();
             String apiServer = "";
             if (reachable) try {
-                apiServer = kube.ownServer();
+                apiServer = new ApiServer(kube).ownUrl();
                 kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems().stream()
                         .filter(InstalledIstio::isGateway)
                         .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())

@@ -34,7 +34,7 @@ class IstioCsrMeshTest {
         Docker docker = new Docker(new Console(false));
         List<String> images = Probe.demo("--ca", "istio-csr").authority.images();
         Set<String> absent = new TreeSet<>(images);
-        absent.removeAll(docker.present(images).keySet());
+        absent.removeAll(docker.images().present(images).keySet());
         assumeTrue(absent.isEmpty(), () -> "skipped: image %s absent".formatted(String.join(", ", absent)));
         try {
             Probe.checkCertManager();

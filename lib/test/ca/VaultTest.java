@@ -44,7 +44,7 @@ class VaultTest {
     private static int port;
 
     private static Vault newVault() {
-        return new Vault(PREFIX, Optional.of(port), 0, docker, docker::whyNotPullable, new Manifests(null), dirs.state(), console);
+        return new Vault(PREFIX, Optional.of(port), 0, docker, docker.images()::whyNotPullable, new Manifests(null), dirs.state(), console);
     }
 
     /** As in another run of KindDemo: nothing is kept in memory. */

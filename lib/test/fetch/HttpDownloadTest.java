@@ -274,9 +274,9 @@ class HttpDownloadTest {
         for (String here : List.of("127.0.0.1", "127.1", "0x7f.1", "2130706433", "localhost", "LocalHost", "k3d.localhost", "0.0.0.0", "[::]",
                 "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "host.docker.internal", "kubernetes.docker.internal",
                 "gateway.docker.internal", "host.containers.internal", "host.k3d.internal"))
-            assertTrue(Kube.onlyFromHere(here), here);
+            assertTrue(ApiServer.onlyFromHere(here), here);
         for (String elsewhere : List.of("172.18.0.2", "128.0.0.1", "[fc00::2]", "api.corp.internal", "0.0.0.1"))
-            assertFalse(Kube.onlyFromHere(elsewhere), elsewhere);
+            assertFalse(ApiServer.onlyFromHere(elsewhere), elsewhere);
     }
 
     @Test void reportsAFullDisk() throws Exception {

@@ -22,15 +22,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a TLS server on loopback sees of our client is what it sees of kubectl with the same kubeconfig. */
+/** With the same kubeconfig, a TLS server on loopback gets the same requests from the client and from kubectl. */
 @Tag("unit")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ClientConfigTest {
     private static final String VERSION = "{\"major\":\"1\",\"minor\":\"34\",\"gitVersion\":\"v1.34.4\"}";
     @TempDir static Path keys;
     @TempDir Path folder;
-    private final List<String> seen = Collections.synchronizedList(new ArrayList<>()), tunnels = Collections.synchronizedList(
-            new ArrayList<>());
+    private final List<String> seen = Collections.synchronizedList(new ArrayList<>());
+    private final List<String> tunnels = Collections.synchronizedList(new ArrayList<>());
     private HttpsServer server;
     private HttpServer plain;
     private ServerSocket proxy;
@@ -38,9 +38,11 @@ class ClientConfigTest {
     @BeforeAll void serve() throws Exception {
         Shell.needs("kubectl", "keytool", "openssl");
         for (String name : List.of("server", "client", "rsa")) Shell.succeeds("""
-                cd %1$s; keytool -genkeypair -keystore %2$s.p12 -storepass secret -keyalg %3$s -alias x -dname CN=%2$s -ext bc:c \
-                -ext san=ip:127.0.0.1,dns:api.example.org 2>&1 && openssl pkcs12 -in %2$s.p12 -passin pass:secret -nokeys -out %2$s.pem \
-                && openssl pkcs12 -in %2$s.p12 -passin pass:secret -nodes -nocerts -out %2$s.key""".formatted(keys, name, name.equals("rsa") ? "RSA" : "EC"));
+                cd %1$s; keytool -genkeypair -keystore %2$s.p12 -storepass secret -keyalg %3$s -alias x -dname CN=%2$s \
+                -ext bc:c -ext san=ip:127.0.0.1,dns:api.example.org 2>&1 \
+                && openssl pkcs12 -in %2$s.p12 -passin pass:secret -nokeys -out %2$s.pem \
+                && openssl pkcs12 -in %2$s.p12 -passin pass:secret -nodes -nocerts -out %2$s.key"""
+                .formatted(keys, name, name.equals("rsa") ? "RSA" : "EC"));
         char[] secret = "secret".toCharArray();
         KeyStore own = KeyStore.getInstance(keys.resolve("server.p12").toFile(), secret);
         KeyStore trusted = KeyStore.getInstance(keys.resolve("client.p12").toFile(), secret);
@@ -86,7 +88,7 @@ class ClientConfigTest {
         try {
             if (request instanceof HttpsExchange secure) who = secure.getSSLSession().getPeerPrincipal().getName();
         } catch (SSLPeerUnverifiedException e) {
-            // it showed no certificate
+            // the client sent no certificate
         }
         var headers = new TreeMap<String, Object>(request.getRequestHeaders());
         headers.keySet().removeIf(name -> !name.matches("(?i)authorization|impersonate.*"));
@@ -98,7 +100,7 @@ class ClientConfigTest {
         request.close();
     }
 
-    /** A proxy that takes every CONNECT to the server. */
+    /** A proxy that connects every client to the server. */
     private void tunnel() {
         while (!proxy.isClosed()) {
             try {
@@ -108,16 +110,19 @@ class ClientConfigTest {
                 tunnels.add(head.toString().lines().filter(l -> l.matches("(CONNECT|Proxy-Authorization).*")).sorted()
                         .collect(Collectors.joining("; ")));
                 from.getOutputStream().write("HTTP/1.1 200 OK\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
-                for (List<Socket> way : List.of(List.of(from, to), List.of(to, from))) Thread.startVirtualThread(() -> {
-                    try (Socket in = way.getFirst(); Socket out = way.getLast()) {
-                        in.getInputStream().transferTo(out.getOutputStream());
-                    } catch (IOException e) {
-                        // one of them has ended
-                    }
-                });
+                Thread.startVirtualThread(() -> copy(from, to));
+                Thread.startVirtualThread(() -> copy(to, from));
             } catch (IOException e) {
                 // closed at the end
             }
+        }
+    }
+
+    private static void copy(Socket from, Socket to) {
+        try (from; to) {
+            from.getInputStream().transferTo(to.getOutputStream());
+        } catch (IOException e) {
+            // one of them has ended
         }
     }
 
@@ -140,14 +145,14 @@ class ClientConfigTest {
                 Certificates.encode(Files.readString(keys.resolve("server.pem"))));
     }
 
-    private static String asked(Map<String, String> environment, Path... files) {
-        try (var console = new Console(false); KubernetesClient client = ClientConfig.connect("x", new Kubeconfig(List.of(files)),
-                environment, console)) {
+    private static String version(Map<String, String> environment, Path... files) {
+        try (var console = new Console(false); KubernetesClient client = ClientConfig.connect("x",
+                new Kubeconfig(List.of(files)), environment, console)) {
             return client.getKubernetesVersion().getGitVersion();
         }
     }
 
-    /** Both must get their answer, and nobody is to tell one from the other. */
+    /** Both must get an answer, and the server and the proxy must not see a difference. */
     private void sameAsKubectl(Map<String, String> environment, Path... files) {
         String list = Arrays.stream(files).map(Path::toString).collect(Collectors.joining(":"));
         var variables = new HashMap<>(environment);
@@ -156,164 +161,182 @@ class ClientConfigTest {
         Shell.succeeds("kubectl --context x get --raw /version", variables);
         List<String> kubectl = List.copyOf(seen), through = List.copyOf(tunnels);
         forget();
-        assertEquals("v1.34.4", asked(environment, files));
+        assertEquals("v1.34.4", version(environment, files));
         assertEquals(Set.copyOf(kubectl), Set.copyOf(seen), list);
         assertEquals(Set.copyOf(through), Set.copyOf(tunnels), list);
     }
 
-    private Problem refused(Path file) { return assertThrows(Problem.class, () -> asked(Map.of(), file)); }
+    private Problem rejected(Path file) { return assertThrows(Problem.class, () -> version(Map.of(), file)); }
 
-    @Test void sendsWhatKubectlSends() throws Exception {
-        Path pem = Files.copy(keys.resolve("client.pem"), folder.resolve("client.pem")), key = folder.resolve("client.key");
+    @Test void sendsSameCredentialsAsKubectl() throws Exception {
+        Path pem = Files.copy(keys.resolve("client.pem"), folder.resolve("client.pem"));
+        Path key = folder.resolve("client.key");
         Files.copy(keys.resolve("client.key"), key);
         Files.writeString(folder.resolve("token"), "from-file\n");
-        for (String user : List.of("token: abc", "tokenFile: token", "tokenFile: token, token: abc", "username: me, password: \"p:w\"",
-                "client-certificate: client.pem, client-key: client.key", "client-certificate-data: %s, client-key-data: %s".formatted(
-                Certificates.encode(Files.readString(pem)), Certificates.encode(Files.readString(key))),
+        for (String user : List.of("token: abc", "tokenFile: token", "tokenFile: token, token: abc",
+                "username: me, password: \"p:w\"", "client-certificate: client.pem, client-key: client.key",
+                "client-certificate-data: %s, client-key-data: %s".formatted(
+                        Certificates.encode(Files.readString(pem)), Certificates.encode(Files.readString(key))),
                 "token: abc, as: admin, as-uid: \"7\", as-groups: [a, b], as-user-extra: {reason: [p, q]}")) {
             sameAsKubectl(Map.of(), config(trusted(), user));
             assertEquals(1, seen.size(), user);
         }
         assertTrue(Files.readString(key).contains("BEGIN PRIVATE KEY"), "PKCS #8 of an EC key");
-        Shell.succeeds("openssl ec -in %1$s -out %1$s.ec && { openssl ecparam -name secp256r1; cat %1$s.ec; } > %1$s".formatted(key));
+        Shell.succeeds("openssl ec -in %1$s -out %1$s.ec && { openssl ecparam -name secp256r1; cat %1$s.ec; } > %1$s"
+                .formatted(key));
         sameAsKubectl(Map.of(), config(trusted(), "client-certificate: client.pem, client-key: client.key"));
         assertTrue(seen.getFirst().contains("CN=client"), seen.toString());
         for (String form : List.of("", "-traditional")) {
-            Shell.succeeds("cp %2$s/rsa.pem %1$s/client.pem; openssl rsa -in %2$s/rsa.key -out %1$s/client.key %3$s".formatted(folder, keys,
-                    form));
+            Shell.succeeds("cp %2$s/rsa.pem %1$s/client.pem; openssl rsa -in %2$s/rsa.key -out %1$s/client.key %3$s"
+                    .formatted(folder, keys, form));
             sameAsKubectl(Map.of(), config(trusted(), "client-certificate: client.pem, client-key: client.key"));
             assertTrue(seen.getFirst().contains("CN=rsa"), seen.toString());
         }
         assertTrue(Files.readString(key).startsWith("-----BEGIN RSA"));
     }
 
-    @Test void trustsWhatKubectlTrusts() throws Exception {
+    @Test void trustsSameServersAsKubectl() throws Exception {
         String url = "server: \"https://127.0.0.1:%s\"".formatted(port()), ca = "certificate-authority: server.pem";
         Files.copy(keys.resolve("server.pem"), folder.resolve("server.pem"));
-        for (String cluster : List.of(url + ", " + ca, url + ", insecure-skip-tls-verify: true", "server: \"https://localhost:%s\", %s, tls-server-name: api.example.org".formatted(port(), ca),
+        for (String cluster : List.of(url + ", " + ca, url + ", insecure-skip-tls-verify: true",
+                "server: \"https://localhost:%s\", %s, tls-server-name: api.example.org".formatted(port(), ca),
                 url + ", tls-server-name: api.example.org, " + ca))
             sameAsKubectl(Map.of(), config(cluster, "token: abc"));
         Path unknown = config(url, "token: abc");
-        assertThrows(RuntimeException.class, () -> asked(Map.of(), unknown), "signed by itself");
+        assertThrows(RuntimeException.class, () -> version(Map.of(), unknown), "signed by itself");
         for (String scheme : List.of("http://", ""))
-            sameAsKubectl(Map.of(), config("server: \"%s127.0.0.1:%d\", %s".formatted(scheme, plain.getAddress().getPort(), ca), "token: abc"));
+            sameAsKubectl(Map.of(), config("server: \"%s127.0.0.1:%d\", %s".formatted(scheme,
+                    plain.getAddress().getPort(), ca), "token: abc"));
         assertFalse(seen.toString().contains("abc"), "no token over plain HTTP: " + seen);
     }
 
-    @Test void severalFilesAreReadAsKubectlReadsThem() throws Exception {
+    @Test void readsSeveralFilesLikeKubectl() throws Exception {
         Files.createDirectory(folder.resolve("other"));
         Files.copy(keys.resolve("server.pem"), folder.resolve("other/server.pem"));
-        Path other = config("other/config", "server: \"https://127.0.0.1:%s\", certificate-authority: server.pem".formatted(port()),
-                "token: second");
+        Path other = config("other/config", "server: \"https://127.0.0.1:%s\", certificate-authority: server.pem"
+                .formatted(port()), "token: second");
         Path user = Files.writeString(folder.resolve("user"), "users: [{name: u, user: {token: first}}]");
         sameAsKubectl(Map.of(), folder.resolve("absent"), user, other);
         assertTrue(seen.toString().contains("first"), seen.toString());
-        Problem problem = assertThrows(Problem.class, () -> asked(Map.of(), user));
+        Problem problem = assertThrows(Problem.class, () -> version(Map.of(), user));
         assertTrue(problem.getMessage().contains("no context x"), problem.getMessage());
     }
 
-    @Test void goesThroughTheSameProxyAsKubectl() throws Exception {
+    @Test void usesSameProxyAsKubectl() throws Exception {
         String address = "127.0.0.1:" + proxy.getLocalPort();
-        sameAsKubectl(Map.of("NO_PROXY", "*"), config(trusted() + ", proxy-url: \"http://me:secret@%s\"".formatted(address), "token: abc"));
+        sameAsKubectl(Map.of("NO_PROXY", "*"),
+                config(trusted() + ", proxy-url: \"http://me:secret@%s\"".formatted(address), "token: abc"));
         assertEquals(1, tunnels.size());
         String named = trusted().replace("127.0.0.1", "api.example.org"); // only the proxy knows that name
         for (String variable : List.of("HTTPS_PROXY", "https_proxy")) {
-            sameAsKubectl(Map.of(variable, address, "NO_PROXY", "localhost,*.corp.example"), config(named, "token: abc"));
+            sameAsKubectl(Map.of(variable, address, "NO_PROXY", "localhost,*.corp.example"),
+                    config(named, "token: abc"));
             assertTrue(tunnels.getFirst().contains("api.example.org"), tunnels.toString());
         }
         sameAsKubectl(Map.of("HTTPS_PROXY", "http://127.0.0.1:1"), config(trusted(), "token: abc"));
-        assertEquals(List.of(), tunnels, "this machine is reached without");
+        assertEquals(List.of(), tunnels, "no proxy for this machine");
     }
 
-    @Test void refusesOtherProxiesByName() throws Exception {
+    @Test void rejectsOtherProxies() throws Exception {
         for (String scheme : List.of("socks5", "https")) {
-            Problem problem = refused(config(trusted() + ", proxy-url: \"%s://me:secret@127.0.0.1:1\"".formatted(scheme), "token: abc"));
-            assertTrue(problem.getMessage().contains("proxy-url") && problem.getMessage().contains("over " + scheme), problem.getMessage());
-            assertFalse(problem.getMessage().contains("secret"));
+            String proxyUrl = ", proxy-url: \"%s://me:secret@127.0.0.1:1\"".formatted(scheme);
+            String message = rejected(config(trusted() + proxyUrl, "token: abc")).getMessage();
+            assertTrue(message.contains("proxy-url") && message.contains("over " + scheme), message);
+            assertFalse(message.contains("secret"));
         }
     }
 
-    /** What kubectl gives a plugin is compared as JSON. */
-    @Test void pluginsAreRunAsKubectlRunsThem() throws Exception {
-        Path plugin = folder.resolve("plugin"), told = folder.resolve("told");
+    /** Compares KUBERNETES_EXEC_INFO as JSON. */
+    @Test void runsPluginsLikeKubectl() throws Exception {
+        Path plugin = folder.resolve("plugin"), infos = folder.resolve("infos");
         Files.writeString(plugin, """
                 #!/bin/sh
                 echo $KUBERNETES_EXEC_INFO >> '%s'
                 echo "a warning" >&2
-                echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"'"$1-$WHO"'"}}'
-                """.formatted(told));
+                echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
+                "status":{"token":"'"$1-$WHO"'"}}'
+                """.formatted(infos));
         plugin.toFile().setExecutable(true);
-        String exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, args: [\"a b\"], interactiveMode: Never, "
-                + "env: [{name: WHO, value: me}], provideClusterInfo: %s}", extension = ", extensions: [{name: "
-                + "client.authentication.k8s.io/exec, extension: {audience: them}}]";
+        String exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, args: [\"a b\"], "
+                + "interactiveMode: Never, env: [{name: WHO, value: me}], provideClusterInfo: %s}";
+        String extension = ", extensions: [{name: client.authentication.k8s.io/exec, extension: {audience: them}}]";
         Files.copy(keys.resolve("server.pem"), folder.resolve("server.pem"));
-        for (String cluster : List.of(trusted(), trusted() + extension, trusted() + ", proxy-url: \"http://127.0.0.1:%d\"".formatted(
-                proxy.getLocalPort()), "server: \"https://127.0.0.1:%s\", certificate-authority: server.pem".formatted(port()))) {
+        for (String cluster : List.of(trusted(), trusted() + extension,
+                trusted() + ", proxy-url: \"http://127.0.0.1:%d\"".formatted(proxy.getLocalPort()),
+                "server: \"https://127.0.0.1:%s\", certificate-authority: server.pem".formatted(port()))) {
             for (boolean info : List.of(true, false)) {
                 Path file = config(cluster, exec.formatted(info));
                 sameAsKubectl(Map.of(), file);
                 assertTrue(seen.getFirst().contains("Bearer a b-me"), seen.toString());
-                List<String> both = Files.readAllLines(told);
+                List<String> both = Files.readAllLines(infos);
                 assertEquals(new ObjectMapper().readTree(both.getFirst()), new ObjectMapper().readTree(both.getLast()));
                 assertEquals(2, both.size());
-                Files.delete(told);
+                Files.delete(infos);
             }
         }
     }
 
-    @Test void pluginsAreRunAgainWhenTheirTokenHasExpiredAndReportedWhenTheyFail() throws Exception {
-        Path plugin = folder.resolve("plugin"), file = config(trusted(), "exec: {apiVersion: client.authentication.k8s.io/v1beta1, "
-                + "command: ./plugin, installHint: get it at example.org}");
-        Problem missing = refused(file);
-        assertTrue(missing.getMessage().contains(plugin.toString()) && missing.hint().contains("example.org"), missing.getMessage());
+    @Test void rerunsExpiredPluginsAndReportsFailures() throws Exception {
+        Path plugin = folder.resolve("plugin");
+        Path file = config(trusted(), "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: ./plugin, "
+                + "installHint: get it at example.org}");
+        Problem missing = rejected(file);
+        assertTrue(missing.getMessage().contains(plugin.toString()), missing.getMessage());
+        assertTrue(missing.hint().contains("example.org"), missing.hint());
         Files.writeString(plugin, """
                 #!/bin/sh
                 echo x >> '%s/runs'
-                echo '{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","status":{"token":"'$(wc -l < '%1$s/runs')'",
-                "expirationTimestamp":"2020-01-01T00:00:00Z"}}'
+                echo '{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential",
+                "status":{"token":"'$(wc -l < '%1$s/runs')'","expirationTimestamp":"2020-01-01T00:00:00Z"}}'
                 """.formatted(folder));
         plugin.toFile().setExecutable(true);
-        assertEquals("v1.34.4", asked(Map.of(), file));
+        assertEquals("v1.34.4", version(Map.of(), file));
         assertTrue(Files.readAllLines(folder.resolve("runs")).size() > 1);
         Files.writeString(plugin, "#!/bin/sh\necho secret\n");
-        assertFalse(refused(file).getMessage().contains("secret"));
+        assertFalse(rejected(file).getMessage().contains("secret"));
         Files.writeString(plugin, "#!/bin/sh\nexit 3\n");
-        assertTrue(refused(file).getMessage().contains("exit code 3"));
+        assertTrue(rejected(file).getMessage().contains("exit code 3"));
     }
 
-    @Test void aPluginMayGiveACertificate() throws Exception {
+    @Test void acceptsCertificatesFromPlugins() throws Exception {
         Path plugin = folder.resolve("plugin");
         Files.writeString(plugin, "#!/bin/sh\ncat '%s/given'\n".formatted(folder)).toFile().setExecutable(true);
-        Files.writeString(folder.resolve("given"), new ObjectMapper().writeValueAsString(Map.of("kind", "ExecCredential", "apiVersion",
-                "client.authentication.k8s.io/v1", "status", Map.of("clientCertificateData", Files.readString(keys.resolve("client.pem")),
-                "clientKeyData", Files.readString(keys.resolve("client.key"))))));
-        sameAsKubectl(Map.of(), config(trusted(), "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin, "
-                + "interactiveMode: IfAvailable}"));
+        var status = Map.of("clientCertificateData", Files.readString(keys.resolve("client.pem")),
+                "clientKeyData", Files.readString(keys.resolve("client.key")));
+        new ObjectMapper().writeValue(folder.resolve("given").toFile(), Map.of("kind", "ExecCredential",
+                "apiVersion", "client.authentication.k8s.io/v1", "status", status));
+        sameAsKubectl(Map.of(), config(trusted(), "exec: {apiVersion: client.authentication.k8s.io/v1, "
+                + "command: ./plugin, interactiveMode: IfAvailable}"));
         assertTrue(seen.getFirst().contains("CN=client"), seen.toString());
     }
 
-    /** None of these may end in anything but a Problem: the user's kubeconfig is wrong, not the demo. */
-    @Test void reportsWhatCannotBeUsed() throws Exception {
-        for (String cluster : List.of("", "server: \"\"", "server: \"https://\"", "server: \"https://a b\"", "server: \"ftp://a\"", trusted()
-                + ", proxy-url: \"::\"", "server: \"https://127.0.0.1:1\", certificate-authority: absent",
+    /** All of these end with a message for the user. */
+    @Test void reportsUnusableKubeconfigs() throws Exception {
+        for (String cluster : List.of("", "server: \"\"", "server: \"https://\"", "server: \"https://a b\"",
+                "server: \"ftp://a\"", trusted() + ", proxy-url: \"::\"",
+                "server: \"https://127.0.0.1:1\", certificate-authority: absent",
                 "server: \"https://127.0.0.1:1\", certificate-authority-data: abc"))
-            refused(config(cluster, "token: abc"));
-        for (String user : List.of("tokenFile: absent", "client-certificate: absent", "client-certificate-data: abc, client-key-data: abc",
-                "exec: {command: ./x}", "exec: {}", "auth-provider: {name: gcp}", "auth-provider: {name: oidc, config: {id-token: a.b.c}}",
-                "auth-provider: {name: oidc}"))
-            refused(config(trusted(), user));
-        Path file = Files.writeString(folder.resolve("config"), "contexts: [{name: x, context: {cluster: none, user: u}}]");
-        assertTrue(refused(file).getMessage().contains("no cluster none"));
+            rejected(config(cluster, "token: abc"));
+        for (String user : List.of("tokenFile: absent", "client-certificate: absent",
+                "client-certificate-data: abc, client-key-data: abc", "exec: {command: ./x}", "exec: {}",
+                "auth-provider: {name: gcp}", "auth-provider: {name: oidc, config: {id-token: a.b.c}}",
+                "auth-provider: {name: oidc}", "client-certificate-data: %s".formatted(
+                        Certificates.encode(Files.readString(keys.resolve("client.pem"))))))
+            rejected(config(trusted(), user));
+        Path file = Files.writeString(folder.resolve("config"),
+                "contexts: [{name: x, context: {cluster: none, user: u}}]");
+        assertTrue(rejected(file).getMessage().contains("no cluster none"));
         Files.writeString(file, "contexts: [null, 1, {name: x, context: 5}]\nclusters: {a: b}\nusers: x\n");
-        refused(file);
+        rejected(file);
     }
 
-    /** A variable that a client of fabric8 would follow to another server, and one that it would send there. */
+    /** Fabric8's own configuration would connect to another server, and send it another token. */
     @Test void variablesDoNotOverrideTheContext() throws Exception {
         Path file = config(trusted(), "token: mine");
         String other = "https://127.0.0.1:%s/other".formatted(port());
-        Shell.Result result = Shell.run("jbang Verify.java --contexts x --output json", Map.of("KUBECONFIG", file.toString(), "XDG_STATE_HOME",
-                folder.toString(), "KUBERNETES_MASTER", other, "KUBERNETES_AUTH_TOKEN", "stolen", "KUBERNETES_TRUST_CERTIFICATES", "true",
+        Shell.Result result = Shell.run("jbang Verify.java --contexts x --output json", Map.of(
+                "KUBECONFIG", file.toString(), "XDG_STATE_HOME", folder.toString(), "KUBERNETES_MASTER", other,
+                "KUBERNETES_AUTH_TOKEN", "stolen", "KUBERNETES_TRUST_CERTIFICATES", "true",
                 "KUBERNETES_IMPERSONATE_USERNAME", "other"));
         assertTrue(seen.stream().anyMatch(s -> s.contains("Bearer mine")), seen + result.all());
         assertTrue(seen.stream().noneMatch(s -> s.matches("(?i).*(/other|stolen|impersonate).*")), seen.toString());

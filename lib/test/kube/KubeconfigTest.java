@@ -41,7 +41,7 @@ class KubeconfigTest {
         return io.fabric8.kubernetes.client.utils.Serialization.unmarshal(Files.readString(file), Map.class);
     }
 
-    @Test void contextsComeAndGoAndTheRestStays() throws IOException {
+    @Test void addsAndRemovesContextsAndKeepsTheRest() throws IOException {
         Path file = Files.writeString(folder.resolve("config"), MINE);
         Map<?, ?> before = read(file);
         Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
@@ -54,21 +54,22 @@ class KubeconfigTest {
         assertEquals(before, read(file));
     }
 
-    @Test void aFileThatNothingChangesInIsNotWritten() throws IOException {
+    @Test void doesNotWriteUnchangedFiles() throws IOException {
         Path file = Files.writeString(folder.resolve("config"), "# mine\n" + MINE);
         new Kubeconfig(List.of(file)).remove("kind-so1");
         assertEquals("# mine\n" + MINE, Files.readString(file));
     }
 
-    @Test void aNewFileIsPrivateAndHasNoCurrentContext() throws IOException {
+    @Test void createsPrivateFileWithoutCurrentContext() throws IOException {
         Path file = folder.resolve("new/config");
         new Kubeconfig(List.of(file)).merge(ADDED);
         assertEquals("", read(file).get("current-context"));
         assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
     }
 
-    @Test void theFirstFileThatExistsIsWrittenAndALinkStaysALink() throws IOException {
-        Path real = Files.writeString(folder.resolve("real"), MINE), link = Files.createSymbolicLink(folder.resolve("link"), real);
+    @Test void writesFirstExistingFileThroughLink() throws IOException {
+        Path real = Files.writeString(folder.resolve("real"), MINE);
+        Path link = Files.createSymbolicLink(folder.resolve("link"), real);
         Kubeconfig kubeconfig = new Kubeconfig(List.of(folder.resolve("absent"), link, folder.resolve("other")));
         kubeconfig.merge(ADDED);
         assertTrue(Files.isSymbolicLink(link));
@@ -76,14 +77,14 @@ class KubeconfigTest {
         assertFalse(Files.exists(folder.resolve("absent")));
     }
 
-    @Test void aBrokenFileIsRefusedAndLeftAlone() throws IOException {
+    @Test void rejectsAndKeepsInvalidFile() throws IOException {
         Path file = Files.writeString(folder.resolve("config"), "{{{ no yaml");
         assertThrows(Problem.class, () -> new Kubeconfig(List.of(file)).merge(ADDED));
         assertEquals("{{{ no yaml", Files.readString(file));
     }
 
-    /** What a killed run leaves, and what kubectl and kind hold while they write. */
-    @Test void aLockOfADeadRunIsTakenOverAndAForeignOneWaitedFor() throws Exception {
+    /** The lock of a killed run, and the lock of kubectl and kind while they write. */
+    @Test void replacesLockOfKilledRunAndWaitsForOthers() throws Exception {
         Path file = Files.writeString(folder.resolve("config"), MINE), lock = folder.resolve("config.lock");
         Process dead = new ProcessBuilder("true").start();
         dead.waitFor();
@@ -92,7 +93,8 @@ class KubeconfigTest {
         assertFalse(Files.exists(lock, LinkOption.NOFOLLOW_LINKS));
 
         Files.createFile(lock);
-        CompletableFuture<Void> removed = CompletableFuture.runAsync(() -> new Kubeconfig(List.of(file)).remove("kind-so1"));
+        CompletableFuture<Void> removed = CompletableFuture.runAsync(
+                () -> new Kubeconfig(List.of(file)).remove("kind-so1"));
         assertThrows(TimeoutException.class, () -> removed.get(300, TimeUnit.MILLISECONDS));
         assertTrue(new Kubeconfig(List.of(file)).has("kind-so1"));
         Files.delete(lock);
@@ -100,7 +102,7 @@ class KubeconfigTest {
         assertFalse(new Kubeconfig(List.of(file)).has("kind-so1"));
     }
 
-    @Test void aFileKeepsItsOwnerItsModeAndItsPlace() throws IOException {
+    @Test void keepsOwnerModeAndInode() throws IOException {
         Shell.needsRoot();
         Path file = Files.writeString(folder.resolve("config"), MINE);
         Shell.succeeds("chown 1000:1000 '%1$s' && chmod 640 '%1$s'".formatted(file));
@@ -110,13 +112,14 @@ class KubeconfigTest {
         assertTrue(kubeconfig.has("kind-so1"));
         kubeconfig.remove("kind-so1");
         assertEquals(before, Shell.succeeds("stat -c '%i %u:%g %a' " + file).out());
-        assertArrayEquals(new String[] {"config"}, folder.toFile().list(), "neither a lock nor a copy is left");
+        assertArrayEquals(new String[] {"config"}, folder.toFile().list(), "no lock and no copy");
     }
 
-    @Test void aFileThatIsMountedByItselfIsWritten() throws IOException {
-        Path host = Files.writeString(folder.resolve("host"), MINE), file = Files.createFile(Files.createDirectory(folder.resolve("in"))
-                .resolve("config"));
-        assumeTrue(Shell.run("mount --bind '%s' '%s'".formatted(host, file)).exitCode() == 0, "needs the right to mount");
+    @Test void writesMountedFile() throws IOException {
+        Path host = Files.writeString(folder.resolve("host"), MINE);
+        Path file = Files.createFile(Files.createDirectory(folder.resolve("in")).resolve("config"));
+        int mounted = Shell.run("mount --bind '%s' '%s'".formatted(host, file)).exitCode();
+        assumeTrue(mounted == 0, "needs the right to mount");
         try {
             new Kubeconfig(List.of(file)).merge(ADDED);
             assertEquals(2, ((List<?>) read(host).get("contexts")).size());
@@ -126,7 +129,7 @@ class KubeconfigTest {
         }
     }
 
-    @Test void aLinkToAFileThatIsYetToBeStaysALink() throws IOException {
+    @Test void createsTargetOfDanglingLink() throws IOException {
         Path real = folder.resolve("real"), link = Files.createSymbolicLink(folder.resolve("link"), Path.of("real"));
         Kubeconfig kubeconfig = new Kubeconfig(List.of(link));
         kubeconfig.check();
@@ -137,23 +140,26 @@ class KubeconfigTest {
         assertThrows(Problem.class, () -> new Kubeconfig(List.of(nowhere)).check());
     }
 
-    /** kubectl's lock is beside the name that it knows the file by. */
-    @Test void theLockIsKubectls() throws Exception {
+    /** kubectl creates its lock beside the link, not beside its target. */
+    @Test void usesLockOfKubectl() throws Exception {
         Shell.needs("kubectl");
         Path real = Files.writeString(Files.createDirectory(folder.resolve("elsewhere")).resolve("real"), MINE);
-        Path link = Files.createSymbolicLink(folder.resolve("config"), real), lock = Files.createFile(folder.resolve("config.lock"));
+        Path link = Files.createSymbolicLink(folder.resolve("config"), real);
+        Path lock = Files.createFile(folder.resolve("config.lock"));
         CompletableFuture<Void> merged = CompletableFuture.runAsync(() -> new Kubeconfig(List.of(link)).merge(ADDED));
         assertThrows(TimeoutException.class, () -> merged.get(300, TimeUnit.MILLISECONDS));
-        assertNotEquals(0, Shell.run("kubectl config set-context other --cluster work", Map.of("KUBECONFIG", link.toString())).exitCode());
+        String command = "kubectl config set-context other --cluster work";
+        assertNotEquals(0, Shell.run(command, Map.of("KUBECONFIG", link.toString())).exitCode());
         Files.delete(lock);
         merged.get(5, TimeUnit.SECONDS);
-        Shell.succeeds("kubectl config set-context other --cluster work", Map.of("KUBECONFIG", link.toString()));
+        Shell.succeeds(command, Map.of("KUBECONFIG", link.toString()));
         assertEquals(3, ((List<?>) read(real).get("contexts")).size());
     }
 
-    /** A run that was killed while it wrote: half a file, and the copy. */
-    @Test void aCutFileIsNotWrittenOver() throws IOException {
-        Path file = Files.writeString(folder.resolve("config"), MINE.substring(0, 30)), copy = folder.resolve("config.kind-demo-copy");
+    /** A run that was killed while it wrote leaves half a file and a copy. */
+    @Test void doesNotOverwriteTruncatedFile() throws IOException {
+        Path file = Files.writeString(folder.resolve("config"), MINE.substring(0, 30));
+        Path copy = folder.resolve("config.kind-demo-copy");
         Files.writeString(copy, MINE);
         Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
         for (Runnable use : List.<Runnable>of(kubeconfig::check, () -> kubeconfig.merge(ADDED))) {
@@ -161,23 +167,25 @@ class KubeconfigTest {
             assertTrue(problem.hint().contains("cp %s %s".formatted(copy, file)), problem.hint());
         }
         assertEquals(MINE, Files.readString(copy));
-        Files.writeString(file, MINE.substring(0, MINE.indexOf("contexts:"))); // as legal as the whole
+        Files.writeString(file, MINE.substring(0, MINE.indexOf("contexts:"))); // valid YAML
         assertThrows(Problem.class, () -> kubeconfig.merge(ADDED));
         assertEquals(MINE, Files.readString(copy));
         Files.writeString(file, MINE);
-        kubeconfig.merge(ADDED); // ended before anything was written: nothing to compare
+        kubeconfig.merge(ADDED); // the run ended before it wrote anything
         assertFalse(Files.exists(copy));
     }
 
-    @Test void whileAFileIsWrittenItsOldContentIsBesideItForItsOwnerAlone() throws Exception {
+    @Test void keepsPrivateCopyWhileWriting() throws Exception {
         Path file = Files.writeString(folder.resolve("config"), MINE), copy = folder.resolve("config.kind-demo-copy");
-        // a full disk in the midst of it: the file is larger than its file system by then
+        // the new content does not fit into this file system
         Path small = Files.createDirectory(folder.resolve("small"));
-        assumeTrue(Shell.run("mount -t tmpfs -o size=8k tmpfs '%s'".formatted(small)).exitCode() == 0, "needs the right to mount");
+        int mounted = Shell.run("mount -t tmpfs -o size=8k tmpfs '%s'".formatted(small)).exitCode();
+        assumeTrue(mounted == 0, "needs the right to mount");
         try {
             Path full = small.resolve("config"), kept = small.resolve("config.kind-demo-copy");
             Files.writeString(full, MINE);
-            IOException failed = assertThrows(IOException.class, () -> AppDirs.overwrite(full, new byte[100_000], "rw-------"));
+            IOException failed = assertThrows(IOException.class,
+                    () -> AppDirs.overwrite(full, new byte[100_000], "rw-------"));
             assertTrue(failed.getMessage().contains(kept.toString()), failed.getMessage());
             assertEquals(MINE, Files.readString(kept));
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(kept)));
@@ -189,17 +197,18 @@ class KubeconfigTest {
         assertFalse(Files.exists(copy));
     }
 
-    @Test void legalFilesAreReadAndOthersRefused() throws IOException {
+    @Test void acceptsValidFilesAndRejectsOthers() throws IOException {
         Path file = folder.resolve("config");
-        for (String legal : List.of("", "# nothing yet\n", "---\n", "--- # nothing\n...\n", "{}", "null", "contexts:\nusers: null\n", "contexts: [null]",
+        for (String valid : List.of("", "# nothing yet\n", "---\n", "--- # nothing\n...\n", "{}", "null",
+                "contexts:\nusers: null\n", "contexts: [null]",
                 "\ufeffapiVersion: v1\n", "{\"contexts\": []}", "{contexts: [], users: [] } # flow style")) {
-            Files.writeString(file, legal);
+            Files.writeString(file, valid);
             Kubeconfig kubeconfig = new Kubeconfig(List.of(file));
             kubeconfig.check();
-            assertFalse(kubeconfig.has("kind-so1"), legal);
+            assertFalse(kubeconfig.has("kind-so1"), valid);
             kubeconfig.remove("kind-so1");
             kubeconfig.merge(ADDED);
-            assertTrue(kubeconfig.has("kind-so1"), legal);
+            assertTrue(kubeconfig.has("kind-so1"), valid);
         }
         for (String other : List.of("just words", "[1, 2]", "a: b: c", "5", "key: 'open", "<html>"))
             assertThrows(Problem.class, new Kubeconfig(List.of(Files.writeString(file, other)))::check, other);
