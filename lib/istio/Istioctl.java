@@ -86,7 +86,7 @@ public final class Istioctl {
             mesh.clusters().parallelStream().forEach(this::rendered);
         } catch (Problem p) {
             throw Problem.unmet(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in"
-                    + " --manifests; all settings: https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/")
+                    + " --manifests; settings: https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/")
                     .formatted(next.major(), next.minor()));
         }
         return "%s, with %s".formatted(found, wanted);
