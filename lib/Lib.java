@@ -123,6 +123,7 @@ package lib;
 
 //SOURCES experiments/ExperimentContext.java
 //SOURCES experiments/Experiments.java
+//SOURCES experiments/Scenarios.java
 //SOURCES experiments/Traffic.java
 //SOURCES experiments/package-info.java
 

@@ -11,195 +11,185 @@ import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 
 /**
- * What one experiment works with. Every change is noted with its way back before it is made, and all are put back, last first,
- * when the experiment ends: also when it fails, and on Ctrl-C ({@link #restore}).
+ * The state of one experiment: what it changed, sent and observed. Each change is recorded before it is made. All are
+ * undone, the last first, when the experiment ends: also when it fails, and on Ctrl-C ({@link #restoreAll}).
  */
 final class ExperimentContext implements AutoCloseable {
-    interface Change {
-        void make() throws Exception;
+    interface Operation {
+        void run() throws Exception;
     }
 
     /**
-     * A change that was made, or is about to be.
+     * A change that was made or is about to be made.
      *
-     * @param back    undoes it; may be called twice
-     * @param settled waits until the mesh is as it was before
+     * @param undo  may run twice
+     * @param await waits until the mesh is as it was before
      */
-    private record Made(String key, Change back, Change settled) {}
+    private record Change(String key, Operation undo, Operation await) {}
 
-    /** How long a request that is on its way may keep its undo waiting on Ctrl-C. */
+    /** How long Ctrl-C waits for a change that is being made, such as a request to an API server. */
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private final List<Kube> kubes;
-    private final ClientPod home;
+    private final ClientPod client;
     private final Manifests manifests;
     private final Docker docker;
     private final Console console;
-    private final Deque<Made> changes = new ConcurrentLinkedDeque<>();
+    private final Deque<Change> changes = new ConcurrentLinkedDeque<>();
     private final List<Traffic> traffics = new CopyOnWriteArrayList<>();
     private final List<String> observations = new ArrayList<>(), failures = new CopyOnWriteArrayList<>();
     private final Map<String, Number> metrics = new LinkedHashMap<>();
     private final long start = System.nanoTime();
-    /** Held for one change, or for undoing it, never while something is waited for. */
+    /** Held while a change is made or undone, never during a wait. */
     private final ReentrantLock changing = new ReentrantLock();
     private volatile boolean closed;
     private boolean skipped;
 
-    /** @param kubes the clusters; the first one is where the experiment's requests come from */
+    /** @param kubes the clusters; the client of the first one sends the requests */
     ExperimentContext(List<Kube> kubes, SampleTarget app, Manifests manifests, Docker docker, Console console) {
         this.kubes = kubes;
-        this.home = new ClientPod(kubes.getFirst(), app);
+        this.client = new ClientPod(kubes.getFirst(), app);
         this.manifests = manifests;
         this.docker = docker;
         this.console = console;
     }
 
-    ClientPod home() { return home; }
+    ClientPod client() { return client; }
 
-    /** The steady requests of the first cluster's client. */
-    Traffic traffic() { return watched(Traffic.fromClient(home, this::log, this::clusterOfInstance)); }
+    SampleTarget app() { return client.app(); }
 
-    /** Steady requests from this machine. */
-    Traffic traffic(URI uri) { return watched(Traffic.fromHost(uri, this::log, this::clusterOfInstance)); }
+    Docker docker() { return docker; }
 
-    private Traffic watched(Traffic traffic) {
+    Manifests manifests() { return manifests; }
+
+    Kube first() { return kubes.getFirst(); }
+
+    Kube last() { return kubes.getLast(); }
+
+    /** The names of the clusters without the first. */
+    Set<String> others() { return names(kubes.subList(1, kubes.size())); }
+
+    Set<String> all() { return names(kubes); }
+
+    private static Set<String> names(List<Kube> kubes) {
+        return kubes.stream().map(kube -> kube.cluster().name()).collect(Collectors.toSet());
+    }
+
+    /** Starts requests from the client of the first cluster. */
+    Traffic traffic() { return opened(Traffic.fromClient(client, this::log, this::clusterOfPod, Traffic.MOST)); }
+
+    /** Starts requests from this machine. */
+    Traffic traffic(URI uri) { return opened(Traffic.fromHost(uri, this::log, this::clusterOfPod)); }
+
+    private Traffic opened(Traffic traffic) {
         traffics.add(traffic);
         return traffic;
     }
 
-    private Map<String, String> clusterOfInstance() { return new TrafficChecks(kubes, home.app()).clusterOfInstance(); }
+    private Map<String, String> clusterOfPod() { return new TrafficChecks(kubes, app()).clusterOfPod(); }
 
-    /** Takes all pods of these deployments away; returns when they are gone or going. */
+    /** Scales deployments with this label {@code app} to zero; returns when their pods are gone or terminating. */
     void scaleToZero(Kube kube, String namespace, String label) throws Exception {
-        for (Deployment deployment : kube.client().apps().deployments().inNamespace(namespace).withLabel("app", label).list().getItems()) {
+        var deployments = kube.client().apps().deployments().inNamespace(namespace).withLabel("app", label);
+        for (Deployment deployment : deployments.list().getItems()) {
             var resource = kube.client().resource(deployment);
             int replicas = deployment.getSpec().getReplicas();
-            change(key(kube, label), () -> resource.scale(0), () -> resource.scale(replicas),
-                    () -> new Deployments(kube, namespace).await(List.of(deployment), Duration.ofMinutes(2), _ -> {}));
+            change(key(kube, label), () -> resource.scale(0), () -> resource.scale(replicas), () ->
+                    new Deployments(kube, namespace).await(List.of(deployment), Duration.ofMinutes(2), _ -> {}));
         }
-        kube.await(label + " to go", Duration.ofMinutes(1), kube.client().pods().inNamespace(namespace).withLabel("app", label),
-                pods -> pods.stream().allMatch(p -> p.getMetadata().getDeletionTimestamp() != null) ? "" : pods.size() + " pods", _ -> {});
+        var pods = kube.client().pods().inNamespace(namespace).withLabel("app", label);
+        kube.await("the pods of %s to terminate".formatted(label), Duration.ofMinutes(1), pods, all -> {
+            boolean terminating = all.stream().allMatch(pod -> pod.getMetadata().getDeletionTimestamp() != null);
+            return terminating ? "" : all.size() + " pods";
+        }, _ -> {});
     }
 
-    /** Applies a manifest in the first cluster; what was there before comes back later. */
+    /** Applies a manifest in the first cluster. */
     void apply(String path, Map<String, String> values) throws Exception {
-        for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.filled(path, values))) {
-            Optional<GenericKubernetesResource> before = there(resource);
-            change(key(home.kube(), path), () -> home.kube().apply(List.of(resource)), () -> {
-                if (before.isPresent()) home.kube().apply(List.of(before.get()));
-                else home.kube().remove(resource);
-            });
-        }
+        for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.filled(path, values)))
+            replace(path, resource, Optional.of(resource));
     }
 
-    /** Applies a manifest in the first cluster for as long as the experiment lasts, where what it describes is not there. */
+    /** Removes the resources of a manifest from the first cluster. */
+    void remove(String path) throws Exception {
+        for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.read(path)))
+            replace(path, resource, Optional.empty());
+    }
+
+    /** Applies those resources of a manifest that the first cluster lacks; {@link #restore} does not undo it. */
     void ensure(String path) throws Exception {
         for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.read(path)))
-            if (there(resource).isEmpty()) change(key(home.kube(), path + ", needed"), () -> home.kube().apply(List.of(resource)),
-                    () -> home.kube().remove(resource));
+            if (existing(resource).isEmpty()) replace(path + ", needed", resource, Optional.of(resource));
     }
 
-    /** Removes what a manifest describes from the first cluster, for a while. */
-    void remove(String path) throws Exception {
-        for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.read(path))) {
-            Optional<GenericKubernetesResource> before = there(resource);
-            if (before.isPresent()) change(key(home.kube(), path), () -> home.kube().remove(resource),
-                    () -> home.kube().apply(List.of(before.get())));
-        }
+    private void replace(String path, GenericKubernetesResource resource, Optional<GenericKubernetesResource> after)
+            throws Exception {
+        Optional<GenericKubernetesResource> before = existing(resource);
+        change(key(first(), path), () -> set(resource, after), () -> set(resource, before), () -> {});
     }
 
-    /** The resource as it is in the first cluster now, without what the API server added. */
-    private Optional<GenericKubernetesResource> there(GenericKubernetesResource resource) {
-        return Optional.ofNullable(home.kube().client().resource(resource).get()).map(found -> {
-            var meta = found.getMetadata();
-            found.setMetadata(new ObjectMetaBuilder().withName(meta.getName()).withNamespace(meta.getNamespace())
-                    .withLabels(meta.getLabels())
-                    .withAnnotations(meta.getAnnotations()).build());
-            found.getAdditionalProperties().remove("status");
-            return found;
+    private void set(GenericKubernetesResource resource, Optional<GenericKubernetesResource> content) {
+        if (content.isPresent()) first().apply(List.of(content.get()));
+        else first().remove(resource);
+    }
+
+    /** The resource as it is in the first cluster, without what the API server added. */
+    private Optional<GenericKubernetesResource> existing(GenericKubernetesResource resource) {
+        GenericKubernetesResource existing = first().client().resource(resource).get();
+        if (existing == null) return Optional.empty();
+        var meta = existing.getMetadata();
+        existing.setMetadata(new ObjectMetaBuilder().withName(meta.getName()).withNamespace(meta.getNamespace())
+                .withLabels(meta.getLabels()).withAnnotations(meta.getAnnotations()).build());
+        existing.getAdditionalProperties().remove("status");
+        return Optional.of(existing);
+    }
+
+    private static String key(Kube kube, String object) { return kube.cluster() + " " + object; }
+
+    void change(String key, Operation make, Operation undo, Operation await) throws Exception {
+        locked(() -> {
+            changes.push(new Change(key, undo, await));
+            make.run();
         });
     }
 
-    /** Starts a server outside the mesh, beside the nodes; returns its address. */
-    String serverOutside(String image) throws Exception {
-        String name = "kind-demo-outside-" + UUID.randomUUID(); // known before: Ctrl-C may end `docker run` before it prints the ID
-        change("outside", () -> docker.runServer(name, image), () -> {
-            docker.remove(name);
-            Await.until("Docker to remove the container " + name, Duration.ofSeconds(10), Duration.ofMillis(200), _ -> {},
-                    () -> docker.container(name).isEmpty() ? "" : "the container is still there");
-        });
-        return docker.addressOf(name);
-    }
-
-    private static String key(Kube kube, String what) { return kube.cluster() + " " + what; }
-
-    private void change(String key, Change change, Change back) throws Exception { change(key, change, back, () -> {}); }
-
-    void change(String key, Change change, Change back, Change settled) throws Exception {
-        alone(() -> {
-            changes.push(new Made(key, back, settled));
-            change.make();
-        });
-    }
-
-    private void alone(Change change) throws Exception {
+    private void locked(Operation operation) throws Exception {
         changing.lock();
         try {
             if (closed) throw Problem.failed("interrupted", "run again");
-            change.make();
+            operation.run();
         } finally {
             changing.unlock();
         }
     }
 
-    /** Puts a manifest of the first cluster back as it was before. */
-    void restore(String path) throws Exception { restore(home.kube(), path); }
+    /** Undoes the changes of a manifest in the first cluster. */
+    void restore(String path) throws Exception { restore(first(), path); }
 
-    /** Puts back what was scaled in a cluster, or applied there, and waits until it is. */
-    void restore(Kube kube, String what) throws Exception {
-        List<Made> own = changes.stream().filter(c -> c.key.equals(key(kube, what))).toList();
-        for (Made made : own) alone(() -> undo(made));
-        for (Made made : own) made.settled.make();
+    /** Undoes the changes of a manifest or a label {@code app} in a cluster, and waits until the mesh is as before. */
+    void restore(Kube kube, String object) throws Exception {
+        List<Change> own = changes.stream().filter(change -> change.key.equals(key(kube, object))).toList();
+        for (Change change : own) locked(() -> undo(change));
+        for (Change change : own) change.await.run();
     }
 
-    /** Tells what happens, while it happens. */
-    void log(String text) { console.info("  %5.1f s  %s".formatted((System.nanoTime() - start) / 1e9, text)); }
-
-    /** Notes what was seen, for the result. */
-    void observe(String text) {
-        log(text);
-        observations.add(text);
+    private void undo(Change change) throws Exception {
+        change.undo.run();
+        changes.remove(change);
     }
 
-    /** Notes why the experiment is not run. */
-    void skip(String reason) {
-        skipped = true;
-        observe("skipped: " + reason);
-    }
-
-    void metric(String name, Number value) { metrics.put(name, value); }
-
-    /** Notes what should hold; the experiment goes on either way. */
-    void expect(boolean holds, String otherwise) { if (!holds) failures.add(otherwise); }
-
-    private void undo(Made made) throws Exception {
-        made.back.make();
-        changes.remove(made);
-    }
-
-    /** Undoes every change that is left, last first; one that cannot be undone does not keep the others. */
+    /** Undoes all remaining changes, the last first. One that fails does not stop the others. */
     private void undoAll() {
-        for (Made made : changes) {
+        for (Change change : changes) {
             try {
-                undo(made);
+                undo(change);
             } catch (Throwable e) {
                 failures.add("not restored: " + Check.message(e));
-                console.problem("restoring " + made.key, e);
+                console.problem("restoring " + change.key, e);
             }
         }
     }
 
-    /** Puts everything back. */
     @Override public void close() {
         traffics.forEach(Traffic::close);
         changing.lock();
@@ -212,29 +202,49 @@ final class ExperimentContext implements AutoCloseable {
     }
 
     /**
-     * The same on Ctrl-C, from another thread: does not wait for what the experiment waits for. No change is made after it.
+     * Undoes everything on Ctrl-C, from another thread and without waiting for what the experiment waits for. The
+     * experiment cannot change anything afterwards.
      *
      * @return whether everything is restored
      */
     boolean restoreAll() {
         closed = true;
-        boolean alone = false;
+        boolean locked = false;
         try {
-            alone = changing.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
+            locked = changing.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
             undoAll();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
-            if (alone) changing.unlock();
+            if (locked) changing.unlock();
             traffics.forEach(Traffic::close);
         }
         return changes.isEmpty();
     }
 
-    /** What came of it; call it when everything is back. */
+    /** Prints what happens, with the time since the start. */
+    void log(String text) { console.info("  %5.1f s  %s".formatted((System.nanoTime() - start) / 1e9, text)); }
+
+    void observe(String text) {
+        log(text);
+        observations.add(text);
+    }
+
+    void skip(String reason) {
+        skipped = true;
+        observe("skipped: " + reason);
+    }
+
+    void metric(String name, Number value) { metrics.put(name, value); }
+
+    /** Records a failure if something does not hold; the experiment continues. */
+    void expect(boolean holds, String failure) { if (!holds) failures.add(failure); }
+
+    /** The result, after everything is restored. */
     ExperimentResult result(String name, String title) {
-        Status held = skipped ? Status.SKIPPED : Status.PASSED;
-        return new ExperimentResult(name, title, failures.isEmpty() ? held : Status.FAILED, List.copyOf(observations),
-                List.copyOf(failures), metrics, traffics.stream().map(Traffic::result).toList(), (System.nanoTime() - start) / 1e9);
+        Status ended = skipped ? Status.SKIPPED : Status.PASSED;
+        return new ExperimentResult(name, title, failures.isEmpty() ? ended : Status.FAILED, List.copyOf(observations),
+                List.copyOf(failures), metrics, (System.nanoTime() - start) / 1e9,
+                traffics.stream().map(Traffic::result).toList());
     }
 }

@@ -54,6 +54,7 @@
 //SOURCES run/ConsoleTest.java
 //SOURCES run/PlanTest.java
 //SOURCES verify/BreakageTest.java
+//SOURCES verify/Browser.java
 //SOURCES verify/ChecksTest.java
 //SOURCES verify/DiagnosticsTest.java
 //SOURCES verify/InotifyTest.java

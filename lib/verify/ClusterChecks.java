@@ -12,23 +12,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
-/** What the mesh stands on: the tools, the clusters, their load balancers. */
-public final class ClusterChecks {
+/** Checks of what the mesh needs: the tools, the clusters and their load balancers. */
+public record ClusterChecks(List<Kube> kubes, SampleTarget app, Docker docker, Binary kind, Istioctl istioctl) {
     private static final String KUBE_SYSTEM = "kube-system";
-
-    private final List<Kube> kubes;
-    private final SampleTarget app;
-    private final Docker docker;
-    private final Binary kind;
-    private final Istioctl istioctl;
-
-    public ClusterChecks(List<Kube> kubes, SampleTarget app, Docker docker, Binary kind, Istioctl istioctl) {
-        this.kubes = kubes;
-        this.app = app;
-        this.docker = docker;
-        this.kind = kind;
-        this.istioctl = istioctl;
-    }
 
     String tools() { return "kind %s, istioctl %s".formatted(kind.describe(), istioctl.binary().describe()); }
 
@@ -38,37 +24,37 @@ public final class ClusterChecks {
     }
 
     private void nodeRuns(Kube kube) {
-        Cluster cluster = kube.cluster();
-        Docker.Node node = docker.nodes(cluster).stream().filter(n -> n.name().equals(cluster.controlPlane())).findFirst()
-                .orElseThrow(() -> Problem.failed("its container %s is gone".formatted(cluster.controlPlane()),
-                        kube.commands().kindDemo()));
-        if (!node.running()) throw Problem.failed("its container %s is stopped".formatted(node.name()),
-                "docker start %s, then %s".formatted(node.name(), kube.commands().kindDemo()));
-        if (node.paused()) throw Problem.failed("its container %s is paused".formatted(node.name()), "docker unpause " + node.name());
+        String name = kube.cluster().controlPlane(), kindDemo = kube.commands().kindDemo();
+        Docker.Node node = docker.nodes(kube.cluster()).stream().filter(n -> n.name().equals(name)).findFirst()
+                .orElseThrow(() -> Problem.failed("the container %s does not exist".formatted(name), kindDemo));
+        if (!node.running()) throw Problem.failed("the container %s is stopped".formatted(name),
+                "docker start %s, then %s".formatted(name, kindDemo));
+        if (node.paused()) throw Problem.failed("the container %s is paused".formatted(name), "docker unpause " + name);
     }
 
     String nodesReady(Kube kube) {
         Nodes nodes = Nodes.of(kube);
         List<String> complaints = nodes.complaints();
-        if (!complaints.isEmpty()) throw Problem.failed(String.join("\n", complaints), kube.kubectl() + " describe nodes");
+        if (!complaints.isEmpty())
+            throw Problem.failed(String.join("\n", complaints), kube.kubectl() + " describe nodes");
         return nodes.all().size() + (nodes.all().size() == 1 ? " node Ready" : " nodes Ready");
     }
 
     String systemPods(Kube kube) {
-        allReady(kube, KUBE_SYSTEM);
-        return "all ready in " + KUBE_SYSTEM;
+        checkPods(kube, KUBE_SYSTEM);
+        return "all pods ready in " + KUBE_SYSTEM;
     }
 
-    private static void allReady(Kube kube, String namespace) {
-        List<String> not = new ArrayList<>(new Deployments(kube, namespace).incomplete());
-        not.addAll(new Pods(kube, namespace).states());
-        if (!not.isEmpty()) throw Problem.failed(String.join("\n", not),
-                "%s get deployments,daemonsets,pods -n %s".formatted(kube.kubectl(), namespace));
+    private static void checkPods(Kube kube, String namespace) {
+        List<String> failures = new ArrayList<>(new Deployments(kube, namespace).incomplete());
+        failures.addAll(new Pods(kube, namespace).states());
+        if (!failures.isEmpty()) throw Problem.failed(String.join("\n", failures),
+                kube.kubectl() + " get deployments,daemonsets,pods -n " + namespace);
     }
 
     /**
-     * The cluster's own DNS answers a pod. Proxies answer the queries of their applications, so requests in the mesh
-     * work without it, but a new pod resolves no name, not even istiod's.
+     * Without the cluster's DNS requests in the mesh work, as proxies answer the queries of their applications, but new
+     * pods resolve no names, not even istiod's.
      * https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/
      */
     String dns(Kube kube) {
@@ -77,14 +63,15 @@ public final class ClusterChecks {
                 .withLabel("kubernetes.io/service-name", "kube-dns").list().getItems().stream()
                 .flatMap(slice -> Stream.ofNullable(slice.getEndpoints()).flatMap(List::stream))
                 .filter(e -> e.getConditions() == null || !Boolean.FALSE.equals(e.getConditions().getReady())).count();
-        // another cluster's DNS may have another name
+        // the DNS of an existing cluster may have another name
         if (ready == 0 && kube.cluster().isKind())
             throw Problem.failed("the service kube-dns has no ready endpoint: new pods resolve no names", hint);
         if (new Pods(kube, app.namespace()).ready(app.client()).isEmpty())
-            return "%d ready endpoints; no pod of %s to ask from".formatted(ready, app.client());
-        Optional<ExternalCommand.Result> answer = new ClientPod(kube, app).curlOutsideMesh("https://kubernetes.default.svc");
-        if (answer.isEmpty()) return "%d ready endpoints; the proxy's image has no curl to ask with".formatted(ready);
-        // curl's exit codes for no such host, and for no answer in time: https://curl.se/docs/manpage.html#EXIT
+            return "%d ready endpoints; no pod of %s to send a query from".formatted(ready, app.client());
+        Optional<ExternalCommand.Result> answer =
+                new ClientPod(kube, app).curlOutsideMesh("https://kubernetes.default.svc");
+        if (answer.isEmpty()) return "%d ready endpoints; %s".formatted(ready, MeshChecks.NO_CURL);
+        // curl's exit codes for an unknown host and for a timeout: https://curl.se/docs/manpage.html#EXIT
         int code = answer.get().exitCode();
         if (code == 6 || code == 28 && answer.get().err().contains("Resolving"))
             throw Problem.failed("the cluster's DNS does not answer a pod: " + answer.get().lastLines(), hint);
@@ -92,73 +79,84 @@ public final class ClusterChecks {
     }
 
     /**
-     * What the other clusters were told of this one's API server is where it is: an engine may give its node another address after
-     * a restart. Of a cluster that is not ours it is only known that no other cluster finds it at an address
-     * of this machine alone.
+     * Checks that the remote secrets in the other clusters have the address of this API server, which Docker may change
+     * at a restart. In existing clusters it only checks that the address does not mean this machine.
      */
     public String remoteAddress(Kube kube) {
+        Set<String> servers = new TreeSet<>();
+        for (Kube other : kubes) remoteServer(kube.cluster(), other).ifPresent(server -> {
+            checkRemoteServer(kube, other, server);
+            servers.add(server);
+        });
+        return servers.isEmpty() ? "no other cluster has a remote secret" : String.join(", ", servers);
+    }
+
+    /** The API server in the remote secret for a cluster; empty if there is no secret, which another check reports. */
+    private static Optional<String> remoteServer(Cluster cluster, Kube other) {
+        String name = "istio-remote-secret-" + cluster.id();
+        var secret = other.client().secrets().inNamespace(Mesh.NAMESPACE).withName(name).get();
+        if (secret == null) return Optional.empty();
+        String kubeconfig = Certificates.decode(secret.getData().get(cluster.id()));
+        if (kubeconfig.isBlank()) throw Problem.failed("%s: the secret %s in %s has no kubeconfig for the cluster %s"
+                .formatted(other.cluster(), name, Mesh.NAMESPACE, cluster.id()),
+                "%s describe secret %s -n %s".formatted(other.kubectl(), name, Mesh.NAMESPACE));
+        JsonNode config = Serialization.unmarshal(kubeconfig, JsonNode.class);
+        return Optional.of(config.at("/clusters/0/cluster/server").asText());
+    }
+
+    private void checkRemoteServer(Kube kube, Kube other, String server) {
         Cluster cluster = kube.cluster();
-        Set<String> told = new TreeSet<>();
-        for (Kube other : kubes) {
-            var secret = other.client().secrets().inNamespace(Mesh.NAMESPACE).withName("istio-remote-secret-" + cluster.id()).get();
-            if (secret == null) continue; // whether there must be one is the control plane's matter
-            String kubeconfig = Certificates.decode(secret.getData().get(cluster.id()));
-            if (kubeconfig.isBlank()) throw Problem.failed("%s: the secret %s in %s has no kubeconfig for the cluster %s".formatted(
-                    other.cluster(), secret.getMetadata().getName(), Mesh.NAMESPACE, cluster.id()),
-                    "%s describe secret %s -n %s".formatted(other.kubectl(), secret.getMetadata().getName(), Mesh.NAMESPACE));
-            String server = Serialization.unmarshal(kubeconfig, JsonNode.class).at("/clusters/0/cluster/server").asText();
-            String host = Objects.requireNonNullElse(URI.create(server).getHost(), ""), right = cluster.isKind() ? docker.address(cluster) : "ADDRESS";
-            told.add(server);
-            if (cluster.isKind() ? !host.equals(right) : ApiServer.onlyFromHere(host))
-                throw Problem.failed("%s was told that its API server is at %s; it is at https://%s:6443".formatted(other.cluster(), server,
-                        right), cluster.isKind() ? kube.commands().kindDemo() + " (it recreates the remote secrets)"
-                        : "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -".formatted(
-                                cluster.quotedContext(), cluster.id(), other.kubectl()));
+        String message = "the remote secret in %s has the API server %s; the correct one is https://%s:6443";
+        String host = Objects.requireNonNullElse(URI.create(server).getHost(), "");
+        if (cluster.isKind()) {
+            String expected = docker.address(cluster);
+            if (!host.equals(expected)) throw Problem.failed(message.formatted(other.cluster(), server, expected),
+                    kube.commands().kindDemo() + " (it recreates the remote secrets)");
+        } else if (ApiServer.onlyFromHere(host)) {
+            throw Problem.failed(message.formatted(other.cluster(), server, "ADDRESS"),
+                    "istioctl create-remote-secret --context %s --name %s --server https://ADDRESS:6443 | %s apply -f -"
+                            .formatted(cluster.quotedContext(), cluster.id(), other.kubectl()));
         }
-        return told.isEmpty() ? "no other cluster was told" : String.join(", ", told);
     }
 
     String metalLbReady(Kube kube) {
         if (!kube.cluster().isKind() && kube.client().namespaces().withName(MetalLb.NAMESPACE).get() == null)
-            return "there is no MetalLB: addresses come from elsewhere";
-        allReady(kube, MetalLb.NAMESPACE);
+            return "no MetalLB: another load balancer assigns addresses";
+        checkPods(kube, MetalLb.NAMESPACE);
         return new Deployments(kube, MetalLb.NAMESPACE).ready();
     }
 
-    /** Every gateway has an address from the cluster's own range, which no other cluster's range overlaps. */
     public String addresses(Kube kube) {
         List<AddressRange> own = MetalLb.ranges(kube);
-        String pools = kube.kubectl() + " get ipaddresspools,services -A";
-        if (own.isEmpty() && kube.cluster().isKind())
-            throw Problem.failed("MetalLB has no address pool", "%s (it recreates the pool); see %s".formatted(
-                    kube.commands().kindDemo(), pools));
+        String hint = kube.kubectl() + " get ipaddresspools,services -A", kindDemo = kube.commands().kindDemo();
+        if (own.isEmpty() && kube.cluster().isKind()) throw Problem.failed("MetalLB has no address pool",
+                "%s (it recreates the pool); see %s".formatted(kindDemo, hint));
         for (Kube other : kubes) {
             if (other == kube) continue;
-            if (MetalLb.ranges(other).stream().anyMatch(r -> own.stream().anyMatch(r::overlaps)))
-                throw Problem.failed("its pool %s overlaps that of %s".formatted(own, other.cluster()),
-                        kube.commands().kindDemo());
+            if (MetalLb.ranges(other).stream().anyMatch(range -> own.stream().anyMatch(range::overlaps)))
+                throw Problem.failed("the pool %s overlaps that of %s".formatted(own, other.cluster()), kindDemo);
         }
-        return addresses(kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems(), own, pools);
+        return addresses(kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems(), own, hint);
     }
 
-    public static String addresses(List<Service> services, List<AddressRange> own, String hint) {
-        Map<String, List<String>> addresses = new TreeMap<>();
+    static String addresses(List<Service> services, List<AddressRange> own, String hint) {
+        Map<String, List<String>> gateways = new TreeMap<>();
         for (Service service : services) {
             String name = service.getMetadata().getName();
             boolean gateway = InstalledIstio.isGateway(service) || name.equals(InstalledIstio.EAST_WEST);
             if (gateway && "LoadBalancer".equals(service.getSpec().getType()))
-                addresses.put(name, Kube.addresses(service));
+                gateways.put(name, Kube.addresses(service));
         }
-        addresses.forEach((name, all) -> {
-            if (all.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), hint);
-            for (String address : all) {
-                // the ranges are of IPv4 addresses; a host name or an IPv6 address is given by somebody else
-                boolean judged = !own.isEmpty() && address.matches("[0-9.]+");
-                if (judged && own.stream().noneMatch(r -> r.contains(AddressRange.ofAddress(address))))
+        gateways.forEach((name, addresses) -> {
+            if (addresses.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), hint);
+            for (String address : addresses) {
+                // the ranges are of IPv4 addresses; another load balancer assigns host names and IPv6 addresses
+                boolean comparable = !own.isEmpty() && address.matches("[0-9.]+");
+                if (comparable && own.stream().noneMatch(range -> range.contains(AddressRange.ofAddress(address))))
                     throw Problem.failed("%s has %s, which is not in %s".formatted(name, address, own), hint);
             }
         });
-        return addresses.entrySet().stream().map(e -> "%s %s".formatted(e.getKey(), String.join(" ", e.getValue())))
+        return gateways.entrySet().stream().map(e -> e.getKey() + " " + String.join(" ", e.getValue()))
                 .collect(Collectors.joining(", "));
     }
 }

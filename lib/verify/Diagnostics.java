@@ -11,120 +11,123 @@ import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fabric8.kubernetes.api.model.Event;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.utils.Serialization;
 
 /**
- * What is known of a demo that does not work, for whoever is to find out why: a folder of texts, without any secret. Of a cluster's
- * namespaces and of Docker's nodes only those that the demo made; of what others write into them only what cannot be a secret.
+ * A folder of text files about a demo that does not work, without secrets. It contains only the namespaces and nodes of
+ * the demo; of what others may write into these, only what cannot be a secret.
+ *
+ * @param target the folder to write; by default diagnostics/ in the demo's state
  */
-public final class Diagnostics {
-    /** All of it is given up after this time: a cluster that does not answer must not hold the others' facts back. */
+public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Binary kind, Istioctl istioctl,
+        CertificateAuthority authority, List<Kube> kubes, Console console) {
+    /** The limit for all files together: a cluster that does not answer must not hold up the others. */
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final int LOG_LINES = 500;
-    /** The file by which a folder is known to be ours. */
+    /** A folder with this file contains earlier diagnostics. */
     static final String MARKER = "kind-demo-diagnostics.txt";
     /**
-     * The namespace that a line of a log is about, as the kubelet and containerd write it, and as istiod does: KIND/NAMESPACE/NAME,
-     * NAME.NAMESPACE.svc, and POD.NAMESPACE with a number behind it.
+     * The namespace in a line of a log, as the kubelet, containerd and istiod write it, such as KIND/NAMESPACE/NAME,
+     * NAME.NAMESPACE.svc, and POD.NAMESPACE with a number at the end.
      */
-    private static final Pattern NAMESPACE = Pattern.compile("(?:\\bpods?=\\[?\\\\*\"|object-\\\\*\"|\\b[Nn]amespace[:=]\\\\*\"?"
-            + "|\\w_(?=[a-z0-9-]+\\()|\\b[A-Z]\\w+/(?=[a-z0-9-]+/)|\\w\\.(?=[a-z0-9-]+\\.svc\\b)|-[a-z0-9]{5}\\.)([a-z0-9-]+?)(?:-\\d+)?(?![a-z0-9-])");
+    private static final Pattern NAMESPACE = Pattern.compile("(?:\\bpods?=\\[?\\\\*\"|object-\\\\*\""
+            + "|\\b[Nn]amespace[:=]\\\\*\"?|\\w_(?=[a-z0-9-]+\\()|\\b[A-Z]\\w+/(?=[a-z0-9-]+/)"
+            + "|\\w\\.(?=[a-z0-9-]+\\.svc\\b)|-[a-z0-9]{5}\\.)([a-z0-9-]+?)(?:-\\d+)?(?![a-z0-9-])");
 
-    /** One file's text. */
-    private interface Fact {
+    /** The content of one file. */
+    private interface Content {
         String text() throws Exception;
     }
 
-    private final AppDirs dirs;
-    private final Path folder;
-    private final Docker docker;
-    private final Binary kind;
-    private final Istioctl istioctl;
-    private final CertificateAuthority authority;
-    private final List<Kube> kubes;
-    private final Console console;
-    private final boolean existing;
-
-    /** @param folder the folder to write; without one it is diagnostics/ in the demo's state */
-    public Diagnostics(AppDirs dirs, Optional<Path> folder, Docker docker, Binary kind, Istioctl istioctl, CertificateAuthority authority,
-            List<Kube> kubes, Console console) {
-        this.dirs = dirs;
-        this.folder = folder.orElse(ownFolder(dirs));
-        this.docker = docker;
-        this.kind = kind;
-        this.istioctl = istioctl;
-        this.authority = authority;
-        this.kubes = kubes;
-        this.console = console;
-        this.existing = !kubes.isEmpty() && kubes.stream().noneMatch(kube -> kube.cluster().isKind());
-    }
-
-    private static Path ownFolder(AppDirs dirs) { return dirs.state().resolve("diagnostics"); }
-
-    /** A {@link Problem} when a user's folder has anything else in it: nothing of that may be overwritten. */
+    /** A {@link Problem} if a folder contains files that are not diagnostics: they must not be overwritten. */
     public static void check(Path folder) {
         String[] files = folder.toFile().list();
-        if (Files.exists(folder.resolve(MARKER)) || !Files.exists(folder) || files != null && files.length == 0) return;
-        throw Problem.usage("--diagnostics takes a new folder, an empty one, or one of earlier diagnostics; %s is none of these".formatted(
-                folder), "name another folder");
+        boolean empty = files != null && files.length == 0;
+        if (!Files.exists(folder) || empty || Files.exists(folder.resolve(MARKER))) return;
+        throw Problem.usage("--diagnostics accepts only a new or empty folder or one with earlier diagnostics, not "
+                + folder, "name another folder");
     }
 
     /**
-     * Writes the folder that --diagnostics names, else one in the demo's state, its files for their owner alone; says where it is. What
-     * cannot be read is reported in its place. A failure to write it is a warning: it must not replace the one that is looked into.
+     * Writes the files, readable only for their owner, and reports where they are. What is not available is replaced by
+     * the reason. If nothing can be written, it only warns: the failure under diagnosis is the one to report.
      *
-     * @param timings where the time went, or empty
+     * @param timings the duration of each step, or empty
      */
     public void collect(String timings) throws InterruptedException {
+        Path byDefault = dirs.state().resolve("diagnostics"), folder = target.orElse(byDefault);
         try {
-            if (folder.equals(ownFolder(dirs))) AppDirs.remove(folder);
+            if (folder.equals(byDefault)) AppDirs.remove(folder);
             else check(folder);
             write(folder.resolve(MARKER), """
-                    Written by %s, %s. Left out: other namespaces and nodes than the demo's, the values of environment variables,
-                    arguments, commands, annotations, and whatever looks like a key, a token or a password.
+                    Written by %s, %s. Left out: namespaces and nodes that are not the demo's, values of environment
+                    variables, arguments, commands, annotations, and what looks like a key, a token or a password.
                     """.formatted(Versions.summary(), Instant.now().truncatedTo(ChronoUnit.SECONDS)));
-            writeAll(timings);
+            long missing = writeAll(folder, files(timings));
+            console.info("diagnostics, without secrets, are in %s%s".formatted(folder,
+                    missing == 0 ? "" : "; %d files are not available".formatted(missing)));
         } catch (Problem | IOException e) {
             console.warn("diagnostics were not written to %s: %s".formatted(folder, e.getMessage()));
         }
     }
 
-    private void writeAll(String timings) throws InterruptedException {
-        Map<String, Fact> facts = new TreeMap<>();
-        boolean own = !existing;
-        facts.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Versions.summary(),
-                own ? kind.describe() : "not used", istioctl.binary().describe(), own ? docker.info() : ""));
-        facts.put("timings.txt", () -> timings);
-        facts.put("log.txt", () -> Files.readString(dirs.log("KindDemo")));
-        List<Docker.Node> nodes = own ? nodes() : List.of();
-        if (own) facts.put("network.json", () -> network(docker.describeNetwork(), nodes).toPrettyString());
-        for (Docker.Node node : nodes) facts.put("%s/node-%s.txt".formatted(node.cluster(), node.name()), () ->
-                node + "\n" + ofTheDemo(docker.logs(node.name(), LOG_LINES), namespaces(false)));
-        if (own) facts.put("vault.txt", () -> {
-            StringBuilder text = new StringBuilder();
-            for (String container : authority.containers()) text.append(docker.logs(container, LOG_LINES));
-            return text.toString();
-        });
-        for (Kube kube : kubes) {
-            // an API server that sleeps takes its time to say nothing; its node's file tells why
-            boolean asleep = nodes.stream().anyMatch(n -> n.name().equals(kube.cluster().controlPlane()) && (!n.running() || n.paused()));
-            if (!asleep) facts(kube).forEach((name, fact) -> facts.put(kube.cluster().filePrefix() + "/" + name, fact));
-        }
-
+    /** Writes the files side by side; returns how many could not be written in time. */
+    private static long writeAll(Path folder, Map<String, Content> files) throws InterruptedException {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            List<Callable<Void>> writing = facts.entrySet().stream().<Callable<Void>>map(f -> () -> {
-                write(folder.resolve(f.getKey()), text(f.getValue()));
+            List<Callable<Void>> tasks = new ArrayList<>();
+            files.forEach((name, content) -> tasks.add(() -> {
+                write(folder.resolve(name), text(content));
                 return null;
-            }).toList();
-            long missing = threads.invokeAll(writing, LIMIT.toMillis(), TimeUnit.MILLISECONDS).stream().filter(f -> f.state()
-                    != Future.State.SUCCESS).count();
-            console.info("diagnostics, without secrets, are in %s%s".formatted(folder, missing == 0 ? ""
-                    : "; %d files could not be had".formatted(missing)));
+            }));
+            return threads.invokeAll(tasks, LIMIT.toMillis(), TimeUnit.MILLISECONDS).stream()
+                    .filter(task -> task.state() != Future.State.SUCCESS).count();
         }
     }
 
-    /** The nodes of this demo's clusters; none when Docker does not answer, versions.txt then says so. */
+    private static String text(Content content) {
+        try {
+            return content.text();
+        } catch (Exception e) {
+            return "not available: " + e.getMessage();
+        }
+    }
+
+    private static void write(Path file, String text) throws IOException {
+        Files.createDirectories(file.getParent());
+        AppDirs.writePrivate(file, Redactor.redact(text).getBytes(StandardCharsets.UTF_8));
+    }
+
+    private Map<String, Content> files(String timings) {
+        Map<String, Content> files = new TreeMap<>();
+        boolean own = isOwn();
+        files.put("versions.txt", () -> "%s\nkind %s\nistioctl %s\n%s\n".formatted(Versions.summary(),
+                own ? kind.describe() : "not used", istioctl.binary().describe(), own ? docker.info() : ""));
+        files.put("timings.txt", () -> timings);
+        files.put("log.txt", () -> Files.readString(dirs.log("KindDemo")));
+        List<Docker.Node> nodes = own ? nodes() : List.of();
+        if (own) {
+            files.put("network.json", () -> network(docker.describeNetwork(), nodes).toPrettyString());
+            files.put("vault.txt", () -> authority.containers().stream()
+                    .map(container -> docker.logs(container, LOG_LINES)).collect(Collectors.joining()));
+        }
+        for (Docker.Node node : nodes) files.put("%s/node-%s.txt".formatted(node.cluster(), node.name()),
+                () -> node + "\n" + ofTheDemo(docker.logs(node.name(), LOG_LINES), namespaces()));
+        for (Kube kube : kubes) {
+            // do not wait for the API server of a stopped or paused node: the node's file has the reason
+            boolean stopped = nodes.stream().anyMatch(node -> node.name().equals(kube.cluster().controlPlane())
+                    && (!node.running() || node.paused()));
+            if (!stopped) files(kube).forEach((name, content) ->
+                    files.put(kube.cluster().filePrefix() + "/" + name, content));
+        }
+        return files;
+    }
+
+    /** Whether the demo created the clusters. */
+    private boolean isOwn() { return kubes.isEmpty() || kubes.stream().anyMatch(kube -> kube.cluster().isKind()); }
+
+    /** The nodes of this demo's clusters; none if Docker does not answer, which versions.txt reports. */
     private List<Docker.Node> nodes() {
         Set<String> names = kubes.stream().map(kube -> kube.cluster().name()).collect(Collectors.toSet());
         try {
@@ -134,7 +137,7 @@ public final class Diagnostics {
         }
     }
 
-    /** Docker's description of the network, with none but these containers on it. */
+    /** Docker's description of the network, without other containers than these. */
     private static JsonNode network(JsonNode network, List<Docker.Node> nodes) {
         Set<String> names = nodes.stream().map(Docker.Node::name).collect(Collectors.toSet());
         if (network.path("Containers") instanceof ObjectNode containers)
@@ -142,67 +145,62 @@ public final class Diagnostics {
         return network;
     }
 
-    /** The namespaces that the demo made, with those that kind made for it. */
-    private static Set<String> namespaces(boolean existing) {
-        Set<String> made = new TreeSet<>(List.of(Mesh.NAMESPACE, SampleApp.TARGET.namespace()));
-        if (!existing) made.addAll(List.of(MetalLb.NAMESPACE, CertManager.NAMESPACE, "kube-system", "local-path-storage"));
-        return made;
+    /** The namespaces that the demo created, and in its own clusters those that kind created. */
+    private Set<String> namespaces() {
+        Set<String> namespaces = new TreeSet<>(List.of(Mesh.NAMESPACE, SampleApp.TARGET.namespace()));
+        if (isOwn())
+            namespaces.addAll(List.of(MetalLb.NAMESPACE, CertManager.NAMESPACE, "kube-system", "local-path-storage"));
+        return namespaces;
     }
 
-    /** A log without the lines about other namespaces than these, and without the containers that the kubelet prints whole. */
+    /** A log without lines about other namespaces, and without the containers that the kubelet prints in full. */
     static String ofTheDemo(String log, Set<String> namespaces) {
-        return log.lines().filter(line -> NAMESPACE.matcher(line).results().allMatch(m -> namespaces.contains(m.group(1))))
-                .map(line -> line.replaceFirst("(?s)\\bContainer\\{.*", "(left out)")).collect(Collectors.joining("\n"));
-    }
-
-    private Map<String, Fact> facts(Kube kube) {
-        Map<String, Fact> facts = new TreeMap<>();
-        Set<String> namespaces = namespaces(existing);
-        if (!existing) facts.put("nodes.yaml", () -> yaml(kube.client().nodes().list().getItems()));
-        facts.put("pods.yaml", () -> yaml(in(namespaces, n -> kube.client().pods().inNamespace(n).list().getItems())));
-        facts.put("services.yaml", () -> yaml(in(namespaces, n -> kube.client().services().inNamespace(n).list().getItems())));
-        facts.put("events.txt", () -> kube.client().v1().events().inAnyNamespace().list().getItems().stream()
-                .filter(e -> namespaces.contains(e.getMetadata().getNamespace())
-                        || !existing && "Node".equals(e.getInvolvedObject().getKind()))
-                .sorted(Comparator.comparing(Pods::time)).map(e -> "%s %s/%s %s".formatted(Pods.time(e), e.getMetadata().getNamespace(),
-                        e.getInvolvedObject().getName(), Pods.line(e))).collect(Collectors.joining("\n")));
-        facts.put("not-ready.txt", () -> namespaces.stream().map(n -> new Pods(kube, n).problems()).collect(Collectors.joining("\n")));
-        facts.put("istiod.txt", () -> ofTheDemo(logs(kube, Mesh.NAMESPACE, "istiod"), namespaces));
-        authority.workloads().forEach((app, namespace) -> facts.put(app + ".txt", () -> logs(kube, namespace, app)));
-        facts.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
-        facts.put("proxy-status.txt", () -> Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet().stream()
-                .filter(proxy -> namespaces.contains(proxy.getKey().replaceFirst(".*\\.", ""))).map(Object::toString)
-                .collect(Collectors.joining("\n")));
-        facts.put("endpoints.txt", () -> new ClientPod(kube, SampleApp.TARGET).envoy("clusters").lines()
-                .filter(l -> l.contains(SampleApp.TARGET.service())).collect(Collectors.joining("\n")));
-        return facts;
-    }
-
-    /** What the pods with this label {@code app} last said. */
-    private static String logs(Kube kube, String namespace, String app) {
-        return kube.client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .map(p -> Redactor.lastLines(LOG_LINES, kube.client().pods().resource(p).tailingLines(LOG_LINES + Redactor.SPAN).getLog()))
+        return log.lines()
+                .filter(line -> NAMESPACE.matcher(line).results().allMatch(m -> namespaces.contains(m.group(1))))
+                .map(line -> line.replaceFirst("(?s)\\bContainer\\{.*", "(left out)"))
                 .collect(Collectors.joining("\n"));
     }
 
-    private static String text(Fact fact) {
-        try {
-            return fact.text();
-        } catch (Exception e) {
-            return "not to be had: " + e.getMessage();
-        }
+    private Map<String, Content> files(Kube kube) {
+        Map<String, Content> files = new TreeMap<>();
+        Set<String> namespaces = namespaces();
+        var client = kube.client();
+        if (isOwn()) files.put("nodes.yaml", () -> yaml(client.nodes().list().getItems()));
+        files.put("pods.yaml", () -> yaml(namespaces.stream()
+                .flatMap(namespace -> client.pods().inNamespace(namespace).list().getItems().stream()).toList()));
+        files.put("services.yaml", () -> yaml(namespaces.stream()
+                .flatMap(namespace -> client.services().inNamespace(namespace).list().getItems().stream()).toList()));
+        files.put("events.txt", () -> client.v1().events().inAnyNamespace().list().getItems().stream()
+                .filter(event -> namespaces.contains(event.getMetadata().getNamespace())
+                        || isOwn() && "Node".equals(event.getInvolvedObject().getKind()))
+                .sorted(Comparator.comparing(Pods::time)).map(Diagnostics::line).collect(Collectors.joining("\n")));
+        files.put("not-ready.txt", () -> namespaces.stream().map(namespace -> new Pods(kube, namespace).problems())
+                .collect(Collectors.joining("\n")));
+        files.put("istiod.txt", () -> ofTheDemo(logs(kube, Mesh.NAMESPACE, "istiod"), namespaces));
+        authority.workloads().forEach((app, namespace) -> files.put(app + ".txt", () -> logs(kube, namespace, app)));
+        files.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
+        files.put("proxy-status.txt", () -> Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet()
+                .stream().filter(proxy -> namespaces.contains(proxy.getKey().replaceFirst(".*\\.", "")))
+                .map(Object::toString).collect(Collectors.joining("\n")));
+        files.put("endpoints.txt", () -> new ClientPod(kube, SampleApp.TARGET).envoy("clusters").lines()
+                .filter(line -> line.contains(SampleApp.TARGET.service())).collect(Collectors.joining("\n")));
+        return files;
     }
 
-    private static <T> List<T> in(Set<String> namespaces, Function<String, List<T>> list) {
-        return namespaces.stream().flatMap(namespace -> list.apply(namespace).stream()).toList();
+    private static String line(Event event) {
+        return "%s %s/%s %s".formatted(Pods.time(event), event.getMetadata().getNamespace(),
+                event.getInvolvedObject().getName(), Pods.line(event));
+    }
+
+    /** The last lines of the logs of pods with this label {@code app}. */
+    private static String logs(Kube kube, String namespace, String app) {
+        var pods = kube.client().pods();
+        return pods.inNamespace(namespace).withLabel("app", app).list().getItems().stream()
+                .map(pod -> pods.resource(pod).tailingLines(LOG_LINES + Redactor.SPAN).getLog())
+                .map(log -> Redactor.lastLines(LOG_LINES, log)).collect(Collectors.joining("\n"));
     }
 
     static String yaml(List<? extends HasMetadata> resources) throws IOException {
         return Serialization.asYaml(Redactor.redact(new ObjectMapper().readTree(Serialization.asJson(resources))));
-    }
-
-    private static void write(Path file, String text) throws IOException {
-        Files.createDirectories(file.getParent());
-        AppDirs.writePrivate(file, Redactor.redact(text).getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -13,70 +13,82 @@ import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamWriter;
 
 /**
- * All that Verify has to tell: to people while it looks, and whole to machines; README documents the fields of its JSON.
+ * The results of Verify as text, JSON and JUnit XML; docs/verify.md documents the fields of the JSON.
  *
- * @param ok          whether no fatal check failed, and no experiment
- * @param generatedAt when, ISO 8601
- * @param versions    what this program is pinned to
+ * @param ok          whether no check and no experiment failed
+ * @param generatedAt time, in ISO 8601
+ * @param versions    versions of kind-demo and of what it installs
  */
-public record Results(boolean ok, String generatedAt, Map<String, String> versions, List<ClusterFacts> clusters, List<CheckResult> checks,
-        List<ExperimentResult> experiments) {
-    /** A cluster, and where it can be reached; addresses that could not be learnt are empty. */
-    public record ClusterFacts(String name, String context, String id, String network, String apiServer, Map<String, String> gateways) {
+public record Results(boolean ok, String generatedAt, Map<String, String> versions, List<ClusterFacts> clusters,
+        List<CheckResult> checks, List<ExperimentResult> experiments) {
+    /** A cluster and its addresses; unknown addresses are empty. */
+    public record ClusterFacts(String name, String context, String id, String network, String apiServer,
+            Map<String, String> gateways) {
         static ClusterFacts of(Kube kube, boolean reachable) {
             Cluster cluster = kube.cluster();
             Map<String, String> gateways = new TreeMap<>();
             String apiServer = "";
             if (reachable) try {
                 apiServer = new ApiServer(kube).ownUrl();
-                kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems().stream()
-                        .filter(InstalledIstio::isGateway)
-                        .forEach(s -> gateways.put(s.getMetadata().getName(), "ClusterIP".equals(s.getSpec().getType())
-                                ? s.getSpec().getClusterIP() : Kube.address(s)));
+                for (var service : kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems()) {
+                    boolean internal = "ClusterIP".equals(service.getSpec().getType());
+                    if (InstalledIstio.isGateway(service)) gateways.put(service.getMetadata().getName(),
+                            internal ? service.getSpec().getClusterIP() : Kube.address(service));
+                }
             } catch (KubernetesClientException | Problem e) {
-                // what is wrong with it is told by its checks
+                // the checks of the cluster report it
             }
-            return new ClusterFacts(cluster.name(), cluster.context(), cluster.id(), cluster.network(), apiServer, gateways);
+            return new ClusterFacts(cluster.name(), cluster.context(), cluster.id(), cluster.network(), apiServer,
+                    gateways);
         }
     }
 
     /** @param istio the version of Istio that the demo installs */
-    public static Results of(String istio, List<Kube> kubes, List<CheckResult> checks, List<ExperimentResult> experiments) {
-        return new Results(ok(checks, experiments), Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
-                Versions.all(istio),
-                kubes.stream().map(kube -> ClusterFacts.of(kube, checks.stream().noneMatch(f -> f.layer().equals("clusters")
-                        && f.cluster().equals(kube.cluster().name()) && f.status() == Status.FAILED))).toList(), checks, experiments);
+    public static Results of(String istio, List<Kube> kubes, List<CheckResult> checks,
+            List<ExperimentResult> experiments) {
+        Set<String> unreachable = checks.stream()
+                .filter(result -> result.layer().equals("clusters") && result.status() == Status.FAILED)
+                .map(CheckResult::cluster).collect(Collectors.toSet());
+        List<ClusterFacts> clusters = kubes.stream()
+                .map(kube -> ClusterFacts.of(kube, !unreachable.contains(kube.cluster().name()))).toList();
+        String now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
+        return new Results(ok(checks, experiments), now, Versions.all(istio), clusters, checks, experiments);
     }
 
     static boolean ok(List<CheckResult> checks, List<ExperimentResult> experiments) {
-        return Stream.concat(checks.stream().map(CheckResult::status), experiments.stream().map(ExperimentResult::status))
-                .noneMatch(Status.FAILED::equals);
+        return count(Status.FAILED, checks, experiments) == 0;
     }
 
-    /** Tells what was found in a layer, and what helps. */
+    private static long count(Status status, List<CheckResult> checks, List<ExperimentResult> experiments) {
+        return checks.stream().filter(check -> check.status() == status).count()
+                + experiments.stream().filter(experiment -> experiment.status() == status).count();
+    }
+
+    /** Prints the results of a layer with their hints. */
     public static void print(Console console, String layer, List<CheckResult> results) {
         console.result("\n" + layer);
-        if (results.stream().allMatch(f -> f.status() == Status.SKIPPED)) {
-            console.result("- skipped: it stands on a layer that failed");
+        if (results.stream().allMatch(result -> result.status() == Status.SKIPPED)) {
+            console.result("- skipped: an earlier layer failed");
             return;
         }
-        for (CheckResult f : results) {
-            console.status(f.status(), f.name() + ": " + f.message());
-            if (!f.hint().isEmpty()) console.result("    → %s\n    → %s".formatted(f.hint(), console.commands().explain(f.id())));
+        for (CheckResult result : results) {
+            console.status(result.status(), result.name() + ": " + result.message());
+            if (!result.hint().isEmpty()) console.result("    → %s\n    → %s".formatted(result.hint(),
+                    console.commands().explain(result.id())));
         }
     }
 
-    /** Tells what an experiment showed. */
-    public static void print(Console console, ExperimentResult outcome) {
-        String text = String.join("\n", outcome.status() == Status.FAILED ? outcome.failures() : outcome.observations());
-        console.status(outcome.status(), "%s: %s (%.0f s)\n%s".formatted(outcome.name(), outcome.title(), outcome.durationSeconds(), text));
+    public static void print(Console console, ExperimentResult result) {
+        List<String> lines = result.status() == Status.FAILED ? result.failures() : result.observations();
+        console.status(result.status(), "%s: %s (%.0f s)\n%s".formatted(result.name(), result.title(),
+                result.durationSeconds(), String.join("\n", lines)));
     }
 
     public String json() throws IOException {
         return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(this);
     }
 
-    /** As CI systems read it, https://github.com/testmoapp/junitxml */
+    /** JUnit XML as CI systems read it, https://github.com/testmoapp/junitxml */
     public String junit() {
         try {
             StringWriter text = new StringWriter();
@@ -85,14 +97,16 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
             xml.writeStartElement("testsuite");
             xml.writeAttribute("name", "kind-demo");
             xml.writeAttribute("tests", "" + (checks.size() + experiments.size()));
-            long failed = checks.stream().filter(f -> f.status() == Status.FAILED).count();
-            xml.writeAttribute("failures", "" + (failed + experiments.stream().filter(o -> o.status() == Status.FAILED).count()));
-            long skipped = checks.stream().filter(f -> f.status() == Status.SKIPPED).count();
-            skipped += experiments.stream().filter(o -> o.status() == Status.SKIPPED).count();
-            xml.writeAttribute("skipped", "" + skipped);
-            for (CheckResult f : checks) testcase(xml, f.layer(), f.name(), f.durationSeconds(), f.status(), f.message(), f.hint());
-            for (ExperimentResult o : experiments) testcase(xml, "experiments", o.name(), o.durationSeconds(), o.status(),
-                    String.join("\n", o.failures().isEmpty() ? o.observations() : o.failures()), o.title());
+            xml.writeAttribute("failures", "" + count(Status.FAILED, checks, experiments));
+            xml.writeAttribute("skipped", "" + count(Status.SKIPPED, checks, experiments));
+            for (CheckResult check : checks) testcase(xml, check.layer(), check.name(), check.durationSeconds(),
+                    check.status(), check.message(), check.hint());
+            for (ExperimentResult experiment : experiments) {
+                boolean failed = !experiment.failures().isEmpty();
+                String lines = String.join("\n", failed ? experiment.failures() : experiment.observations());
+                testcase(xml, "experiments", experiment.name(), experiment.durationSeconds(), experiment.status(),
+                        lines, experiment.title());
+            }
             xml.writeEndElement();
             xml.close();
             return text.toString();
@@ -101,35 +115,26 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
         }
     }
 
-    private static void testcase(XMLStreamWriter xml, String group, String name, double seconds, Status status, String saw, String hint)
-            throws XMLStreamException {
+    private static void testcase(XMLStreamWriter xml, String group, String name, double seconds, Status status,
+            String message, String hint) throws XMLStreamException {
         xml.writeStartElement("testcase");
         xml.writeAttribute("classname", valid(group));
         xml.writeAttribute("name", valid(name));
         xml.writeAttribute("time", "%.3f".formatted(seconds));
-        switch (status) {
-            case SKIPPED -> {
-                xml.writeEmptyElement("skipped");
-                xml.writeAttribute("message", valid(saw));
-            }
-            case FAILED -> {
-                xml.writeStartElement("failure");
-                xml.writeAttribute("message", valid(saw));
-                xml.writeCharacters(valid(hint));
-                xml.writeEndElement();
-            }
-            default -> {
-                xml.writeStartElement("system-out");
-                xml.writeCharacters(valid(saw));
-                xml.writeEndElement();
-            }
-        }
+        xml.writeStartElement(switch (status) {
+            case SKIPPED -> "skipped";
+            case FAILED -> "failure";
+            default -> "system-out";
+        });
+        if (status == Status.SKIPPED || status == Status.FAILED) xml.writeAttribute("message", valid(message));
+        if (status == Status.FAILED) xml.writeCharacters(valid(hint));
+        else if (status != Status.SKIPPED) xml.writeCharacters(valid(message));
+        xml.writeEndElement();
         xml.writeEndElement();
     }
 
-    /** The text with U+FFFD in place of what XML 1.0 cannot have at all, such as control characters. https://www.w3.org/TR/xml/#charsets */
+    /** The text with U+FFFD for each character that XML 1.0 does not allow, https://www.w3.org/TR/xml/#charsets */
     private static String valid(String text) {
-        return text.codePoints().map(c -> c == '\t' || c == '\n' || c == '\r' || c >= 0x20 && c < 0xD800 || c >= 0xE000 && c <= 0xFFFD
-                || c > 0xFFFF ? c : 0xFFFD).collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString();
+        return text.replaceAll("[^\\t\\n\\r\\x20-\\uD7FF\\uE000-\\uFFFD\\x{10000}-\\x{10FFFF}]", "\uFFFD");
     }
 }

@@ -11,41 +11,38 @@ import io.fabric8.kubernetes.api.model.ContainerPort;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.security.cert.X509Certificate;
 
-/** Who trusts whom: as it is written down, as the proxies hold it, and as it is seen on the wire. */
-public final class TrustChecks {
-    private final List<Kube> kubes;
-    private final SampleTarget app;
+/** Checks of certificates: as secrets and config maps have them, as proxies have them, and as they are presented. */
+public record TrustChecks(List<Kube> kubes, SampleTarget app) {
+    private static final String ROOT = "root-cert.pem";
 
-    public TrustChecks(List<Kube> kubes, SampleTarget app) {
-        this.kubes = kubes;
-        this.app = app;
-    }
-
-    private String rootOf(Kube kube) {
+    /** The root that workloads trust, as PEM. */
+    private String root(Kube kube) {
         var trusted = kube.client().configMaps().inNamespace(app.namespace()).withName("istio-ca-root-cert").get();
-        String root = trusted == null ? null : trusted.getData().get("root-cert.pem");
+        String root = trusted == null ? null : trusted.getData().get(ROOT);
         if (root == null || root.isBlank())
-            throw Problem.failed("workloads of %s have no root to trust: the configmap istio-ca-root-cert is %s".formatted(app.namespace(),
-                    trusted == null ? "missing" : "empty"), "%s get configmaps -n %s".formatted(kube.kubectl(), app.namespace()));
+            throw Problem.failed("workloads of %s trust no root: the config map istio-ca-root-cert is %s"
+                    .formatted(app.namespace(), trusted == null ? "missing" : "empty"),
+                    "%s get configmaps -n %s".formatted(kube.kubectl(), app.namespace()));
         return root.strip();
     }
 
-    /** The root that workloads trust, and the one that the control plane signs under, are the same everywhere. */
+    /** Checks that in all clusters workloads trust, and the control plane signs under, the same root. */
     public String sameRoot() throws Exception {
         Map<String, Set<String>> roots = new TreeMap<>();
         String subject = "";
         for (Kube kube : kubes) {
-            subject = Certificates.readCertificate(rootOf(kube)).getSubjectX500Principal().getName();
+            String trusted = root(kube);
+            subject = Certificates.readCertificate(trusted).getSubjectX500Principal().getName();
             Set<String> own = roots.computeIfAbsent(kube.cluster().name(), _ -> new TreeSet<>());
-            own.add(fingerprint(rootOf(kube)));
+            own.add(fingerprint(trusted));
             var secret = kube.client().secrets().inNamespace(Mesh.NAMESPACE).withName(Cacerts.SECRET).get();
-            // istiod takes a secret of other keys too: https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/
-            if (secret != null && secret.getData().containsKey("root-cert.pem")) own.add(fingerprint(Certificates.decode(secret.getData().get("root-cert.pem"))));
+            // a secret may lack this key: https://istio.io/latest/docs/tasks/security/cert-management/plugin-ca-cert/
+            if (secret != null && secret.getData().containsKey(ROOT))
+                own.add(fingerprint(Certificates.decode(secret.getData().get(ROOT))));
         }
         Set<String> all = roots.values().stream().flatMap(Set::stream).collect(Collectors.toSet());
-        if (all.size() > 1)
-            throw Problem.failed("the clusters have different roots (SHA-256): " + roots,
-                    kubes.getFirst().commands().fromScratch() + ": a running mesh cannot change its root");
+        if (all.size() > 1) throw Problem.failed("the clusters have different roots (SHA-256): " + roots,
+                kubes.getFirst().commands().fromScratch() + ": a running mesh cannot change its root");
         return "%s, SHA-256 %s… in every cluster".formatted(subject, all.iterator().next());
     }
 
@@ -54,122 +51,134 @@ public final class TrustChecks {
         return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(der)).substring(0, 16);
     }
 
-    /** The cluster's intermediate is signed by the root that its workloads trust, and neither expires within a day. */
     public String intermediate(Kube kube) throws GeneralSecurityException {
-        X509Certificate root = Certificates.readCertificate(rootOf(kube));
-        List<X509Certificate> istiods = chain(kube, IstioCsr.SECRET, "tls.crt"),
-                own = istiods.isEmpty() ? chain(kube, Cacerts.SECRET, "ca-cert.pem", "cert-chain.pem") : istiods.subList(1, istiods.size());
-        if (!istiods.isEmpty()) byIstioCsr(kube, istiods, root);
-        else if (own.isEmpty() && !kube.cluster().isKind())
-            return "there is no secret %s: another authority signs".formatted(Cacerts.SECRET);
-        else if (own.isEmpty()) throw Problem.failed("there is no secret %s: istiod signs with a root of its own".formatted(Cacerts.SECRET),
-                kube.commands().fromScratch());
-        else Certificates.validate("the secret " + Cacerts.SECRET, own, root, kube.commands().fromScratch());
-        List<X509Certificate> authorities = Stream.concat(own.stream(), Stream.of(root)).distinct().toList();
+        X509Certificate root = Certificates.readCertificate(root(kube));
+        String fromScratch = kube.commands().fromScratch();
+        List<X509Certificate> istiod = chain(kube, IstioCsr.SECRET, "tls.crt"), intermediates;
+        if (!istiod.isEmpty()) {
+            checkIstioCsr(kube, istiod, root);
+            intermediates = istiod.subList(1, istiod.size());
+        } else {
+            intermediates = chain(kube, Cacerts.SECRET, "ca-cert.pem", "cert-chain.pem");
+            String missing = "there is no secret %s: ".formatted(Cacerts.SECRET);
+            if (intermediates.isEmpty()) {
+                if (!kube.cluster().isKind()) return missing + "another certificate authority signs";
+                throw Problem.failed(missing + "istiod signs with a root of its own", fromScratch);
+            }
+            Certificates.validate("the secret " + Cacerts.SECRET, intermediates, root, fromScratch);
+        }
+        List<X509Certificate> authorities = Stream.concat(intermediates.stream(), Stream.of(root)).distinct().toList();
         Date tomorrow = Date.from(Instant.now().plus(Duration.ofDays(1)));
-        for (X509Certificate certificate : authorities) if (certificate.getNotAfter().before(tomorrow))
-            throw Problem.failed("%s expires within a day".formatted(certificate.getSubjectX500Principal().getName()),
-                    kube.commands().fromScratch());
+        for (X509Certificate authority : authorities) if (authority.getNotAfter().before(tomorrow))
+            throw Problem.failed(authority.getSubjectX500Principal().getName() + " expires within a day", fromScratch);
         X509Certificate lowest = authorities.getFirst();
-        return "%s, signed by %s, until %tF".formatted(lowest.getSubjectX500Principal().getName(),
+        return "%s, issued by %s, valid until %tF".formatted(lowest.getSubjectX500Principal().getName(),
                 lowest.getIssuerX500Principal().getName(), lowest.getNotAfter());
     }
 
-    private static List<X509Certificate> chain(Kube kube, String secret, String... parts) throws GeneralSecurityException {
-        var there = kube.client().secrets().inNamespace(Mesh.NAMESPACE).withName(secret).get();
+    /** The certificates under some keys of a secret in istio-system; none if there is no such secret. */
+    private static List<X509Certificate> chain(Kube kube, String name, String... keys) throws GeneralSecurityException {
+        var secret = kube.client().secrets().inNamespace(Mesh.NAMESPACE).withName(name).get();
         var chain = new LinkedHashSet<X509Certificate>();
-        if (there != null) for (String part : parts) chain.addAll(Certificates.readChain(Certificates.decode(there.getData().get(part))));
+        if (secret != null) for (String key : keys)
+            chain.addAll(Certificates.readChain(Certificates.decode(secret.getData().get(key))));
         return List.copyOf(chain);
     }
 
-    /** With istio-csr nobody in the cluster has a key to sign with; istiod's own certificate shows who has, and that it is renewed. */
-    private static void byIstioCsr(Kube kube, List<X509Certificate> istiods, X509Certificate root) throws GeneralSecurityException {
+    /** With istio-csr no CA key is in the cluster, but istiod's own certificate shows its issuer and its renewal. */
+    private static void checkIstioCsr(Kube kube, List<X509Certificate> istiod, X509Certificate root)
+            throws GeneralSecurityException {
         if (kube.cluster().isKind()) new Deployments(kube, CertManager.NAMESPACE).ready();
-        Date end = istiods.getFirst().getNotAfter();
-        if (end.before(new Date())) throw Problem.failed("istiod's certificate ended at %tT and was not renewed".formatted(end),
-                "%s (it opens Vault and lets the cluster reach it); see %s -n %s describe certificate,issuer"
-                        .formatted(kube.commands().kindDemo(), kube.kubectl(), Mesh.NAMESPACE));
-        Certificates.validate("the secret " + IstioCsr.SECRET, istiods, root, kube.commands().fromScratch());
+        Date end = istiod.getFirst().getNotAfter();
+        if (end.before(new Date()))
+            throw Problem.failed("istiod's certificate expired at %tT and was not renewed".formatted(end),
+                    "%s (it unseals Vault and repairs its address); see %s".formatted(kube.commands().kindDemo(),
+                            kube.kubectl() + " -n istio-system describe certificate,issuer"));
+        Certificates.validate("the secret " + IstioCsr.SECRET, istiod, root, kube.commands().fromScratch());
     }
 
-    /** The running proxy's own certificate: its identity, and the root that it checks others by. */
+    /** Checks the certificate of the client's proxy, and the root that it trusts. */
     String identity(Kube kube) throws Exception {
         ClientPod client = new ClientPod(kube, app);
-        if (!client.hasProxy()) return "the client has no proxy to look at";
+        if (!client.hasProxy()) return "not checked: the client has no proxy";
         JsonNode certificates = new ObjectMapper().readTree(client.envoy("certs")).path("certificates");
-        String expected = identityOf(kube, app.client());
-        BigInteger root = Certificates.readCertificate(rootOf(kube)).getSerialNumber();
+        String expected = identity(kube, app.client());
+        BigInteger root = Certificates.readCertificate(root(kube)).getSerialNumber();
         Set<String> identities = new TreeSet<>();
         certificates.findValues("uri").forEach(uri -> identities.add(uri.asText()));
         Set<BigInteger> roots = rootSerials(certificates);
         if (!identities.contains(expected) || !roots.contains(root))
-            throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s".formatted(identities,
-                    roots.stream().map(serial -> serial.toString(16)).toList(), expected, root.toString(16)),
-                            "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().quotedContext(),
-                    app.client(), app.namespace()));
+            throw Problem.failed("the client's proxy is %s and trusts the root %s; expected %s and %s"
+                    .formatted(identities, roots.stream().map(serial -> serial.toString(16)).toList(), expected,
+                            root.toString(16)), proxyCertificates(kube));
         return expected;
     }
 
-    /** The serial numbers of the roots that a proxy has; Envoy writes them in hex, two digits a byte. */
+    private String proxyCertificates(Kube kube) {
+        return MeshChecks.command(kube, "proxy-config secret deploy/%s -n %s".formatted(app.client(), app.namespace()));
+    }
+
+    /** The serial numbers of a proxy's roots; Envoy writes them in hexadecimal, with two digits per byte. */
     static Set<BigInteger> rootSerials(JsonNode certificates) {
-        return certificates.findValues("ca_cert").stream().flatMap(roots -> roots.findValuesAsText("serial_number").stream())
+        return certificates.findValues("ca_cert").stream()
+                .flatMap(roots -> roots.findValuesAsText("serial_number").stream())
                 .map(serial -> new BigInteger(serial, 16)).collect(Collectors.toSet());
     }
 
-    /** Who the pods with this label {@code app} should be, by their service account and the mesh's trust domain. */
-    private String identityOf(Kube kube, String label) {
+    /** The SPIFFE ID of the pods with this label {@code app}: trust domain, namespace and service account. */
+    private String identity(Kube kube, String label) {
         String trustDomain = new InstalledIstio(kube).meshConfig().path("trustDomain").asText("cluster.local");
-        return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), new Pods(kube, app.namespace()).anyReady(label).getSpec()
-                .getServiceAccountName());
+        String account = new Pods(kube, app.namespace()).anyReady(label).getSpec().getServiceAccountName();
+        return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), account);
     }
 
-    /** A request that does not come through a proxy gets no answer in plaintext, while the same one through the mesh is served. */
+    /** Checks that a pod rejects plaintext from outside the mesh and answers the same request through the mesh. */
     String strict(Kube kube) {
         ClientPod client = new ClientPod(kube, app);
-        String url = pastTheProxy(client, "http");
+        String url = podUrl(client, "http");
         Optional<ExternalCommand.Result> plain = client.curlOutsideMesh(url);
-        if (plain.isEmpty()) return "the proxy's image has no curl to look with";
-        String saw = plain.get().lastLines();
-        if (plain.get().ok()) throw Problem.failed("%s answered a request in plaintext: %s".formatted(url, saw),
-                "%s apply -f manifests/apps/strict.yaml".formatted(kube.kubectl()));
-        if (MeshChecks.CANNOT_CONNECT.contains(plain.get().exitCode())) throw Problem.failed("cannot connect to %s: %s".formatted(url, saw),
-                "%s get pods -o wide -n %s".formatted(kube.kubectl(), app.namespace()));
+        if (plain.isEmpty()) return MeshChecks.NO_CURL;
+        String printed = plain.get().lastLines();
+        if (plain.get().ok()) throw Problem.failed("%s answered a request in plaintext: %s".formatted(url, printed),
+                kube.kubectl() + " apply -f manifests/apps/strict.yaml");
+        if (MeshChecks.CANNOT_CONNECT.contains(plain.get().exitCode()))
+            throw Problem.failed("cannot connect to %s: %s".formatted(url, printed),
+                    "%s get pods -o wide -n %s".formatted(kube.kubectl(), app.namespace()));
         client.ask(1);
-        return "%s: %s; through the mesh: served".formatted(url, saw);
+        return "%s rejects plaintext (%s) and answers through the mesh".formatted(url, printed);
     }
 
-    /**
-     * What an instance shows to a caller that speaks TLS but has no certificate: its own identity, signed under the mesh's root. And
-     * it hangs up, as it wants the caller's.
-     */
+    /** Calls a pod with TLS but without a client certificate: it must present its own and close the connection. */
     String peerIdentity(Kube kube) throws Exception {
         ClientPod client = new ClientPod(kube, app);
-        String url = pastTheProxy(client, "https"), expected = identityOf(kube, app.service());
+        String url = podUrl(client, "https"), expected = identity(kube, app.service()), hint = proxyCertificates(kube);
         Optional<ExternalCommand.Result> tls = client.curlOutsideMesh(url);
-        if (tls.isEmpty()) return "the proxy's image has no curl to look with";
+        if (tls.isEmpty()) return MeshChecks.NO_CURL;
         List<X509Certificate> chain = Certificates.readChain(tls.get().out());
-        String hint = "istioctl --context %s proxy-config secret deploy/%s -n %s".formatted(kube.cluster().quotedContext(), app.client(),
-                app.namespace());
-        if (tls.get().ok()) throw Problem.failed(url + " answered a caller without a certificate", hint);
-        if (chain.isEmpty()) throw Problem.failed("%s showed no certificate: %s".formatted(url, tls.get().lastLines()), hint);
+        if (tls.get().ok()) throw Problem.failed(url + " answered a request without a client certificate", hint);
+        if (chain.isEmpty())
+            throw Problem.failed("%s presented no certificate: %s".formatted(url, tls.get().lastLines()), hint);
         Set<String> identities = Certificates.uris(chain.getFirst());
-        if (!identities.equals(Set.of(expected))) throw Problem.failed("%s is %s; expected %s".formatted(url, identities, expected), hint);
-        Certificates.validate(expected, chain, Certificates.readCertificate(rootOf(kube)),
-                kube.commands().fromScratch());
-        return "%s is %s by the word of %s, and wants to know who calls".formatted(url, expected,
+        if (!identities.equals(Set.of(expected)))
+            throw Problem.failed("%s presents %s; expected %s".formatted(url, identities, expected), hint);
+        Certificates.validate(expected, chain, Certificates.readCertificate(root(kube)), kube.commands().fromScratch());
+        return "%s presents %s (issued by %s) and requires a client certificate".formatted(url, expected,
                 chain.getFirst().getIssuerX500Principal().getName());
     }
 
-    /** An instance's own address, which no proxy of the caller's is asked for. */
-    private String pastTheProxy(ClientPod client, String scheme) {
+    /** The URL of a pod of the service itself: requests to it bypass the proxy of the caller. */
+    private String podUrl(ClientPod client, String scheme) {
         Pod pod = new Pods(client.kube(), app.namespace()).anyReady(app.service());
         var target = client.port().getTargetPort();
-        int port = target.getIntVal() != null ? target.getIntVal() : pod.getSpec().getContainers().stream()
-                .flatMap(c -> c.getPorts().stream()).filter(p -> p.getName() != null && p.getName().equals(target.getStrVal())).findFirst()
-                .map(ContainerPort::getContainerPort).orElseThrow(() -> Problem.failed(
-                        "no container of the pod %s has the port %s of the service %s".formatted(pod.getMetadata().getName(),
-                        target.getStrVal(), app.service()), "%s describe service %s -n %s".formatted(client.kube().kubectl(), app.service(),
-                        app.namespace())));
+        int port = target.getIntVal() != null ? target.getIntVal() : namedPort(client.kube(), pod, target.getStrVal());
         return "%s://%s:%d%s".formatted(scheme, Kube.inUrl(pod.getStatus().getPodIP()), port, app.path());
+    }
+
+    private int namedPort(Kube kube, Pod pod, String name) {
+        return pod.getSpec().getContainers().stream().flatMap(container -> container.getPorts().stream())
+                .filter(port -> name.equals(port.getName())).findFirst().map(ContainerPort::getContainerPort)
+                .orElseThrow(() -> Problem.failed("no container of the pod %s has the port %s of the service %s"
+                        .formatted(pod.getMetadata().getName(), name, app.service()),
+                        "%s describe service %s -n %s".formatted(kube.kubectl(), app.service(), app.namespace())));
     }
 }

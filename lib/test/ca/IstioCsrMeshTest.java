@@ -53,9 +53,9 @@ class IstioCsrMeshTest {
     @Test @Order(2) void verifyShowsWhoSigns() {
         Shell.Result verify = succeeds("jbang Verify.java");
         for (String words : List.of("same-root: CN=sample.mesh, SHA-256", "The mesh works.",
-                "so1: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so1, signed by CN=sample.mesh",
-                "so2: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so2, signed by CN=sample.mesh",
-                "by the word of CN=sample.mesh Intermediate Authority,L=istio-so2"))
+                "so1: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so1, issued by CN=sample.mesh",
+                "so2: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so2, issued by CN=sample.mesh",
+                "(issued by CN=sample.mesh Intermediate Authority,L=istio-so2"))
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 

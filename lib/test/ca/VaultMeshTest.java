@@ -50,8 +50,8 @@ class VaultMeshTest {
     @Test @Order(2) void verifyShowsVaultsRoot() {
         Shell.Result verify = succeeds("jbang Verify.java");
         for (String words : List.of("same-root: CN=sample.mesh, SHA-256", "The mesh works.",
-                "so1: intermediate: CN=istiod,L=istio-so1, signed by CN=sample.mesh Intermediate Authority,L=istio-so1",
-                "so2: intermediate: CN=istiod,L=istio-so2, signed by CN=sample.mesh Intermediate Authority,L=istio-so2"))
+                "so1: intermediate: CN=istiod,L=istio-so1, issued by CN=sample.mesh Intermediate Authority,L=istio-so1",
+                "so2: intermediate: CN=istiod,L=istio-so2, issued by CN=sample.mesh Intermediate Authority,L=istio-so2"))
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 

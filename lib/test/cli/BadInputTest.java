@@ -180,17 +180,13 @@ class BadInputTest {
     }
 
     @Test void userNamespaces() throws IOException {
-        refused(Problem.UNMET, "Docker has userns-remap", "",
-                Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
+        refused(Problem.UNMET, "Docker uses userns-remap", "", Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
                 + "\"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", \"SecurityOptions\": [\"name=seccomp\", \"name=userns\"]}")));
     }
 
     @Test void rootlessWithoutCgroupLimits() throws IOException {
-        refused(Problem.UNMET,
-                "Docker is rootless, and cannot limit memory, processes and CPU: it has cgroup v2 without delegation",
-                "",
-                Map.of("PATH", engineThatSays(
-                "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
+        refused(Problem.UNMET, "Docker is rootless and cannot limit memory, processes and CPU: it has cgroup v2 without delegation", "",
+                Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
                         + "\"CgroupDriver\": \"none\", \"SecurityOptions\": [\"name=rootless\"]}")));
     }
 
@@ -210,12 +206,12 @@ class BadInputTest {
     }
 
     @Test void anOldEngine() throws IOException {
-        refused(Problem.UNMET, "the container engine is too old: version 19.03.15", "", Map.of("PATH", engineThatSays(
+        refused(Problem.UNMET, "Docker 19.03.15 is too old", "", Map.of("PATH", engineThatSays(
                 "{\"ServerVersion\": \"19.03.15\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
 
     @Test void aKubernetesThatDoesNotStartOnThisCgroupVersion() throws IOException {
-        refused(Problem.UNMET, "this machine has cgroup v1, which Kubernetes 1.36.4 does not start on",
+        refused(Problem.UNMET, "Kubernetes 1.36.4 does not start on this machine's cgroup v1",
                 "--node-image kindest/node:v1.36.4", Map.of("PATH", engineThatSays(
                         "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
@@ -227,7 +223,7 @@ class BadInputTest {
         Shell.Result preflight = Shell.inTime("preflight alone", AT_ONCE,
                 () -> Shell.run("jbang Verify.java --preflight", environment));
         assertEquals(0, preflight.exitCode(), preflight.all());
-        for (String words : List.of("‼ memory: the engine has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
+        for (String words : List.of("‼ memory: Docker has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
                 "✓ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
     }
 
@@ -237,14 +233,12 @@ class BadInputTest {
         Shell.Result json = Shell.run(
                 "jbang Verify.java --preflight -o json --report '%s' --clusters 1".formatted(report), own);
         JsonNode found = new ObjectMapper().readTree(json.out());
-        assertEquals(json.exitCode() == 0, found.path("works").asBoolean(), json.all());
-        assertTrue(found.path("findings").findValuesAsText("id").containsAll(List.of("engine", "ports", "images")),
-                json.out());
+        assertEquals(json.exitCode() == 0, found.path("ok").asBoolean(), json.all());
+        assertTrue(found.path("checks").findValuesAsText("id").containsAll(List.of("docker", "ports", "images")), json.out());
         assertTrue(Files.readString(report).contains("\"layer\" : \"preflight\""));
         Shell.Result junit = Shell.run("jbang Verify.java --preflight -o junit --clusters 1", own);
-        var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder()
-                .parse(new InputSource(new StringReader(junit.out())));
-        assertEquals("" + found.path("findings").size(), suite.getDocumentElement().getAttribute("tests"), junit.all());
+        var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new InputSource(new StringReader(junit.out())));
+        assertEquals("" + found.path("checks").size(), suite.getDocumentElement().getAttribute("tests"), junit.all());
         assertFalse(Files.exists(folder.resolve("state")), "files were made");
     }
 
@@ -261,8 +255,7 @@ class BadInputTest {
         Path mine = Files.createDirectory(folder.resolve("mine")),
                 log = Files.writeString(mine.resolve("log.txt"), "mine"),
                 index = Files.writeString(mine.resolve("index.json"), "{\"posts\": []}");
-        refused(Problem.USAGE, "one of earlier diagnostics; %s is none of these".formatted(mine),
-                "--diagnostics '%s'".formatted(mine));
+        refused(Problem.USAGE, "one with earlier diagnostics, not " + mine, "--diagnostics '%s'".formatted(mine));
         refused(Problem.USAGE, mine + " exists and is not a bundle of this demo", "--bundle '%s'".formatted(mine));
         assertEquals("mine{\"posts\": []}", Files.readString(log) + Files.readString(index));
     }

@@ -6,23 +6,26 @@ import module java.base;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What an experiment changed is restored: when it ends, and on Ctrl-C. DemoTest interrupts real ones. */
+/** Experiments restore what they changed: when they end, and on Ctrl-C. DemoTest interrupts real ones. */
 @Tag("unit")
 @Timeout(20)
 class ExperimentContextTest {
     private final Kube kube = new Kube(new Cluster(1, "so1"), new Console(false));
-    private final ExperimentContext context = new ExperimentContext(List.of(kube), SampleApp.TARGET, new Manifests(null), null, new Console(false));
+    private final ExperimentContext context = new ExperimentContext(List.of(kube), SampleApp.TARGET,
+            new Manifests(null), null, new Console(false));
     private final List<String> done = new CopyOnWriteArrayList<>();
 
     private void change(String name) throws Exception {
         context.change("so1 " + name, () -> done.add(name), () -> done.add("no " + name), () -> {});
     }
 
-    @Test void ctrlCDoesNotWaitForPodsThatAreAwaited() throws Exception {
+    @Test void ctrlCDoesNotWaitForPods() throws Exception {
         CountDownLatch waiting = new CountDownLatch(1);
         change("one");
         context.change("so1 two", () -> done.add("two"), () -> done.add("no two"), () -> {
@@ -44,7 +47,7 @@ class ExperimentContextTest {
         experiment.interrupt();
     }
 
-    @Test void ctrlCLetsAChangeThatIsBeingMadeGoFirst() throws Exception {
+    @Test void ctrlCWaitsForAChangeInProgress() throws Exception {
         CountDownLatch begun = new CountDownLatch(1);
         Thread experiment = Thread.startVirtualThread(() -> {
             try {
@@ -65,7 +68,7 @@ class ExperimentContextTest {
         assertEquals(List.of("slow", "no slow"), done);
     }
 
-    @Test void whatCannotBeRestoredDoesNotKeepTheOthers() throws Exception {
+    @Test void aFailedRestoreDoesNotStopTheOthers() throws Exception {
         change("one");
         context.change("so1 two", () -> done.add("two"), () -> { throw new StackOverflowError(); }, () -> {});
         change("three");
@@ -73,5 +76,19 @@ class ExperimentContextTest {
         assertEquals(List.of("one", "two", "three", "no three", "no one"), done);
         context.close();
         assertEquals(Status.FAILED, context.result("a", "an experiment").status());
+    }
+
+    private static final String USUAL = "{\"accessLogFile\": \"/dev/stdout\", \"defaultConfig\": {\"proxyMetadata\": "
+            + "{\"ISTIO_META_DNS_CAPTURE\": \"true\"}}}";
+
+    @Test void settingsRuleOutTheEgressExperiment() throws IOException {
+        JsonNode usual = new ObjectMapper().readTree(USUAL);
+        assertEquals("", Scenarios.egressRuledOut(1, false, usual));
+        assertTrue(Scenarios.egressRuledOut(0, false, usual).contains("istio-egressgateway"));
+        assertTrue(Scenarios.egressRuledOut(1, true, usual).contains("REGISTRY_ONLY"));
+        JsonNode noLog = new ObjectMapper().readTree(USUAL.replace("/dev/stdout", ""));
+        assertTrue(Scenarios.egressRuledOut(1, false, noLog).contains("accessLogFile"));
+        JsonNode nothing = new ObjectMapper().createObjectNode();
+        assertTrue(Scenarios.egressRuledOut(1, false, nothing).contains("DNS_CAPTURE"));
     }
 }

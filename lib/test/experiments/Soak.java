@@ -8,13 +8,13 @@ import lib.test.*;
 import lib.verify.*;
 
 /**
- * Steady requests that both clusters answer, while something is killed at random, again and again. Each kill waits until requests
- * go well again, from both clusters.
+ * Sends steady requests that both clusters answer, and kills something at random, again and again. The next kill waits
+ * until both clusters answer again.
  */
 public final class Soak {
-    /** What is killed, in either cluster. Not the client, nor its node so1: whoever asks must live to tell. */
+    /** What is killed, in either cluster; not the client and its node so1, which send the requests. */
     private enum Fault {
-        APP("an instance of the app", "sample", "helloworld"),
+        APP("a pod of the app", "sample", "helloworld"),
         GATEWAY("an east-west gateway", "istio-system", "istio-eastwestgateway"),
         ISTIOD("an istiod", "istio-system", "istiod"),
         NODE("the other cluster's node", "", "");
@@ -31,13 +31,14 @@ public final class Soak {
             String kubectl = "kubectl --context kind-so" + (1 + random.nextInt(2));
             String choice = "shuf -n 1 --random-source=<(yes %d)".formatted(random.nextInt(1000));
             Shell.succeeds(this == NODE ? "docker kill so2-control-plane && docker start so2-control-plane"
-                    : "%1$s delete -n %2$s --grace-period 0 --force $(%1$s get pods -n %2$s -l app=%3$s -o name | %4$s)".formatted(kubectl,
+                    : "%1$s delete -n %2$s --grace-period 0 --force $(%1$s get pods -n %2$s -l app=%3$s -o name | %4$s)"
+                    .formatted(kubectl,
                             namespace, app, choice));
         }
     }
 
-    /** What came of one kind of fault. */
-    private static final class Toll {
+    /** The lost requests of one kind of fault. */
+    private static final class Losses {
         int times, sent, lost;
         double longest;
 
@@ -56,7 +57,7 @@ public final class Soak {
         }
     }
 
-    /** Spreads requests over the clusters, and leaves out an instance that fails for a short while. */
+    /** Spreads requests over the clusters, and ejects an endpoint that fails for five seconds. */
     private static final String SPREAD = """
             kubectl --context kind-so1 apply --server-side --force-conflicts -f - <<'RULE'
             apiVersion: networking.istio.io/v1
@@ -77,55 +78,53 @@ public final class Soak {
     private Soak() {}
 
     /**
-     * On the demo that stands, and leaves it as it was. However short, an istiod is killed at least once.
+     * Runs on the existing demo and restores it. It kills at least one istiod.
      *
-     * @return the share of requests that were lost while nothing but istiods were killed: a mesh goes on without them
+     * @return the share of requests that were lost while istiods were killed: the mesh must work without them
      */
     public static double run(Duration duration, long seed) throws IOException {
         System.out.printf("soak of %d s, seed %d%n", duration.toSeconds(), seed);
         Random random = new Random(seed);
         Console console = new Console(false);
         List<Kube> kubes = Mesh.of("so", 2).clusters().stream().map(c -> new Kube(c, console)).toList();
-        Map<Fault, Toll> tolls = new EnumMap<>(Fault.class);
+        Map<Fault, Losses> losses = new EnumMap<>(Fault.class);
         Shell.succeeds(SPREAD);
         int most = (int) (duration.toSeconds() + 600) * Traffic.PER_SECOND;
         try (Traffic traffic = Traffic.fromClient(new ClientPod(kubes.getFirst(), SampleApp.TARGET), _ -> {},
-                () -> new TrafficChecks(kubes, SampleApp.TARGET).clusterOfInstance(), most)) {
+                () -> new TrafficChecks(kubes, SampleApp.TARGET).clusterOfPod(), most)) {
             awaitBoth(traffic, 0);
             List<Fault> round = new ArrayList<>();
-            for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end) || !tolls.containsKey(Fault.ISTIOD); ) {
+            for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end)
+                    || !losses.containsKey(Fault.ISTIOD); ) {
                 if (round.isEmpty()) Collections.shuffle(round = new ArrayList<>(List.of(Fault.values())), random);
                 Fault fault = round.removeLast();
                 double since = traffic.now();
                 fault.strike(random);
                 awaitBoth(traffic, traffic.now());
                 List<ExperimentResult.Reply> replies = traffic.replies(since, traffic.now());
-                tolls.computeIfAbsent(fault, _ -> new Toll()).add(replies);
+                losses.computeIfAbsent(fault, _ -> new Losses()).add(replies);
                 System.out.printf("%6.0f s  %s: %s%n", since, fault.title, Traffic.count(replies));
             }
         } finally {
             kubes.forEach(Kube::close);
-            Shell.succeeds("kubectl --context kind-so1 delete destinationrule helloworld -n sample && jbang KindDemo.java");
+            Shell.succeeds("kubectl --context kind-so1 delete destinationrule helloworld -n sample"
+                    + " && jbang KindDemo.java");
         }
         System.out.println("\n| killed | times | requests | lost | longest outage |\n| --- | --- | --- | --- | --- |");
-        tolls.forEach((fault, toll) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, toll.times, toll.sent, toll.lost,
-                toll.longest));
-        return lostShare(tolls.get(Fault.ISTIOD));
+        losses.forEach((fault, loss) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, loss.times,
+                loss.sent, loss.lost,
+                loss.longest));
+        return lostShare(losses.get(Fault.ISTIOD));
     }
 
-    /** An AssertionError where nothing was sent: a bound on the share would hold of nothing. */
-    private static double lostShare(Toll toll) {
-        if (toll.sent == 0) throw new AssertionError("no request was sent while an istiod was killed");
-        return (double) toll.lost / toll.sent;
+    /** An AssertionError if no request was sent: then a bound on the share would prove nothing. */
+    private static double lostShare(Losses loss) {
+        if (loss.sent == 0) throw new AssertionError("no request was sent while an istiod was killed");
+        return (double) loss.lost / loss.sent;
     }
 
-    /** Until the last three seconds' requests went well, and both clusters answered some. */
+    /** Waits until both clusters answered the requests of three seconds. */
     private static void awaitBoth(Traffic traffic, double since) throws IOException {
-        int many = 3 * Traffic.PER_SECOND;
-        Await.until("answers from both clusters", Duration.ofMinutes(4), Duration.ofMillis(200), _ -> {}, () -> {
-            List<ExperimentResult.Reply> after = traffic.replies(since, Double.MAX_VALUE), last = after.subList(Math.max(0, after.size() - many),
-                    after.size());
-            return last.size() == many && Traffic.count(last).keySet().equals(Set.of("so1", "so2")) ? "" : "" + Traffic.count(last);
-        });
+        traffic.awaitAnswersFrom(Set.of("so1", "so2"), since, 3 * Traffic.PER_SECOND, Duration.ofMinutes(4));
     }
 }

@@ -9,17 +9,20 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** The long soak: SOAK_MINUTES (30 unless set) and SOAK_SEED, which is printed, repeat one. Its short form is in BreakageTest. */
+/**
+ * The long soak test. SOAK_MINUTES (default 30) and SOAK_SEED, which is printed, repeat a run. Its short form is in
+ * BreakageTest.
+ */
 @Tag("long")
 class SoakTest {
     @RegisterExtension static final OwnDemo DEMO = OwnDemo.inTheUsersKubeconfig();
 
     @BeforeAll static void up() { DEMO.succeeds("jbang KindDemo.java"); }
 
-    @Test void theMeshOutlivesItsParts() throws IOException {
+    @Test void survivesRandomKills() throws IOException {
         long minutes = Long.parseLong(Shell.variable("SOAK_MINUTES", "30"));
         long seed = Long.parseLong(Shell.variable("SOAK_SEED", "" + System.nanoTime() % 100_000));
-        assertTrue(Soak.run(Duration.ofMinutes(minutes), seed) < 0.01, "requests were lost for want of an istiod");
+        assertTrue(Soak.run(Duration.ofMinutes(minutes), seed) < 0.01, "requests were lost without istiod");
         Shell.succeeds("jbang Verify.java --wait 60");
     }
 }

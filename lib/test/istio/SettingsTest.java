@@ -111,7 +111,7 @@ class SettingsTest {
         String before = pods("get pods -A -o name");
         succeeds("jbang KindDemo.java --clusters 3");
         assertEquals(before, pods("get pods -A -o name"));
-        assertTrue(succeeds("jbang Verify.java").out().contains("so3: who-answers"));
+        assertTrue(succeeds("jbang Verify.java").out().contains("so3: responding-clusters"));
         refused("--clusters 2 would delete so3 and everything in it", "--clusters 2");
         succeeds("kind delete cluster --name so3");
         succeeds("jbang KindDemo.java --clusters 2");

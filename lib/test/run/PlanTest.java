@@ -49,7 +49,7 @@ class PlanTest {
     }
 
     @Test void anErrorFailsItsCheck() {
-        Check.Probe broken = () -> { throw new NoClassDefFoundError("lib/Missing"); };
+        Check.Attempt broken = () -> { throw new NoClassDefFoundError("lib/Missing"); };
         Check check = new Check("a", "a check", "", Severity.FATAL, Duration.ZERO, broken);
         assertEquals(Status.FAILED, check.run("layer").status());
         assertTrue(check.run("layer").message().contains("lib/Missing"));

@@ -3,7 +3,6 @@ package lib.verify;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.experiments.*;
 import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
@@ -19,10 +18,10 @@ import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What Verify judges, and how. */
+/** How single checks judge what they find. */
 @Tag("unit")
 class ChecksTest {
-    @Test void podsThatEndedForGoodAreNotLive() {
+    @Test void endedPodsAreNotLive() {
         var pod = new PodBuilder().withNewMetadata().endMetadata().withNewStatus().withPhase("Running").endStatus()
                 .build();
         for (String phase : List.of("Pending", "Running", "Unknown", "Succeeded", "Failed")) {
@@ -34,7 +33,7 @@ class ChecksTest {
                 .endMetadata().build()));
     }
 
-    @Test void aDeploymentWithFewerPodsThanItShouldHaveIsReported() {
+    @Test void reportsDeploymentsWithMissingPods() {
         var complete = new DeploymentBuilder().withNewMetadata().withName("dns").endMetadata().withNewSpec()
                 .withReplicas(2).endSpec().withNewStatus().withReadyReplicas(2).endStatus().build();
         var few = new DeploymentBuilder(complete).editStatus().withReadyReplicas(1).endStatus().build();
@@ -51,7 +50,8 @@ class ChecksTest {
 
     private static Service service(String name, String component, String ip, String hostname) {
         return new ServiceBuilder().withNewMetadata().withName(name).addToLabels(InstalledIstio.COMPONENT, component)
-                .endMetadata().withNewSpec().withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer().addNewIngress()
+                .endMetadata().withNewSpec().withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer()
+                .addNewIngress()
                 .withIp(ip).withHostname(hostname).endIngress().endLoadBalancer().endStatus().build();
     }
 
@@ -60,7 +60,7 @@ class ChecksTest {
         return ClusterChecks.addresses(List.of(services), List.of(range), "hint");
     }
 
-    @Test void onlyTheAddressesOfGatewaysAreJudged() {
+    @Test void checksOnlyAddressesOfGateways() {
         Service own = service("istio-ingressgateway", "IngressGateways", "172.18.255.3", null);
         assertEquals("istio-ingressgateway 172.18.255.3", addresses(own, service("theirs", "", null, "lb.example.com"),
                 service("pending", "", null, null), service("elsewhere", "", "10.0.0.1", null)));
@@ -73,70 +73,57 @@ class ChecksTest {
 
     private static final Set<String> OWN = Set.of("10.101.0.5", "10.101.0.6");
 
-    private static List<String> wrong(Map<String, Set<String>> gateways, String... remote) {
+    private static List<String> failures(Map<String, Set<String>> gateways, String... remote) {
         Stream<String> local = OWN.stream().map(address -> address + ":5000 HEALTHY");
-        return TrafficChecks.wrong(Stream.concat(local, Stream.of(remote)).toList(), OWN, gateways);
+        return TrafficChecks.failures(Stream.concat(local, Stream.of(remote)).toList(), OWN, gateways);
     }
 
-    @Test void everyOtherNetworkNeedsAGatewayWhateverItsAddresses() {
+    @Test void everyOtherNetworkNeedsAGateway() {
         Map<String, Set<String>> two = Map.of("network2", Set.of("172.18.255.64", "fd00::64"),
                 "network3", Set.of("172.18.255.1"));
-        assertEquals(List.of(), wrong(two, "172.18.255.64:15443 HEALTHY", "172.18.255.1:15443 HEALTHY"));
-        assertEquals(List.of(), wrong(two, "172.18.255.64:15443 HEALTHY", "fd00::64:15443 HEALTHY",
+        assertEquals(List.of(), failures(two, "172.18.255.64:15443 HEALTHY", "172.18.255.1:15443 HEALTHY"));
+        assertEquals(List.of(), failures(two, "172.18.255.64:15443 HEALTHY", "fd00::64:15443 HEALTHY",
                 "172.18.255.1:15443 HEALTHY"));
-        assertEquals(List.of("no gateway of network3 [172.18.255.1]"), wrong(two, "172.18.255.64:15443 HEALTHY",
-                "fd00::64:15443 HEALTHY"), "two addresses of one network are not two networks");
+        assertEquals(List.of("no gateway of network3 [172.18.255.1]"), failures(two, "172.18.255.64:15443 HEALTHY",
+                "fd00::64:15443 HEALTHY"), "two addresses of one network are one gateway");
     }
 
-    @Test void whatIsUnknownMissingOrUnhealthyIsReported() {
+    @Test void reportsUnknownMissingAndUnhealthyEndpoints() {
         Map<String, Set<String>> one = Map.of("network2", Set.of("172.18.255.64"));
-        assertEquals(List.of("unknown endpoint 172.18.255.9:15443 HEALTHY"), wrong(one, "172.18.255.64:15443 HEALTHY",
+        assertEquals(List.of("unknown endpoint 172.18.255.9:15443 HEALTHY"),
+                failures(one, "172.18.255.64:15443 HEALTHY",
                 "172.18.255.9:15443 HEALTHY"));
-        assertEquals(List.of("172.18.255.64:15443 EJECTED"), wrong(one, "172.18.255.64:15443 EJECTED"));
-        assertEquals(List.of("no endpoint for the instance 10.101.0.5", "no endpoint for the instance 10.101.0.6"),
-                TrafficChecks.wrong(List.of("172.18.255.64:15443 HEALTHY"), OWN, one));
+        assertEquals(List.of("172.18.255.64:15443 EJECTED"), failures(one, "172.18.255.64:15443 EJECTED"));
+        assertEquals(List.of("no endpoint for the pod 10.101.0.5", "no endpoint for the pod 10.101.0.6"),
+                TrafficChecks.failures(List.of("172.18.255.64:15443 HEALTHY"), OWN, one));
     }
 
-    /** Istiod resolves a gateway's host name to addresses that nobody else knows. */
-    @Test void aGatewayWithAHostNameIsAnyAddressOnItsPort() {
+    /** Only istiod knows the addresses of a gateway with a host name. */
+    @Test void acceptsAnyAddressOfAGatewayWithAHostName() {
         Map<String, Set<String>> named = Map.of("network2", Set.of("lb.example.com"));
-        assertEquals(List.of(), wrong(named, "203.0.113.7:15443 HEALTHY", "203.0.113.8:15443 HEALTHY"));
-        assertEquals(List.of("no gateway of network2 [lb.example.com]"), wrong(named));
+        assertEquals(List.of(), failures(named, "203.0.113.7:15443 HEALTHY", "203.0.113.8:15443 HEALTHY"));
+        assertEquals(List.of("no gateway of network2 [lb.example.com]"), failures(named));
         assertEquals(List.of("no gateway of network2 [lb.example.com]", "unknown endpoint 203.0.113.7:5000 HEALTHY"),
-                wrong(named, "203.0.113.7:5000 HEALTHY"));
+                failures(named, "203.0.113.7:5000 HEALTHY"));
     }
 
-    private static final String USUAL = "{\"accessLogFile\": \"/dev/stdout\", \"defaultConfig\": {\"proxyMetadata\": "
-            + "{\"ISTIO_META_DNS_CAPTURE\": \"true\"}}}";
-
-    @Test void settingsRuleOutTheEgressExperiment() throws IOException {
-        JsonNode usual = new ObjectMapper().readTree(USUAL);
-        assertEquals("", Experiments.egressRuledOut(1, false, usual));
-        assertTrue(Experiments.egressRuledOut(0, false, usual).contains("istio-egressgateway"));
-        assertTrue(Experiments.egressRuledOut(1, true, usual).contains("REGISTRY_ONLY"));
-        JsonNode noLog = new ObjectMapper().readTree(USUAL.replace("/dev/stdout", ""));
-        assertTrue(Experiments.egressRuledOut(1, false, noLog).contains("accessLogFile"));
-        JsonNode nothing = new ObjectMapper().createObjectNode();
-        assertTrue(Experiments.egressRuledOut(1, false, nothing).contains("DNS_CAPTURE"));
+    private static ExperimentResult experiment(Status status, String observation) {
+        return new ExperimentResult("egress", "title", status, List.of(observation), List.of(), Map.of(), 0, List.of());
     }
 
-    private static ExperimentResult outcome(Status status, String saw) {
-        return new ExperimentResult("egress", "title", status, List.of(saw), List.of(), Map.of(), List.of(), 0);
-    }
-
-    @Test void aSkippedExperimentIsNoFailure() {
-        var finding = new CheckResult("nodes", "dns", "title", "so1", Severity.FATAL, Status.PASSED, "saw", "", 0);
-        ExperimentResult skipped = outcome(Status.SKIPPED, "no gateway");
-        assertTrue(Results.ok(List.of(finding), List.of(outcome(Status.PASSED, ""), skipped)));
-        assertFalse(Results.ok(List.of(finding), List.of(outcome(Status.FAILED, ""), skipped)));
-        String junit = new Results(true, "now", Map.of(), List.of(), List.of(finding), List.of(skipped)).junit();
+    @Test void skippedExperimentIsNotAFailure() {
+        var check = new CheckResult("nodes", "dns", "title", "so1", Severity.FATAL, Status.PASSED, "message", "", 0);
+        ExperimentResult skipped = experiment(Status.SKIPPED, "no gateway");
+        assertTrue(Results.ok(List.of(check), List.of(experiment(Status.PASSED, ""), skipped)));
+        assertFalse(Results.ok(List.of(check), List.of(experiment(Status.FAILED, ""), skipped)));
+        String junit = new Results(true, "now", Map.of(), List.of(), List.of(check), List.of(skipped)).junit();
         assertTrue(junit.contains("skipped=\"1\"") && junit.contains("<skipped message=\"no gateway\""), junit);
     }
 
-    @Test void everyCheckIsSeenFailing() throws IOException {
-        String breakages = Files.readString(Shell.PROJECT.resolve("lib/test/BreakageTest.java"));
+    @Test void everyCheckHasATestInBreakageTest() throws IOException {
+        String breakages = Files.readString(Shell.PROJECT.resolve("lib/test/verify/BreakageTest.java"));
         Kube kube = new Kube(new Cluster(1, "so1"), null);
         for (String id : new Checks(List.of(kube), SampleApp.TARGET, null, null, null, null).ids())
-            assertTrue(breakages.contains("\"%s\"".formatted(id)), id + " has no breakage in BreakageTest");
+            assertTrue(breakages.contains("\"%s\"".formatted(id)), id + " has no test in BreakageTest");
     }
 }

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 class InotifyTest {
     private static final Path PROC = Path.of("/proc");
 
-    /** Each watch service of the JDK opens an instance: the kernel's own list must show it. */
+    /** Each watch service of the JDK opens an instance, which the kernel lists. */
     @Test void countsTheInstancesOfThisUser() throws IOException {
         assumeTrue(Files.isDirectory(PROC.resolve("self")), "there is no /proc");
         int user = (int) Files.getAttribute(PROC.resolve("self"), "unix:uid");
@@ -22,9 +22,9 @@ class InotifyTest {
             int before = HostChecks.inotify(PROC, user);
             for (int i = 0; i < 5; i++) open.add(FileSystems.getDefault().newWatchService());
             int with = HostChecks.inotify(PROC, user);
-            // other processes come and go meanwhile
+            // other processes may start and end meanwhile
             assertTrue(with >= before + 3 && with >= 5, "%d before, %d with 5 more".formatted(before, with));
-            assertEquals(0, HostChecks.inotify(PROC, user + 4711), "those of a user who has no process");
+            assertEquals(0, HostChecks.inotify(PROC, user + 4711), "a user without processes");
         } finally {
             for (WatchService service : open) service.close();
         }
@@ -37,16 +37,20 @@ class InotifyTest {
         Files.createSymbolicLink(fds.resolve("8"), Path.of("anon_inode:[eventpoll]"));
         Files.createFile(fds.resolve("9"));
         Files.createDirectories(proc.resolve("11"));
-        Files.createSymbolicLink(Files.createDirectories(proc.resolve("sys/fd")).resolve("1"), Path.of("anon_inode:inotify"));
+        Files.createSymbolicLink(Files.createDirectories(proc.resolve("sys/fd")).resolve("1"),
+                Path.of("anon_inode:inotify"));
         assertEquals(3, HostChecks.inotify(proc, user));
         assertEquals(0, HostChecks.inotify(proc, user + 1));
     }
 
-    @Test void warnsWhenTheNodesToBeMadeExceedTheLimit() {
-        assertEquals("30 inotify instances in use, 52 more needed, fs.inotify.max_user_instances is 128", HostChecks.inotify(30, 52, 128));
+    @Test void warnsIfTheNewNodesExceedTheLimit() {
+        assertEquals("30 inotify instances in use, 52 more needed, fs.inotify.max_user_instances is 128",
+                HostChecks.inotify(30, 52, 128));
         Problem problem = assertThrows(Problem.class, () -> HostChecks.inotify(78, 52, 128));
-        assertEquals("78 inotify instances in use, 52 more needed, fs.inotify.max_user_instances is 128", problem.getMessage());
+        assertEquals("78 inotify instances in use, 52 more needed, fs.inotify.max_user_instances is 128",
+                problem.getMessage());
         assertTrue(problem.hint().contains("fs.inotify.max_user_instances=512 "), problem.hint());
-        assertTrue(assertThrows(Problem.class, () -> HostChecks.inotify(500, 52, 512)).hint().contains("max_user_instances=1104 "));
+        assertTrue(assertThrows(Problem.class, () -> HostChecks.inotify(500, 52, 512)).hint()
+                .contains("max_user_instances=1104 "));
     }
 }

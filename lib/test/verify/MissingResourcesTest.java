@@ -65,7 +65,7 @@ class MissingResourcesTest {
         calls.put("peerIdentity", () -> trust.peerIdentity(kube));
         calls.put("appReady", () -> traffic.appReady(kube));
         calls.put("endpoints", () -> traffic.endpoints(kube));
-        calls.put("whoAnswers", () -> traffic.whoAnswers(kube));
+        calls.put("respondingClusters", () -> traffic.respondingClusters(kube));
         calls.put("nodesReady", () -> platform.nodesReady(kube));
         calls.put("systemPods", () -> platform.systemPods(kube));
         calls.put("dns", () -> platform.dns(kube));
@@ -81,7 +81,7 @@ class MissingResourcesTest {
         calls.put("clusterFacts", () -> Results.ClusterFacts.of(kube, true));
         calls.put("problems", () -> new Pods(kube, "sample").problems());
         calls.put("cannotRecover", () -> new Pods(kube, "sample").cannotRecover());
-        calls.put("clusterOfInstance", traffic::clusterOfInstance);
+        calls.put("clusterOfPod", traffic::clusterOfPod);
         return calls;
     }
 

@@ -3,7 +3,6 @@ package lib.verify;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import module java.net.http;
 import lib.fetch.*;
 import lib.run.*;
 import lib.test.*;
@@ -17,13 +16,13 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The report page: that it is written well, and, in a real browser, that it shows what is in it. */
+/** The report page: how it is written, and what it shows in a real browser. */
 class ReportTest {
     private static final String HOSTILE = "</script><b>\"x\"& <!-- ${REPORT} 'ü\u2028";
     private static final ObjectMapper JSON = new ObjectMapper();
     @TempDir Path folder;
 
-    @Tag("unit") @Test void theDataCannotEndItsElement() throws IOException {
+    @Tag("unit") @Test void dataCannotEndItsElement() throws IOException {
         Path file = folder.resolve("report.html");
         Report.write(file, JSON.writeValueAsString(Map.of("title", HOSTILE)));
         String page = Files.readString(file), start = "<script type=\"application/json\" id=\"report\">";
@@ -32,13 +31,14 @@ class ReportTest {
         assertFalse(data.contains("<"));
     }
 
-    @Tag("unit") @Test void thePageAsksForNothingElse() throws IOException {
-        String page = Files.readString(Shell.PROJECT.resolve("lib/report.html")).replace("\"http://www.w3.org/2000/svg\"", "");
+    @Tag("unit") @Test void pageLoadsNothingElse() throws IOException {
+        String page = Files.readString(Shell.PROJECT.resolve("lib/verify/report.html"))
+                .replace("\"http://www.w3.org/2000/svg\"", "");
         assertFalse(page.matches("(?s).*(https?://|@import|url\\(|\\bsrc=).*"));
-        assertTrue(page.contains("content=\"default-src 'none';"), "the browser is told so, too");
+        assertTrue(page.contains("content=\"default-src 'none';"), "the browser enforces it, too");
     }
 
-    @Tag("unit") @Test void itIsWrittenInPlace() throws IOException {
+    @Tag("unit") @Test void writesInPlace() throws IOException {
         Shell.needsRoot();
         Path real = Files.writeString(folder.resolve("page"), ""), file = folder.resolve("report.html");
         Path near = Files.writeString(folder.resolve("report.html.new"), "the user's");
@@ -70,7 +70,7 @@ class ReportTest {
         Report.write(empty, "{}");
     }
 
-    @Tag("unit") @Test void whatCannotBeAFileIsRefused() {
+    @Tag("unit") @Test void rejectsPathsThatCannotBeFiles() {
         for (String no : List.of("no/such/report.html", ".", "/dev/null")) {
             Problem problem = assertThrows(Problem.class, () -> Report.write(folder.resolve(no), "{}"), no);
             assertEquals(Problem.USAGE, problem.exitCode());
@@ -79,65 +79,77 @@ class ReportTest {
     }
 
     private static Map<String, Object> cluster(int i) {
-        return Map.of("name", "so" + i, "context", "kind-so" + i, "id", "istio-so" + i, "network", "network" + i, "apiServer",
-                "https://172.18.0.%d:6443".formatted(i + 1), "gateways", Map.of("istio-eastwestgateway", "172.18.255." + (20 * i + 1),
+        return Map.of("name", "so" + i, "context", "kind-so" + i, "id", "istio-so" + i, "network", "network" + i,
+                "apiServer",
+                "https://172.18.0.%d:6443".formatted(i + 1), "gateways",
+                Map.of("istio-eastwestgateway", "172.18.255." + (20 * i + 1),
                         "istio-ingressgateway", "172.18.255." + 20 * i, "istio-egressgateway", ""));
     }
 
-    private static Map<String, Object> finding(String layer, String id, String where, String status, String text) {
-        boolean well = Set.of("PASSED", "SKIPPED").contains(status);
-        return Map.of("layer", layer, "id", id, "title", "what must hold: " + text, "where", where, "status", status, "severity", "FATAL",
-                "saw", text, "hint", well ? "" : "kubectl --context kind-so1 get pods " + text, "seconds", 0.3);
+    private static Map<String, Object> check(String layer, String id, String cluster, String status, String text) {
+        boolean hasHint = Set.of("WARNING", "FAILED").contains(status);
+        return Map.of("layer", layer, "id", id, "title", "what must be true: " + text, "cluster", cluster,
+                "severity", "FATAL", "status", status, "message", text,
+                "hint", hasHint ? "kubectl --context kind-so1 get pods " + text : "", "durationSeconds", 0.3);
     }
 
     private static Map<String, Object> reply(double at, int code, String cluster) {
-        return Map.of("at", at, "took", code == 0 ? 2.0 : 0.004, "code", code, "cluster", cluster);
+        return Map.of("at", at, "durationSeconds", code == 0 ? 2.0 : 0.004, "code", code, "cluster", cluster);
     }
 
-    private static Map<String, Object> mark(double at, String text) { return Map.of("at", at, "text", text); }
+    private static Map<String, Object> event(double at, String text) { return Map.of("at", at, "text", text); }
 
-    private static Map<String, Object> report(boolean works, int clusters, List<?> findings, List<?> experiments) {
-        return Map.of("works", works, "made", "2026-11-22T19:20:00Z", "versions", Map.of("kind-demo", "0.1.0", "istio", Versions.ISTIO),
-                "clusters", IntStream.rangeClosed(1, clusters).mapToObj(ReportTest::cluster).toList(), "findings", findings,
-                "experiments", experiments);
+    private static Map<String, Object> report(boolean ok, int clusters, List<?> checks, List<?> experiments) {
+        return Map.of("ok", ok, "generatedAt", "2026-11-22T19:20:00Z",
+                "versions", Map.of("kind-demo", "0.1.0", "istio", Versions.ISTIO),
+                "clusters", IntStream.rangeClosed(1, clusters).mapToObj(ReportTest::cluster).toList(),
+                "checks", checks, "experiments", experiments);
     }
 
-    private static Map<String, Object> experiment(String status, String text, List<?> replies, List<?> marks) {
-        return Map.of("name", "failover", "title", text, "status", status, "saw", List.of(text), "wrong",
-                status.equals("FAILED") ? List.of(text) : List.of(), "seconds", 41.2, "figures", Map.of("lost", 4, "homeSeconds", 1.2),
-                "runs", List.of(Map.of("title", text, "replies", replies, "marks", marks)));
+    private static Map<String, Object> experiment(String status, String text, List<?> replies, List<?> events) {
+        return Map.of("name", "failover", "title", text, "status", status, "observations", List.of(text),
+                "failures", status.equals("FAILED") ? List.of(text) : List.of(),
+                "metrics", Map.of("lost", 4, "homeSeconds", 1.2), "durationSeconds", 41.2,
+                "traffic", List.of(Map.of("title", text, "replies", replies, "events", events)));
     }
 
-    /** so1 loses its instances after ten seconds, so2 answers, and after 26 seconds so1 again; four requests are lost between. */
+    /** so1 loses its pods after 10 s, so2 answers, after 26 s so1 again; four requests are lost. */
     private static Map<String, Object> failover() {
         List<Object> replies = new ArrayList<>();
         for (int i = 0; i < 400; i++) {
             boolean lost = i >= 100 && i < 104;
             replies.add(reply(i / 10.0, lost ? i % 2 * 503 : 200, lost ? "" : i < 100 || i >= 262 ? "so1" : "so2"));
         }
-        var marks = List.of(mark(10, "helloworld of so1 scaled to zero"), mark(10.4, "so2 answers"), mark(25,
-                "helloworld of so1 scaled to one"), mark(26.2, "so1 answers again"));
-        var findings = List.of(finding("host", "engine", "", "PASSED", "version 20.10.24"), finding("host", "inotify", "", "WARNING",
-                "too few"), finding("clusters", "reachable", "so1", "PASSED", "v1.36.4"), finding("clusters", "reachable", "so2", "PASSED",
-                        "v1.36.4"));
-        return report(true, 2, findings, List.of(experiment("PASSED", "so1 loses its helloworld", replies, marks)));
+        var events = List.of(event(10, "helloworld of so1 is scaled to zero"), event(10.4, "so2 answers"),
+                event(25, "helloworld of so1 is scaled to one"), event(26.2, "so1 answers again"));
+        var checks = List.of(check("host", "docker", "", "PASSED", "version 20.10.24"),
+                check("host", "inotify", "", "WARNING", "too few"),
+                check("clusters", "reachable", "so1", "PASSED", "v1.36.4"),
+                check("clusters", "reachable", "so2", "PASSED", "v1.36.4"));
+        return report(true, 2, checks, List.of(experiment("PASSED", "so1 loses its helloworld", replies, events)));
     }
 
-    /** Everything that can go wrong, in words that nobody would choose. */
+    /** Everything that can go wrong, with texts that nobody would choose. */
     private static Map<String, Object> hostile() {
         Random random = new Random(4);
         List<Object> replies = new ArrayList<>();
         for (int i = 0; i < 1200; i++) {
             int who = random.nextInt(7);
-            replies.add(reply(i / 30.0, who == 0 ? 0 : who == 6 ? 503 : 200, who == 0 ? "" : who == 5 ? HOSTILE : "so" + who));
+            int code = who == 0 ? 0 : 200;
+            if (who == 6) code = 503;
+            String cluster = who == 0 ? "" : "so" + who;
+            replies.add(reply(i / 30.0, code, who == 5 ? HOSTILE : cluster));
         }
-        var marks = new ArrayList<Object>(List.of(mark(0, HOSTILE), mark(40, HOSTILE.repeat(9)), mark(17, "a".repeat(200))));
-        for (int i = 0; i < 6; i++) marks.add(mark(18 + i * 3.5, "mark %d of several near one another".formatted(i)));
-        var findings = List.of(finding("nodes", "nodes-ready", "so1", "PASSED", "1 of 1"), finding("trust", "identity", "so2", "FAILED",
-                HOSTILE), finding("trust", "x".repeat(90), "so3", "WARNING", "y".repeat(300)), finding(HOSTILE, "endpoints", HOSTILE,
-                        "SKIPPED", HOSTILE));
-        return report(false, 4, findings, List.of(experiment("FAILED", HOSTILE, replies, marks), experiment("SKIPPED", "none", List.of(),
-                marks)));
+        var events = new ArrayList<Object>(List.of(event(0, HOSTILE), event(40, HOSTILE.repeat(9)),
+                event(17, "a".repeat(200))));
+        for (int i = 0; i < 6; i++) events.add(event(18 + i * 3.5, "event %d of several near one another"
+                .formatted(i)));
+        var checks = List.of(check("nodes", "nodes-ready", "so1", "PASSED", "1 of 1"),
+                check("trust", "identity", "so2", "FAILED", HOSTILE),
+                check("trust", "x".repeat(90), "so3", "WARNING", "y".repeat(300)),
+                check(HOSTILE, "endpoints", HOSTILE, "SKIPPED", HOSTILE));
+        return report(false, 4, checks, List.of(experiment("FAILED", HOSTILE, replies, events),
+                experiment("SKIPPED", "none", List.of(), events)));
     }
 
     @Nested @Tag("browser") class InABrowser {
@@ -155,44 +167,48 @@ class ReportTest {
             browser = null;
         }
 
-        @Test void aFailover() throws Exception {
-            looksWell(failover());
+        @Test void showsAFailover() throws Exception {
+            assertReadable(failover());
             assertEquals("The mesh works.", browser.text("h1"));
             assertEquals("so1=238, so2=158, errors=4", browser.eval(BARS).textValue());
-            assertEquals("so1 238 59.5 % 4 ms 4 ms|so2 158 39.5 % 4 ms 4 ms|no answer 2 0.5 % 2.0 s 2.0 s|code 503 2 0.5 % 4 ms 4 ms",
-                    browser.eval("[...document.querySelectorAll('tbody tr')].map(r => [...r.cells].map(c => c.textContent).join(' '))"
+            assertEquals("so1 238 59.5 % 4 ms 4 ms|so2 158 39.5 % 4 ms 4 ms|no answer 2 0.5 % 2.0 s 2.0 s"
+                    + "|code 503 2 0.5 % 4 ms 4 ms",
+                    browser.eval("[...document.querySelectorAll('tbody tr')]"
+                            + ".map(r => [...r.cells].map(c => c.textContent).join(' '))"
                             + ".join('|')").textValue());
         }
 
-        @Test void failuresInHostileWords() throws Exception {
+        @Test void showsHostileTexts() throws Exception {
             Map<String, Object> report = hostile();
-            looksWell(report);
+            assertReadable(report);
             assertEquals("The mesh does not work: so2, identity", browser.text("h1"));
             assertEquals(HOSTILE, browser.text("#verdict p"));
             assertEquals(HOSTILE, browser.text(".experiment h3"));
             assertEquals(0, browser.eval("document.querySelectorAll('main b, main script').length").intValue());
             Map<String, Integer> expected = new LinkedHashMap<>();
             for (String lane : List.of("so1", "so2", "so3", "so4", HOSTILE, "errors")) expected.put(lane, 0);
-            for (JsonNode r : JSON.valueToTree(report).at("/experiments/0/runs/0/replies")) {
-                expected.merge(r.get("code").intValue() == 200 ? r.get("cluster").textValue() : "errors", 1, Integer::sum);
+            for (JsonNode r : JSON.valueToTree(report).at("/experiments/0/traffic/0/replies")) {
+                expected.merge(r.get("code").intValue() == 200 ? r.get("cluster").textValue() : "errors", 1,
+                        Integer::sum);
             }
-            assertEquals(expected.entrySet().stream().map(Object::toString).collect(Collectors.joining(", ")), browser.eval(BARS)
+            assertEquals(expected.entrySet().stream().map(Object::toString).collect(Collectors.joining(", ")),
+                    browser.eval(BARS)
                     .textValue());
         }
 
-        @Test void anyNumberOfClusters() throws Exception {
+        @Test void showsAnyNumberOfClusters() throws Exception {
             for (int n : new int[] {1, 3, 9}) {
-                looksWell(report(true, n, List.of(finding("host", "engine", "", "PASSED", "20.10")), List.of()));
+                assertReadable(report(true, n, List.of(check("host", "docker", "", "PASSED", "20.10")), List.of()));
                 assertEquals(n * (n - 1) / 2, browser.eval("document.querySelectorAll('.link').length").intValue());
             }
-            looksWell(Map.of("works", true, "made", "now"));
+            assertReadable(Map.of("ok", true, "generatedAt", "now"));
         }
 
-        @Test void foldedLayersArePrinted() throws Exception {
+        @Test void printsCollapsedLayers() throws Exception {
             Path file = folder.resolve("report.html");
             Report.write(file, JSON.writeValueAsString(failover()));
             browser.open(file, 1280, "dark");
-            assertEquals("host", browser.text("details[open] .layer"), "a warning lies open");
+            assertEquals("host", browser.text("details[open] .layer"), "a layer with a warning is open");
             String open = "document.querySelectorAll('details[open]').length";
             browser.eval("addEventListener('beforeprint', () => window.printed = %s)".formatted(open));
             browser.send("Page.printToPDF", Map.of());
@@ -200,46 +216,52 @@ class ReportTest {
             assertEquals(1, browser.eval(open).intValue());
         }
 
-        /** Opens the page on a desk and on a phone, light and dark, and expects nothing to complain of; stays on the last. */
-        private void looksWell(Map<String, Object> report) throws Exception {
+        /** Opens the page on a desktop and a phone, light and dark, and expects no faults; leaves the last one open. */
+        private void assertReadable(Map<String, Object> report) throws Exception {
             Path file = folder.resolve("report.html");
             Report.write(file, JSON.writeValueAsString(report));
             for (String scheme : List.of("light", "dark")) for (int width : new int[] {360, 1280}) {
                 browser.open(file, width, scheme);
                 String where = "%s, %d pixels wide".formatted(scheme, width);
                 assertEquals(List.of(file.toUri().toString()), browser.requests(), where);
-                assertEquals(List.of(), browser.complaints(), where);
+                assertEquals(List.of(), browser.errors(), where);
                 // not innerWidth, which on a phone grows with a page that is too wide
-                assertTrue(browser.eval("document.documentElement.scrollWidth").intValue() <= width, where + ": it scrolls sideways");
+                assertTrue(browser.eval("document.documentElement.scrollWidth").intValue() <= width, where
+                        + ": it scrolls horizontally");
                 assertEquals("[]", browser.eval(FAULTS).toString(), where);
-                int findings = ((List<?>) report.getOrDefault("findings", List.of())).size();
-                assertEquals(findings, browser.eval("document.querySelectorAll('.check').length").intValue(), where);
+                int checks = ((List<?>) report.getOrDefault("checks", List.of())).size();
+                assertEquals(checks, browser.eval("document.querySelectorAll('.check').length").intValue(), where);
             }
         }
     }
 
     private static final String BARS = """
             const lanes = new Map();
-            document.querySelectorAll('[data-lane]').forEach(bar => lanes.set(bar.dataset.lane, (lanes.get(bar.dataset.lane) ?? 0)
-              + +bar.querySelector('[data-count]').dataset.count));
+            for (const bar of document.querySelectorAll('[data-lane]')) {
+              const count = +bar.querySelector('[data-count]').dataset.count;
+              lanes.set(bar.dataset.lane, (lanes.get(bar.dataset.lane) ?? 0) + count);
+            }
             [...lanes].map(lane => lane.join('=')).join(', ')""";
 
-    /** What a reader would complain of: text that is cut, covered or faint. */
+    /** Finds text that is cut off, covered or too faint. */
     private static final String FAULTS = """
             document.querySelectorAll('details').forEach(d => d.open = true);
             const faults = [], all = selector => [...document.querySelectorAll(selector)];
-            const apart = (a, b) => a.right <= b.left + .5 || b.right <= a.left + .5 || a.bottom <= b.top + .5 || b.bottom <= a.top + .5;
+            const apart = (a, b) => a.right <= b.left + .5 || b.right <= a.left + .5 || a.bottom <= b.top + .5
+              || b.bottom <= a.top + .5;
             for (const drawing of all('figure svg:not(.icon)')) {
               const texts = [...drawing.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
               const frame = drawing.getBoundingClientRect();
               for (const [text, r] of texts) {
-                if (r.left < frame.left - 1 || r.right > frame.right + 1 || r.top < frame.top - 1 || r.bottom > frame.bottom + 1)
+                if (r.left < frame.left - 1 || r.right > frame.right + 1 || r.top < frame.top - 1
+                    || r.bottom > frame.bottom + 1)
                   faults.push('leaves the drawing: ' + text);
                 for (const [other, s] of texts) if (r !== s && !apart(r, s)) faults.push(text + ' covers ' + other);
               }
             }
             const rgb = color => color.match(/[\\d.]+/g).map(Number);
-            const light = color => rgb(color).slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+            const light = color => rgb(color).slice(0, 3).map(v => v / 255)
+              .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
               .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
             const behind = (element, x, y) => {
               for (const e of document.elementsFromPoint(x, y)) {
@@ -256,112 +278,12 @@ class ReportTest {
               const back = behind(element, r.x + r.width / 2, r.y + r.height / 2);
               const own = element instanceof SVGElement ? css.fill : css.color;
               const [a, b] = [light(own), light(back)], ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-              if (ratio < least) faults.push(`${ratio.toFixed(2)}: ${own} on ${back}: ${element.textContent || element.outerHTML}`);
+              if (ratio < least)
+                faults.push(`${ratio.toFixed(2)}: ${own} on ${back}: ${element.textContent || element.outerHTML}`);
             };
             all('body *').filter(e => !/^(script|noscript|title)$/i.test(e.tagName)
               && [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())).forEach(e => contrast(e, 4.5));
             all('.icon circle').forEach(e => contrast(e, 4.5));
             all('.bar').forEach(e => contrast(e, 3));
             faults""";
-
-    /** Chromium, driven by its DevTools protocol, https://chromedevtools.github.io/devtools-protocol/ */
-    private static final class Browser implements WebSocket.Listener, AutoCloseable {
-        private final Path home = Files.createTempDirectory("browser");
-        private final HttpClient http = HttpClient.newHttpClient();
-        private final Map<Integer, CompletableFuture<JsonNode>> answers = new ConcurrentHashMap<>();
-        private final List<JsonNode> events = new CopyOnWriteArrayList<>();
-        private final StringBuilder text = new StringBuilder();
-        private final Process process;
-        private final WebSocket socket;
-        private int last;
-
-        Browser(String program) throws Exception {
-            List<String> words = new ArrayList<>(List.of(program, "--headless=new", "--remote-debugging-port=0", "--no-first-run",
-                    "--user-data-dir=" + home, "about:blank"));
-            // Chromium's sandbox refuses root, who needs none to look at a page of ours
-            if (System.getProperty("user.name").equals("root")) words.add("--no-sandbox");
-            ProcessBuilder builder = new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(home.resolve("log").toFile());
-            builder.environment().putAll(Map.of("HOME", home.toString(), "TMPDIR", home.toString()));
-            process = builder.start();
-            Path port = home.resolve("DevToolsActivePort");
-            String seen = "";
-            for (int i = 0; i < 200 && !seen.contains("\n"); i++) {
-                Thread.sleep(50);
-                if (Files.exists(port)) seen = Files.readString(port);
-            }
-            assertTrue(seen.contains("\n"), () -> "the browser does not start: " + Shell.run("cat '%s/log'".formatted(home)).out());
-            URI list = URI.create("http://127.0.0.1:%s/json/list".formatted(seen.lines().findFirst().orElseThrow()));
-            String page = "";
-            while (page.isEmpty()) page = JSON.readTree(http.send(HttpRequest.newBuilder(list).build(),
-                    HttpResponse.BodyHandlers.ofString()).body()).path(0).path("webSocketDebuggerUrl").asText();
-            socket = http.newWebSocketBuilder().buildAsync(URI.create(page), this).get(10, TimeUnit.SECONDS);
-            for (String domain : List.of("Page", "Runtime", "Log", "Network")) send(domain + ".enable", Map.of());
-        }
-
-        @Override public CompletionStage<?> onText(WebSocket from, CharSequence part, boolean whole) {
-            text.append(part);
-            if (whole) {
-                try {
-                    JsonNode message = JSON.readTree(text.toString());
-                    if (message.has("id")) answers.remove(message.get("id").intValue()).complete(message);
-                    else events.add(message);
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-                text.setLength(0);
-            }
-            from.request(1);
-            return null;
-        }
-
-        private JsonNode send(String method, Map<String, ?> params) throws Exception {
-            var answer = new CompletableFuture<JsonNode>();
-            answers.put(++last, answer);
-            socket.sendText(JSON.writeValueAsString(Map.of("id", last, "method", method, "params", params)), true);
-            JsonNode message = answer.get(10, TimeUnit.SECONDS);
-            assertFalse(message.has("error") || message.path("result").has("exceptionDetails"), () -> method + ": " + message);
-            return message.get("result");
-        }
-
-        JsonNode eval(String script) throws Exception {
-            // in a block, so that a script's constants are its own
-            return send("Runtime.evaluate", Map.of("expression", "{" + script + "}", "returnByValue", true, "awaitPromise", true))
-                    .path("result").path("value");
-        }
-
-        String text(String selector) throws Exception {
-            return eval("document.querySelector('%s').textContent".formatted(selector)).textValue();
-        }
-
-        void open(Path file, int width, String scheme) throws Exception {
-            // so high that all of the page can be asked what lies where
-            send("Emulation.setDeviceMetricsOverride",
-                    Map.of("width", width, "height", 9000, "deviceScaleFactor", 1, "mobile", width < 600));
-            send("Emulation.setEmulatedMedia", Map.of("features", List.of(Map.of("name", "prefers-color-scheme", "value", scheme))));
-            events.clear();
-            send("Page.navigate", Map.of("url", file.toUri().toString()));
-            while (events.stream().noneMatch(e -> e.get("method").asText().equals("Page.loadEventFired"))) Thread.sleep(5);
-            eval("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(drawn))))");
-        }
-
-        List<String> requests() {
-            return events.stream().filter(e -> e.get("method").asText().equals("Network.requestWillBeSent"))
-                    .map(e -> e.at("/params/request/url").asText()).filter(url -> !url.startsWith("data:")).toList();
-        }
-
-        List<String> complaints() {
-            return events.stream().filter(e -> Set.of("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
-                    .contains(e.get("method").asText())).map(JsonNode::toString).toList();
-        }
-
-        @Override public void close() throws Exception {
-            List<ProcessHandle> all = Stream.concat(Stream.of(process.toHandle()), process.descendants()).toList();
-            socket.abort();
-            http.shutdownNow();
-            process.destroy();
-            if (!process.waitFor(5, TimeUnit.SECONDS)) all.forEach(ProcessHandle::destroyForcibly);
-            for (ProcessHandle one : all) one.onExit().get(5, TimeUnit.SECONDS);
-            Shell.succeeds("rm -rf '%s'".formatted(home));
-        }
-    }
 }

@@ -1,0 +1,231 @@
+package lib.experiments;
+
+import module java.base;
+import lib.docker.*;
+import lib.istio.*;
+import lib.kube.*;
+import lib.run.*;
+import lib.verify.ExperimentResult.Reply;
+import com.fasterxml.jackson.databind.JsonNode;
+
+/** What each experiment does: it changes something, watches which clusters answer, and restores it. */
+final class Scenarios {
+    private static final String BROKEN_APP = "experiments/broken-app.yaml", EGRESS = "experiments/egress.yaml",
+            QUICK_EJECTION = "experiments/quick-ejection.yaml", REGISTRY_ONLY = "experiments/registry-only.yaml";
+    private static final String INGRESS_GATEWAY = "istio-ingressgateway", EGRESS_GATEWAY = "istio-egressgateway";
+    /** So many requests in a row show that traffic is steady again: two seconds of them. */
+    private static final int STEADY = 2 * Traffic.PER_SECOND;
+    /** So many show that traffic was not disturbed: five seconds of them. */
+    private static final int UNDISTURBED = 5 * Traffic.PER_SECOND;
+    /** Seconds within which requests must have moved to another cluster, from the first error. */
+    private static final int MOVED = 3;
+
+    private Scenarios() {}
+
+    static void failover(ExperimentContext context) throws Exception {
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(first(context), 0, STEADY);
+        double down = scaleServiceToZero(context, traffic);
+        traffic.awaitAnswersFrom(context.others(), down, STEADY);
+        double restored = traffic.event(service(context) + " is restored");
+        observeMove(context, traffic, "away", context.others(), down, restored, 1);
+        context.restore(context.first(), context.app().service());
+        traffic.awaitAnswersFrom(first(context), restored, STEADY);
+        observeMove(context, traffic, "home", first(context), restored, traffic.now(), 1);
+    }
+
+    private static Set<String> first(ExperimentContext context) { return Set.of(context.first().cluster().name()); }
+
+    private static String service(ExperimentContext context) {
+        return "%s of %s".formatted(context.app().service(), context.first().cluster());
+    }
+
+    /** Returns the time when it began. */
+    private static double scaleServiceToZero(ExperimentContext context, Traffic traffic) throws Exception {
+        double down = traffic.event(service(context) + " is scaled to zero");
+        context.scaleToZero(context.first(), context.app().namespace(), context.app().service());
+        return down;
+    }
+
+    /** Observes how requests moved to other clusters, and expects that few were lost on the way. */
+    private static void observeMove(ExperimentContext context, Traffic traffic, String name, Set<String> to,
+            double from, double until, int mostLost) {
+        List<Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(Reply::lost).toList();
+        double answered = replies.stream().filter(reply -> to.contains(reply.cluster())).mapToDouble(Reply::at).min()
+                .orElse(until) - from;
+        double errors = lost.isEmpty() ? 0 : lost.getLast().at() - lost.getFirst().at() + 1.0 / Traffic.PER_SECOND;
+        context.metric(name + "Lost", lost.size());
+        context.metric(name + "FirstAnswerSeconds", round(answered));
+        context.metric(name + "ErrorSeconds", round(errors));
+        context.expect(lost.size() <= mostLost, "%s: %d requests were lost, expected at most %d"
+                .formatted(name, lost.size(), mostLost));
+        context.expect(errors < MOVED, "%s: errors lasted %.1f s, expected less than %d s"
+                .formatted(name, errors, MOVED));
+        context.observe("%s: %s; %d of %d lost%s; first answer after %.1f s".formatted(name, Traffic.count(replies),
+                lost.size(), replies.size(), lost.isEmpty() ? "" : " within %.1f s".formatted(errors), answered));
+    }
+
+    private static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
+
+    static void brokenApp(ExperimentContext context) throws Exception {
+        context.apply(QUICK_EJECTION, Map.of());
+        Await.until("the client's proxy to receive the rule", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
+                () -> context.client().ejectsAll() ? "" : "it may not eject all endpoints yet");
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(first(context), 0, STEADY);
+        double broken = traffic.event(service(context) + " starts to answer 503");
+        context.apply(BROKEN_APP, Map.of());
+        Await.until("the ejection", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
+                () -> ejected(context).isEmpty() ? "the client's proxy has ejected no endpoint" : "");
+        context.observe("ejected by the client's proxy: " + String.join(", ", ejected(context)));
+        traffic.awaitAnswersFrom(context.others(), broken, STEADY);
+        double repaired = traffic.event(service(context) + " is repaired");
+        // since 1.24 Istio does not retry a 503, and Envoy combines ejections within a second (update_merge_window)
+        observeMove(context, traffic, "away", context.others(), broken, repaired, MOVED * Traffic.PER_SECOND);
+        context.restore(BROKEN_APP);
+        traffic.awaitAnswersFrom(first(context), repaired, STEADY);
+        context.observe("requests returned %.1f s after the repair".formatted(traffic.now() - repaired));
+    }
+
+    private static List<String> ejected(ExperimentContext context) throws IOException {
+        return context.client().endpoints().stream().filter(endpoint -> endpoint.endsWith(" EJECTED")).toList();
+    }
+
+    static void gatewayDown(ExperimentContext context) throws Exception {
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(first(context), 0, STEADY);
+        String gateway = "the east-west gateway of " + context.last().cluster();
+        double down = traffic.event(gateway + " is scaled to zero");
+        context.scaleToZero(context.last(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST);
+        traffic.awaitAnswersFrom(first(context), traffic.now(), UNDISTURBED);
+        traffic.event(gateway + " is restored");
+        context.restore(context.last(), InstalledIstio.EAST_WEST);
+        traffic.awaitAnswersFrom(first(context), traffic.now(), STEADY);
+        expectNoneLost(context, traffic, down);
+    }
+
+    private static void expectNoneLost(ExperimentContext context, Traffic traffic, double since) {
+        Map<String, Integer> counts = Traffic.count(traffic.replies(since, traffic.now()));
+        int lost = counts.getOrDefault("lost", 0);
+        context.metric("lost", lost);
+        context.observe("%s meanwhile, %d lost".formatted(counts, lost));
+        context.expect(lost == 0, lost + " requests were lost, expected none");
+    }
+
+    static void controlPlaneDown(ExperimentContext context) throws Exception {
+        context.remove(SampleApp.LOCALITY);
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(context.all(), 0, STEADY);
+        String istiod = "istiod of " + context.first().cluster();
+        double down = traffic.event(istiod + " is scaled to zero");
+        context.scaleToZero(context.first(), Mesh.NAMESPACE, "istiod");
+        traffic.awaitAnswersFrom(context.all(), traffic.now(), UNDISTURBED);
+        traffic.event(istiod + " is restored");
+        context.restore(context.first(), "istiod");
+        expectNoneLost(context, traffic, down);
+        double applied = traffic.event("the locality rule is applied");
+        context.restore(SampleApp.LOCALITY);
+        traffic.awaitAnswersFrom(first(context), applied, STEADY);
+        context.metric("caughtUpSeconds", round(traffic.now() - applied - STEADY / (double) Traffic.PER_SECOND));
+        context.observe("proxies follow the rule %.1f s after it was applied".formatted(traffic.now() - applied));
+    }
+
+    static void locality(ExperimentContext context) throws Exception {
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(first(context), 0, UNDISTURBED);
+        double removed = traffic.event("the locality rule is removed");
+        context.observe("with the rule:    " + Traffic.count(traffic.replies(0, removed)));
+        context.remove(SampleApp.LOCALITY);
+        traffic.awaitAnswersFrom(context.all(), removed, STEADY);
+        double spread = traffic.now();
+        traffic.awaitAnswersFrom(context.all(), spread, UNDISTURBED);
+        double restored = traffic.event("the locality rule is restored");
+        context.observe("without the rule: " + Traffic.count(traffic.replies(spread, restored)));
+        context.restore(SampleApp.LOCALITY);
+        traffic.awaitAnswersFrom(first(context), restored, STEADY);
+        expectNoneLost(context, traffic, 0);
+    }
+
+    static void ingress(ExperimentContext context) throws Exception {
+        Cluster cluster = context.first().cluster();
+        String gateway = context.docker().published(cluster, cluster.httpPort()).orElseThrow(() -> Problem.failed(
+                "%s: no node publishes its port %d on this machine".formatted(cluster, cluster.httpPort()),
+                "see extraPortMappings in manifests/kind/cluster.yaml"));
+        context.remove(SampleApp.LOCALITY);
+        Traffic traffic = context.traffic(URI.create("http://%s%s".formatted(gateway, context.app().path())));
+        traffic.awaitAnswersFrom(context.all(), 0, UNDISTURBED);
+        context.observe("with %s: %s".formatted(service(context), Traffic.count(traffic.replies())));
+        double down = scaleServiceToZero(context, traffic);
+        traffic.awaitAnswersFrom(context.others(), down, UNDISTURBED);
+        observeMove(context, traffic, "away", context.others(), down, traffic.now(), 1);
+    }
+
+    static void egress(ExperimentContext context) throws Exception {
+        String path = context.app().path(), token = UUID.randomUUID().toString();
+        String helloworld = context.manifests().read("apps/helloworld.yaml");
+        String server = startServer(context, Manifests.images(helloworld).iterator().next());
+        String byAddress = "http://%s:5000%s".formatted(server, path);
+        String byName = "http://outside.kind-demo.test%s?%s".formatted(path, token);
+        awaitStatus(context, byAddress, 200);
+        context.observe("by address, while all hosts are allowed: 200");
+        context.apply(EGRESS, Map.of("SERVER", server));
+        context.apply(REGISTRY_ONLY, Map.of());
+        awaitStatus(context, byName, 200);
+        Await.until("the egress gateway's access log", Duration.ofSeconds(20), Duration.ofMillis(300), _ -> {},
+                () -> gatewayLog(context.first()).contains(token) ? "" : "no line with the request");
+        context.observe("by name: 200, and the egress gateway's access log has the request");
+        awaitStatus(context, byAddress, 502);
+        context.observe("by address, when only registered hosts are allowed: refused with 502");
+        awaitStatus(context, byName, 200);
+    }
+
+    /** Starts a server outside the mesh, on the Docker network of the nodes; returns its address. */
+    private static String startServer(ExperimentContext context, String image) throws Exception {
+        // the name is known before the start: Ctrl-C may end `docker run` before it prints an ID
+        String name = "kind-demo-outside-" + UUID.randomUUID();
+        Docker docker = context.docker();
+        Await.Missing missing = () -> docker.container(name).isEmpty() ? "" : "the container still exists";
+        context.change("outside", () -> docker.runServer(name, image), () -> {
+            docker.remove(name);
+            Await.until("Docker to remove " + name, Duration.ofSeconds(10), Duration.ofMillis(200), _ -> {}, missing);
+        }, () -> {});
+        return docker.addressOf(name);
+    }
+
+    private static void awaitStatus(ExperimentContext context, String url, int expected) throws IOException {
+        Await.Missing missing = () -> {
+            String status = context.client().status(url);
+            return status.equals("" + expected) ? "" : "HTTP status " + status;
+        };
+        Await.until(expected + " from " + url, Duration.ofSeconds(30), Duration.ofMillis(500), _ -> {}, missing);
+    }
+
+    private static String gatewayLog(Kube kube) {
+        var pod = new Pods(kube, Mesh.NAMESPACE).anyReady(EGRESS_GATEWAY);
+        return kube.client().pods().resource(pod).tailingLines(50).getLog();
+    }
+
+    /** Why the settings of the mesh rule an experiment out; empty if they do not. */
+    static String ruledOut(String experiment, ExperimentContext context) {
+        return switch (experiment) {
+            case "egress" -> egressRuledOut(replicas(context.first(), EGRESS_GATEWAY), context.client().blocksUnknown(),
+                    new InstalledIstio(context.first()).meshConfig());
+            case "ingress" -> replicas(context.first(), INGRESS_GATEWAY) == 0 ? "there is no " + INGRESS_GATEWAY : "";
+            default -> "";
+        };
+    }
+
+    static String egressRuledOut(int gateways, boolean blocksUnknown, JsonNode meshConfig) {
+        if (gateways == 0) return "there is no " + EGRESS_GATEWAY;
+        if (blocksUnknown) return "the mesh's outboundTrafficPolicy is REGISTRY_ONLY already";
+        if (!meshConfig.at("/defaultConfig/proxyMetadata/ISTIO_META_DNS_CAPTURE").asBoolean())
+            return "the proxies answer no DNS queries: ISTIO_META_DNS_CAPTURE is not true";
+        boolean log = !meshConfig.path("accessLogFile").asText().isEmpty();
+        return log ? "" : "gateways write no access log: meshConfig.accessLogFile is empty";
+    }
+
+    private static int replicas(Kube kube, String gateway) {
+        var deployments = kube.client().apps().deployments().inNamespace(Mesh.NAMESPACE).withLabel("app", gateway);
+        return deployments.list().getItems().stream().mapToInt(d -> d.getSpec().getReplicas()).sum();
+    }
+}
