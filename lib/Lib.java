@@ -81,19 +81,24 @@ package lib;
 //SOURCES ca/LocalAuthority.java
 //SOURCES ca/Vault.java
 //SOURCES ca/VaultApi.java
+//SOURCES ca/VaultPki.java
 //SOURCES ca/package-info.java
 
 //SOURCES kind/AddressRange.java
 //SOURCES kind/ExistingClusters.java
+//SOURCES kind/HostPort.java
 //SOURCES kind/Images.java
 //SOURCES kind/Kind.java
+//SOURCES kind/KindChecks.java
 //SOURCES kind/MetalLb.java
+//SOURCES kind/NodeImage.java
 //SOURCES kind/NodeSettings.java
 //SOURCES kind/package-info.java
 
 //SOURCES istio/ClientPod.java
 //SOURCES istio/InstalledIstio.java
 //SOURCES istio/IstioInstaller.java
+//SOURCES istio/IstioManifest.java
 //SOURCES istio/IstioSettings.java
 //SOURCES istio/Istioctl.java
 //SOURCES istio/RemoteSecrets.java
