@@ -5,9 +5,10 @@ import lib.fetch.*;
 import lib.kube.*;
 import lib.run.*;
 
-/** cert-manager: has an issuer sign what is requested, and renews it. https://cert-manager.io/docs/installation/kubectl/ */
+/** cert-manager requests and renews certificates. https://cert-manager.io/docs/installation/kubectl/ */
 public final class CertManager {
-    public static final String NAMESPACE = "cert-manager", API = "cert-manager.io/v1";
+    public static final String NAMESPACE = "cert-manager";
+    static final String API = "cert-manager.io/v1";
 
     private final Downloads downloads;
     private final Manifests manifests;
@@ -18,14 +19,14 @@ public final class CertManager {
     }
 
     static List<String> images() {
-        return Stream.of("controller", "cainjector", "webhook").map(part -> "quay.io/jetstack/cert-manager-%s:%s".formatted(part,
-                Versions.CERT_MANAGER)).toList();
+        return Stream.of("controller", "cainjector", "webhook")
+                .map(part -> "quay.io/jetstack/cert-manager-%s:%s".formatted(part, Versions.CERT_MANAGER)).toList();
     }
 
-    /** A {@link Problem} when upstream's manifest is not to be had, or is not the published one. */
+    /** Reports where upstream's manifest comes from; a {@link Problem} when it is not available or was changed. */
     public String checkManifest() { return downloads.describe(Versions.CERT_MANAGER_MANIFEST); }
 
-    /** Applies upstream's manifest, and waits until it works. */
+    /** Applies upstream's manifest and waits until its deployments are available. */
     Action install(Kube kube) {
         String toShell = """
                 %1$s apply -f %2$s

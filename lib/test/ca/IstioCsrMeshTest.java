@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A mesh of which a real Vault signs every workload, through cert-manager and istio-csr, from KindDemo to Teardown. */
+/** A mesh with workload certificates of a real Vault, through cert-manager and istio-csr, from KindDemo to Teardown. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class IstioCsrMeshTest {
@@ -30,7 +30,7 @@ class IstioCsrMeshTest {
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
-    @BeforeAll static void whatItNeedsIsHere() {
+    @BeforeAll static void requireImages() {
         Docker docker = new Docker(new Console(false));
         List<String> images = Probe.demo("--ca", "istio-csr").authority.images();
         Set<String> absent = new TreeSet<>(images);
@@ -43,9 +43,9 @@ class IstioCsrMeshTest {
         }
     }
 
-    @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
+    @Test @Order(1) void createsTheMeshWithoutShowingSecrets() throws Exception {
         succeeds("jbang build KindDemo.java");
-        VaultMeshTest.standsUnseen(DEMO, Docs.command("jbang KindDemo.java --ca istio-csr") + " --timings",
+        VaultMeshTest.createsWithoutShowingSecrets(DEMO, Docs.command("jbang KindDemo.java --ca istio-csr") + " --timings",
                 "for i in 1 2; do kubectl --context kind-so$i logs -n istio-system deploy/cert-manager-istio-csr; "
                 + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault");
     }
@@ -59,14 +59,14 @@ class IstioCsrMeshTest {
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 
-    /** The chain that a running proxy has, as istioctl shows it. */
+    /** The certificate chain of a running proxy, as istioctl shows it. */
     private static List<X509Certificate> chainOf(String cluster, String workload) throws Exception {
         String json = succeeds("istioctl --context kind-%s proxy-config secret %s -o json".formatted(cluster, workload)).out();
         return Certificates.readChain(Certificates.decode(new ObjectMapper().readTree(json).findValue("certificateChain")
                 .path("inlineBytes").asText()));
     }
 
-    @Test @Order(3) void everyWorkloadIsSignedByVaultsIntermediateForAnHour() throws Exception {
+    @Test @Order(3) void vaultsIntermediateSignsEveryWorkloadForAnHour() throws Exception {
         for (String cluster : List.of("so1", "so2"))
             for (String workload : List.of("deploy/sleep.sample", "deploy/helloworld-v1.sample", "deploy/istio-ingressgateway.istio-system",
                     "deploy/istio-eastwestgateway.istio-system")) {
@@ -84,20 +84,20 @@ class IstioCsrMeshTest {
         assertTrue(succeeds(Docs.command("deploy/sleep.sample")).out().contains("ACTIVE"));
     }
 
-    @Test @Order(4) void anotherAuthorityIsRefused() {
+    @Test @Order(4) void refusesAnotherCa() {
         String there = OwnDemo.existing();
         for (String other : List.of("local", "vault")) {
             Shell.Result refused = DEMO.run("jbang KindDemo.java --ca " + other);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
-            assertTrue(refused.err().contains("the demo was made with --ca istio-csr") && refused.err().contains("jbang Teardown.java"),
+            assertTrue(refused.err().contains("the demo uses --ca istio-csr") && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }
         assertEquals(there, OwnDemo.existing());
     }
 
-    @Test @Order(5) void anotherRunKeepsAll() {
+    @Test @Order(5) void reusesEverything() {
         String pods = succeeds(PODS).out(), certificate = istiodsCertificate();
-        System.out.println("KindDemo when all is up: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
+        System.out.println("KindDemo on a complete demo: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
         assertEquals(pods, succeeds(PODS).out());
         assertEquals(certificate, istiodsCertificate());
     }
@@ -106,8 +106,8 @@ class IstioCsrMeshTest {
         return succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system -o jsonpath='{.data}' | sha256sum").out();
     }
 
-    /** Sealed, and at another address: nobody gets a certificate, and cert-manager does not try istiod's again for an hour. */
-    @Test @Order(6) void vaultElsewhereIsMended() throws Exception {
+    /** Sealed, at another address: nobody gets a certificate, and cert-manager retries istiod's only after an hour. */
+    @Test @Order(6) void repairsAMovedVault() throws Exception {
         String address = succeeds(ADDRESS).out();
         succeeds("docker stop so-vault && docker run --detach --name so-in-its-place --network kind --entrypoint sleep "
                 + "docker.io/hashicorp/vault:%s 600 && docker start so-vault".formatted(Versions.VAULT));
@@ -131,7 +131,7 @@ class IstioCsrMeshTest {
         }
     }
 
-    @Test @Order(7) void teardownLeavesNothing() {
+    @Test @Order(7) void removesEverything() {
         assertTrue(succeeds("jbang Teardown.java").out().contains("removed [so1, so2, so-vault]"));
         assertEquals(DEMO.before(), OwnDemo.existing());
         assertFalse(Files.exists(STATE));

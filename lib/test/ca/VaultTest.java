@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A real Vault, without any cluster: a name prefix and a port of its own keep it away from a demo that stands. */
+/** A real Vault, without any cluster: a name prefix and a port of its own keep it apart from a running demo. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class VaultTest {
@@ -47,7 +47,7 @@ class VaultTest {
         return new Vault(PREFIX, Optional.of(port), 0, docker, docker.images()::whyNotPullable, new Manifests(null), dirs.state(), console);
     }
 
-    /** What a run of KindDemo does: nothing is kept in memory from one to the next. */
+    /** As in another run of KindDemo: nothing is kept in memory. */
     private static Vault fresh() throws IOException {
         Vault vault = newVault();
         vault.start(_ -> {});
@@ -72,7 +72,7 @@ class VaultTest {
         dirs.delete(false).task().run(_ -> {});
     }
 
-    @Test @Order(1) void itIsSetUpAndNoSecretIsSeen() throws Exception {
+    @Test @Order(1) void setsUpWithoutShowingSecrets() throws Exception {
         assertTrue(vault.check().contains("port " + port), vault.check());
         var processes = new ConcurrentLinkedQueue<String>();
         Thread watch = Thread.startVirtualThread(() -> {
@@ -85,8 +85,8 @@ class VaultTest {
         try {
             vault.start(_ -> {});
             System.out.printf("Vault is open after %.1f s%n", (System.nanoTime() - start) / 1e9);
-            vault.rootCertificate();
-            for (Cluster cluster : List.of(FIRST, SECOND)) vault.intermediate(cluster);
+            vault.pki().root();
+            for (Cluster cluster : List.of(FIRST, SECOND)) vault.pki().intermediate(cluster);
             System.out.printf("root and two intermediates after %.1f s%n", (System.nanoTime() - start) / 1e9);
         } finally {
             watch.interrupt();
@@ -113,8 +113,8 @@ class VaultTest {
                 .strip());
     }
 
-    @Test @Order(2) void theIntermediatesAreOfTheRoot() throws Exception {
-        X509Certificate root = vault.rootCertificate(), first = vault.intermediate(FIRST), second = vault.intermediate(SECOND);
+    @Test @Order(2) void intermediatesChainToTheRoot() throws Exception {
+        X509Certificate root = vault.pki().root(), first = vault.pki().intermediate(FIRST), second = vault.pki().intermediate(SECOND);
         assertEquals("CN=sample.mesh", root.getSubjectX500Principal().getName());
         assertNotEquals(first.getPublicKey(), second.getPublicKey());
         for (X509Certificate intermediate : List.of(first, second)) {
@@ -136,7 +136,7 @@ class VaultTest {
         }
     }
 
-    /** As a workload's: no name, and its SPIFFE identity. */
+    /** A request like a workload's: no name, and its SPIFFE identity. */
     private static String request() throws Exception {
         KeyPair keys = Certificates.newKeys();
         var names = new Extensions(new Extension(Extension.subjectAlternativeName, false,
@@ -151,15 +151,15 @@ class VaultTest {
         return pem.toString();
     }
 
-    @Test @Order(3) void aClustersTokenSignsItsWorkloadsAndNothingElse() throws Exception {
-        Path token = vault.token(FIRST);
+    @Test @Order(3) void aTokenSignsOnlyWorkloadsOfItsCluster() throws Exception {
+        Path token = vault.pki().token(FIRST);
         var body = Map.of("csr", request(), "ttl", "1h");
         HttpResponse<String> answer = send(token, "POST", "pki_int1/sign/cluster1-issuer", body);
         assertEquals(200, answer.statusCode(), answer.body());
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
         List<X509Certificate> chain = Certificates.readChain(data.path("certificate").asText() + "\n" + data.path("ca_chain").toString()
                 .replace("\\n", "\n"));
-        Certificates.validate(URI_SAN, chain, vault.rootCertificate(), "");
+        Certificates.validate(URI_SAN, chain, vault.pki().root(), "");
         assertEquals(Set.of(URI_SAN), Certificates.uris(chain.getFirst()));
         assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(), chain.getFirst().getIssuerX500Principal().getName());
 
@@ -170,34 +170,34 @@ class VaultTest {
         assertEquals(403, ask(token, "POST", "pki_int1/roles/cluster1-issuer", Map.of("max_ttl", "8760h")));
         assertEquals(403, ask(token, "PUT", "sys/policies/acl/cluster1-issuer", Map.of("policy", "")));
         assertEquals(403, ask(token, "GET", "sys/mounts", Map.of()));
-        assertEquals(200, ask(vault.token(SECOND), "POST", "pki_int2/sign/cluster2-issuer", body));
-        assertEquals(403, ask(vault.token(SECOND), "POST", "pki_int1/sign/cluster1-issuer", body));
+        assertEquals(200, ask(vault.pki().token(SECOND), "POST", "pki_int2/sign/cluster2-issuer", body));
+        assertEquals(403, ask(vault.pki().token(SECOND), "POST", "pki_int1/sign/cluster1-issuer", body));
     }
 
-    @Test @Order(4) void workloadsLiveThreeDaysAtMost() throws Exception {
-        HttpResponse<String> answer = send(vault.token(FIRST), "POST", "pki_int1/sign/cluster1-issuer",
+    @Test @Order(4) void workloadCertificatesLiveThreeDaysAtMost() throws Exception {
+        HttpResponse<String> answer = send(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer",
                 Map.of("csr", request(), "ttl", "1000h"));
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
         Instant end = Certificates.readCertificate(data.path("certificate").asText()).getNotAfter().toInstant();
         assertTrue(end.isBefore(Instant.now().plus(Duration.ofHours(73))), "" + end);
     }
 
-    @Test @Order(5) void anotherRunAndARestartKeepAll() throws Exception {
-        X509Certificate root = vault.rootCertificate(), first = vault.intermediate(FIRST);
-        String token = Files.readString(vault.token(FIRST));
+    @Test @Order(5) void reusesEverythingInAnotherRunAndAfterARestart() throws Exception {
+        X509Certificate root = vault.pki().root(), first = vault.pki().intermediate(FIRST);
+        String token = Files.readString(vault.pki().token(FIRST));
         Vault again = fresh();
-        assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
+        assertEquals(List.of(root, first), List.of(again.pki().root(), again.pki().intermediate(FIRST)));
         Shell.succeeds("docker restart " + NAME);
         again = fresh();
-        assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
+        assertEquals(List.of(root, first), List.of(again.pki().root(), again.pki().intermediate(FIRST)));
         Shell.succeeds("docker rm --force " + NAME);
         again = fresh();
-        assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
-        assertEquals(token, Files.readString(vault.token(FIRST)));
-        assertEquals(200, ask(vault.token(FIRST), "POST", "pki_int1/sign/cluster1-issuer", Map.of("csr", request())));
+        assertEquals(List.of(root, first), List.of(again.pki().root(), again.pki().intermediate(FIRST)));
+        assertEquals(token, Files.readString(vault.pki().token(FIRST)));
+        assertEquals(200, ask(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer", Map.of("csr", request())));
     }
 
-    @Test @Order(6) void whatCannotBeOpenedIsToldWithTheWayOn() throws Exception {
+    @Test @Order(6) void reportsALostKeyAndALostVolume() throws Exception {
         Path key = dirs.state().resolve("vault/unseal-key"), away = folder.resolve("key");
         Files.move(key, away);
         Problem problem = assertThrows(Problem.class, VaultTest::fresh);
@@ -208,7 +208,7 @@ class VaultTest {
         assertTrue(problem.getMessage().contains("is empty") && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
     }
 
-    @Test @Order(7) void removedItLeavesNothing() throws Exception {
+    @Test @Order(7) void removesEverything() throws Exception {
         vault.remove().task().run(_ -> {});
         assertEquals(List.of(), vault.existing());
         assertFalse(docker.describeNetwork().toString().contains(NAME));

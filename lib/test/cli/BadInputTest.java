@@ -382,7 +382,7 @@ class BadInputTest {
 
     @Test void aTakenPortForVault() throws IOException {
         try (ServerSocket other = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"))) {
-            refused(Problem.UNMET, "port %d (Vault) on 127.0.0.1 is taken".formatted(other.getLocalPort()),
+            refused(Problem.UNMET, "port %d (Vault) on 127.0.0.1 is already in use".formatted(other.getLocalPort()),
                     "--ca vault --vault-port " + other.getLocalPort());
         }
     }

@@ -291,7 +291,7 @@ public class DemoTest {
         String before = Shell.run("docker ps -aq --filter name=^so").out();
         Map.of("--workers 1", "so1 has 0 workers, not 1", "--node-image docker.io/curlimages/curl:8.16.0",
                 "so1 was made from",
-                "--clusters 1", "beside the 1 clusters asked for there is [so2]").forEach((options, words) -> {
+                "--clusters 1", "--clusters 1 would delete so2 and everything in it").forEach((options, words) -> {
             Shell.Result refused = Shell.run("jbang KindDemo.java " + options, OWN);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains(words), refused.err());

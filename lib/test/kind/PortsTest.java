@@ -21,6 +21,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Tag("unit")
 class PortsTest {
     private static final IntPredicate FREE = _ -> true;
+    private static final NodeSettings NODES = new NodeSettings(0, false, "", false);
 
     /** A node that publishes these ports: host and container port alike, or HOST:CONTAINER. */
     private static Docker.Node node(String cluster, boolean ours, boolean running, String... ports) {
@@ -87,17 +88,16 @@ class PortsTest {
         assertTrue(problem.hint().contains("remove another demo"), problem.hint());
     }
 
-    /** kind, with this configuration of its clusters. */
-    private static Kind kind(Path folder, String config) throws IOException {
-        Files.createDirectories(folder.resolve("kind"));
-        Files.writeString(folder.resolve("kind/cluster.yaml"), config);
-        return kind(new Manifests(folder), folder);
-    }
-
     private static Kind kind(Manifests manifests, Path state) {
         Console console = new Console(false);
-        return new Kind(new Binary(Kind.BINARY, null, state, console), null, manifests, new NodeSettings(0, false, "", false),
-                ExistingClusters.NONE, state, console);
+        return new Kind(new Binary(Kind.BINARY, null, state, console), null, manifests, NODES, state, console);
+    }
+
+    /** The checks with this manifest of the clusters. */
+    private static KindChecks checks(Path folder, String manifest) throws IOException {
+        Files.createDirectories(folder.resolve("kind"));
+        Files.writeString(folder.resolve("kind/cluster.yaml"), manifest);
+        return new KindChecks(kind(new Manifests(folder), folder), NODES, ExistingClusters.NONE, null, null);
     }
 
     @Test void killsAnOrphanedKindThatIgnoresSigterm(@TempDir Path folder) throws Exception {
@@ -117,17 +117,17 @@ class PortsTest {
     @Test void checksThePortsOfTheManifest(@TempDir Path folder) throws IOException {
         try (ServerSocket other = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"))) {
             int port = other.getLocalPort();
-            Kind kind = kind(folder, mapping("listenAddress: 127.0.0.1, hostPort: %d, containerPort: 1".formatted(port)));
+            KindChecks kind = checks(folder, mapping("listenAddress: 127.0.0.1, hostPort: %d, containerPort: 1".formatted(port)));
             Problem taken = assertThrows(Problem.class, () -> kind.ports(TWO.subList(0, 1), List.of()));
-            assertEquals("port %d (so1) on 127.0.0.1 is taken".formatted(port), taken.getMessage());
+            assertEquals("port %d (so1) on 127.0.0.1 is already in use".formatted(port), taken.getMessage());
             assertTrue(taken.hint().contains("3401${INDEX}") && !taken.hint().contains("--name-prefix"), "another prefix would not help: "
                     + taken.hint());
-            Kind any = kind(folder, mapping("hostPort: %d, containerPort: 1".formatted(port)));
-            assertEquals("port %d (so1) on 0.0.0.0 is taken".formatted(port), assertThrows(Problem.class,
+            KindChecks any = checks(folder, mapping("hostPort: %d, containerPort: 1".formatted(port)));
+            assertEquals("port %d (so1) on 0.0.0.0 is already in use".formatted(port), assertThrows(Problem.class,
                     () -> any.ports(TWO.subList(0, 1), List.of())).getMessage());
-            Kind server = kind(folder, "networking: {apiServerPort: %d}\nnodes: [{role: control-plane}]".formatted(port));
+            KindChecks server = checks(folder, "networking: {apiServerPort: %d}\nnodes: [{role: control-plane}]".formatted(port));
             assertTrue(assertThrows(Problem.class, () -> server.ports(TWO, List.of())).getMessage().startsWith("port " + port));
-            assertEquals("2 free", kind(folder, mapping("listenAddress: 127.0.0.2, hostPort: %d, containerPort: 1".formatted(port)
+            assertEquals("2 free", checks(folder, mapping("listenAddress: 127.0.0.2, hostPort: %d, containerPort: 1".formatted(port)
                     .replace("127.0.0.2", "127.0.0.1${INDEX}"))).ports(TWO, List.of()));
         }
     }
@@ -135,14 +135,14 @@ class PortsTest {
     @Test void refusesAPortThatTwoClustersWant(@TempDir Path folder) throws IOException {
         String fixed = "listenAddress: 127.0.0.1, hostPort: 34567, containerPort: ${HTTP_PORT}";
         assertEquals("port 34567 (so2) on 127.0.0.1 is used by so1", assertThrows(Problem.class,
-                () -> kind(folder, mapping(fixed)).ports(TWO, List.of())).getMessage());
-        assertEquals("2 free", kind(folder, mapping(fixed.replace("34567", "3456${INDEX}"))).ports(TWO, List.of()));
-        assertEquals("0 free", kind(folder, mapping(fixed.replace("34567", "0"))).ports(TWO, List.of()), "Docker assigns them");
-        assertEquals("2 free", kind(folder, mapping(fixed + ", protocol: UDP}, {" + fixed)).ports(TWO.subList(0, 1), List.of()));
+                () -> checks(folder, mapping(fixed)).ports(TWO, List.of())).getMessage());
+        assertEquals("2 free", checks(folder, mapping(fixed.replace("34567", "3456${INDEX}"))).ports(TWO, List.of()));
+        assertEquals("0 free", checks(folder, mapping(fixed.replace("34567", "0"))).ports(TWO, List.of()), "Docker assigns them");
+        assertEquals("2 free", checks(folder, mapping(fixed + ", protocol: UDP}, {" + fixed)).ports(TWO.subList(0, 1), List.of()));
     }
 
     @Test void refusesAPortOfAStoppedNode(@TempDir Path folder) throws IOException {
-        Kind kind = kind(folder, mapping("listenAddress: 127.0.0.1, hostPort: ${HTTP_PORT}, containerPort: ${HTTP_PORT}"));
+        KindChecks kind = checks(folder, mapping("listenAddress: 127.0.0.1, hostPort: ${HTTP_PORT}, containerPort: ${HTTP_PORT}"));
         Problem problem = assertThrows(Problem.class, () -> kind.ports(TWO, List.of(node("other", false, false, "32012:80"))));
         // a demo on this machine may have the first cluster's port
         assertTrue(problem.getMessage().endsWith("port 32012 (so2) on 127.0.0.1 is used by other-control-plane"), problem.getMessage());
