@@ -14,6 +14,7 @@ package lib;
 //DEPS info.picocli:picocli:4.7.7
 //DEPS io.fabric8:kubernetes-client:7.9.0
 //DEPS io.fabric8:kubernetes-httpclient-jdk:7.9.0
+//DEPS org.zeroturnaround:zt-exec:1.13.0
 //DEPS com.fasterxml.jackson:jackson-bom:2.23.0@pom
 //DEPS com.fasterxml.jackson.core:jackson-databind
 //DEPS org.bouncycastle:bcpkix-jdk18on:1.87
@@ -25,6 +26,7 @@ package lib;
 //SOURCES run/Action.java
 //SOURCES run/AppDirs.java
 //SOURCES run/Await.java
+//SOURCES run/CommandEnvironment.java
 //SOURCES run/Console.java
 //SOURCES run/DemoCommands.java
 //SOURCES run/ExternalCommand.java

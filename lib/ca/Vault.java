@@ -94,7 +94,7 @@ public final class Vault implements CertificateAuthority {
                 vault write sys/unseal key=@unseal-key > /dev/null
                 until curl -sf $VAULT_ADDR/v1/sys/health > /dev/null; do sleep 0.2; done
                 export VAULT_TOKEN=$(cat root-token)
-                """.formatted(Docker.network(), name, ExternalCommand.hereDocument("EOF", composeFile(port)), port);
+                """.formatted(Docker.network(), name, DemoCommands.hereDocument("EOF", composeFile(port)), port);
         return new Action(Cacerts.SHELL_FOLDER + toShell + VaultPki.rootToShell(), progress -> {
             start(progress);
             pki.root();

@@ -149,7 +149,7 @@ public final class Istioctl {
         for (Path file : wanted.values()) files.put("values-%d.yaml".formatted(files.size()), IstioSettings.read(file));
         StringBuilder text = new StringBuilder(), words = new StringBuilder();
         files.forEach((name, content) -> {
-            text.append("cat > %s %s\n".formatted(name, ExternalCommand.hereDocument("EOF", content)));
+            text.append("cat > %s %s\n".formatted(name, DemoCommands.hereDocument("EOF", content)));
             words.append(" -f ").append(name);
         });
         for (String set : wanted.set()) words.append(" --set ").append(DemoCommands.quoted(set));

@@ -64,7 +64,7 @@ public final class Kind {
     public Action create(Kube kube, Images images) {
         Cluster cluster = kube.cluster();
         String toShell = "kind create cluster --name %s --image %s --config - %s".formatted(cluster, wanted.image(),
-                ExternalCommand.hereDocument("EOF", config(cluster, Optional.empty())));
+                DemoCommands.hereDocument("EOF", config(cluster, Optional.empty())));
         return new Action(toShell, progress -> {
             endOrphans(cluster);
             List<Docker.Node> nodes = docker.nodes(cluster);

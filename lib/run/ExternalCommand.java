@@ -1,6 +1,8 @@
 package lib.run;
 
 import module java.base;
+import org.zeroturnaround.exec.ProcessExecutor;
+import org.zeroturnaround.exec.StartedProcess;
 
 /** An external command: started without a shell, with a time limit, its output logged and shown when it fails. */
 public final class ExternalCommand {
@@ -17,10 +19,6 @@ public final class ExternalCommand {
 
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
-
-    /** Variables that would make a command use other files, names or clusters than its arguments say. */
-    private static final Pattern UNWANTED =
-            Pattern.compile("(COMPOSE|ISTIOCTL)_.*|ISTIOCONFIG|TAR_OPTIONS|DOCKER_DEFAULT_PLATFORM");
 
     /** Platform threads: reading from a process may block the carrier of a virtual thread. */
     private static final Executor THREADS = task -> Thread.ofPlatform().daemon().start(task);
@@ -80,98 +78,126 @@ public final class ExternalCommand {
 
     /** Runs the program twice; the second reads what the first prints. A {@link Problem} when either fails. */
     public void pipe(Duration limit, String[] from, String[] into) {
+        // zt-exec has no pipes between processes, and hundreds of megabytes should not pass through this one
+        List<Process> processes;
         try {
-            requireSuccess(execute(limit, InputStream.nullInputStream(), new ByteArrayOutputStream(), true, from, into), from, into);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e); // not from memory
-        }
-    }
-
-    /**
-     * Runs the program once per array of arguments, connected by pipes. The exit code is the highest one.
-     *
-     * @param logged whether what {@code output} receives in memory is logged
-     */
-    private Result execute(Duration limit, InputStream input, OutputStream output, boolean logged, String[]... arguments) throws IOException {
-        String command = toShell(arguments);
-        long start = System.nanoTime();
-        List<Process> processes = start(arguments);
-        var err = new ByteArrayOutputStream();
-        var failed = new CompletableFuture<Object>();
-        List<CompletableFuture<?>> work = new ArrayList<>();
-        work.add(transfer(failed, () -> send(input, processes.getFirst())));
-        work.add(transfer(failed, () -> processes.getLast().getInputStream().transferTo(output)));
-        for (Process process : processes) {
-            work.add(transfer(failed, () -> process.getErrorStream().transferTo(err)));
-            work.add(process.onExit());
-        }
-        try {
-            var done = CompletableFuture.allOf(work.toArray(CompletableFuture[]::new));
-            CompletableFuture.anyOf(done, failed).get(limit.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(command, limit.toSeconds(),
-                    err.toString(StandardCharsets.UTF_8).strip()), "run it yourself to see where it hangs");
-        } catch (InterruptedException e) {
-            throw Problem.failed("interrupted: " + command, "run again");
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof IOException broken) throw broken;
-            if (e.getCause() instanceof RuntimeException broken) throw broken;
-            throw new IllegalStateException(e);
-        } finally {
-            processes.stream().filter(Process::isAlive).forEach(ExternalCommand::end);
-        }
-        String printed = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
-        int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
-        var result = new Result(exitCode, printed, err.toString(StandardCharsets.UTF_8));
-        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(command, exitCode, (System.nanoTime() - start) / 1e9,
-                logged ? printed : "(%d bytes, kept out of the log)\n".formatted(printed.length()), result.err));
-        return result;
-    }
-
-    private List<Process> start(String[]... arguments) {
-        try {
-            return ProcessBuilder.startPipeline(Arrays.stream(arguments).map(this::builder).toList());
+            processes = ProcessBuilder.startPipeline(Stream.of(from, into).map(this::builder).toList());
         } catch (IOException e) {
             throw cannotStart(e);
         }
+        try {
+            var printed = new SequenceInputStream(processes.getFirst().getErrorStream(), new SequenceInputStream(
+                    processes.getLast().getErrorStream(), processes.getLast().getInputStream()));
+            var ended = CompletableFuture.supplyAsync(() -> readAll(printed), THREADS);
+            String text = ended.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+            for (Process process : processes) process.waitFor(10, TimeUnit.SECONDS);
+            int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
+            console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, text));
+            requireSuccess(new Result(exitCode, "", text), from, into);
+        } catch (TimeoutException e) {
+            throw tooLong(limit, "", from, into);
+        } catch (ExecutionException | InterruptedException e) {
+            throw interrupted(from, into);
+        } finally {
+            processes.forEach(Process::destroy);
+        }
+    }
+
+    private static String readAll(InputStream printed) {
+        try (printed) {
+            return new String(printed.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    private Problem tooLong(Duration limit, String printed, String[]... arguments) {
+        return Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(toShell(arguments),
+                limit.toSeconds(), printed.strip()), "run it yourself to see where it hangs");
+    }
+
+    private Problem interrupted(String[]... arguments) {
+        return Problem.failed("interrupted: " + toShell(arguments), "run again");
+    }
+
+    /** @param logged whether what {@code output} receives in memory is logged */
+    private Result execute(Duration limit, InputStream input, OutputStream output, boolean logged, String... arguments)
+            throws IOException {
+        long start = System.nanoTime();
+        var err = new ByteArrayOutputStream();
+        var broken = new CompletableFuture<Throwable>();
+        StartedProcess started;
+        try {
+            started = new ProcessExecutor().command(words(arguments)).environment(CommandEnvironment.changes(System.getenv()))
+                    .redirectInput(reporting(input, broken)).redirectOutput(reporting(output, broken))
+                    .redirectError(err).start();
+        } catch (IOException e) {
+            throw cannotStart(e);
+        }
+        Process process = started.getProcess();
+        broken.thenRun(() -> end(process)); // a stream of ours failed: the command has nobody to read from, or write to
+        try {
+            started.getFuture().get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw tooLong(limit, err.toString(StandardCharsets.UTF_8), arguments);
+        } catch (InterruptedException e) {
+            throw interrupted(arguments);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        } finally {
+            if (process.isAlive()) end(process);
+        }
+        switch (broken.getNow(null)) {
+            case IOException e -> throw e;
+            case RuntimeException e -> throw e;
+            case null, default -> { }
+        }
+        String printed = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
+        var result = new Result(process.exitValue(), printed, err.toString(StandardCharsets.UTF_8));
+        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(toShell(arguments), result.exitCode,
+                (System.nanoTime() - start) / 1e9, logged ? printed
+                : "(%d bytes, kept out of the log)\n".formatted(printed.length()), result.err));
+        return result;
+    }
+
+    /** The stream, with its failures reported: zt-exec keeps them to itself. */
+    private static InputStream reporting(InputStream input, CompletableFuture<Throwable> broken) {
+        return new FilterInputStream(input) {
+            @Override public int read(byte[] bytes, int from, int count) throws IOException {
+                try {
+                    return super.read(bytes, from, count);
+                } catch (IOException | RuntimeException e) {
+                    broken.complete(e);
+                    throw e;
+                }
+            }
+        };
+    }
+
+    private static OutputStream reporting(OutputStream output, CompletableFuture<Throwable> broken) {
+        return new FilterOutputStream(output) {
+            @Override public void write(byte[] bytes, int from, int count) throws IOException {
+                try {
+                    out.write(bytes, from, count);
+                } catch (IOException | RuntimeException e) {
+                    broken.complete(e);
+                    throw e;
+                }
+            }
+        };
+    }
+
+    private List<String> words(String... arguments) {
+        return Stream.concat(Stream.of(program.get()), Arrays.stream(arguments)).toList();
     }
 
     private ProcessBuilder builder(String... arguments) {
-        var builder = new ProcessBuilder(Stream.concat(Stream.of(program.get()), Arrays.stream(arguments)).toList());
-        environment(System.getenv()).forEach((name, value) -> {
+        var builder = new ProcessBuilder(words(arguments));
+        CommandEnvironment.changes(System.getenv()).forEach((name, value) -> {
             if (value == null) builder.environment().remove(name);
             else builder.environment().put(name, value);
         });
         return builder;
-    }
-
-    private interface Transfer {
-        void run() throws IOException;
-    }
-
-    private static CompletableFuture<Void> transfer(CompletableFuture<?> failed, Transfer transfer) {
-        return CompletableFuture.runAsync(() -> {
-            try {
-                transfer.run();
-            } catch (Throwable e) {
-                failed.completeExceptionally(e);
-            }
-        }, THREADS);
-    }
-
-    /** Writes a stream to a process's standard input. A process that ends before it has read everything tells by its exit code why. */
-    private static void send(InputStream input, Process process) throws IOException {
-        byte[] buffer = new byte[1 << 16];
-        OutputStream stdin = process.getOutputStream();
-        for (int n; (n = input.read(buffer)) >= 0;) {
-            try {
-                stdin.write(buffer, 0, n);
-                stdin.flush();
-            } catch (IOException e) {
-                return;
-            }
-        }
-        stdin.close();
     }
 
     private static void end(Process process) {
@@ -203,23 +229,6 @@ public final class ExternalCommand {
         return system.find() ? system.group(1) : all;
     }
 
-    /**
-     * How the environment of commands differs from this program's. Every command uses Docker, its own platform, the demo's network and
-     * Istio's namespace, whatever is exported or set in ~/.istioctl/config.yaml, which variables override.
-     *
-     * @param own this program's environment
-     * @return the variables to set; those with the value null are removed
-     */
-    public static Map<String, String> environment(Map<String, String> own) {
-        Map<String, String> changes = new HashMap<>();
-        own.keySet().stream().filter(UNWANTED.asMatchPredicate()).forEach(name -> changes.put(name, null));
-        if (own.getOrDefault("KIND_EXPERIMENTAL_DOCKER_NETWORK", "").isBlank()) changes.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", null);
-        changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker", "DOCKER_CLI_HINTS", "false",
-                "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
-                "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));
-        return changes;
-    }
-
     private String requireSuccess(Result result, String[]... arguments) {
         if (result.ok()) return result.out;
         // Ctrl-C ends the commands too, maybe first: the message about it is printed before the JVM ends
@@ -240,12 +249,5 @@ public final class ExternalCommand {
     private String toShell(String[]... arguments) {
         return Arrays.stream(arguments).map(words -> Stream.concat(Stream.of(program.get()), Arrays.stream(words).map(DemoCommands::quoted))
                 .collect(Collectors.joining(" "))).collect(Collectors.joining(" | "));
-    }
-
-    /** A shell's here document: nothing in the text is expanded. Its last line is {@code end}, made longer if the text has that line. */
-    public static String hereDocument(String end, String text) {
-        String last = end;
-        while (text.lines().anyMatch(last::equals)) last += "_";
-        return "<<'%s'\n%s\n%1$s".formatted(last, text.stripTrailing());
     }
 }
