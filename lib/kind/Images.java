@@ -124,7 +124,8 @@ public final class Images {
                     docker.nodes(cluster).stream().filter(n -> !n.image().equals(nodeImage.name())).toList();
             inParallel(others, node -> {
                 Set<String> lacking = new TreeSet<>(names);
-                docker.exec(LIMIT, node.name(), NodeImage.ctr("list", "--quiet")).out().lines().forEach(lacking::remove);
+                String present = docker.exec(LIMIT, node.name(), NodeImage.ctr("list", "--quiet")).out();
+                present.lines().forEach(lacking::remove);
                 // without --all-platforms ctr imports the node's own, even if the archive names others that it lacks
                 if (!lacking.isEmpty())
                     docker.images().copy(lacking, node.name(), NodeImage.ctr("import", "--snapshotter=overlayfs", "-"));
