@@ -74,7 +74,6 @@ package lib;
 //SOURCES docker/package-info.java
 
 //SOURCES ca/Cacerts.java
-//SOURCES ca/CertManager.java
 //SOURCES ca/CertificateAuthority.java
 //SOURCES ca/Certificates.java
 //SOURCES ca/IstioCsr.java

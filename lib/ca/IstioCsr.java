@@ -11,30 +11,38 @@ import io.fabric8.kubernetes.api.model.SecretBuilder;
 /**
  * Workload certificates signed by Vault: a proxy sends its request to istio-csr, which passes it to cert-manager, which
  * passes it to Vault. Istiod signs nothing, and gets its serving certificate the same way.
- * https://cert-manager.io/docs/usage/istio-csr/
+ * https://cert-manager.io/docs/usage/istio-csr/, https://cert-manager.io/docs/installation/kubectl/
  */
 public final class IstioCsr implements CertificateAuthority {
     /** The secret with istiod's serving certificate. */
     public static final String SECRET = "istiod-tls";
+    /** cert-manager's namespace. */
+    public static final String CERT_MANAGER = "cert-manager";
     private static final String NAME = "cert-manager-istio-csr", CERTIFICATE = "istiod", TOKEN = "vault-token",
             ROOT = "istio-csr-root";
     private static final Duration LIMIT = Duration.ofMinutes(3);
 
     private final Manifests manifests;
     private final Vault vault;
-    private final CertManager certManager;
+    private final Downloads downloads;
 
-    public IstioCsr(Vault vault, CertManager certManager, Manifests manifests) {
+    public IstioCsr(Vault vault, Downloads downloads, Manifests manifests) {
         this.vault = vault;
-        this.certManager = certManager;
+        this.downloads = downloads;
         this.manifests = manifests;
     }
 
-    @Override public String check() { return certManager.checkManifest() + ", " + vault.check(); }
+    @Override public String check() { return checkManifest() + ", " + vault.check(); }
+
+    /** Reports where cert-manager's manifest comes from; a {@link Problem} when it is not available or was changed. */
+    public String checkManifest() { return downloads.describe(Versions.CERT_MANAGER_MANIFEST); }
 
     @Override public List<String> images() {
-        String istioCsr = "quay.io/jetstack/%s:%s".formatted(NAME, Versions.ISTIO_CSR);
-        return Stream.concat(CertManager.images().stream(), Stream.of(istioCsr)).toList();
+        List<String> images = new ArrayList<>();
+        for (String part : List.of("controller", "cainjector", "webhook"))
+            images.add("quay.io/jetstack/cert-manager-%s:%s".formatted(part, Versions.CERT_MANAGER));
+        images.add("quay.io/jetstack/%s:%s".formatted(NAME, Versions.ISTIO_CSR));
+        return images;
     }
 
     @Override public List<String> hostImages() { return vault.hostImages(); }
@@ -46,15 +54,27 @@ public final class IstioCsr implements CertificateAuthority {
     @Override public List<String> containers() { return vault.containers(); }
 
     @Override public Map<String, String> workloads() {
-        return Map.of(NAME, Mesh.NAMESPACE, "cert-manager", CertManager.NAMESPACE);
+        return Map.of(NAME, Mesh.NAMESPACE, "cert-manager", CERT_MANAGER);
     }
 
     @Override public Action root() { return vault.root(); }
 
     @Override public String installs() { return "istio-csr"; }
 
-    /** Installs cert-manager, which {@link #install} needs. */
-    public Action certManager(Kube kube) { return certManager.install(kube); }
+    /** Installs cert-manager, which {@link #install} needs, and waits until its deployments are available. */
+    public Action certManager(Kube kube) {
+        String toShell = """
+                %1$s apply -f %2$s
+                %1$s -n %3$s rollout status deployment --timeout 180s""".formatted(kube.kubectl(),
+                downloads.quotedUrl(Versions.CERT_MANAGER_MANIFEST), CERT_MANAGER);
+        return new Action(toShell, progress -> {
+            YamlDocuments upstream = YamlDocuments.of(downloads.read(Versions.CERT_MANAGER_MANIFEST));
+            Manifests.patch(upstream.others(), manifests.read("cert-manager/probes.yaml"));
+            new Crds(kube).apply("cert-manager", upstream.crds());
+            kube.apply(upstream.others());
+            new Deployments(kube, CERT_MANAGER).await(upstream.others(), LIMIT, progress);
+        });
+    }
 
     /** Gives cert-manager the cluster's Vault token, and waits until istio-csr and istiod have their certificates. */
     @Override public Action install(Kube kube) {
@@ -103,8 +123,8 @@ public final class IstioCsr implements CertificateAuthority {
 
     /** What istiod lacks before it can start; empty when it has all. It reads its certificate and the root once. */
     private String missing(Kube kube) {
-        GenericKubernetesResource certificate = kube.client().genericKubernetesResources(CertManager.API, "Certificate")
-                .inNamespace(Mesh.NAMESPACE).withName(CERTIFICATE).get();
+        GenericKubernetesResource certificate = kube.client().genericKubernetesResources("cert-manager.io/v1",
+                "Certificate").inNamespace(Mesh.NAMESPACE).withName(CERTIFICATE).get();
         if (certificate == null) return "there is no Certificate " + CERTIFICATE;
         // after a failure, as of a sealed Vault, cert-manager waits an hour; for a new Certificate it does not
         if (certificate.get("status", "lastFailureTime") != null) {

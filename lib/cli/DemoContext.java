@@ -66,7 +66,7 @@ public final class DemoContext {
         authority = switch (ca()) {
             case local -> new LocalAuthority(dirs.state(), manifests);
             case vault -> vault;
-            case istioCsr -> new IstioCsr(vault, certManager(), manifests);
+            case istioCsr -> new IstioCsr(vault, downloads, manifests);
         };
         metalLb = new MetalLb(downloads, manifests, docker);
         istioctl = new Istioctl(istioctlBinary, istio, state.istio(), manifests, authority.address(), dirs.state(),
@@ -216,8 +216,6 @@ public final class DemoContext {
     public Diagnostics diagnostics(List<Kube> kubes) {
         return new Diagnostics(dirs, options.diagnostics(), docker, kindBinary, istioctl, authority, kubes, console);
     }
-
-    CertManager certManager() { return new CertManager(downloads, manifests); }
 
     /**
      * Writes the demo's manifests into a folder; returns the exit code.

@@ -124,10 +124,11 @@ public final class Images {
                     docker.nodes(cluster).stream().filter(n -> !n.image().equals(nodeImage.name())).toList();
             inParallel(others, node -> {
                 Set<String> lacking = new TreeSet<>(names);
-                docker.exec(LIMIT, node.name(), ctr("list", "--quiet")).out().lines().forEach(lacking::remove);
+                String present = docker.exec(LIMIT, node.name(), NodeImage.ctr("list", "--quiet")).out();
+                present.lines().forEach(lacking::remove);
                 // without --all-platforms ctr imports the node's own, even if the archive names others that it lacks
                 if (!lacking.isEmpty())
-                    docker.images().copy(lacking, node.name(), ctr("import", "--snapshotter=overlayfs", "-"));
+                    docker.images().copy(lacking, node.name(), NodeImage.ctr("import", "--snapshotter=overlayfs", "-"));
             });
         });
     }
@@ -161,10 +162,6 @@ public final class Images {
             docker.images().remove(images.stream().filter(image -> !needed.contains(image)).toList());
             docker.removeVolumes(docker.volumes().stream().filter(volume -> !needed.contains(volume)).toList());
         });
-    }
-
-    static String[] ctr(String... words) {
-        return Stream.concat(Stream.of("ctr", "--namespace=k8s.io", "images"), Stream.of(words)).toArray(String[]::new);
     }
 
     /** Does the work for all items in parallel; throws the first failure when all have ended. */

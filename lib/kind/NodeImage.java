@@ -112,7 +112,7 @@ final class NodeImage {
         docker.execDetached(template, "containerd", "--root", root);
         Await.until("containerd in the new node image", Duration.ofMinutes(1), Duration.ofMillis(200), _ -> {},
                 () -> docker.exec(LIMIT, template, "ctr", "version").ok() ? "" : "no answer yet");
-        docker.images().copy(images, template, Images.ctr("import", option, "-"));
+        docker.images().copy(images, template, ctr("import", option, "-"));
         docker.expect(template, "bash", "-euc", then);
         docker.exec(LIMIT, template, "pkill", "--exact", "containerd");
         Await.until("containerd to end", Duration.ofMinutes(1), Duration.ofMillis(100), _ -> {},
@@ -120,4 +120,8 @@ final class NodeImage {
     }
 
     private boolean exists(String image) { return !docker.images().present(List.of(image)).isEmpty(); }
+
+    static String[] ctr(String... words) {
+        return Stream.concat(Stream.of("ctr", "--namespace=k8s.io", "images"), Stream.of(words)).toArray(String[]::new);
+    }
 }

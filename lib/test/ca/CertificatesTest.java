@@ -34,7 +34,8 @@ class CertificatesTest {
     }
 
     @Test void readsItsOwnPem() throws Exception {
-        String both = Certificates.pem(first.certificate()) + "and a word between\n" + Certificates.pem(root.certificate());
+        String both = Certificates.pem(first.certificate()) + "and a word between\n"
+                + Certificates.pem(root.certificate());
         assertEquals(List.of(first.certificate(), root.certificate()), Certificates.readChain(both));
         assertEquals(root.certificate(), Certificates.readCertificate(Certificates.pem(root.certificate())));
         assertEquals(first.key(), Certificates.readKey(Certificates.pem(first.key())));
@@ -43,10 +44,13 @@ class CertificatesTest {
     @Test void webhookCertificateIsForItsNameAndNoCa() throws Exception {
         Map<String, String> data = Certificates.webhookCertificate("cert", "webhook.metallb-system.svc");
         X509Certificate server = Certificates.readCertificate(Certificates.decode(data.get("tls.crt")));
-        Certificates.validate("webhook", List.of(server), Certificates.readCertificate(Certificates.decode(data.get("ca.crt"))), "");
-        assertEquals(List.of(List.of(2, "webhook.metallb-system.svc")), List.copyOf(server.getSubjectAlternativeNames()));
+        Certificates.validate("webhook", List.of(server),
+                Certificates.readCertificate(Certificates.decode(data.get("ca.crt"))), "");
+        assertEquals(List.of(List.of(2, "webhook.metallb-system.svc")),
+                List.copyOf(server.getSubjectAlternativeNames()));
         assertEquals(-1, server.getBasicConstraints());
-        assertTrue(Certificates.decode(data.get("ca.key")).startsWith("-----BEGIN RSA PRIVATE KEY-----"), "cert-controller reads PKCS #1");
+        assertTrue(Certificates.decode(data.get("ca.key")).startsWith("-----BEGIN RSA PRIVATE KEY-----"),
+                "cert-controller reads PKCS #1");
     }
 
     @Test void setsUsagesAndLifetimesOfACa() throws GeneralSecurityException {
@@ -71,6 +75,7 @@ class CertificatesTest {
 
     @Test void onlyTheOwnerReadsPrivateFiles(@TempDir Path folder) throws IOException {
         AppDirs.writePrivate(folder.resolve("key.pem"), "secret".getBytes(StandardCharsets.UTF_8));
-        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve("key.pem"))));
+        assertEquals(PosixFilePermissions.fromString("rw-------"),
+                Files.getPosixFilePermissions(folder.resolve("key.pem")));
     }
 }

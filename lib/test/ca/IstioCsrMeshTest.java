@@ -25,7 +25,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class IstioCsrMeshTest {
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
     private static final Path STATE = DEMO.state();
-    private static final String PODS = "for i in 1 2; do kubectl --context kind-so$i get pods -A --no-headers -o custom-columns=:.metadata.uid | sort; done",
+    private static final String PODS = "for i in 1 2; do kubectl --context kind-so$i get pods -A --no-headers"
+            + " -o custom-columns=:.metadata.uid | sort; done",
             ADDRESS = "docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' so-vault";
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
@@ -45,7 +46,8 @@ class IstioCsrMeshTest {
 
     @Test @Order(1) void createsTheMeshWithoutShowingSecrets() throws Exception {
         succeeds("jbang build KindDemo.java");
-        VaultMeshTest.createsWithoutShowingSecrets(DEMO, Docs.command("jbang KindDemo.java --ca istio-csr") + " --timings",
+        VaultMeshTest.createsWithoutShowingSecrets(DEMO, Docs.command("jbang KindDemo.java --ca istio-csr")
+                + " --timings",
                 "for i in 1 2; do kubectl --context kind-so$i logs -n istio-system deploy/cert-manager-istio-csr; "
                 + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault");
     }
@@ -61,24 +63,31 @@ class IstioCsrMeshTest {
 
     /** The certificate chain of a running proxy, as istioctl shows it. */
     private static List<X509Certificate> chainOf(String cluster, String workload) throws Exception {
-        String json = succeeds("istioctl --context kind-%s proxy-config secret %s -o json".formatted(cluster, workload)).out();
-        return Certificates.readChain(Certificates.decode(new ObjectMapper().readTree(json).findValue("certificateChain")
+        String json = succeeds("istioctl --context kind-%s proxy-config secret %s -o json".formatted(cluster,
+                workload)).out();
+        return Certificates.readChain(Certificates.decode(new ObjectMapper().readTree(json)
+                .findValue("certificateChain")
                 .path("inlineBytes").asText()));
     }
 
     @Test @Order(3) void vaultsIntermediateSignsEveryWorkloadForAnHour() throws Exception {
         for (String cluster : List.of("so1", "so2"))
-            for (String workload : List.of("deploy/sleep.sample", "deploy/helloworld-v1.sample", "deploy/istio-ingressgateway.istio-system",
+            for (String workload : List.of("deploy/sleep.sample", "deploy/helloworld-v1.sample",
+                    "deploy/istio-ingressgateway.istio-system",
                     "deploy/istio-eastwestgateway.istio-system")) {
                 List<X509Certificate> chain = chainOf(cluster, workload);
                 X509Certificate own = chain.getFirst(), signer = chain.get(1);
-                assertEquals("CN=sample.mesh Intermediate Authority,L=istio-" + cluster, own.getIssuerX500Principal().getName(), workload);
+                assertEquals("CN=sample.mesh Intermediate Authority,L=istio-" + cluster, own.getIssuerX500Principal()
+                        .getName(), workload);
                 assertEquals("CN=sample.mesh", signer.getIssuerX500Principal().getName(), workload);
                 Duration life = Duration.between(own.getNotBefore().toInstant(), own.getNotAfter().toInstant());
-                assertTrue(life.compareTo(Duration.ofMinutes(59)) > 0 && life.compareTo(Duration.ofMinutes(62)) < 0, workload + " " + life);
+                assertTrue(life.compareTo(Duration.ofMinutes(59)) > 0 && life.compareTo(Duration.ofMinutes(62)) < 0,
+                        workload + " " + life);
             }
-        assertEquals("", succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system --ignore-not-found").out());
-        assertFalse(succeeds("kubectl --context kind-so1 get configmap coredns -n kube-system -o yaml").out().contains("vault"));
+        assertEquals("", succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system --ignore-not-found")
+                .out());
+        assertFalse(succeeds("kubectl --context kind-so1 get configmap coredns -n kube-system -o yaml").out()
+                .contains("vault"));
         String issued = Docs.command("get issuer,certificate");
         assertEquals(2, succeeds(issued).out().lines().filter(l -> l.contains("True")).count(), issued);
         assertTrue(succeeds(Docs.command("deploy/sleep.sample")).out().contains("ACTIVE"));
@@ -89,7 +98,8 @@ class IstioCsrMeshTest {
         for (String other : List.of("local", "vault")) {
             Shell.Result refused = DEMO.run("jbang KindDemo.java --ca " + other);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
-            assertTrue(refused.err().contains("the demo uses --ca istio-csr") && refused.err().contains("jbang Teardown.java"),
+            assertTrue(refused.err().contains("the demo uses --ca istio-csr")
+                    && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }
         assertEquals(there, OwnDemo.existing());
@@ -103,7 +113,8 @@ class IstioCsrMeshTest {
     }
 
     private static String istiodsCertificate() {
-        return succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system -o jsonpath='{.data}' | sha256sum").out();
+        return succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system -o jsonpath='{.data}'"
+                + " | sha256sum").out();
     }
 
     /** Sealed, at another address: nobody gets a certificate, and cert-manager retries istiod's only after an hour. */
@@ -116,12 +127,14 @@ class IstioCsrMeshTest {
             succeeds("kubectl --context kind-so1 delete secret istiod-tls -n istio-system");
             succeeds("kubectl --context kind-so1 wait certificate istiod -n istio-system --timeout 120s"
                     + " --for=jsonpath='{.status.failedIssuanceAttempts}'=1");
-            System.out.println("KindDemo when Vault moved: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
+            System.out.println("KindDemo when Vault moved: " + succeeds("jbang KindDemo.java").took().toMillis()
+                    + " ms");
             succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system");
             for (String cluster : List.of("so1", "so2")) {
                 Instant start = Instant.now().truncatedTo(ChronoUnit.SECONDS);
                 succeeds("kubectl --context kind-%1$s rollout restart deployment/sleep -n sample".formatted(cluster));
-                succeeds("kubectl --context kind-%1$s rollout status deployment/sleep -n sample --timeout 120s".formatted(cluster));
+                succeeds("kubectl --context kind-%1$s rollout status deployment/sleep -n sample --timeout 120s"
+                        .formatted(cluster));
                 Instant end = chainOf(cluster, "deploy/sleep.sample").getFirst().getNotAfter().toInstant();
                 assertTrue(end.isAfter(start.plus(Duration.ofMinutes(59))), "" + end);
             }

@@ -19,7 +19,8 @@ class VaultMeshTest {
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
     private static final Path STATE = DEMO.state();
     private static final String CACERTS =
-            "for i in 1 2; do kubectl --context kind-so$i get secret cacerts -n istio-system -o jsonpath='{.data}' | sha256sum; done";
+            "for i in 1 2; do kubectl --context kind-so$i get secret cacerts -n istio-system -o jsonpath='{.data}'"
+            + " | sha256sum; done";
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
@@ -50,18 +51,22 @@ class VaultMeshTest {
     @Test @Order(2) void verifyShowsVaultsRoot() {
         Shell.Result verify = succeeds("jbang Verify.java");
         for (String words : List.of("same-root: CN=sample.mesh, SHA-256", "The mesh works.",
-                "so1: intermediate: CN=istiod,L=istio-so1, issued by CN=sample.mesh Intermediate Authority,L=istio-so1",
-                "so2: intermediate: CN=istiod,L=istio-so2, issued by CN=sample.mesh Intermediate Authority,L=istio-so2"))
+                "so1: intermediate: CN=istiod,L=istio-so1, issued by "
+                        + "CN=sample.mesh Intermediate Authority,L=istio-so1",
+                "so2: intermediate: CN=istiod,L=istio-so2, issued by "
+                        + "CN=sample.mesh Intermediate Authority,L=istio-so2"))
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 
     /** The commands of the documentation, except for the folder of the state. */
     @Test @Order(3) void documentedCommandsShowTheIssuer() throws IOException {
-        String login = Docs.command("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString()) + " && ";
+        String login = Docs.command("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString())
+                + " && ";
         assertTrue(succeeds(login + Docs.command("openssl x509")).out().contains("sample.mesh Intermediate Authority"));
         assertTrue(succeeds(login + Docs.command("vault policy read")).out().contains("pki_int1/sign/cluster1-issuer"));
         assertTrue(succeeds(login + Docs.command("docker exec")).out().contains("spiffe://*"));
-        assertEquals(1, succeeds(login + Docs.command("vault list")).out().lines().filter(l -> l.contains(":")).count());
+        assertEquals(1, succeeds(login + Docs.command("vault list")).out().lines().filter(l -> l.contains(":"))
+                .count());
     }
 
     @Test @Order(4) void refusesAnotherCa() {
@@ -69,7 +74,8 @@ class VaultMeshTest {
         for (String command : List.of("jbang KindDemo.java --ca local", "KIND_DEMO_CA=local jbang KindDemo.java")) {
             Shell.Result refused = DEMO.run(command);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
-            assertTrue(refused.err().contains("the demo uses --ca vault") && refused.err().contains("jbang Teardown.java"),
+            assertTrue(refused.err().contains("the demo uses --ca vault")
+                    && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }
         assertEquals(there, OwnDemo.existing());
@@ -79,7 +85,8 @@ class VaultMeshTest {
     @Test @Order(5) void unsealsARestartedVaultAndReusesEverything() {
         String cacerts = succeeds(CACERTS).out();
         succeeds("docker restart so-vault");
-        System.out.println("KindDemo with a sealed Vault: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
+        System.out.println("KindDemo with a sealed Vault: " + succeeds("jbang KindDemo.java").took().toMillis()
+                + " ms");
         assertTrue(succeeds("curl -s http://127.0.0.1:8200/v1/sys/health").out().contains("\"sealed\":false"));
         assertEquals(cacerts, succeeds(CACERTS).out());
         succeeds("jbang Verify.java");

@@ -34,7 +34,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class VaultTest {
-    private static final String PREFIX = "vault-test", NAME = PREFIX + "-vault", URI_SAN = "spiffe://cluster.local/ns/sample/sa/helloworld";
+    private static final String PREFIX = "vault-test", NAME = PREFIX + "-vault",
+            URI_SAN = "spiffe://cluster.local/ns/sample/sa/helloworld";
     private static final Cluster FIRST = new Cluster(1, PREFIX + "1"), SECOND = new Cluster(2, PREFIX + "2");
     @TempDir static Path folder;
     private static Console console;
@@ -44,7 +45,8 @@ class VaultTest {
     private static int port;
 
     private static Vault newVault() {
-        return new Vault(PREFIX, Optional.of(port), 0, docker, docker.images()::whyNotPullable, new Manifests(null), dirs.state(), console);
+        return new Vault(PREFIX, Optional.of(port), 0, docker, docker.images()::whyNotPullable, new Manifests(null),
+                dirs.state(), console);
     }
 
     /** As in another run of KindDemo: nothing is kept in memory. */
@@ -55,7 +57,8 @@ class VaultTest {
     }
 
     @BeforeAll static void up() throws IOException {
-        assertEquals("", Shell.run("docker ps -aq --filter name=^%1$s$; docker volume ls -q --filter name=^%1$s$".formatted(NAME)).out());
+        assertEquals("", Shell.run("docker ps -aq --filter name=^%1$s$; docker volume ls -q --filter name=^%1$s$"
+                .formatted(NAME)).out());
         Shell.run("docker network inspect kind || docker network create kind");
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
@@ -94,7 +97,8 @@ class VaultTest {
         }
 
         assertTrue(processes.stream().anyMatch(p -> p.contains("compose")), "compose was not seen among the processes");
-        String docker = Shell.run("docker inspect %1$s; docker logs %1$s; docker volume inspect %1$s".formatted(NAME)).all();
+        String docker = Shell.run("docker inspect %1$s; docker logs %1$s; docker volume inspect %1$s".formatted(NAME))
+                .all();
         assertTrue(docker.contains("vault server") && docker.contains("post-unseal"), docker);
         String seen = String.join("\n", processes) + docker + Files.readString(folder.resolve("log"));
         List<Path> files;
@@ -109,12 +113,13 @@ class VaultTest {
         }
         assertFalse(seen.contains("PRIVATE KEY"));
         assertEquals("127.0.0.1", Shell.run("docker port %s 8200".formatted(NAME)).out().split(":")[0]);
-        assertEquals("kind", Shell.run("docker inspect --format '{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}' " + NAME).out()
-                .strip());
+        String networks = "docker inspect --format '{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}' ";
+        assertEquals("kind", Shell.run(networks + NAME).out().strip());
     }
 
     @Test @Order(2) void intermediatesChainToTheRoot() throws Exception {
-        X509Certificate root = vault.pki().root(), first = vault.pki().intermediate(FIRST), second = vault.pki().intermediate(SECOND);
+        X509Certificate root = vault.pki().root(), first = vault.pki().intermediate(FIRST), second = vault.pki()
+                .intermediate(SECOND);
         assertEquals("CN=sample.mesh", root.getSubjectX500Principal().getName());
         assertNotEquals(first.getPublicKey(), second.getPublicKey());
         for (X509Certificate intermediate : List.of(first, second)) {
@@ -131,7 +136,8 @@ class VaultTest {
         try (HttpClient http = HttpClient.newHttpClient()) {
             return http.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d/v1/%s".formatted(port, path)))
                     .header("X-Vault-Token", Files.readString(token)).timeout(Duration.ofSeconds(10))
-                    .method(method, HttpRequest.BodyPublishers.ofString(new ObjectMapper().writeValueAsString(body))).build(),
+                    .method(method, HttpRequest.BodyPublishers.ofString(new ObjectMapper().writeValueAsString(body)))
+                            .build(),
                     HttpResponse.BodyHandlers.ofString());
         }
     }
@@ -157,15 +163,19 @@ class VaultTest {
         HttpResponse<String> answer = send(token, "POST", "pki_int1/sign/cluster1-issuer", body);
         assertEquals(200, answer.statusCode(), answer.body());
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
-        List<X509Certificate> chain = Certificates.readChain(data.path("certificate").asText() + "\n" + data.path("ca_chain").toString()
+        List<X509Certificate> chain = Certificates.readChain(data.path("certificate").asText() + "\n"
+                + data.path("ca_chain").toString()
                 .replace("\\n", "\n"));
         Certificates.validate(URI_SAN, chain, vault.pki().root(), "");
         assertEquals(Set.of(URI_SAN), Certificates.uris(chain.getFirst()));
-        assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(), chain.getFirst().getIssuerX500Principal().getName());
+        assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(), chain.getFirst().getIssuerX500Principal()
+                .getName());
 
         assertEquals(403, ask(token, "POST", "pki_int2/sign/cluster2-issuer", body));
-        assertEquals(403, ask(token, "POST", "pki_int1/root/sign-intermediate", Map.of("csr", request(), "common_name", "mine")));
-        assertEquals(403, ask(token, "POST", "pki/root/sign-intermediate", Map.of("csr", request(), "common_name", "mine")));
+        assertEquals(403, ask(token, "POST", "pki_int1/root/sign-intermediate", Map.of("csr", request(), "common_name",
+                "mine")));
+        assertEquals(403, ask(token, "POST", "pki/root/sign-intermediate", Map.of("csr", request(), "common_name",
+                "mine")));
         assertEquals(403, ask(token, "POST", "pki_int1/issue/cluster1-issuer", Map.of("common_name", "mine")));
         assertEquals(403, ask(token, "POST", "pki_int1/roles/cluster1-issuer", Map.of("max_ttl", "8760h")));
         assertEquals(403, ask(token, "PUT", "sys/policies/acl/cluster1-issuer", Map.of("policy", "")));
@@ -194,18 +204,21 @@ class VaultTest {
         again = fresh();
         assertEquals(List.of(root, first), List.of(again.pki().root(), again.pki().intermediate(FIRST)));
         assertEquals(token, Files.readString(vault.pki().token(FIRST)));
-        assertEquals(200, ask(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer", Map.of("csr", request())));
+        assertEquals(200, ask(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer", Map.of("csr",
+                request())));
     }
 
     @Test @Order(6) void reportsALostKeyAndALostVolume() throws Exception {
         Path key = dirs.state().resolve("vault/unseal-key"), away = folder.resolve("key");
         Files.move(key, away);
         Problem problem = assertThrows(Problem.class, VaultTest::fresh);
-        assertTrue(problem.getMessage().contains("its key is gone") && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
+        assertTrue(problem.getMessage().contains("its key is gone")
+                && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
         Files.move(away, key);
         vault.remove().task().run(_ -> {});
         problem = assertThrows(Problem.class, VaultTest::fresh);
-        assertTrue(problem.getMessage().contains("is empty") && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
+        assertTrue(problem.getMessage().contains("is empty") && problem.hint().contains("Teardown.java --name-prefix "
+                + PREFIX), problem.getMessage());
     }
 
     @Test @Order(7) void removesEverything() throws Exception {

@@ -34,8 +34,10 @@ class SettingsTest {
 
     /** What kubectl prints about so1's pods, once no pod is being deleted. */
     private static String pods(String words) {
-        String going = "kubectl --context kind-so1 get pods -A -o jsonpath='{.items[*].metadata.deletionTimestamp}' | grep -q .";
-        return succeeds("for i in $(seq 60); do %s || break; sleep 1; done; kubectl --context kind-so1 %s".formatted(going, words)).out();
+        String deleting = "kubectl --context kind-so1 get pods -A -o jsonpath='{.items[*].metadata.deletionTimestamp}'"
+                + " | grep -q .";
+        return succeeds("for i in $(seq 60); do %s || break; sleep 1; done; kubectl --context kind-so1 %s"
+                .formatted(deleting, words)).out();
     }
 
     @BeforeAll static void up() { succeeds("jbang KindDemo.java"); }
@@ -50,16 +52,18 @@ class SettingsTest {
         Path copy = folder.resolve("my manifests");
         succeeds(Docs.command("--export-manifests").replace("my-manifests", "'%s'".formatted(copy)));
         Path istio = copy.resolve("istio/istio.yaml");
-        String changed = Files.readString(istio).replace("requests: {cpu: 50m, memory: 64Mi}", "requests: {cpu: 40m, memory: 64Mi}")
-                .replaceFirst("(?s)- name: istio-egressgateway\n      enabled: true", "- name: istio-egressgateway\n      enabled: false");
+        String changed = Files.readString(istio).replace("requests: {cpu: 50m, memory: 64Mi}",
+                "requests: {cpu: 40m, memory: 64Mi}")
+                .replaceFirst("(?s)- name: istio-egressgateway\n      enabled: true",
+                        "- name: istio-egressgateway\n      enabled: false");
         Files.writeString(istio, changed);
         Path sleep = copy.resolve("apps/sleep.yaml");
         Files.writeString(sleep, Files.readString(sleep).replace("cpu: 10m", "cpu: 11m"));
         succeeds(Docs.command("--manifests my-manifests").replace("my-manifests", "'%s'".formatted(copy)));
         String pods = pods("get pods -n sample -o yaml");
         assertTrue(pods.contains("cpu: 40m") && pods.contains("cpu: 11m") && !pods.contains("cpu: 50m"), pods);
-        assertEquals("", succeeds("kubectl --context kind-so2 get deployments,services -n istio-system -o name | grep egress || true")
-                .out());
+        assertEquals("", succeeds("kubectl --context kind-so2 get deployments,services -n istio-system -o name"
+                + " | grep egress || true").out());
         succeeds("jbang Verify.java");
         succeeds("jbang KindDemo.java");
         pods = pods("get pods -n sample -o yaml");
@@ -67,7 +71,8 @@ class SettingsTest {
     }
 
     private static String meshConfig(String cluster) {
-        return succeeds("kubectl --context kind-%s get configmap istio -n istio-system -o yaml".formatted(cluster)).out();
+        return succeeds("kubectl --context kind-%s get configmap istio -n istio-system -o yaml".formatted(cluster))
+                .out();
     }
 
     /** Istio's settings are kept until an option changes them. */
@@ -86,7 +91,8 @@ class SettingsTest {
                 && meshConfig(cluster).contains("accessLogEncoding: JSON"), meshConfig(cluster));
         succeeds("jbang Verify.java");
         succeeds(Docs.command("jbang KindDemo.java --istio-set=") + " --istio-values=");
-        assertFalse(meshConfig("so1").contains("enableTracing: true") || meshConfig("so1").contains("accessLogEncoding: JSON"));
+        assertFalse(meshConfig("so1").contains("enableTracing: true")
+                || meshConfig("so1").contains("accessLogEncoding: JSON"));
         refused("kindest/node:v1.2.3", "--kubernetes-version 1.2.3");
     }
 
@@ -99,11 +105,13 @@ class SettingsTest {
         succeeds(String.join(" && ", tags));
         try {
             succeeds("jbang KindDemo.java --istio-version " + next);
-            assertTrue(succeeds("jbang Verify.java -o json").out().contains("istiod [%1$s], proxies [%1$s]".formatted(next)));
+            assertTrue(succeeds("jbang Verify.java -o json").out()
+                    .contains("istiod [%1$s], proxies [%1$s]".formatted(next)));
             succeeds("jbang KindDemo.java --istio-version " + Versions.ISTIO);
             succeeds("jbang Verify.java");
         } finally {
-            Shell.run("docker rmi " + IstioSettings.PINNED.with(next, null, null).images().stream().collect(Collectors.joining(" ")));
+            Shell.run("docker rmi " + IstioSettings.PINNED.with(next, null, null).images().stream()
+                    .collect(Collectors.joining(" ")));
         }
     }
 

@@ -26,7 +26,8 @@ class RepairTest {
     private String repaired(String fault) {
         Shell.Result repaired = succeeds("jbang KindDemo.java");
         Shell.Result verify = succeeds("jbang Verify.java --wait 60");
-        System.out.printf("%s: repaired in %d s, verified in %d s%n", fault, repaired.took().toSeconds(), verify.took().toSeconds());
+        System.out.printf("%s: repaired in %d s, verified in %d s%n", fault, repaired.took().toSeconds(),
+                verify.took().toSeconds());
         return repaired.err();
     }
 
@@ -45,7 +46,8 @@ class RepairTest {
         assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
         assertTrue(verify.out().contains("so2: reachable: its container so2-control-plane is gone"), verify.out());
         String log = repaired("a deleted control plane");
-        assertTrue(log.contains("so2: the container of its control plane is gone, with everything in it; the cluster is recreated"), log);
+        assertTrue(log.contains("so2: the container of its control plane is gone, with everything in it; "
+                + "the cluster is recreated"), log);
     }
 
     @Test void repairsRestartedAndStoppedNodes() {
@@ -63,12 +65,13 @@ class RepairTest {
         assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
         assertTrue(refused.err().contains("so1 has 1 workers, not 2"), refused.err());
         String log = repaired("a deleted worker");
-        assertTrue(log.contains("so1: the container of its node so1-worker2 is gone; the cluster continues without it"), log);
+        assertTrue(log.contains("so1: the container of its node so1-worker2 is gone; the cluster continues without it"),
+                log);
     }
 
     /**
-     * A container takes the address of a gateway, which Docker allows on a network with a chosen subnet: that gateway gets
-     * another address, and no other gateway does.
+     * A container takes the address of a gateway, which Docker allows on a network with a chosen subnet: that gateway
+     * gets another address, and no other gateway does.
      */
     @Test void repairsAnAddressThatAContainerTook() {
         succeeds("docker network create --subnet 10.213.0.0/16 amid");
@@ -76,8 +79,8 @@ class RepairTest {
         try {
             up("");
             String[] before = gateways().split(" ");
-            succeeds("docker run --detach --rm --name amid --network amid --ip %s --entrypoint sleep docker.io/curlimages/curl:8.16.0 600"
-                    .formatted(before[0]));
+            succeeds(("docker run --detach --rm --name amid --network amid --ip %s --entrypoint sleep"
+                    + " docker.io/curlimages/curl:8.16.0 600").formatted(before[0]));
             repaired("a container with a gateway's address");
             String[] after = gateways().split(" ");
             assertNotEquals(before[0], after[0]);
