@@ -14,6 +14,7 @@ package lib;
 //DEPS info.picocli:picocli:4.7.7
 //DEPS io.fabric8:kubernetes-client:7.9.0
 //DEPS io.fabric8:kubernetes-httpclient-jdk:7.9.0
+//DEPS org.zeroturnaround:zt-exec:1.13.0
 //DEPS com.fasterxml.jackson:jackson-bom:2.23.0@pom
 //DEPS com.fasterxml.jackson.core:jackson-databind
 //DEPS org.bouncycastle:bcpkix-jdk18on:1.87
@@ -25,6 +26,7 @@ package lib;
 //SOURCES run/Action.java
 //SOURCES run/AppDirs.java
 //SOURCES run/Await.java
+//SOURCES run/CommandEnvironment.java
 //SOURCES run/Console.java
 //SOURCES run/DemoCommands.java
 //SOURCES run/ExternalCommand.java
@@ -72,26 +74,30 @@ package lib;
 //SOURCES docker/package-info.java
 
 //SOURCES ca/Cacerts.java
-//SOURCES ca/CertManager.java
 //SOURCES ca/CertificateAuthority.java
 //SOURCES ca/Certificates.java
 //SOURCES ca/IstioCsr.java
 //SOURCES ca/LocalAuthority.java
 //SOURCES ca/Vault.java
 //SOURCES ca/VaultApi.java
+//SOURCES ca/VaultPki.java
 //SOURCES ca/package-info.java
 
 //SOURCES kind/AddressRange.java
 //SOURCES kind/ExistingClusters.java
+//SOURCES kind/HostPort.java
 //SOURCES kind/Images.java
 //SOURCES kind/Kind.java
+//SOURCES kind/KindChecks.java
 //SOURCES kind/MetalLb.java
+//SOURCES kind/NodeImage.java
 //SOURCES kind/NodeSettings.java
 //SOURCES kind/package-info.java
 
 //SOURCES istio/ClientPod.java
 //SOURCES istio/InstalledIstio.java
 //SOURCES istio/IstioInstaller.java
+//SOURCES istio/IstioManifest.java
 //SOURCES istio/IstioSettings.java
 //SOURCES istio/Istioctl.java
 //SOURCES istio/RemoteSecrets.java

@@ -5,48 +5,42 @@ import lib.fetch.*;
 import lib.kube.*;
 import lib.run.*;
 
-/** Who signs the workloads' certificates: one root for the whole mesh, and in each cluster something that signs under it. */
+/** Signs the workload certificates: one root for the whole mesh, and an intermediate CA for each cluster. */
 public interface CertificateAuthority {
-    /** Those that there are, as --ca names them. */
+    /** The values of --ca. */
     enum Choice {
-        local, vault, istioCsr("istio-csr");
+        local, vault, istioCsr;
 
-        private final String title;
-
-        Choice() { title = name(); }
-
-        Choice(String title) { this.title = title; }
-
-        @Override public String toString() { return title; }
+        @Override public String toString() { return this == istioCsr ? "istio-csr" : name(); }
     }
 
-    /** Looks whether it can be had on this machine, and says what it saw; makes nothing. A {@link Problem} when it cannot. */
+    /** Reports what it will use, and changes nothing; a {@link Problem} when this machine lacks a prerequisite. */
     String check();
 
-    /** The images that it brings into the clusters. */
+    /** The images that it runs in the clusters. */
     default List<String> images() { return List.of(); }
 
-    /** The images of what it runs beside the clusters. */
+    /** The images of the containers that it runs beside the clusters. */
     default List<String> hostImages() { return List.of(); }
 
-    /** The files of upstream's that it reads. */
+    /** The files that it downloads. */
     default List<Release> upstream() { return List.of(); }
 
-    /** Makes the root, or takes the one that an earlier run made. */
+    /** Creates the root, or reuses the root of an earlier run. */
     Action root();
 
-    /** What {@link #install} puts into a cluster. */
+    /** The title of the step {@link #install}. */
     default String installs() { return "cacerts"; }
 
-    /** Gives a cluster what its workloads' certificates are signed by, before istiod starts for the first time. */
+    /** Installs the CA of a cluster, before istiod starts for the first time. */
     Action install(Kube kube);
 
     /** The address at which proxies request their certificates; empty when istiod signs them. */
     default String address() { return ""; }
 
-    /** The containers that it runs beside the clusters. */
+    /** The names of the containers that it runs beside the clusters. */
     default List<String> containers() { return List.of(); }
 
-    /** The workloads that it runs in each cluster, by their label {@code app}, and their namespaces. */
+    /** The workloads that it runs in each cluster: their label {@code app}, and their namespace. */
     default Map<String, String> workloads() { return Map.of(); }
 }

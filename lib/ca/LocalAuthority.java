@@ -5,10 +5,7 @@ import lib.kube.*;
 import lib.run.*;
 import lib.ca.Certificates.Authority;
 
-/**
- * A root of our own: its key stays on this machine, in a file for its owner alone; an intermediate's key exists only in its
- * cluster.
- */
+/** A root whose key is a private file on this machine. The key of an intermediate CA is only in its cluster. */
 public final class LocalAuthority implements CertificateAuthority {
     private final Path state;
     private final Manifests manifests;
@@ -20,25 +17,27 @@ public final class LocalAuthority implements CertificateAuthority {
         this.manifests = manifests;
     }
 
-    @Override public String check() { return "local: this program makes the root"; }
+    @Override public String check() { return "local: this program creates the root"; }
 
     @Override public Action root() {
-        return new Action(Cacerts.FILES_AS_SHELL + """
+        return new Action(Cacerts.SHELL_FOLDER + """
                 openssl ecparam -name prime256v1 -genkey -noout -out root-key.pem
                 openssl req -new -key root-key.pem -subj '/O=Istio/CN=Root CA' -out root.csr
                 openssl x509 -req -in root.csr -out root-cert.pem -days 3650 -signkey root-key.pem \\
-                  -extfile <(printf '%s\\n' basicConstraints=critical,CA:true keyUsage=critical,keyCertSign,cRLSign subjectKeyIdentifier=hash)""",
-                _ -> {
-            Path certificate = state.resolve("root-cert.pem"), key = state.resolve("root-key.pem");
-            if (Files.exists(certificate) && Files.exists(key)) {
-                root = new Authority(Certificates.readCertificate(Files.readString(certificate)),
-                        Certificates.readKey(Files.readString(key)));
-            } else {
-                root = Certificates.createRoot();
-                AppDirs.writePrivate(key, Certificates.pem(root.key()).getBytes(StandardCharsets.US_ASCII));
-                AppDirs.writePrivate(certificate, Certificates.pem(root.certificate()).getBytes(StandardCharsets.US_ASCII));
-            }
-        });
+                  -extfile <(printf '%s\\n' basicConstraints=critical,CA:true \\
+                    keyUsage=critical,keyCertSign,cRLSign subjectKeyIdentifier=hash)""",
+                _ -> root = loadOrCreateRoot());
+    }
+
+    private Authority loadOrCreateRoot() throws IOException, GeneralSecurityException {
+        Path certificate = state.resolve("root-cert.pem"), key = state.resolve("root-key.pem");
+        if (Files.exists(certificate) && Files.exists(key))
+            return new Authority(Certificates.readCertificate(Files.readString(certificate)),
+                    Certificates.readKey(Files.readString(key)));
+        Authority created = Certificates.createRoot();
+        AppDirs.writePrivate(key, Certificates.pem(created.key()).getBytes(StandardCharsets.US_ASCII));
+        AppDirs.writePrivate(certificate, Certificates.pem(created.certificate()).getBytes(StandardCharsets.US_ASCII));
+        return created;
     }
 
     @Override public Action install(Kube kube) {
@@ -46,14 +45,17 @@ public final class LocalAuthority implements CertificateAuthority {
         String toShell = """
                 openssl ecparam -name prime256v1 -genkey -noout -out %1$s-key.pem
                 openssl req -new -key %1$s-key.pem -subj '/O=Istio/CN=Intermediate CA/L=%2$s' -out %1$s.csr
-                openssl x509 -req -in %1$s.csr -out %1$s-cert.pem -days 730 -CA root-cert.pem -CAkey root-key.pem -CAcreateserial \\
+                openssl x509 -req -in %1$s.csr -out %1$s-cert.pem -days 730 \\
+                  -CA root-cert.pem -CAkey root-key.pem -CAcreateserial \\
                   -extfile <(printf '%%s\\n' basicConstraints=critical,CA:true,pathlen:0 \\
-                    keyUsage=critical,digitalSignature,keyCertSign,cRLSign subjectKeyIdentifier=hash authorityKeyIdentifier=keyid)
+                    keyUsage=critical,digitalSignature,keyCertSign,cRLSign \\
+                    subjectKeyIdentifier=hash authorityKeyIdentifier=keyid)
                 cat %1$s-cert.pem root-cert.pem > %1$s-chain.pem
                 """.formatted(cluster.filePrefix(), cluster.id());
-        return new Action(toShell + Cacerts.toShell(cluster, manifests), _ -> Cacerts.install(kube, manifests, root.certificate(), () -> {
-            Authority own = Certificates.createIntermediate(root, cluster);
-            return new Cacerts(own.key(), List.of(own.certificate(), root.certificate()));
-        }));
+        return new Action(toShell + Cacerts.toShell(cluster, manifests), _ ->
+                Cacerts.install(kube, manifests, root.certificate(), () -> {
+                    Authority own = Certificates.createIntermediate(root, cluster);
+                    return new Cacerts(own.key(), List.of(own.certificate(), root.certificate()));
+                }));
     }
 }

@@ -66,12 +66,12 @@ public final class DemoContext {
         authority = switch (ca()) {
             case local -> new LocalAuthority(dirs.state(), manifests);
             case vault -> vault;
-            case istioCsr -> new IstioCsr(vault, certManager(), manifests);
+            case istioCsr -> new IstioCsr(vault, downloads, manifests);
         };
         metalLb = new MetalLb(downloads, manifests, docker);
         istioctl = new Istioctl(istioctlBinary, istio, state.istio(), manifests, authority.address(), dirs.state(),
                 console);
-        kind = new Kind(kindBinary, docker, manifests, nodeSettings(), existing, dirs.state(), console);
+        kind = new Kind(kindBinary, docker, manifests, nodeSettings(), dirs.state(), console);
     }
 
     private ExistingClusters existing(List<Docker.Node> nodes) {
@@ -168,9 +168,13 @@ public final class DemoContext {
 
     public Preflight preflight(Mesh mesh, Images images, boolean force) {
         List<Check> checks = options.existing() ? Preflight.forExistingClusters(mesh, istioctl, force, console)
-                : Preflight.forNewClusters(mesh, new HostChecks(docker), kind, images, istioctl, metalLb,
+                : Preflight.forNewClusters(mesh, new HostChecks(docker), kindChecks(), images, istioctl, metalLb,
                         this::checkAuthority, dirs.cache());
         return new Preflight(checks, dirs, console);
+    }
+
+    private KindChecks kindChecks() {
+        return new KindChecks(kind, nodeSettings(), existing, docker, console.commands());
     }
 
     private String checkAuthority() {
@@ -188,7 +192,7 @@ public final class DemoContext {
         Set<String> names = new TreeSet<>();
         List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images())
                 .forEach(names::addAll);
-        return new Images(names, kind.nodeImage(), docker, bundle, dirs.cache());
+        return new Images(names, nodeSettings().image(), docker, bundle, dirs.cache());
     }
 
     public Checks checks(List<Kube> kubes, SampleTarget target, Duration wait) {
@@ -212,8 +216,6 @@ public final class DemoContext {
     public Diagnostics diagnostics(List<Kube> kubes) {
         return new Diagnostics(dirs, options.diagnostics(), docker, kindBinary, istioctl, authority, kubes, console);
     }
-
-    CertManager certManager() { return new CertManager(downloads, manifests); }
 
     /**
      * Writes the demo's manifests into a folder; returns the exit code.

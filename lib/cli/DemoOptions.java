@@ -137,7 +137,7 @@ public final class DemoOptions {
                 "--istio-set takes KEY=VALUE, such as meshConfig.enableTracing=true, not '%s'", set);
         for (Path file : istio.values()) require(Files.isReadable(file) && !Files.isDirectory(file),
                 "--istio-values takes a file that can be read, not %s", file);
-        String refused = istio.refused().orElse("");
+        String refused = istio.unsupported().orElse("");
         require(refused.isEmpty(), "--istio-set, --istio-values: %s", refused);
     }
 

@@ -69,14 +69,13 @@ final class Scenarios {
 
     static void brokenApp(ExperimentContext context) throws Exception {
         context.apply(QUICK_EJECTION, Map.of());
-        Await.until("the client's proxy to receive the rule", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
-                () -> context.client().ejectsAll() ? "" : "it may not eject all endpoints yet");
+        await("the client's proxy to receive the rule", 30, () ->
+                context.client().ejectsAll() ? "" : "it may not eject all endpoints yet");
         Traffic traffic = context.traffic();
         traffic.awaitAnswersFrom(first(context), 0, STEADY);
         double broken = traffic.event(service(context) + " starts to answer 503");
         context.apply(BROKEN_APP, Map.of());
-        Await.until("the ejection", Duration.ofSeconds(30), Duration.ofMillis(200), _ -> {},
-                () -> ejected(context).isEmpty() ? "the client's proxy has ejected no endpoint" : "");
+        await("the ejection", 30, () -> ejected(context).isEmpty() ? "no endpoint of the proxy is ejected" : "");
         context.observe("ejected by the client's proxy: " + String.join(", ", ejected(context)));
         traffic.awaitAnswersFrom(context.others(), broken, STEADY);
         double repaired = traffic.event(service(context) + " is repaired");
@@ -87,6 +86,10 @@ final class Scenarios {
         context.observe("requests returned %.1f s after the repair".formatted(traffic.now() - repaired));
     }
 
+    private static void await(String condition, int seconds, Await.Missing missing) throws IOException {
+        Await.until(condition, Duration.ofSeconds(seconds), Duration.ofMillis(300), _ -> {}, missing);
+    }
+
     private static List<String> ejected(ExperimentContext context) throws IOException {
         return context.client().endpoints().stream().filter(endpoint -> endpoint.endsWith(" EJECTED")).toList();
     }
@@ -94,13 +97,18 @@ final class Scenarios {
     static void gatewayDown(ExperimentContext context) throws Exception {
         Traffic traffic = context.traffic();
         traffic.awaitAnswersFrom(first(context), 0, STEADY);
-        String gateway = "the east-west gateway of " + context.last().cluster();
-        double down = traffic.event(gateway + " is scaled to zero");
-        context.scaleToZero(context.last(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST);
-        traffic.awaitAnswersFrom(first(context), traffic.now(), UNDISTURBED);
-        traffic.event(gateway + " is restored");
-        context.restore(context.last(), InstalledIstio.EAST_WEST);
-        traffic.awaitAnswersFrom(first(context), traffic.now(), STEADY);
+        expectUndisturbed(context, traffic, context.last(), InstalledIstio.EAST_WEST, first(context));
+    }
+
+    /** Scales a deployment of istio-system to zero and back, and expects that these clusters answer all requests. */
+    private static void expectUndisturbed(ExperimentContext context, Traffic traffic, Kube kube, String deployment,
+            Set<String> clusters) throws Exception {
+        double down = traffic.event("%s of %s is scaled to zero".formatted(deployment, kube.cluster()));
+        context.scaleToZero(kube, Mesh.NAMESPACE, deployment);
+        traffic.awaitAnswersFrom(clusters, traffic.now(), UNDISTURBED);
+        traffic.event("%s of %s is restored".formatted(deployment, kube.cluster()));
+        context.restore(kube, deployment);
+        traffic.awaitAnswersFrom(clusters, traffic.now(), STEADY);
         expectNoneLost(context, traffic, down);
     }
 
@@ -116,13 +124,7 @@ final class Scenarios {
         context.remove(SampleApp.LOCALITY);
         Traffic traffic = context.traffic();
         traffic.awaitAnswersFrom(context.all(), 0, STEADY);
-        String istiod = "istiod of " + context.first().cluster();
-        double down = traffic.event(istiod + " is scaled to zero");
-        context.scaleToZero(context.first(), Mesh.NAMESPACE, "istiod");
-        traffic.awaitAnswersFrom(context.all(), traffic.now(), UNDISTURBED);
-        traffic.event(istiod + " is restored");
-        context.restore(context.first(), "istiod");
-        expectNoneLost(context, traffic, down);
+        expectUndisturbed(context, traffic, context.first(), "istiod", context.all());
         double applied = traffic.event("the locality rule is applied");
         context.restore(SampleApp.LOCALITY);
         traffic.awaitAnswersFrom(first(context), applied, STEADY);
@@ -171,8 +173,8 @@ final class Scenarios {
         context.apply(EGRESS, Map.of("SERVER", server));
         context.apply(REGISTRY_ONLY, Map.of());
         awaitStatus(context, byName, 200);
-        Await.until("the egress gateway's access log", Duration.ofSeconds(20), Duration.ofMillis(300), _ -> {},
-                () -> gatewayLog(context.first()).contains(token) ? "" : "no line with the request");
+        await("the egress gateway's access log", 20, () ->
+                gatewayLog(context.first()).contains(token) ? "" : "no line with the request");
         context.observe("by name: 200, and the egress gateway's access log has the request");
         awaitStatus(context, byAddress, 502);
         context.observe("by address, when only registered hosts are allowed: refused with 502");
@@ -184,20 +186,18 @@ final class Scenarios {
         // the name is known before the start: Ctrl-C may end `docker run` before it prints an ID
         String name = "kind-demo-outside-" + UUID.randomUUID();
         Docker docker = context.docker();
-        Await.Missing missing = () -> docker.container(name).isEmpty() ? "" : "the container still exists";
         context.change("outside", () -> docker.runServer(name, image), () -> {
             docker.remove(name);
-            Await.until("Docker to remove " + name, Duration.ofSeconds(10), Duration.ofMillis(200), _ -> {}, missing);
+            await("Docker to remove " + name, 10, () -> docker.container(name).isEmpty() ? "" : "it still exists");
         }, () -> {});
         return docker.addressOf(name);
     }
 
     private static void awaitStatus(ExperimentContext context, String url, int expected) throws IOException {
-        Await.Missing missing = () -> {
+        await(expected + " from " + url, 30, () -> {
             String status = context.client().status(url);
             return status.equals("" + expected) ? "" : "HTTP status " + status;
-        };
-        Await.until(expected + " from " + url, Duration.ofSeconds(30), Duration.ofMillis(500), _ -> {}, missing);
+        });
     }
 
     private static String gatewayLog(Kube kube) {

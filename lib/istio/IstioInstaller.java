@@ -11,19 +11,16 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
- * Puts Istio into a cluster, from the manifest that istioctl renders: {@code istioctl install} would wait for one component after
+ * Installs Istio from the manifest that istioctl renders: {@code istioctl install} would wait for one component after
  * the other. https://istio.io/latest/docs/setup/install/multicluster/multi-primary_multi-network/
  */
 public final class IstioInstaller {
-    private static final String POLICY = "failurePolicy";
+    private static final String EXPOSE = "istio/cross-network-gateway.yaml", POLICY = "failurePolicy";
     private static final Duration LIMIT = Duration.ofMinutes(5);
 
     private final Istioctl istioctl;
     private final Manifests manifests;
-    private final Map<Cluster, Rendered> rendered = new ConcurrentHashMap<>();
-
-    /** A cluster's manifest, and what stands for its settings. */
-    private record Rendered(YamlDocuments manifest, String settings) {}
+    private final Map<Cluster, IstioManifest> rendered = new ConcurrentHashMap<>();
 
     public IstioInstaller(Istioctl istioctl, Manifests manifests) {
         this.istioctl = istioctl;
@@ -34,117 +31,132 @@ public final class IstioInstaller {
     public Action render(Kube kube) {
         Cluster cluster = kube.cluster();
         return new Action("# rendered by istioctl install, below", _ -> {
-            YamlDocuments manifest = YamlDocuments.of(istioctl.manifest(cluster));
-            List<GenericKubernetesResource> others = manifest.others();
-            // NodePorts are named for the ports that kind maps; elsewhere they may be taken
-            if (!cluster.isKind()) others.stream().filter(Kube::namesNodePorts).forEach(service ->
-                    service.<List<Map<String, Object>>>get("spec", "ports").forEach(port -> port.remove("nodePort")));
-            String settings = Integer.toHexString(others.stream().filter(r -> r.getKind().equals("ConfigMap"))
-                    .map(r -> r.getAdditionalProperties().toString()).toList().hashCode());
-            mark(others, settings);
-            rendered.put(cluster, new Rendered(manifest, settings));
-        });
-    }
-
-    /** Marks the app's pods with the settings that their proxies are made from. */
-    void markPods(Kube kube, List<GenericKubernetesResource> resources) { mark(resources, rendered.get(kube.cluster()).settings); }
-
-    /** Istiod reads its settings late, and a proxy when its pod is made: a mark in the pods' template lets a change roll them. */
-    private static void mark(List<GenericKubernetesResource> resources, String settings) {
-        resources.stream().filter(r -> r.getKind().equals("Deployment")).forEach(deployment -> Manifests.merge(deployment
-                .getAdditionalProperties(), Map.of("spec", Map.of("template", Map.of("metadata", Map.of("annotations",
-                Map.of("kind-demo/settings", settings)))))));
-    }
-
-    /** Applies Istio's resource definitions. They are large: istiod starts meanwhile, and takes each up when it comes. */
-    public Action crds(Kube kube) {
-        return new Action(istioctl.installAsShell(kube.cluster()), _ -> new Crds(kube).apply("istio",
-                rendered.get(kube.cluster()).manifest.crds()));
-    }
-
-    /** Applies istiod with its accounts and configuration; does not wait. */
-    public Action start(Kube kube) {
-        return new Action("# started by istioctl install, above", _ -> {
-            List<GenericKubernetesResource> started = part(kube, r -> !InstalledIstio.isGateway(r));
-            started.stream().filter(r -> r.getKind().equals("ValidatingWebhookConfiguration") && refuses(kube.client().resource(r).get()))
-                    .forEach(r -> webhooks(r).forEach(webhook -> webhook.remove(POLICY)));
-            kube.apply(started);
-        });
-    }
-
-    /** Whether istiod has made it refuse what is wrong: the manifest lets everything pass until istiod can judge, and would undo that. */
-    private static boolean refuses(GenericKubernetesResource there) {
-        return there != null && webhooks(there).stream().anyMatch(webhook -> "Fail".equals(webhook.get(POLICY)));
-    }
-
-    private static List<Map<String, Object>> webhooks(GenericKubernetesResource configuration) { return configuration.get("webhooks"); }
-
-    /** Waits until istiod is ready and its webhook takes requests: gateways and applications need both. */
-    public Action istiod(Kube kube) {
-        String toShell = "%s -n %s rollout status deployment/istiod --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
-        return new Action(toShell, progress -> {
-            new Deployments(kube, Mesh.NAMESPACE).await(part(kube, r -> !InstalledIstio.isGateway(r)), LIMIT, progress);
-            Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), progress, () -> injectionFails(kube));
+            IstioManifest manifest = IstioManifest.of(istioctl.manifest(cluster));
+            rendered.put(cluster, manifest);
+            // the manifest names NodePorts that kind maps; in other clusters they may be in use
+            if (!cluster.isKind())
+                for (var service : manifest.resources().stream().filter(Kube::namesNodePorts).toList())
+                    service.<List<Map<String, Object>>>get("spec", "ports").forEach(port -> port.remove("nodePort"));
+            annotatePods(kube, manifest.resources());
         });
     }
 
     /**
-     * Asks for a pod with a proxy, as a dry run: istiod is ready a moment before its webhook can be reached, and a deployment whose
-     * first pod is refused waits long before it tries again. Returns why it was refused; empty when it was not.
+     * Adds a hash of Istio's settings to the pods of deployments, so that a change restarts them: istiod reads its
+     * settings late, and a proxy only when its pod is created.
      */
-    private static String injectionFails(Kube kube) {
-        Pod probe = new PodBuilder().withNewMetadata().withName("injection-probe").addToLabels("sidecar.istio.io/inject", "true")
-                .endMetadata()
+    void annotatePods(Kube kube, List<GenericKubernetesResource> resources) {
+        String hash = rendered.get(kube.cluster()).settingsHash();
+        var annotations = Map.<String, Object>of("metadata", Map.of("annotations", Map.of("kind-demo/settings", hash)));
+        for (var resource : resources) if (resource.getKind().equals("Deployment"))
+            Manifests.merge(resource.getAdditionalProperties(), Map.of("spec", Map.of("template", annotations)));
+    }
+
+    /** Applies Istio's CRDs. They are large: istiod starts meanwhile and begins to watch each when it exists. */
+    public Action crds(Kube kube) {
+        return new Action(istioctl.installToShell(kube.cluster()), _ ->
+                new Crds(kube).apply("istio", rendered.get(kube.cluster()).crds()));
+    }
+
+    /** Applies istiod with its service accounts and configuration; does not wait. */
+    public Action start(Kube kube) {
+        return new Action("# started by istioctl install, above", _ -> {
+            List<GenericKubernetesResource> resources = part(kube, r -> !InstalledIstio.isGateway(r));
+            for (var webhooks : resources)
+                if (webhooks.getKind().equals("ValidatingWebhookConfiguration")
+                        && refusesInvalid(kube.client().resource(webhooks).get()))
+                    webhooks(webhooks).forEach(webhook -> webhook.remove(POLICY));
+            kube.apply(resources);
+        });
+    }
+
+    /**
+     * Whether istiod has changed the webhooks to refuse invalid resources. In the manifest they accept all, until
+     * istiod can validate: applying that would undo the change.
+     */
+    private static boolean refusesInvalid(GenericKubernetesResource existing) {
+        return existing != null && webhooks(existing).stream().anyMatch(webhook -> "Fail".equals(webhook.get(POLICY)));
+    }
+
+    private static List<Map<String, Object>> webhooks(GenericKubernetesResource webhooks) {
+        return webhooks.get("webhooks");
+    }
+
+    /** Waits until istiod is ready and its webhook answers: gateways and applications need both. */
+    public Action istiod(Kube kube) {
+        String toShell = "%s -n %s rollout status deployment/istiod --timeout 300s";
+        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE), progress -> {
+            new Deployments(kube, Mesh.NAMESPACE).await(part(kube, r -> !InstalledIstio.isGateway(r)), LIMIT, progress);
+            Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), progress,
+                    () -> injectionFailure(kube));
+        });
+    }
+
+    /**
+     * Creates a pod with a proxy, as a dry run, and returns why that failed; empty when it did not. Istiod is ready a
+     * moment before its webhook can be reached, and a deployment whose first pod is refused retries only much later.
+     */
+    private static String injectionFailure(Kube kube) {
+        Pod probe = new PodBuilder().withNewMetadata().withName("injection-probe")
+                .addToLabels("sidecar.istio.io/inject", "true").endMetadata()
                 .withNewSpec().addNewContainer().withName("probe").withImage("probe").endContainer().endSpec().build();
         try {
-            boolean injected = kube.client().pods().inNamespace("default").resource(probe).dryRun().create().toString()
-                    .contains("istio-proxy");
-            return injected ? "" : "it puts no proxy into pods yet";
+            Pod created = kube.client().pods().inNamespace("default").resource(probe).dryRun().create();
+            return created.toString().contains("istio-proxy") ? "" : "it does not inject proxies yet";
         } catch (KubernetesClientException e) {
             return Kube.reason(e);
         }
     }
 
-    /** Starts the gateways side by side, and waits until each is ready. */
+    /** Applies all gateways, removes those that the manifest no longer has, and waits until each is ready. */
     public Action gateways(Kube kube) {
-        String toShell = "%s -n %s rollout status deployment --timeout 300s";
-        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE), progress -> {
+        String toShell = "%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
+        return new Action(toShell, progress -> {
             List<GenericKubernetesResource> gateways = part(kube, InstalledIstio::isGateway);
             kube.apply(gateways);
-            Set<String> named = part(kube, _ -> true).stream().map(IstioInstaller::name).collect(Collectors.toSet());
-            // a gateway, or another component, that the manifest has no more
-            Stream.of(kube.client().apps().deployments(), kube.client().apps().daemonSets(), kube.client().services()).flatMap(all -> all
-                    .inNamespace(Mesh.NAMESPACE).withLabel(InstalledIstio.COMPONENT).list().getItems().stream())
-                    .filter(r -> !named.contains(name(r)) && (kube.cluster().isKind() || Kube.isManaged(r)))
-                    .forEach(kube::remove);
+            removeObsolete(kube);
             new Deployments(kube, Mesh.NAMESPACE).await(gateways, LIMIT, progress);
         });
+    }
+
+    /** Removes workloads and services of components that the manifest no longer has. */
+    private void removeObsolete(Kube kube) {
+        Set<String> wanted = part(kube, _ -> true).stream().map(IstioInstaller::name).collect(Collectors.toSet());
+        var apps = kube.client().apps();
+        Stream.of(apps.deployments(), apps.daemonSets(), kube.client().services())
+                .flatMap(kind -> kind.inNamespace(Mesh.NAMESPACE).withLabel(InstalledIstio.COMPONENT).list().getItems()
+                        .stream())
+                .filter(r -> !wanted.contains(name(r)) && (kube.cluster().isKind() || Kube.isManaged(r)))
+                .forEach(kube::remove);
+    }
+
+    private static String name(HasMetadata resource) {
+        return resource.getKind() + " " + resource.getMetadata().getName();
+    }
+
+    private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> filter) {
+        return rendered.get(kube.cluster()).resources().stream().filter(filter).toList();
     }
 
     /** Waits until every gateway of type LoadBalancer has an address. */
     public Action addresses(Kube kube) {
         String toShell = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s";
-        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST), progress -> {
-            var services = kube.client().services().inNamespace(Mesh.NAMESPACE);
-            kube.await("addresses of the gateways", Duration.ofMinutes(2), services, IstioInstaller::withoutAddress, progress);
-        });
+        return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST), progress ->
+                kube.await("addresses of the gateways", Duration.ofMinutes(2),
+                        kube.client().services().inNamespace(Mesh.NAMESPACE), IstioInstaller::withoutAddress,
+                        progress));
     }
 
     private static String withoutAddress(List<Service> services) {
-        List<String> open = services.stream().filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && Kube.address(s).isEmpty())
+        List<String> names = services.stream()
+                .filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && Kube.address(s).isEmpty())
                 .map(s -> s.getMetadata().getName()).toList();
-        return open.isEmpty() ? "" : "no address for " + String.join(", ", open);
+        return names.isEmpty() ? "" : "no address for " + String.join(", ", names);
     }
 
-    private List<GenericKubernetesResource> part(Kube kube, Predicate<GenericKubernetesResource> which) {
-        return rendered.get(kube.cluster()).manifest.others().stream().filter(which).toList();
-    }
-
-    private static String name(HasMetadata resource) { return resource.getKind() + " " + resource.getMetadata().getName(); }
-
-    /** Opens the mesh's services to the other networks, on the east-west gateway. */
+    /** Exposes the mesh's services to the other networks, on the east-west gateway. */
     public Action expose(Kube kube) {
-        return new Action(Manifests.toShell(kube.kubectl(), manifests.read("istio/cross-network-gateway.yaml")),
-                _ -> kube.apply(manifests.read("istio/cross-network-gateway.yaml")));
+        String yaml = manifests.read(EXPOSE);
+        return new Action(Manifests.toShell(kube.kubectl(), yaml), _ -> kube.apply(yaml));
     }
 }

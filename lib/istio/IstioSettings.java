@@ -7,86 +7,105 @@ import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 
 /**
- * What a user wants of Istio beyond manifests/istio. It is kept with the demo, so that a later run without these options means the same.
+ * The user's settings of Istio, beyond manifests/istio. They are kept with the demo, so that a later run without
+ * options uses the same.
  *
- * @param version its version
+ * @param version Istio's version
  * @param set     key=value, as istioctl's --set takes it
  * @param values  files with an IstioOperator, as istioctl's -f takes them
  */
 public record IstioSettings(String version, List<String> set, List<Path> values) {
     public static final IstioSettings PINNED = new IstioSettings(Versions.ISTIO, List.of(), List.of());
-    /** The options that go back to what is pinned. */
+    /** The options that reset the settings. */
     public static final String RESET = "--istio-version %s --istio-set= --istio-values=".formatted(Versions.ISTIO);
+    /** Settings that a user cannot change, by their path in an IstioOperator's spec; ${…} differs by cluster. */
+    static final Map<String, String> FIXED = Map.of("revision", "", "values.revision", "",
+            "namespace", Mesh.NAMESPACE, "values.global.istioNamespace", Mesh.NAMESPACE,
+            "values.global.meshID", Cluster.MESH_ID, "values.global.network", "${NETWORK}",
+            "values.global.multiCluster.clusterName", "${CLUSTER_ID}");
     private static final String VERSION = "version", SET = "set";
-    /** What differs from cluster to cluster, or is the same for every demo, by its place in an IstioOperator's spec. */
-    private static final Map<String, String> FIXED = Map.of("revision", "", "values.revision", "",
-            "namespace", Mesh.NAMESPACE, "values.global.istioNamespace", Mesh.NAMESPACE, "values.global.meshID", Cluster.MESH_ID,
-            "values.global.network", "one per cluster", "values.global.multiCluster.clusterName", "one per cluster");
 
-    /** Whether istioctl is told anything beyond the manifest. */
+    /** Whether there are settings beyond the manifest. */
     public boolean custom() { return !set.isEmpty() || !values.isEmpty(); }
 
-    /** Where Istio publishes the images of this version. https://istio.io/latest/news/releases/1.30.x/announcing-1.30/ */
-    String hub() { return Version.first(version).compareTo(new Version(1, 30, 0)) < 0 ? "docker.io/istio" : Versions.ISTIO_HUB; }
+    /** The registry of this version's images. https://istio.io/latest/news/releases/1.30.x/announcing-1.30/ */
+    String hub() {
+        return Version.first(version).compareTo(new Version(1, 30, 0)) < 0 ? "docker.io/istio" : Versions.ISTIO_HUB;
+    }
 
-    /** The images that Istio runs from, unless it is told others. */
-    public Set<String> images() { return Set.of("%s/pilot:%s".formatted(hub(), version), "%s/proxyv2:%s".formatted(hub(), version)); }
+    /** The images of Istio, unless the settings name others. */
+    public Set<String> images() {
+        return Set.of("%s/pilot:%s".formatted(hub(), version), "%s/proxyv2:%s".formatted(hub(), version));
+    }
 
-    /** What istioctl is to be told after the file with the manifest: later files count for more, --set for most. */
+    /** istioctl's arguments after the manifest: later files override earlier ones, and --set all of them. */
     public List<String> arguments() {
         Stream<String> files = values.stream().flatMap(file -> Stream.of("-f", file.toString()));
         return Stream.concat(files, set.stream().flatMap(s -> Stream.of("--set", s))).toList();
     }
 
     /**
-     * The first setting that the demo cannot work with, and why, as far as it can be told without istioctl; empty when there is none.
+     * The first setting that the demo does not support, and why; empty when there is none. Needs no istioctl.
      *
-     * @throws Problem when a file is no YAML
+     * @throws Problem when a file is not YAML
      */
-    public Optional<String> refused() {
-        Stream<String> typed = set.stream().map(s -> s.replaceFirst("^spec\\.", ""));
-        Stream<String> inFiles = values.stream().flatMap(file -> parsed(file).stream())
-                .flatMap(operator -> FIXED.keySet().stream().filter(key -> at(operator, key) != null).map(key -> key + "=" + at(operator, key)));
-        return Stream.concat(typed, inFiles).map(s -> s.split("=", 2))
-                .filter(s -> FIXED.containsKey(s[0]) && !FIXED.get(s[0]).equals(s[1].strip()))
-                .map(s -> "%s=%s is not supported: the demo needs %s".formatted(s[0], s[1],
-                        FIXED.get(s[0]).isEmpty() ? "one Istio per cluster, without a revision" : FIXED.get(s[0]))).findFirst();
+    public Optional<String> unsupported() {
+        List<String> settings = new ArrayList<>();
+        for (String s : set) settings.add(s.replaceFirst("^spec\\.", ""));
+        for (Path file : values)
+            for (GenericKubernetesResource operator : parse(file))
+                for (String path : FIXED.keySet()) {
+                    Object value = valueAt(operator, path);
+                    if (value != null) settings.add(path + "=" + value);
+                }
+        return settings.stream().map(IstioSettings::objection).filter(o -> !o.isEmpty()).findFirst();
     }
 
-    private static List<GenericKubernetesResource> parsed(Path file) {
-        String yaml = text(file);
+    private static String objection(String setting) {
+        String[] parts = setting.split("=", 2);
+        String fixed = FIXED.get(parts[0]);
+        if (fixed == null || fixed.equals(parts[1].strip())) return "";
+        String needed = fixed.startsWith("$") ? "one per cluster" : fixed;
+        return "%s is not supported: the demo needs %s".formatted(setting,
+                fixed.isEmpty() ? "one Istio per cluster, without a revision" : needed);
+    }
+
+    private static List<GenericKubernetesResource> parse(Path file) {
+        String yaml = read(file);
         try {
             return YamlDocuments.parse(yaml);
         } catch (RuntimeException e) {
-            throw Problem.usage("the file %s of --istio-values is invalid YAML: %s".formatted(file, Problem.rootCause(e).getMessage()),
-                    "correct it, or name another");
+            throw Problem.usage("the file %s of --istio-values is invalid YAML: %s".formatted(file,
+                    Problem.rootCause(e).getMessage()), "correct it, or use another file");
         }
     }
 
-    private static Object at(GenericKubernetesResource operator, String key) {
-        return operator.get(Stream.concat(Stream.of("spec"), Arrays.stream(key.split("\\."))).toArray());
+    private static Object valueAt(GenericKubernetesResource operator, String path) {
+        return operator.get(Stream.concat(Stream.of("spec"), Arrays.stream(path.split("\\."))).toArray());
     }
 
-    /** What is in the files; a {@link Problem} when one is gone. */
-    public String valuesAsText() { return values.stream().map(file -> text(file) + "\n").collect(Collectors.joining()); }
+    /** The text of all values files; a {@link Problem} when one is gone. */
+    public String valuesAsText() {
+        return values.stream().map(file -> read(file) + "\n").collect(Collectors.joining());
+    }
 
-    /** What is in one of them. */
-    static String text(Path file) {
+    static String read(Path file) {
         try {
             return Files.readString(file);
         } catch (IOException e) {
-            throw Problem.unmet("cannot read the values " + e.getMessage(), "put the file back, or name others with --istio-values");
+            throw Problem.unmet("cannot read the values " + e.getMessage(),
+                    "restore the file, or use another with --istio-values");
         }
     }
 
-    /** The same with other values for what is given; null leaves it, and a list with an empty text in it empties it. */
+    /** A copy with other settings. Null leaves a setting unchanged; a list with an empty text in it resets it. */
     public IstioSettings with(String version, List<String> set, List<Path> values) {
         return new IstioSettings(version == null ? this.version : version,
                 set == null ? this.set : set.stream().filter(s -> !s.isBlank()).toList(),
                 values == null ? this.values : values.stream().filter(file -> !file.toString().isBlank()).toList());
     }
 
-    /** Writes them into a folder, with the files as they are now. */
+    /** Writes the settings into a folder, with copies of the values files. */
     public void keep(Path folder) throws IOException {
         if (kept(folder).equals(Optional.of(this))) return;
         Path draft = folder.resolveSibling(folder.getFileName() + ".new");
@@ -94,24 +113,28 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
         Files.createDirectories(draft);
         Files.writeString(draft.resolve(VERSION), version);
         Files.write(draft.resolve(SET), set);
-        for (int i = 0; i < values.size(); i++) Files.copy(values.get(i), draft.resolve("values-%d.yaml".formatted(i)));
+        for (int i = 0; i < values.size(); i++)
+            Files.copy(values.get(i), draft.resolve("values-%d.yaml".formatted(i)));
         AppDirs.remove(folder);
         Files.move(draft, folder);
     }
 
-    /** What {@link #keep} wrote; empty when there is nothing. */
+    /** Reads what {@link #keep} wrote; empty when there is nothing. */
     public static Optional<IstioSettings> kept(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
-            return Optional.of(new IstioSettings(Files.readString(folder.resolve(VERSION)), Files.readAllLines(folder.resolve(SET)),
-                    files.filter(f -> f.getFileName().toString().startsWith("values-")).sorted().toList()));
+            List<Path> values = files.filter(f -> f.getFileName().toString().startsWith("values-")).sorted().toList();
+            return Optional.of(new IstioSettings(Files.readString(folder.resolve(VERSION)),
+                    Files.readAllLines(folder.resolve(SET)), values));
         } catch (IOException e) {
             return Optional.empty();
         }
     }
 
-    /** As it would be typed. */
+    /** The settings as options of the command line. */
     @Override public String toString() {
-        return Stream.of(Stream.of("--istio-version " + version), values.stream().map(f -> "--istio-values " + DemoCommands.quoted(f.toString())),
-                set.stream().map(s -> "--istio-set " + DemoCommands.quoted(s))).flatMap(s -> s).collect(Collectors.joining(" "));
+        StringBuilder options = new StringBuilder("--istio-version " + version);
+        for (Path file : values) options.append(" --istio-values ").append(DemoCommands.quoted(file.toString()));
+        for (String s : set) options.append(" --istio-set ").append(DemoCommands.quoted(s));
+        return options.toString();
     }
 }

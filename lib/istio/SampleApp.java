@@ -16,23 +16,27 @@ public final class SampleApp {
 
     public SampleApp(Manifests manifests) { this.manifests = manifests; }
 
-    /** The images that its manifests name. */
-    public Collection<String> images() { return FILES.stream().flatMap(f -> Manifests.images(manifests.read(f)).stream()).toList(); }
+    /** The images in its manifests. */
+    public Collection<String> images() {
+        return FILES.stream().flatMap(f -> Manifests.images(manifests.read(f)).stream()).toList();
+    }
 
     /**
-     * Applies the app and waits for it.
+     * Applies the application and waits for it.
      *
-     * @param locality whether requests stay in the caller's cluster while it has a healthy instance
-     * @param istio    knows the settings of the proxies
+     * @param locality whether requests stay in the caller's cluster while it has a healthy endpoint
      */
     public Action install(Kube kube, boolean locality, IstioInstaller istio) {
-        String kubectl = kube.kubectl();
-        List<String> files = locality ? Stream.concat(FILES.stream(), Stream.of(LOCALITY)).toList() : FILES;
-        String toShell = files.stream().map(f -> Manifests.toShell(kubectl, manifests.read(f))).collect(Collectors.joining("\n"))
-                + "\n%s -n %s rollout status deployment --timeout 300s".formatted(kubectl, TARGET.namespace());
-        return new Action(toShell, progress -> {
-            List<GenericKubernetesResource> resources = files.stream().flatMap(f -> YamlDocuments.parse(manifests.read(f)).stream()).toList();
-            istio.markPods(kube, resources);
+        List<String> files = new ArrayList<>(FILES);
+        if (locality) files.add(LOCALITY);
+        StringBuilder toShell = new StringBuilder();
+        for (String file : files) toShell.append(Manifests.toShell(kube.kubectl(), manifests.read(file))).append("\n");
+        toShell.append("%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(),
+                TARGET.namespace()));
+        return new Action(toShell.toString(), progress -> {
+            List<GenericKubernetesResource> resources = new ArrayList<>();
+            for (String file : files) resources.addAll(YamlDocuments.parse(manifests.read(file)));
+            istio.annotatePods(kube, resources);
             kube.apply(resources);
             if (!locality) YamlDocuments.parse(manifests.read(LOCALITY)).forEach(kube::remove);
             new Deployments(kube, TARGET.namespace()).await(resources, Duration.ofMinutes(5), progress);
@@ -40,23 +44,28 @@ public final class SampleApp {
     }
 
     /**
-     * What to type next, and what can be opened where.
+     * Commands to try next, and URLs to open.
      *
-     * @param ingress how this machine reaches a cluster's ingress gateway, where a port is mapped
+     * @param ingress the address of a cluster's ingress gateway on this machine, if a host port is mapped
      */
     public String nextSteps(Mesh mesh, Function<Cluster, Optional<String>> ingress, DemoCommands commands) {
-        StringBuilder text = new StringBuilder("\nThe mesh is up. Try:\n");
-        Cluster first = mesh.clusters().getFirst();
-        text.append("  %s\n".formatted(commands.verify()));
-        text.append("  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello\n".formatted(first.kubectl(), TARGET.namespace(),
-                TARGET.client()));
-        text.append("Open from this machine, answered through each cluster's ingress gateway:\n");
+        StringBuilder urls = new StringBuilder();
         for (Cluster cluster : mesh.clusters()) {
-            String forwarded = "localhost:8080/hello, while this runs:\n    %s -n %s port-forward service/istio-ingressgateway 8080:80"
-                    .formatted(cluster.kubectl(), Mesh.NAMESPACE);
-            text.append("  %s: http://%s\n".formatted(cluster, ingress.apply(cluster).map(at -> at + "/hello").orElse(forwarded)));
+            String forwarded = """
+                    localhost:8080/hello, while this runs:
+                        %s -n %s port-forward service/istio-ingressgateway 8080:80""".formatted(cluster.kubectl(),
+                    Mesh.NAMESPACE);
+            String url = ingress.apply(cluster).map(address -> address + "/hello").orElse(forwarded);
+            urls.append("  %s: http://%s\n".formatted(cluster, url));
         }
-        text.append("Remove it all:\n  " + commands.teardown());
-        return text.toString();
+        return """
+
+                The mesh is up. Try:
+                  %s
+                  %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello
+                Open from this machine, answered through each cluster's ingress gateway:
+                %sRemove it all:
+                  %s""".formatted(commands.verify(), mesh.clusters().getFirst().kubectl(), TARGET.namespace(),
+                TARGET.client(), urls, commands.teardown());
     }
 }

@@ -1,14 +1,14 @@
 package lib.istio;
 
 /**
- * What the checks look at and send requests to.
+ * The service that the checks examine, and the client that sends requests to it.
  *
- * @param namespace where it is, in every cluster
- * @param service   the service, whose pods carry its name as the label {@code app}, and say their own name in what they answer
- * @param client    the label {@code app} of the pods, and their container, that requests are sent from; they have curl
- * @param path      what is asked for
+ * @param namespace the namespace of both, in every cluster
+ * @param service   the service; its pods have this name as label {@code app}, and answer with their own name
+ * @param client    the label {@code app} of the client's pods, and the name of their container, which has curl
+ * @param path      the path to request
  */
 public record SampleTarget(String namespace, String service, String client, String path) {
-    /** The service's name for callers in other namespaces too. */
+    /** The service's full host name. */
     public String host() { return service + "." + namespace + ".svc.cluster.local"; }
 }

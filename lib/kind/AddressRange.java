@@ -5,10 +5,10 @@ import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 
 /**
- * A range of IPv4 addresses, both ends in it.
+ * A range of IPv4 addresses, including both ends.
  *
  * @param first the first address, as an unsigned number
- * @param last  the last one
+ * @param last  the last address
  */
 public record AddressRange(long first, long last) {
     public boolean overlaps(AddressRange other) { return first <= other.last && other.first <= last; }
@@ -25,13 +25,13 @@ public record AddressRange(long first, long last) {
         return new AddressRange(first, first + size - 1);
     }
 
-    /** One address, with or without a prefix length behind it. */
+    /** One address, with or without a prefix length. */
     public static AddressRange ofAddress(String address) {
         long number = number(address.split("/")[0]);
         return new AddressRange(number, number);
     }
 
-    /** As MetalLB writes it: 172.18.255.1-172.18.255.64. */
+    /** A subnet, or a range as MetalLB writes it: 172.18.255.1-172.18.255.64. */
     public static AddressRange parse(String text) {
         if (text.contains("/")) return ofSubnet(text);
         String[] ends = text.split("-");
@@ -39,38 +39,64 @@ public record AddressRange(long first, long last) {
     }
 
     /**
-     * The LoadBalancer addresses of the cluster in place {@code index} of all demos' clusters. Docker hands out addresses from
-     * the low end of its subnet, so blocks are cut from the high end, each a 32nd of the subnet and at most 64 addresses. A block with addresses
-     * that docker keeps for itself, or is told to give out (its ip-range), is passed over. What containers have taken is only
-     * left out of the block, so that a cluster keeps its addresses whoever comes and goes.
+     * The LoadBalancer addresses of a cluster. Docker assigns addresses from the low end of its subnet, so blocks are
+     * cut from the high end, each a 32nd of the subnet and at most 64 addresses. Blocks with addresses that Docker
+     * reserves or assigns itself (its ip-range) are skipped. Addresses of containers are only left out of the block, so
+     * that a cluster keeps its block whatever containers exist.
      *
-     * @param network what {@code docker network inspect} says; its first subnet may be IPv6, which is passed over
-     * @return the block, in as many pieces as what is left out makes of it
+     * @param network Docker's description of the network; an IPv6 subnet in it is skipped
+     * @param index   the cluster's place among the clusters of all demos, from 1
+     * @return the block, in as many pieces as the containers' addresses leave
      * @throws Problem when there is no IPv4 subnet, or it is too small
      */
     public static List<AddressRange> of(JsonNode network, int index) {
         String name = network.path("Name").asText();
         for (JsonNode config : network.at("/IPAM/Config")) {
             String cidr = config.path("Subnet").asText();
-            if (!cidr.contains(".")) continue;
-            AddressRange subnet = ofSubnet(cidr);
-            long size = Math.min(64, subnet.size() / 32);
-            List<AddressRange> kept = kept(config);
-            // the topmost block holds the broadcast address
-            long found = 0;
-            for (long last = subnet.last - size; last - size > subnet.first && size >= 4; last -= size) {
-                AddressRange range = new AddressRange(last - size + 1, last);
-                if (kept.stream().noneMatch(range::overlaps) && ++found == index) return range.without(containers(network));
-            }
-            throw Problem.unmet("the docker network %s (%s) has room for %d ranges of load balancer addresses, not for %d"
-                    .formatted(name, cidr, found, index), ("remove another demo; or remove the network when nothing uses it"
-                    + " (docker network rm %s): kind makes a larger one").formatted(name));
+            if (cidr.contains(".")) return block(config, name, index).without(containers(network));
         }
         throw Problem.unmet("the docker network %s has no IPv4 subnet".formatted(name),
-                "remove it when nothing uses it (docker network rm %s): kind makes a new one".formatted(name));
+                "remove it when nothing uses it (docker network rm %s): kind creates a new one".formatted(name));
     }
 
-    /** The pieces that are left when single addresses are taken out. */
+    private static AddressRange block(JsonNode config, String network, int index) {
+        AddressRange subnet = ofSubnet(config.path("Subnet").asText());
+        List<AddressRange> reserved = reserved(config, subnet);
+        long size = Math.min(64, subnet.size() / 32);
+        int found = 0;
+        // the topmost block holds the broadcast address
+        for (long last = subnet.last - size; last - size > subnet.first && size >= 4; last -= size) {
+            AddressRange block = new AddressRange(last - size + 1, last);
+            if (reserved.stream().anyMatch(block::overlaps)) continue;
+            found++;
+            if (found == index) return block;
+        }
+        throw Problem.unmet("the docker network %s (%s) has room for %d ranges of load balancer addresses, not for %d"
+                .formatted(network, config.path("Subnet").asText(), found, index),
+                ("remove another demo; or remove the network when nothing uses it (docker network rm %s):"
+                + " kind creates a larger one").formatted(network));
+    }
+
+    /** The addresses that Docker reserves, or assigns itself. */
+    private static List<AddressRange> reserved(JsonNode config, AddressRange subnet) {
+        List<AddressRange> reserved = new ArrayList<>();
+        String gateway = config.path("Gateway").asText(), dynamic = config.path("IPRange").asText();
+        if (!gateway.isEmpty()) reserved.add(ofAddress(gateway));
+        if (!dynamic.isEmpty() && !ofSubnet(dynamic).contains(subnet)) reserved.add(ofSubnet(dynamic));
+        config.path("AuxiliaryAddresses").forEach(address -> reserved.add(ofAddress(address.asText())));
+        return reserved;
+    }
+
+    private static SortedSet<Long> containers(JsonNode network) {
+        SortedSet<Long> addresses = new TreeSet<>();
+        for (JsonNode container : network.path("Containers")) {
+            String address = container.path("IPv4Address").asText(); // empty for a stopped container
+            if (!address.isEmpty()) addresses.add(ofAddress(address).first);
+        }
+        return addresses;
+    }
+
+    /** The pieces that remain without these addresses. */
     private List<AddressRange> without(SortedSet<Long> addresses) {
         List<AddressRange> pieces = new ArrayList<>();
         long from = first;
@@ -80,21 +106,6 @@ public record AddressRange(long first, long last) {
         }
         if (from <= last) pieces.add(new AddressRange(from, last));
         return pieces;
-    }
-
-    /** What docker keeps for itself, or gives out on its own. */
-    private static List<AddressRange> kept(JsonNode config) {
-        List<AddressRange> kept = new ArrayList<>();
-        String gateway = config.path("Gateway").asText(), dynamic = config.path("IPRange").asText();
-        if (!gateway.isEmpty()) kept.add(ofAddress(gateway));
-        if (!dynamic.isEmpty() && !ofSubnet(dynamic).contains(ofSubnet(config.path("Subnet").asText()))) kept.add(ofSubnet(dynamic));
-        config.path("AuxiliaryAddresses").forEach(a -> kept.add(ofAddress(a.asText())));
-        return kept;
-    }
-
-    private static SortedSet<Long> containers(JsonNode network) {
-        return StreamSupport.stream(network.path("Containers").spliterator(), false).map(c -> c.path("IPv4Address").asText())
-                .filter(a -> !a.isEmpty()).map(a -> number(a.split("/")[0])).collect(Collectors.toCollection(TreeSet::new));
     }
 
     private static long number(String address) {

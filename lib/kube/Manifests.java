@@ -181,7 +181,7 @@ public final class Manifests {
 
     /** The shell command that applies YAML to a cluster. */
     public static String toShell(String kubectl, String yaml) {
-        return kubectl + " apply -f - " + ExternalCommand.hereDocument("EOF", yaml);
+        return kubectl + " apply -f - " + DemoCommands.hereDocument("EOF", yaml);
     }
 
     /** The same with one variable that the shell expands, repeated while a webhook that has just started rejects it. */

@@ -36,4 +36,14 @@ public record DemoCommands(String demo, String offline) {
     public static String quoted(String word) {
         return word.matches("[\\w@%+:,./-][\\w@%+=:,./-]*") ? word : "'" + word.replace("'", "'\\''") + "'";
     }
+
+    /**
+     * A shell's here document: nothing in the text is expanded. Its last line is {@code end}, made longer if the text
+     * has that line.
+     */
+    public static String hereDocument(String end, String text) {
+        String last = end;
+        while (text.lines().anyMatch(last::equals)) last += "_";
+        return "<<'%s'\n%s\n%1$s".formatted(last, text.stripTrailing());
+    }
 }

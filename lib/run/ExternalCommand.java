@@ -1,6 +1,8 @@
 package lib.run;
 
 import module java.base;
+import org.zeroturnaround.exec.ProcessExecutor;
+import org.zeroturnaround.exec.StartedProcess;
 
 /** An external command: started without a shell, with a time limit, its output logged and shown when it fails. */
 public final class ExternalCommand {
@@ -17,13 +19,6 @@ public final class ExternalCommand {
 
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
-
-    /** Variables that would make a command use other files, names or clusters than its arguments say. */
-    private static final Pattern UNWANTED =
-            Pattern.compile("(COMPOSE|ISTIOCTL)_.*|ISTIOCONFIG|TAR_OPTIONS|DOCKER_DEFAULT_PLATFORM");
-
-    /** Platform threads: reading from a process may block the carrier of a virtual thread. */
-    private static final Executor THREADS = task -> Thread.ofPlatform().daemon().start(task);
 
     private final Supplier<String> program;
     private final String howToInstall;
@@ -61,6 +56,15 @@ public final class ExternalCommand {
 
     public Result attemptUnlogged(Duration limit, String... arguments) { return capture(limit, "", false, arguments); }
 
+    private Result capture(Duration limit, String input, boolean logged, String... arguments) {
+        try {
+            var in = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8));
+            return execute(limit, in, new ByteArrayOutputStream(), logged, arguments);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e); // never: both streams are in memory
+        }
+    }
+
     /** Reads its standard input from a stream; a {@link Problem} when it fails, an IOException when the stream does. */
     public void from(Duration limit, InputStream input, String... arguments) throws IOException {
         requireSuccess(execute(limit, input, new ByteArrayOutputStream(), true, arguments), arguments);
@@ -71,119 +75,141 @@ public final class ExternalCommand {
         requireSuccess(execute(limit, InputStream.nullInputStream(), output, true, arguments), arguments);
     }
 
-    /** Runs the program twice; the second run reads what the first prints. A {@link Problem} when either fails. */
+    /** Runs the program twice; the second reads what the first prints. A {@link Problem} when either fails. */
     public void pipe(Duration limit, String[] from, String[] into) {
-        requireSuccess(capture(limit, "", true, from, into), from, into);
-    }
-
-    private Result capture(Duration limit, String input, boolean logged, String[]... arguments) {
+        // zt-exec has no pipes between processes, and hundreds of megabytes should not pass through this one
+        List<Process> processes;
+        var printed = new ByteArrayOutputStream();
         try {
-            var in = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8));
-            return execute(limit, in, new ByteArrayOutputStream(), logged, arguments);
+            processes = ProcessBuilder.startPipeline(Stream.of(from, into).map(this::builder).toList());
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // never: both streams are in memory
-        }
-    }
-
-    /**
-     * Runs the program once per array of arguments, connected by pipes. The exit code is the highest one.
-     *
-     * @param logged whether what {@code output} receives in memory is logged
-     */
-    private Result execute(Duration limit, InputStream input, OutputStream output, boolean logged,
-            String[]... arguments) throws IOException {
-        String command = toShell(arguments);
-        long start = System.nanoTime();
-        List<Process> processes = start(arguments);
-        var err = new ByteArrayOutputStream();
-        var failed = new CompletableFuture<Object>();
-        List<CompletableFuture<?>> all = new ArrayList<>();
-        all.add(transfer(failed, () -> send(input, processes.getFirst())));
-        all.add(transfer(failed, () -> processes.getLast().getInputStream().transferTo(output)));
-        for (Process process : processes) {
-            all.add(transfer(failed, () -> process.getErrorStream().transferTo(err)));
-            all.add(process.onExit());
+            throw cannotStart(e);
         }
         try {
-            CompletableFuture.anyOf(CompletableFuture.allOf(all.toArray(CompletableFuture[]::new)), failed)
+            Process last = processes.getLast();
+            Stream<CompletableFuture<?>> reads = Stream.of(processes.getFirst().getErrorStream(), last.getErrorStream(),
+                    last.getInputStream()).map(stream -> read(stream, printed));
+            Stream<CompletableFuture<?>> ends = processes.stream().map(Process::onExit);
+            CompletableFuture.allOf(Stream.concat(reads, ends).toArray(CompletableFuture[]::new))
                     .get(limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
-            String last = err.toString(StandardCharsets.UTF_8).strip();
-            throw Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(command,
-                    limit.toSeconds(), last), "run it yourself to see where it hangs");
+            throw tooLong(limit, printed, from, into);
         } catch (InterruptedException e) {
-            throw Problem.failed("interrupted: " + command, "run again");
+            throw interrupted(from, into);
         } catch (ExecutionException e) {
-            if (e.getCause() instanceof IOException broken) throw broken;
-            if (e.getCause() instanceof RuntimeException broken) throw broken;
             throw new IllegalStateException(e);
         } finally {
             processes.stream().filter(Process::isAlive).forEach(ExternalCommand::end);
         }
-        String out = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
         int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
-        var result = new Result(exitCode, out, err.toString(StandardCharsets.UTF_8));
-        String shown = logged ? out : "(%d bytes, kept out of the log)\n".formatted(out.length());
-        double seconds = (System.nanoTime() - start) / 1e9;
-        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(command, exitCode, seconds, shown, result.err));
-        return result;
+        String text = printed.toString(StandardCharsets.UTF_8);
+        console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, text));
+        requireSuccess(new Result(exitCode, "", text), from, into);
     }
 
-    private List<Process> start(String[]... arguments) {
-        List<ProcessBuilder> builders = Arrays.stream(arguments).map(words -> new ProcessBuilder(
-                Stream.concat(Stream.of(program.get()), Arrays.stream(words)).toList())).toList();
-        for (ProcessBuilder builder : builders) environment(System.getenv()).forEach((name, value) -> {
-            if (value == null) builder.environment().remove(name);
-            else builder.environment().put(name, value);
-        });
+    /** Reads in a platform thread: reading from a process may block the carrier of a virtual thread. */
+    private static CompletableFuture<Void> read(InputStream from, OutputStream printed) {
+        return CompletableFuture.runAsync(() -> {
+            try {
+                from.transferTo(printed);
+            } catch (IOException e) {
+                // the process has ended
+            }
+        }, task -> Thread.ofPlatform().daemon().start(task));
+    }
+
+    private Problem tooLong(Duration limit, ByteArrayOutputStream printed, String[]... arguments) {
+        String last = printed.toString(StandardCharsets.UTF_8).strip();
+        return Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(toShell(arguments),
+                limit.toSeconds(), last), "run it yourself to see where it hangs");
+    }
+
+    private Problem interrupted(String[]... arguments) {
+        return Problem.failed("interrupted: " + toShell(arguments), "run again");
+    }
+
+    /** @param logged whether what {@code output} receives in memory is logged */
+    private Result execute(Duration limit, InputStream input, OutputStream output, boolean logged, String... arguments)
+            throws IOException {
+        long start = System.nanoTime();
+        var err = new ByteArrayOutputStream();
+        var broken = new CompletableFuture<Throwable>();
+        StartedProcess started;
         try {
-            return ProcessBuilder.startPipeline(builders);
+            started = new ProcessExecutor(words(arguments)).environment(CommandEnvironment.changes(System.getenv()))
+                    .redirectInput(reporting(input, broken)).redirectOutput(reporting(output, broken))
+                    .redirectError(err).start();
         } catch (IOException e) {
             throw cannotStart(e);
         }
-    }
-
-    private interface Transfer {
-        void run() throws IOException;
-    }
-
-    private static CompletableFuture<Void> transfer(CompletableFuture<?> failed, Transfer transfer) {
-        return CompletableFuture.runAsync(() -> {
-            try {
-                transfer.run();
-            } catch (Throwable e) {
-                failed.completeExceptionally(e);
-            }
-        }, THREADS);
-    }
-
-    /** Writes to a process's standard input. If it ends before it has read everything, its exit code tells why. */
-    private static void send(InputStream input, Process process) throws IOException {
-        byte[] buffer = new byte[1 << 16];
-        OutputStream stdin = process.getOutputStream();
-        for (int n; (n = input.read(buffer)) >= 0;) {
-            try {
-                stdin.write(buffer, 0, n);
-                stdin.flush();
-            } catch (IOException e) {
-                return;
-            }
+        Process process = started.getProcess();
+        broken.thenRun(() -> end(process));
+        try {
+            started.getFuture().get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw tooLong(limit, err, arguments);
+        } catch (InterruptedException e) {
+            throw interrupted(arguments);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        } finally {
+            if (process.isAlive()) end(process);
         }
-        stdin.close();
+        switch (broken.getNow(null)) {
+            case IOException e -> throw e;
+            case RuntimeException e -> throw e;
+            case null, default -> { }
+        }
+        String printed = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
+        var result = new Result(process.exitValue(), printed, err.toString(StandardCharsets.UTF_8));
+        String shown = logged ? printed : "(%d bytes, kept out of the log)\n".formatted(printed.length());
+        double seconds = (System.nanoTime() - start) / 1e9;
+        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(toShell(arguments), result.exitCode, seconds,
+                shown, result.err));
+        return result;
+    }
+
+    /** A stream that reports its failures: zt-exec ignores them. */
+    private static InputStream reporting(InputStream input, CompletableFuture<Throwable> broken) {
+        return new FilterInputStream(input) {
+            @Override public int read(byte[] bytes, int from, int count) throws IOException {
+                try {
+                    return super.read(bytes, from, count);
+                } catch (IOException | RuntimeException e) {
+                    broken.complete(e);
+                    throw e;
+                }
+            }
+        };
+    }
+
+    private static OutputStream reporting(OutputStream output, CompletableFuture<Throwable> broken) {
+        return new FilterOutputStream(output) {
+            @Override public void write(byte[] bytes, int from, int count) throws IOException {
+                try {
+                    out.write(bytes, from, count);
+                } catch (IOException | RuntimeException e) {
+                    broken.complete(e);
+                    throw e;
+                }
+            }
+        };
+    }
+
+    private List<String> words(String... arguments) {
+        return Stream.concat(Stream.of(program.get()), Arrays.stream(arguments)).toList();
+    }
+
+    private ProcessBuilder builder(String... arguments) {
+        var builder = new ProcessBuilder(words(arguments));
+        CommandEnvironment.changes(System.getenv()).forEach((name, value) ->
+                builder.environment().compute(name, (_, _) -> value));
+        return builder;
     }
 
     private static void end(Process process) {
         process.descendants().forEach(ProcessHandle::destroy);
         process.destroy();
-    }
-
-    /** Ends all running commands and the processes that they started. */
-    public static void endAll() {
-        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
-        children.forEach(ProcessHandle::destroy);
-        CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
-                .completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
-        children.forEach(ProcessHandle::destroyForcibly);
     }
 
     /**
@@ -205,24 +231,6 @@ public final class ExternalCommand {
                 "ls -l %s; or %s".formatted(DemoCommands.quoted(found), howToInstall));
     }
 
-    /**
-     * How the environment of commands differs from this program's. Every command uses Docker, its own platform, the
-     * demo's network and Istio's namespace, whatever is exported or set in ~/.istioctl/config.yaml, which variables
-     * override.
-     *
-     * @param own this program's environment
-     * @return the variables to set; those with the value null are removed
-     */
-    public static Map<String, String> environment(Map<String, String> own) {
-        Map<String, String> changes = new HashMap<>(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker",
-                "DOCKER_CLI_HINTS", "false", "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
-                "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));
-        for (String name : own.keySet()) if (UNWANTED.matcher(name).matches()) changes.putIfAbsent(name, null);
-        String network = "KIND_EXPERIMENTAL_DOCKER_NETWORK";
-        if (own.getOrDefault(network, "").isBlank()) changes.put(network, null);
-        return changes;
-    }
-
     private String requireSuccess(Result result, String[]... arguments) {
         if (result.ok()) return result.out;
         // Ctrl-C ends the commands too, maybe first: the message about it is printed before the JVM ends
@@ -233,15 +241,17 @@ public final class ExternalCommand {
                 result.lastLines()), hint);
     }
 
+    /** Ends all running commands and the processes that they started. */
+    public static void endAll() {
+        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
+        children.forEach(ProcessHandle::destroy);
+        CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+                .completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
+        children.forEach(ProcessHandle::destroyForcibly);
+    }
+
     private String toShell(String[]... arguments) {
         return Arrays.stream(arguments).map(words -> Stream.concat(Stream.of(program.get()), Arrays.stream(words)
                 .map(DemoCommands::quoted)).collect(Collectors.joining(" "))).collect(Collectors.joining(" | "));
-    }
-
-    /** A shell's here document, without expansions. Its last line is {@code end}, or longer if the text has it too. */
-    public static String hereDocument(String end, String text) {
-        String last = end;
-        while (text.lines().anyMatch(last::equals)) last += "_";
-        return "<<'%s'\n%s\n%1$s".formatted(last, text.stripTrailing());
     }
 }

@@ -97,7 +97,7 @@ public final class Plan {
             text.append("\n# ").append(step.title()).append(after.isEmpty() ? "" : "   (after %s)".formatted(after))
                     .append('\n').append(step.action().toShell().strip()).append('\n');
         }
-        return "bash -s " + ExternalCommand.hereDocument("DEMO", text + "}\ndemo < /dev/null");
+        return "bash -s " + DemoCommands.hereDocument("DEMO", text + "}\ndemo < /dev/null");
     }
 
     /** A line per step with a bar from its start to its end, in seconds since the start of the plan. */

@@ -149,7 +149,7 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
     private Set<String> namespaces() {
         Set<String> namespaces = new TreeSet<>(List.of(Mesh.NAMESPACE, SampleApp.TARGET.namespace()));
         if (isOwn())
-            namespaces.addAll(List.of(MetalLb.NAMESPACE, CertManager.NAMESPACE, "kube-system", "local-path-storage"));
+            namespaces.addAll(List.of(MetalLb.NAMESPACE, IstioCsr.CERT_MANAGER, "kube-system", "local-path-storage"));
         return namespaces;
     }
 

@@ -29,7 +29,7 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
      * @param authority checks the certificate authority
      * @param cache     the folder for downloads
      */
-    public static List<Check> forNewClusters(Mesh mesh, HostChecks host, Kind kind, Images images, Istioctl istioctl,
+    public static List<Check> forNewClusters(Mesh mesh, HostChecks host, KindChecks kind, Images images, Istioctl istioctl,
             MetalLb metalLb, Check.Attempt authority, Path cache) {
         List<Cluster> missing = kind.missing(mesh);
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
@@ -37,13 +37,13 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
                 check("docker", "Docker is running and supported", host::docker),
                 check("provider", "kind's provider is Docker", Severity.WARNING, host::provider),
                 check("cgroups", "Kubernetes starts on this cgroup version",
-                        () -> host.cgroups(kind.nodeImage(), kind.allowsCgroupV1())),
+                        () -> host.cgroups(images.nodeBase(), kind.allowsCgroupV1())),
                 check("memory", "Docker has enough memory for all clusters", Severity.WARNING,
                         () -> host.memory(mesh.clusters().size())),
                 check("disk", "Docker's disk has free space", disk, () -> host.disk(missing.size())),
                 check("cache", "the disk has room for downloads", disk, () -> Machine.requireSpace(cache, CACHE_BYTES)),
                 check("inotify", "the limit of inotify instances is high enough", Severity.WARNING,
-                        () -> host.inotify(mesh.clusters(), kind.workers())),
+                        () -> host.inotify(mesh.clusters(), kind.wanted().workers())),
                 check("ports", "the ports of the new clusters are free", () -> kind.ports(missing)),
                 check("network", "the Docker network has room for load balancers", () -> host.network(mesh)),
                 check("proxy", "no proxy is used for this machine", Severity.WARNING, host::proxy),
@@ -52,7 +52,7 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
                 check("kubeconfig", "the kubeconfig can be read and written", Kubeconfig.ofUser()::check),
                 check("kind", "kind is available and new enough", () -> "v" + kind.version()),
                 istioctl(mesh, istioctl),
-                check("existing-clusters", "the existing clusters match the options", () -> kind.fits(mesh)),
+                check("existing-clusters", "the existing clusters match the options", () -> kind.checkExisting(mesh)),
                 check("images", "Docker or a registry has every image", images::check),
                 check("metallb-manifest", "MetalLB's manifest is available", metalLb::checkManifest));
     }

@@ -88,7 +88,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
     /** With istio-csr no CA key is in the cluster, but istiod's own certificate shows its issuer and its renewal. */
     private static void checkIstioCsr(Kube kube, List<X509Certificate> istiod, X509Certificate root)
             throws GeneralSecurityException {
-        if (kube.cluster().isKind()) new Deployments(kube, CertManager.NAMESPACE).ready();
+        if (kube.cluster().isKind()) new Deployments(kube, IstioCsr.CERT_MANAGER).ready();
         Date end = istiod.getFirst().getNotAfter();
         if (end.before(new Date()))
             throw Problem.failed("istiod's certificate expired at %tT and was not renewed".formatted(end),

@@ -11,20 +11,20 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What Certificates makes, reads and refuses; openssl judges too, where it is installed. */
+/** Creates, reads and validates certificates; openssl validates them, too, where it is installed. */
 @Tag("unit")
 class CertificatesTest {
     private final Certificates.Authority root = Certificates.createRoot();
     private final Certificates.Authority first = Certificates.createIntermediate(root, new Cluster(1, "so1"));
 
-    @Test void aChainIsValidUnderItsOwnRootAlone() throws GeneralSecurityException {
+    @Test void acceptsAChainOfItsOwnRootOnly() throws GeneralSecurityException {
         X509Certificate own = first.certificate(), top = root.certificate();
         Certificates.validate("so1", List.of(own), top, "");
         Certificates.validate("so1", List.of(own, top), top, "");
         refused("so1", List.of(own), Certificates.createRoot().certificate());
         Certificates.Authority below = Certificates.createIntermediate(first, new Cluster(2, "so2"));
         X509Certificate last = Certificates.createIntermediate(below, new Cluster(3, "so3")).certificate();
-        refused("a chain with an authority below an intermediate", List.of(last, below.certificate(), own), top);
+        refused("a chain with a CA below an intermediate", List.of(last, below.certificate(), own), top);
         refused("a chain with a gap", List.of(below.certificate()), top);
     }
 
@@ -33,25 +33,29 @@ class CertificatesTest {
         assertTrue(problem.getMessage().startsWith(who + " does not chain to "), problem.getMessage());
     }
 
-    @Test void whatIsWrittenAsPemIsReadAgain() throws Exception {
-        String both = Certificates.pem(first.certificate()) + "and a word between\n" + Certificates.pem(root.certificate());
+    @Test void readsItsOwnPem() throws Exception {
+        String both = Certificates.pem(first.certificate()) + "and a word between\n"
+                + Certificates.pem(root.certificate());
         assertEquals(List.of(first.certificate(), root.certificate()), Certificates.readChain(both));
         assertEquals(root.certificate(), Certificates.readCertificate(Certificates.pem(root.certificate())));
         assertEquals(first.key(), Certificates.readKey(Certificates.pem(first.key())));
     }
 
-    @Test void aServersCertificateIsForItsNameAndNoAuthority() throws Exception {
+    @Test void webhookCertificateIsForItsNameAndNoCa() throws Exception {
         Map<String, String> data = Certificates.webhookCertificate("cert", "webhook.metallb-system.svc");
         X509Certificate server = Certificates.readCertificate(Certificates.decode(data.get("tls.crt")));
-        Certificates.validate("webhook", List.of(server), Certificates.readCertificate(Certificates.decode(data.get("ca.crt"))), "");
-        assertEquals(List.of(List.of(2, "webhook.metallb-system.svc")), List.copyOf(server.getSubjectAlternativeNames()));
+        Certificates.validate("webhook", List.of(server),
+                Certificates.readCertificate(Certificates.decode(data.get("ca.crt"))), "");
+        assertEquals(List.of(List.of(2, "webhook.metallb-system.svc")),
+                List.copyOf(server.getSubjectAlternativeNames()));
         assertEquals(-1, server.getBasicConstraints());
-        assertTrue(Certificates.decode(data.get("ca.key")).startsWith("-----BEGIN RSA PRIVATE KEY-----"), "cert-controller reads PKCS #1");
+        assertTrue(Certificates.decode(data.get("ca.key")).startsWith("-----BEGIN RSA PRIVATE KEY-----"),
+                "cert-controller reads PKCS #1");
     }
 
-    @Test void usagesAndLifetimesAreThoseOfAnAuthority() throws GeneralSecurityException {
+    @Test void setsUsagesAndLifetimesOfACa() throws GeneralSecurityException {
         assertEquals(Integer.MAX_VALUE, root.certificate().getBasicConstraints());
-        assertEquals(0, first.certificate().getBasicConstraints(), "an intermediate signs workloads, no further authorities");
+        assertEquals(0, first.certificate().getBasicConstraints(), "an intermediate signs workloads, no further CAs");
         for (var authority : List.of(root, first)) {
             assertTrue(authority.certificate().getKeyUsage()[5], "keyCertSign");
             authority.certificate().checkValidity(Date.from(Instant.now().minus(Duration.ofMinutes(5))));
@@ -69,8 +73,9 @@ class CertificatesTest {
                 + " && diff <(openssl pkey -in key.pem -pubout) <(openssl x509 -in ca.pem -noout -pubkey)");
     }
 
-    @Test void privateFilesAreForTheirOwnerAlone(@TempDir Path folder) throws IOException {
+    @Test void onlyTheOwnerReadsPrivateFiles(@TempDir Path folder) throws IOException {
         AppDirs.writePrivate(folder.resolve("key.pem"), "secret".getBytes(StandardCharsets.UTF_8));
-        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve("key.pem"))));
+        assertEquals(PosixFilePermissions.fromString("rw-------"),
+                Files.getPosixFilePermissions(folder.resolve("key.pem")));
     }
 }

@@ -19,18 +19,19 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A mesh of which a real Vault signs every workload, through cert-manager and istio-csr, from KindDemo to Teardown. */
+/** A mesh with workload certificates of a real Vault, through cert-manager and istio-csr, from KindDemo to Teardown. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class IstioCsrMeshTest {
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
     private static final Path STATE = DEMO.state();
-    private static final String PODS = "for i in 1 2; do kubectl --context kind-so$i get pods -A --no-headers -o custom-columns=:.metadata.uid | sort; done",
+    private static final String PODS = "for i in 1 2; do kubectl --context kind-so$i get pods -A --no-headers"
+            + " -o custom-columns=:.metadata.uid | sort; done",
             ADDRESS = "docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' so-vault";
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
-    @BeforeAll static void whatItNeedsIsHere() {
+    @BeforeAll static void requireImages() {
         Docker docker = new Docker(new Console(false));
         List<String> images = Probe.demo("--ca", "istio-csr").authority.images();
         Set<String> absent = new TreeSet<>(images);
@@ -43,9 +44,10 @@ class IstioCsrMeshTest {
         }
     }
 
-    @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
+    @Test @Order(1) void createsTheMeshWithoutShowingSecrets() throws Exception {
         succeeds("jbang build KindDemo.java");
-        VaultMeshTest.standsUnseen(DEMO, Docs.command("jbang KindDemo.java --ca istio-csr") + " --timings",
+        VaultMeshTest.createsWithoutShowingSecrets(DEMO, Docs.command("jbang KindDemo.java --ca istio-csr")
+                + " --timings",
                 "for i in 1 2; do kubectl --context kind-so$i logs -n istio-system deploy/cert-manager-istio-csr; "
                 + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault");
     }
@@ -59,55 +61,64 @@ class IstioCsrMeshTest {
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 
-    /** The chain that a running proxy has, as istioctl shows it. */
+    /** The certificate chain of a running proxy, as istioctl shows it. */
     private static List<X509Certificate> chainOf(String cluster, String workload) throws Exception {
-        String json = succeeds("istioctl --context kind-%s proxy-config secret %s -o json".formatted(cluster, workload)).out();
-        return Certificates.readChain(Certificates.decode(new ObjectMapper().readTree(json).findValue("certificateChain")
+        String json = succeeds("istioctl --context kind-%s proxy-config secret %s -o json".formatted(cluster,
+                workload)).out();
+        return Certificates.readChain(Certificates.decode(new ObjectMapper().readTree(json)
+                .findValue("certificateChain")
                 .path("inlineBytes").asText()));
     }
 
-    @Test @Order(3) void everyWorkloadIsSignedByVaultsIntermediateForAnHour() throws Exception {
+    @Test @Order(3) void vaultsIntermediateSignsEveryWorkloadForAnHour() throws Exception {
         for (String cluster : List.of("so1", "so2"))
-            for (String workload : List.of("deploy/sleep.sample", "deploy/helloworld-v1.sample", "deploy/istio-ingressgateway.istio-system",
+            for (String workload : List.of("deploy/sleep.sample", "deploy/helloworld-v1.sample",
+                    "deploy/istio-ingressgateway.istio-system",
                     "deploy/istio-eastwestgateway.istio-system")) {
                 List<X509Certificate> chain = chainOf(cluster, workload);
                 X509Certificate own = chain.getFirst(), signer = chain.get(1);
-                assertEquals("CN=sample.mesh Intermediate Authority,L=istio-" + cluster, own.getIssuerX500Principal().getName(), workload);
+                assertEquals("CN=sample.mesh Intermediate Authority,L=istio-" + cluster, own.getIssuerX500Principal()
+                        .getName(), workload);
                 assertEquals("CN=sample.mesh", signer.getIssuerX500Principal().getName(), workload);
                 Duration life = Duration.between(own.getNotBefore().toInstant(), own.getNotAfter().toInstant());
-                assertTrue(life.compareTo(Duration.ofMinutes(59)) > 0 && life.compareTo(Duration.ofMinutes(62)) < 0, workload + " " + life);
+                assertTrue(life.compareTo(Duration.ofMinutes(59)) > 0 && life.compareTo(Duration.ofMinutes(62)) < 0,
+                        workload + " " + life);
             }
-        assertEquals("", succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system --ignore-not-found").out());
-        assertFalse(succeeds("kubectl --context kind-so1 get configmap coredns -n kube-system -o yaml").out().contains("vault"));
+        assertEquals("", succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system --ignore-not-found")
+                .out());
+        assertFalse(succeeds("kubectl --context kind-so1 get configmap coredns -n kube-system -o yaml").out()
+                .contains("vault"));
         String issued = Docs.command("get issuer,certificate");
         assertEquals(2, succeeds(issued).out().lines().filter(l -> l.contains("True")).count(), issued);
         assertTrue(succeeds(Docs.command("deploy/sleep.sample")).out().contains("ACTIVE"));
     }
 
-    @Test @Order(4) void anotherAuthorityIsRefused() {
+    @Test @Order(4) void refusesAnotherCa() {
         String there = OwnDemo.existing();
         for (String other : List.of("local", "vault")) {
             Shell.Result refused = DEMO.run("jbang KindDemo.java --ca " + other);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
-            assertTrue(refused.err().contains("the demo was made with --ca istio-csr") && refused.err().contains("jbang Teardown.java"),
+            assertTrue(refused.err().contains("the demo uses --ca istio-csr")
+                    && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }
         assertEquals(there, OwnDemo.existing());
     }
 
-    @Test @Order(5) void anotherRunKeepsAll() {
+    @Test @Order(5) void reusesEverything() {
         String pods = succeeds(PODS).out(), certificate = istiodsCertificate();
-        System.out.println("KindDemo when all is up: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
+        System.out.println("KindDemo on a complete demo: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
         assertEquals(pods, succeeds(PODS).out());
         assertEquals(certificate, istiodsCertificate());
     }
 
     private static String istiodsCertificate() {
-        return succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system -o jsonpath='{.data}' | sha256sum").out();
+        return succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system -o jsonpath='{.data}'"
+                + " | sha256sum").out();
     }
 
-    /** Sealed, and at another address: nobody gets a certificate, and cert-manager does not try istiod's again for an hour. */
-    @Test @Order(6) void vaultElsewhereIsMended() throws Exception {
+    /** Sealed, at another address: nobody gets a certificate, and cert-manager retries istiod's only after an hour. */
+    @Test @Order(6) void repairsAMovedVault() throws Exception {
         String address = succeeds(ADDRESS).out();
         succeeds("docker stop so-vault && docker run --detach --name so-in-its-place --network kind --entrypoint sleep "
                 + "docker.io/hashicorp/vault:%s 600 && docker start so-vault".formatted(Versions.VAULT));
@@ -116,12 +127,14 @@ class IstioCsrMeshTest {
             succeeds("kubectl --context kind-so1 delete secret istiod-tls -n istio-system");
             succeeds("kubectl --context kind-so1 wait certificate istiod -n istio-system --timeout 120s"
                     + " --for=jsonpath='{.status.failedIssuanceAttempts}'=1");
-            System.out.println("KindDemo when Vault moved: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
+            System.out.println("KindDemo when Vault moved: " + succeeds("jbang KindDemo.java").took().toMillis()
+                    + " ms");
             succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system");
             for (String cluster : List.of("so1", "so2")) {
                 Instant start = Instant.now().truncatedTo(ChronoUnit.SECONDS);
                 succeeds("kubectl --context kind-%1$s rollout restart deployment/sleep -n sample".formatted(cluster));
-                succeeds("kubectl --context kind-%1$s rollout status deployment/sleep -n sample --timeout 120s".formatted(cluster));
+                succeeds("kubectl --context kind-%1$s rollout status deployment/sleep -n sample --timeout 120s"
+                        .formatted(cluster));
                 Instant end = chainOf(cluster, "deploy/sleep.sample").getFirst().getNotAfter().toInstant();
                 assertTrue(end.isAfter(start.plus(Duration.ofMinutes(59))), "" + end);
             }
@@ -131,7 +144,7 @@ class IstioCsrMeshTest {
         }
     }
 
-    @Test @Order(7) void teardownLeavesNothing() {
+    @Test @Order(7) void removesEverything() {
         assertTrue(succeeds("jbang Teardown.java").out().contains("removed [so1, so2, so-vault]"));
         assertEquals(DEMO.before(), OwnDemo.existing());
         assertFalse(Files.exists(STATE));

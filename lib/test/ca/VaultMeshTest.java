@@ -12,25 +12,26 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A mesh whose root of trust is a real Vault's, from KindDemo to Teardown. */
+/** A mesh whose root is in a real Vault, from KindDemo to Teardown. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class VaultMeshTest {
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
     private static final Path STATE = DEMO.state();
     private static final String CACERTS =
-            "for i in 1 2; do kubectl --context kind-so$i get secret cacerts -n istio-system -o jsonpath='{.data}' | sha256sum; done";
+            "for i in 1 2; do kubectl --context kind-so$i get secret cacerts -n istio-system -o jsonpath='{.data}'"
+            + " | sha256sum; done";
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
-    @Test @Order(1) void itStandsAndNoSecretIsSeen() throws Exception {
+    @Test @Order(1) void createsTheMeshWithoutShowingSecrets() throws Exception {
         succeeds("jbang build KindDemo.java");
-        standsUnseen(DEMO, Docs.command("jbang KindDemo.java --ca vault"),
+        createsWithoutShowingSecrets(DEMO, Docs.command("jbang KindDemo.java --ca vault"),
                 "docker inspect so-vault so1-control-plane; docker logs so-vault");
     }
 
-    /** Runs KindDemo, and expects Vault's keys and tokens in files for the user alone, and nowhere that others see. */
-    static void standsUnseen(OwnDemo own, String command, String logs) throws IOException {
+    /** Runs KindDemo. Vault's keys and tokens must be in files that only the user can read, and nowhere else. */
+    static void createsWithoutShowingSecrets(OwnDemo own, String command, String logs) throws IOException {
         Path state = own.state();
         var demo = new AtomicReference<Shell.Result>();
         String seen = Shell.processesDuring(() -> demo.set(own.run(command)));
@@ -50,42 +51,48 @@ class VaultMeshTest {
     @Test @Order(2) void verifyShowsVaultsRoot() {
         Shell.Result verify = succeeds("jbang Verify.java");
         for (String words : List.of("same-root: CN=sample.mesh, SHA-256", "The mesh works.",
-                "so1: intermediate: CN=istiod,L=istio-so1, issued by CN=sample.mesh Intermediate Authority,L=istio-so1",
-                "so2: intermediate: CN=istiod,L=istio-so2, issued by CN=sample.mesh Intermediate Authority,L=istio-so2"))
+                "so1: intermediate: CN=istiod,L=istio-so1, issued by "
+                        + "CN=sample.mesh Intermediate Authority,L=istio-so1",
+                "so2: intermediate: CN=istiod,L=istio-so2, issued by "
+                        + "CN=sample.mesh Intermediate Authority,L=istio-so2"))
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 
-    /** The commands of README, as they stand there but for the place of the state. */
-    @Test @Order(3) void theIssuerCanBeLookedAt() throws IOException {
-        String login = Docs.command("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString()) + " && ";
+    /** The commands of the documentation, except for the folder of the state. */
+    @Test @Order(3) void documentedCommandsShowTheIssuer() throws IOException {
+        String login = Docs.command("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString())
+                + " && ";
         assertTrue(succeeds(login + Docs.command("openssl x509")).out().contains("sample.mesh Intermediate Authority"));
         assertTrue(succeeds(login + Docs.command("vault policy read")).out().contains("pki_int1/sign/cluster1-issuer"));
         assertTrue(succeeds(login + Docs.command("docker exec")).out().contains("spiffe://*"));
-        assertEquals(1, succeeds(login + Docs.command("vault list")).out().lines().filter(l -> l.contains(":")).count());
+        assertEquals(1, succeeds(login + Docs.command("vault list")).out().lines().filter(l -> l.contains(":"))
+                .count());
     }
 
-    @Test @Order(4) void anotherAuthorityIsRefused() {
+    @Test @Order(4) void refusesAnotherCa() {
         String there = OwnDemo.existing(), cacerts = succeeds(CACERTS).out();
         for (String command : List.of("jbang KindDemo.java --ca local", "KIND_DEMO_CA=local jbang KindDemo.java")) {
             Shell.Result refused = DEMO.run(command);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
-            assertTrue(refused.err().contains("the demo was made with --ca vault") && refused.err().contains("jbang Teardown.java"),
+            assertTrue(refused.err().contains("the demo uses --ca vault")
+                    && refused.err().contains("jbang Teardown.java"),
                     refused.err());
         }
         assertEquals(there, OwnDemo.existing());
         assertEquals(cacerts, succeeds(CACERTS).out());
     }
 
-    @Test @Order(5) void anotherRunOpensARestartedVaultAndKeepsAll() {
+    @Test @Order(5) void unsealsARestartedVaultAndReusesEverything() {
         String cacerts = succeeds(CACERTS).out();
         succeeds("docker restart so-vault");
-        System.out.println("KindDemo with a sealed Vault: " + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
+        System.out.println("KindDemo with a sealed Vault: " + succeeds("jbang KindDemo.java").took().toMillis()
+                + " ms");
         assertTrue(succeeds("curl -s http://127.0.0.1:8200/v1/sys/health").out().contains("\"sealed\":false"));
         assertEquals(cacerts, succeeds(CACERTS).out());
         succeeds("jbang Verify.java");
     }
 
-    @Test @Order(6) void teardownLeavesNothing() {
+    @Test @Order(6) void removesEverything() {
         assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("docker rm --force so-vault"));
         assertTrue(succeeds("jbang Teardown.java").out().contains("removed [so1, so2, so-vault]"));
         assertEquals(DEMO.before(), OwnDemo.existing());

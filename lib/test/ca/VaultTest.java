@@ -30,11 +30,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A real Vault, without any cluster: a name prefix and a port of its own keep it away from a demo that stands. */
+/** A real Vault, without any cluster: a name prefix and a port of its own keep it apart from a running demo. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class VaultTest {
-    private static final String PREFIX = "vault-test", NAME = PREFIX + "-vault", URI_SAN = "spiffe://cluster.local/ns/sample/sa/helloworld";
+    private static final String PREFIX = "vault-test", NAME = PREFIX + "-vault",
+            URI_SAN = "spiffe://cluster.local/ns/sample/sa/helloworld";
     private static final Cluster FIRST = new Cluster(1, PREFIX + "1"), SECOND = new Cluster(2, PREFIX + "2");
     @TempDir static Path folder;
     private static Console console;
@@ -44,10 +45,11 @@ class VaultTest {
     private static int port;
 
     private static Vault newVault() {
-        return new Vault(PREFIX, Optional.of(port), 0, docker, docker.images()::whyNotPullable, new Manifests(null), dirs.state(), console);
+        return new Vault(PREFIX, Optional.of(port), 0, docker, docker.images()::whyNotPullable, new Manifests(null),
+                dirs.state(), console);
     }
 
-    /** What a run of KindDemo does: nothing is kept in memory from one to the next. */
+    /** As in another run of KindDemo: nothing is kept in memory. */
     private static Vault fresh() throws IOException {
         Vault vault = newVault();
         vault.start(_ -> {});
@@ -55,7 +57,8 @@ class VaultTest {
     }
 
     @BeforeAll static void up() throws IOException {
-        assertEquals("", Shell.run("docker ps -aq --filter name=^%1$s$; docker volume ls -q --filter name=^%1$s$".formatted(NAME)).out());
+        assertEquals("", Shell.run("docker ps -aq --filter name=^%1$s$; docker volume ls -q --filter name=^%1$s$"
+                .formatted(NAME)).out());
         Shell.run("docker network inspect kind || docker network create kind");
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
@@ -72,7 +75,7 @@ class VaultTest {
         dirs.delete(false).task().run(_ -> {});
     }
 
-    @Test @Order(1) void itIsSetUpAndNoSecretIsSeen() throws Exception {
+    @Test @Order(1) void setsUpWithoutShowingSecrets() throws Exception {
         assertTrue(vault.check().contains("port " + port), vault.check());
         var processes = new ConcurrentLinkedQueue<String>();
         Thread watch = Thread.startVirtualThread(() -> {
@@ -85,8 +88,8 @@ class VaultTest {
         try {
             vault.start(_ -> {});
             System.out.printf("Vault is open after %.1f s%n", (System.nanoTime() - start) / 1e9);
-            vault.rootCertificate();
-            for (Cluster cluster : List.of(FIRST, SECOND)) vault.intermediate(cluster);
+            vault.pki().root();
+            for (Cluster cluster : List.of(FIRST, SECOND)) vault.pki().intermediate(cluster);
             System.out.printf("root and two intermediates after %.1f s%n", (System.nanoTime() - start) / 1e9);
         } finally {
             watch.interrupt();
@@ -94,7 +97,8 @@ class VaultTest {
         }
 
         assertTrue(processes.stream().anyMatch(p -> p.contains("compose")), "compose was not seen among the processes");
-        String docker = Shell.run("docker inspect %1$s; docker logs %1$s; docker volume inspect %1$s".formatted(NAME)).all();
+        String docker = Shell.run("docker inspect %1$s; docker logs %1$s; docker volume inspect %1$s".formatted(NAME))
+                .all();
         assertTrue(docker.contains("vault server") && docker.contains("post-unseal"), docker);
         String seen = String.join("\n", processes) + docker + Files.readString(folder.resolve("log"));
         List<Path> files;
@@ -109,12 +113,13 @@ class VaultTest {
         }
         assertFalse(seen.contains("PRIVATE KEY"));
         assertEquals("127.0.0.1", Shell.run("docker port %s 8200".formatted(NAME)).out().split(":")[0]);
-        assertEquals("kind", Shell.run("docker inspect --format '{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}' " + NAME).out()
-                .strip());
+        String networks = "docker inspect --format '{{range $k, $v := .NetworkSettings.Networks}}{{$k}}{{end}}' ";
+        assertEquals("kind", Shell.run(networks + NAME).out().strip());
     }
 
-    @Test @Order(2) void theIntermediatesAreOfTheRoot() throws Exception {
-        X509Certificate root = vault.rootCertificate(), first = vault.intermediate(FIRST), second = vault.intermediate(SECOND);
+    @Test @Order(2) void intermediatesChainToTheRoot() throws Exception {
+        X509Certificate root = vault.pki().root(), first = vault.pki().intermediate(FIRST), second = vault.pki()
+                .intermediate(SECOND);
         assertEquals("CN=sample.mesh", root.getSubjectX500Principal().getName());
         assertNotEquals(first.getPublicKey(), second.getPublicKey());
         for (X509Certificate intermediate : List.of(first, second)) {
@@ -131,12 +136,13 @@ class VaultTest {
         try (HttpClient http = HttpClient.newHttpClient()) {
             return http.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d/v1/%s".formatted(port, path)))
                     .header("X-Vault-Token", Files.readString(token)).timeout(Duration.ofSeconds(10))
-                    .method(method, HttpRequest.BodyPublishers.ofString(new ObjectMapper().writeValueAsString(body))).build(),
+                    .method(method, HttpRequest.BodyPublishers.ofString(new ObjectMapper().writeValueAsString(body)))
+                            .build(),
                     HttpResponse.BodyHandlers.ofString());
         }
     }
 
-    /** As a workload's: no name, and its SPIFFE identity. */
+    /** A request like a workload's: no name, and its SPIFFE identity. */
     private static String request() throws Exception {
         KeyPair keys = Certificates.newKeys();
         var names = new Extensions(new Extension(Extension.subjectAlternativeName, false,
@@ -151,64 +157,71 @@ class VaultTest {
         return pem.toString();
     }
 
-    @Test @Order(3) void aClustersTokenSignsItsWorkloadsAndNothingElse() throws Exception {
-        Path token = vault.token(FIRST);
+    @Test @Order(3) void aTokenSignsOnlyWorkloadsOfItsCluster() throws Exception {
+        Path token = vault.pki().token(FIRST);
         var body = Map.of("csr", request(), "ttl", "1h");
         HttpResponse<String> answer = send(token, "POST", "pki_int1/sign/cluster1-issuer", body);
         assertEquals(200, answer.statusCode(), answer.body());
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
-        List<X509Certificate> chain = Certificates.readChain(data.path("certificate").asText() + "\n" + data.path("ca_chain").toString()
+        List<X509Certificate> chain = Certificates.readChain(data.path("certificate").asText() + "\n"
+                + data.path("ca_chain").toString()
                 .replace("\\n", "\n"));
-        Certificates.validate(URI_SAN, chain, vault.rootCertificate(), "");
+        Certificates.validate(URI_SAN, chain, vault.pki().root(), "");
         assertEquals(Set.of(URI_SAN), Certificates.uris(chain.getFirst()));
-        assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(), chain.getFirst().getIssuerX500Principal().getName());
+        assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(), chain.getFirst().getIssuerX500Principal()
+                .getName());
 
         assertEquals(403, ask(token, "POST", "pki_int2/sign/cluster2-issuer", body));
-        assertEquals(403, ask(token, "POST", "pki_int1/root/sign-intermediate", Map.of("csr", request(), "common_name", "mine")));
-        assertEquals(403, ask(token, "POST", "pki/root/sign-intermediate", Map.of("csr", request(), "common_name", "mine")));
+        assertEquals(403, ask(token, "POST", "pki_int1/root/sign-intermediate", Map.of("csr", request(), "common_name",
+                "mine")));
+        assertEquals(403, ask(token, "POST", "pki/root/sign-intermediate", Map.of("csr", request(), "common_name",
+                "mine")));
         assertEquals(403, ask(token, "POST", "pki_int1/issue/cluster1-issuer", Map.of("common_name", "mine")));
         assertEquals(403, ask(token, "POST", "pki_int1/roles/cluster1-issuer", Map.of("max_ttl", "8760h")));
         assertEquals(403, ask(token, "PUT", "sys/policies/acl/cluster1-issuer", Map.of("policy", "")));
         assertEquals(403, ask(token, "GET", "sys/mounts", Map.of()));
-        assertEquals(200, ask(vault.token(SECOND), "POST", "pki_int2/sign/cluster2-issuer", body));
-        assertEquals(403, ask(vault.token(SECOND), "POST", "pki_int1/sign/cluster1-issuer", body));
+        assertEquals(200, ask(vault.pki().token(SECOND), "POST", "pki_int2/sign/cluster2-issuer", body));
+        assertEquals(403, ask(vault.pki().token(SECOND), "POST", "pki_int1/sign/cluster1-issuer", body));
     }
 
-    @Test @Order(4) void workloadsLiveThreeDaysAtMost() throws Exception {
-        HttpResponse<String> answer = send(vault.token(FIRST), "POST", "pki_int1/sign/cluster1-issuer",
+    @Test @Order(4) void workloadCertificatesLiveThreeDaysAtMost() throws Exception {
+        HttpResponse<String> answer = send(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer",
                 Map.of("csr", request(), "ttl", "1000h"));
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
         Instant end = Certificates.readCertificate(data.path("certificate").asText()).getNotAfter().toInstant();
         assertTrue(end.isBefore(Instant.now().plus(Duration.ofHours(73))), "" + end);
     }
 
-    @Test @Order(5) void anotherRunAndARestartKeepAll() throws Exception {
-        X509Certificate root = vault.rootCertificate(), first = vault.intermediate(FIRST);
-        String token = Files.readString(vault.token(FIRST));
+    @Test @Order(5) void reusesEverythingInAnotherRunAndAfterARestart() throws Exception {
+        X509Certificate root = vault.pki().root(), first = vault.pki().intermediate(FIRST);
+        String token = Files.readString(vault.pki().token(FIRST));
         Vault again = fresh();
-        assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
+        assertEquals(List.of(root, first), List.of(again.pki().root(), again.pki().intermediate(FIRST)));
         Shell.succeeds("docker restart " + NAME);
         again = fresh();
-        assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
+        assertEquals(List.of(root, first), List.of(again.pki().root(), again.pki().intermediate(FIRST)));
         Shell.succeeds("docker rm --force " + NAME);
         again = fresh();
-        assertEquals(List.of(root, first), List.of(again.rootCertificate(), again.intermediate(FIRST)));
-        assertEquals(token, Files.readString(vault.token(FIRST)));
-        assertEquals(200, ask(vault.token(FIRST), "POST", "pki_int1/sign/cluster1-issuer", Map.of("csr", request())));
+        assertEquals(List.of(root, first), List.of(again.pki().root(), again.pki().intermediate(FIRST)));
+        assertEquals(token, Files.readString(vault.pki().token(FIRST)));
+        assertEquals(200, ask(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer", Map.of("csr",
+                request())));
     }
 
-    @Test @Order(6) void whatCannotBeOpenedIsToldWithTheWayOn() throws Exception {
+    @Test @Order(6) void reportsALostKeyAndALostVolume() throws Exception {
         Path key = dirs.state().resolve("vault/unseal-key"), away = folder.resolve("key");
         Files.move(key, away);
         Problem problem = assertThrows(Problem.class, VaultTest::fresh);
-        assertTrue(problem.getMessage().contains("its key is gone") && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
+        assertTrue(problem.getMessage().contains("its key is gone")
+                && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
         Files.move(away, key);
         vault.remove().task().run(_ -> {});
         problem = assertThrows(Problem.class, VaultTest::fresh);
-        assertTrue(problem.getMessage().contains("is empty") && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
+        assertTrue(problem.getMessage().contains("is empty") && problem.hint().contains("Teardown.java --name-prefix "
+                + PREFIX), problem.getMessage());
     }
 
-    @Test @Order(7) void removedItLeavesNothing() throws Exception {
+    @Test @Order(7) void removesEverything() throws Exception {
         vault.remove().task().run(_ -> {});
         assertEquals(List.of(), vault.existing());
         assertFalse(docker.describeNetwork().toString().contains(NAME));

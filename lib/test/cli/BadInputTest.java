@@ -180,13 +180,17 @@ class BadInputTest {
     }
 
     @Test void userNamespaces() throws IOException {
-        refused(Problem.UNMET, "Docker uses userns-remap", "", Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
+        refused(Problem.UNMET, "Docker uses userns-remap", "",
+                Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
                 + "\"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", \"SecurityOptions\": [\"name=seccomp\", \"name=userns\"]}")));
     }
 
     @Test void rootlessWithoutCgroupLimits() throws IOException {
-        refused(Problem.UNMET, "Docker is rootless and cannot limit memory, processes and CPU: it has cgroup v2 without delegation", "",
-                Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
+        refused(Problem.UNMET,
+                "Docker is rootless and cannot limit memory, processes and CPU: it has cgroup v2 without delegation",
+                "",
+                Map.of("PATH", engineThatSays(
+                "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
                         + "\"CgroupDriver\": \"none\", \"SecurityOptions\": [\"name=rootless\"]}")));
     }
 
@@ -234,10 +238,12 @@ class BadInputTest {
                 "jbang Verify.java --preflight -o json --report '%s' --clusters 1".formatted(report), own);
         JsonNode found = new ObjectMapper().readTree(json.out());
         assertEquals(json.exitCode() == 0, found.path("ok").asBoolean(), json.all());
-        assertTrue(found.path("checks").findValuesAsText("id").containsAll(List.of("docker", "ports", "images")), json.out());
+        assertTrue(found.path("checks").findValuesAsText("id").containsAll(List.of("docker", "ports", "images")),
+                json.out());
         assertTrue(Files.readString(report).contains("\"layer\" : \"preflight\""));
         Shell.Result junit = Shell.run("jbang Verify.java --preflight -o junit --clusters 1", own);
-        var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new InputSource(new StringReader(junit.out())));
+        var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder()
+                .parse(new InputSource(new StringReader(junit.out())));
         assertEquals("" + found.path("checks").size(), suite.getDocumentElement().getAttribute("tests"), junit.all());
         assertFalse(Files.exists(folder.resolve("state")), "files were made");
     }
@@ -255,7 +261,8 @@ class BadInputTest {
         Path mine = Files.createDirectory(folder.resolve("mine")),
                 log = Files.writeString(mine.resolve("log.txt"), "mine"),
                 index = Files.writeString(mine.resolve("index.json"), "{\"posts\": []}");
-        refused(Problem.USAGE, "one with earlier diagnostics, not " + mine, "--diagnostics '%s'".formatted(mine));
+        refused(Problem.USAGE, "one with earlier diagnostics, not " + mine,
+                "--diagnostics '%s'".formatted(mine));
         refused(Problem.USAGE, mine + " exists and is not a bundle of this demo", "--bundle '%s'".formatted(mine));
         assertEquals("mine{\"posts\": []}", Files.readString(log) + Files.readString(index));
     }
@@ -375,7 +382,7 @@ class BadInputTest {
 
     @Test void aTakenPortForVault() throws IOException {
         try (ServerSocket other = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"))) {
-            refused(Problem.UNMET, "port %d (Vault) on 127.0.0.1 is taken".formatted(other.getLocalPort()),
+            refused(Problem.UNMET, "port %d (Vault) on 127.0.0.1 is already in use".formatted(other.getLocalPort()),
                     "--ca vault --vault-port " + other.getLocalPort());
         }
     }

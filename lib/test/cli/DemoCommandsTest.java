@@ -183,8 +183,9 @@ class DemoCommandsTest {
         isOfThisDemo(hint(() -> istioctl(old).check(Mesh.of("mine", 1))));
         var nodes = new NodeSettings(1, true, Versions.NODE_IMAGE, false);
         var kind = new Kind(new Binary(Kind.BINARY, null, folder, console), docker, new Manifests(null), nodes,
-                ExistingClusters.of("mine", 0, docker.nodes()), folder, console);
-        isOfThisDemo(hint(() -> kind.fits(Mesh.of("mine", 1))));
+                folder, console);
+        var checks = new KindChecks(kind, nodes, ExistingClusters.of("mine", 0, docker.nodes()), docker, console.commands());
+        isOfThisDemo(hint(() -> checks.checkExisting(Mesh.of("mine", 1))));
         String ca = hint(() -> new DemoState(1, Optional.of(CertificateAuthority.Choice.vault), Optional.empty(), OptionalInt.empty())
                 .requireAuthority(
                 CertificateAuthority.Choice.local, console.commands()));

@@ -147,10 +147,10 @@ class DemoOptionsTest {
                 "kind: IstioOperator\nspec: {values: {revision: canary}}\n");
         assertEquals(Optional.of(
                 "values.revision=canary is not supported: the demo needs one Istio per cluster, without a revision"),
-                IstioSettings.PINNED.with(null, null, List.of(file)).refused());
+                IstioSettings.PINNED.with(null, null, List.of(file)).unsupported());
         assertEquals(Optional.empty(),
                 IstioSettings.PINNED.with(null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
-                .refused());
+                .unsupported());
         assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + file));
         assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + Files.writeString(file, "a: [")));
     }

@@ -75,8 +75,10 @@ public class DemoTest {
     @Test @Order(4) void verifyProvesIt() throws IOException {
         Shell.Result verify = succeeds(Docs.command("jbang Verify.java"));
         System.out.println("Verify: " + verify.took().toMillis() + " ms");
-        for (String words : List.of("same-root", "so1: responding-clusters: {so1=40} of 40", "so2: responding-clusters: {so2=40} of 40",
-                "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n" + verify.out());
+        for (String words : List.of("same-root", "so1: responding-clusters: {so1=40} of 40",
+                "so2: responding-clusters: {so2=40} of 40",
+                "2 local, 1 on 15443", "The mesh works.")) assertTrue(verify.out().contains(words), words + "\n"
+                + verify.out());
     }
 
     /** What an experiment could leave behind in a cluster. */
@@ -123,8 +125,10 @@ public class DemoTest {
         String before = made(), kubectl = "kubectl --context kind-so1 ";
         succeeds(kubectl + "cordon so1-control-plane");
         try {
-            Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN, said -> said.contains("helloworld of so1 is restored")
-                    && succeeds(kubectl + "get deployments -n sample -o jsonpath='{.items[*].spec.replicas}'").out().equals("1 1 1"));
+            Shell.Result interrupted = Shell.interrupt("jbang Verify.java --experiments failover", OWN,
+                    said -> said.contains("helloworld of so1 is restored")
+                    && succeeds(kubectl + "get deployments -n sample -o jsonpath='{.items[*].spec.replicas}'").out()
+                    .equals("1 1 1"));
             assertEquals(Problem.INTERRUPTED, interrupted.exitCode(), interrupted.all());
             assertTrue(Shell.inTime("Ctrl-C", interrupted.took(), Duration.ofSeconds(5)), "it took "
                     + interrupted.took());
@@ -139,7 +143,8 @@ public class DemoTest {
 
     @Test @Order(5) void anyMeshIsVerifiedByItsContexts() throws IOException {
         Shell.Result verify = succeeds(Docs.command("--contexts kind-so1"));
-        assertTrue(verify.out().contains("kind-so2: responding-clusters: {kind-so2=40} of 40") && verify.out().contains("The mesh works."),
+        assertTrue(verify.out().contains("kind-so2: responding-clusters: {kind-so2=40} of 40")
+                && verify.out().contains("The mesh works."),
                 verify.out());
         for (String script : List.of("KindDemo", "Verify", "Teardown")) {
             Shell.Result unknown = Shell.run("jbang %s.java --contexts kind-so1,nowhere".formatted(script), OWN);
@@ -241,7 +246,8 @@ public class DemoTest {
         Shell.Result verify = succeeds("jbang Verify.java");
         assertTrue(verify.out()
                 .matches("(?s).*so1: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*so2: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*")
-                || verify.out().matches("(?s).*so2: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*so1: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*"), verify.out());
+                || verify.out().matches(
+                "(?s).*so2: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*so1: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*"), verify.out());
         String before = made();
         succeeds("jbang Verify.java --experiments locality");
         assertEquals(before, made(), "the rule that it needed is gone again");
@@ -285,7 +291,7 @@ public class DemoTest {
         String before = Shell.run("docker ps -aq --filter name=^so").out();
         Map.of("--workers 1", "so1 has 0 workers, not 1", "--node-image docker.io/curlimages/curl:8.16.0",
                 "so1 was made from",
-                "--clusters 1", "beside the 1 clusters asked for there is [so2]").forEach((options, words) -> {
+                "--clusters 1", "--clusters 1 would delete so2 and everything in it").forEach((options, words) -> {
             Shell.Result refused = Shell.run("jbang KindDemo.java " + options, OWN);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains(words), refused.err());

@@ -88,7 +88,7 @@ class OfflineTest {
         assertEquals(Problem.UNMET, without.exitCode(), without.all());
 
         String preflight = succeedsThere("jbang Verify.java --preflight --offline " + archive).out();
-        assertTrue(preflight.contains("in the bundle or in the engine"), preflight);
+        assertTrue(preflight.contains("in the bundle or in Docker"), preflight);
         Shell.Result demo = succeedsThere(Docs.command("jbang --offline KindDemo.java")
                 .replace("demo.tar.gz", archive + " --timings"));
         System.out.printf("KindDemo --offline: %d s%n%s", demo.took().toSeconds(), demo.out());

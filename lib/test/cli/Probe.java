@@ -1,6 +1,7 @@
 package lib.cli;
 
 import module java.base;
+import lib.ca.*;
 import lib.docker.*;
 import lib.kube.*;
 import lib.run.*;
@@ -39,7 +40,7 @@ public final class Probe extends DemoCommand {
     public static DemoContext demo(String... arguments) { return demo(new Console(false), List.of(), arguments); }
 
     /** A {@link Problem} when cert-manager's manifest is not available. */
-    public static void checkCertManager() { demo().certManager().checkManifest(); }
+    public static void checkCertManager() { ((IstioCsr) demo("--ca", "istio-csr").authority).checkManifest(); }
 
     /** The IDs of all preflight checks. */
     public static Set<String> preflightChecks() {

@@ -44,15 +44,15 @@ class DockerTest {
     }
 
     @Tag("unit") @Test void setsProviderPlatformNetworkAndNamespaceForCommands() {
-        Map<String, String> changes = ExternalCommand.environment(Map.of("KIND_EXPERIMENTAL_PROVIDER", "podman",
+        Map<String, String> changes = CommandEnvironment.changes(Map.of("KIND_EXPERIMENTAL_PROVIDER", "podman",
                 "DOCKER_DEFAULT_PLATFORM", "linux/s390x", "COMPOSE_FILE", "other.yaml", "COMPOSE_PROFILES", "x",
                 "ISTIOCONFIG", "/none.yaml", "ISTIOCTL_XDS_LABEL", "app=x", "TAR_OPTIONS", "-v", "HOME", "/home/me",
                 "DOCKER_HOST", "unix:///d.sock"));
         assertEquals("docker", changes.get("KIND_EXPERIMENTAL_PROVIDER"));
         String network = "KIND_EXPERIMENTAL_DOCKER_NETWORK";
         assertTrue(changes.containsKey(network) && changes.get(network) == null, "kind's own default");
-        assertTrue(ExternalCommand.environment(Map.of(network, " ")).containsKey(network));
-        assertFalse(ExternalCommand.environment(Map.of(network, "other")).containsKey(network));
+        assertTrue(CommandEnvironment.changes(Map.of(network, " ")).containsKey(network));
+        assertFalse(CommandEnvironment.changes(Map.of(network, "other")).containsKey(network));
         assertFalse(Docker.network().isEmpty());
         assertEquals("istio-system", changes.get("ISTIOCTL_ISTIONAMESPACE"));
         for (String name : List.of("DOCKER_DEFAULT_PLATFORM", "COMPOSE_FILE", "COMPOSE_PROFILES", "ISTIOCONFIG",

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Nodes that were restarted, got other addresses, or were deleted: KindDemo mends the demo, and Verify passes. DemoTest has a short form. */
+/** Nodes are restarted, get other addresses, or are deleted: KindDemo repairs the demo, and Verify passes. */
 @Tag("long")
 class RepairTest {
     @RegisterExtension final OwnDemo demo = new OwnDemo();
@@ -22,60 +22,66 @@ class RepairTest {
                 + " -o jsonpath='{.status.loadBalancer.ingress[0].ip} '; done").out();
     }
 
-    /** Runs KindDemo and Verify on what was broken, and tells how long both took. */
-    private String mended(String what) {
-        Shell.Result mended = succeeds("jbang KindDemo.java");
+    /** Runs KindDemo and Verify on a broken demo, and prints how long both took. */
+    private String repaired(String fault) {
+        Shell.Result repaired = succeeds("jbang KindDemo.java");
         Shell.Result verify = succeeds("jbang Verify.java --wait 60");
-        System.out.printf("%s: mended in %d s, verified in %d s%n", what, mended.took().toSeconds(), verify.took().toSeconds());
-        return mended.err();
+        System.out.printf("%s: repaired in %d s, verified in %d s%n", fault, repaired.took().toSeconds(),
+                verify.took().toSeconds());
+        return repaired.err();
     }
 
     private void up(String options) { succeeds("jbang KindDemo.java " + options); }
 
-    /** What an engine's restart does to the nodes, and worse: they come up in the other order. */
-    @Test void swappedAddressesThenADeletedControlPlane() {
+    /** As after a restart of Docker in which the nodes start in the other order. */
+    @Test void repairsSwappedAddressesAndADeletedControlPlane() {
         up("");
         String gatewaysBefore = gateways();
         Shell.swapAddresses();
-        mended("swapped addresses");
+        repaired("swapped addresses");
         assertEquals(gatewaysBefore, gateways());
 
         succeeds("docker rm --force --volumes so2-control-plane");
         Shell.Result verify = demo.run("jbang Verify.java --wait 0");
         assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
         assertTrue(verify.out().contains("so2: reachable: its container so2-control-plane is gone"), verify.out());
-        String said = mended("a deleted control plane");
-        assertTrue(said.contains("so2: the container of its control plane is gone, and all that was in it; it is made anew"), said);
+        String log = repaired("a deleted control plane");
+        assertTrue(log.contains("so2: the container of its control plane is gone, with everything in it; "
+                + "the cluster is recreated"), log);
     }
 
-    @Test void restartedAndStoppedNodes() {
+    @Test void repairsRestartedAndStoppedNodes() {
         up("");
         succeeds("docker restart " + BOTH);
-        mended("restarted nodes");
+        repaired("restarted nodes");
         succeeds("docker stop " + BOTH);
-        mended("stopped nodes");
+        repaired("stopped nodes");
     }
 
-    @Test void aDeletedWorker() {
+    @Test void repairsADeletedWorker() {
         up("--workers 2");
         succeeds("docker rm --force --volumes so1-worker2");
-        Shell.Result asked = demo.run("jbang KindDemo.java --workers 2");
-        assertEquals(Problem.UNMET, asked.exitCode(), asked.all());
-        assertTrue(asked.err().contains("so1 has 1 workers, not 2"), asked.err());
-        String said = mended("a deleted worker");
-        assertTrue(said.contains("so1: the container of its node so1-worker2 is gone; the cluster goes on without it"), said);
+        Shell.Result refused = demo.run("jbang KindDemo.java --workers 2");
+        assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
+        assertTrue(refused.err().contains("so1 has 1 workers, not 2"), refused.err());
+        String log = repaired("a deleted worker");
+        assertTrue(log.contains("so1: the container of its node so1-worker2 is gone; the cluster continues without it"),
+                log);
     }
 
-    /** Who takes an address that a gateway has gets it; the gateway moves, and no other does. Docker lets one choose on an own subnet. */
-    @Test void aContainerAmidTheLoadBalancersAddresses() {
+    /**
+     * A container takes the address of a gateway, which Docker allows on a network with a chosen subnet: that gateway
+     * gets another address, and no other gateway does.
+     */
+    @Test void repairsAnAddressThatAContainerTook() {
         succeeds("docker network create --subnet 10.213.0.0/16 amid");
         demo.environment.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", "amid");
         try {
             up("");
             String[] before = gateways().split(" ");
-            succeeds("docker run --detach --rm --name amid --network amid --ip %s --entrypoint sleep docker.io/curlimages/curl:8.16.0 600"
-                    .formatted(before[0]));
-            mended("a container with a gateway's address");
+            succeeds(("docker run --detach --rm --name amid --network amid --ip %s --entrypoint sleep"
+                    + " docker.io/curlimages/curl:8.16.0 600").formatted(before[0]));
+            repaired("a container with a gateway's address");
             String[] after = gateways().split(" ");
             assertNotEquals(before[0], after[0]);
             assertEquals(before[1], after[1]);
