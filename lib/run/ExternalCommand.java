@@ -85,22 +85,12 @@ public final class ExternalCommand {
         } catch (IOException e) {
             throw cannotStart(e);
         }
-        try {
-            Process last = processes.getLast();
-            Stream<CompletableFuture<?>> reads = Stream.of(processes.getFirst().getErrorStream(), last.getErrorStream(),
-                    last.getInputStream()).map(stream -> read(stream, printed));
-            Stream<CompletableFuture<?>> ends = processes.stream().map(Process::onExit);
-            CompletableFuture.allOf(Stream.concat(reads, ends).toArray(CompletableFuture[]::new))
-                    .get(limit.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw tooLong(limit, printed, from, into);
-        } catch (InterruptedException e) {
-            throw interrupted(from, into);
-        } catch (ExecutionException e) {
-            throw new IllegalStateException(e);
-        } finally {
-            processes.stream().filter(Process::isAlive).forEach(ExternalCommand::end);
-        }
+        Process last = processes.getLast();
+        Stream<CompletableFuture<?>> reads = Stream.of(processes.getFirst().getErrorStream(), last.getErrorStream(),
+                last.getInputStream()).map(stream -> read(stream, printed));
+        Stream<CompletableFuture<?>> ends = processes.stream().map(Process::onExit);
+        await(CompletableFuture.allOf(Stream.concat(reads, ends).toArray(CompletableFuture[]::new)), limit, processes,
+                printed, from, into);
         int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
         String text = printed.toString(StandardCharsets.UTF_8);
         console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, text));
@@ -118,14 +108,22 @@ public final class ExternalCommand {
         }, task -> Thread.ofPlatform().daemon().start(task));
     }
 
-    private Problem tooLong(Duration limit, ByteArrayOutputStream printed, String[]... arguments) {
-        String last = printed.toString(StandardCharsets.UTF_8).strip();
-        return Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(toShell(arguments),
-                limit.toSeconds(), last), "run it yourself to see where it hangs");
-    }
-
-    private Problem interrupted(String[]... arguments) {
-        return Problem.failed("interrupted: " + toShell(arguments), "run again");
+    /** Waits for the end of processes, and ends them after the time limit or an interruption. */
+    private void await(Future<?> end, Duration limit, List<Process> processes, ByteArrayOutputStream printed,
+            String[]... arguments) {
+        try {
+            end.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            String last = printed.toString(StandardCharsets.UTF_8).strip();
+            throw Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(toShell(arguments),
+                    limit.toSeconds(), last), "run it yourself to see where it hangs");
+        } catch (InterruptedException e) {
+            throw Problem.failed("interrupted: " + toShell(arguments), "run again");
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        } finally {
+            processes.stream().filter(Process::isAlive).forEach(ExternalCommand::end);
+        }
     }
 
     /** @param logged whether what {@code output} receives in memory is logged */
@@ -144,17 +142,7 @@ public final class ExternalCommand {
         }
         Process process = started.getProcess();
         broken.thenRun(() -> end(process));
-        try {
-            started.getFuture().get(limit.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw tooLong(limit, err, arguments);
-        } catch (InterruptedException e) {
-            throw interrupted(arguments);
-        } catch (ExecutionException e) {
-            throw new IllegalStateException(e);
-        } finally {
-            if (process.isAlive()) end(process);
-        }
+        await(started.getFuture(), limit, List.of(process), err, arguments);
         switch (broken.getNow(null)) {
             case IOException e -> throw e;
             case RuntimeException e -> throw e;
