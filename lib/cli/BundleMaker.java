@@ -1,7 +1,6 @@
 package lib.cli;
 
 import module java.base;
-import lib.docker.*;
 import lib.fetch.*;
 import lib.kind.*;
 import lib.kube.*;
@@ -31,6 +30,9 @@ public final class BundleMaker {
         demo.docker.info();
         checkTarget();
         Images images = demo.images(demo.mesh(), false);
+        String nodeImage = images.nodeBase();
+        // docker load would drop a name with a digest
+        String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
         Set<String> all = images.all();
         all.addAll(demo.authority.hostImages());
         Plan plan = new Plan(console);
@@ -38,9 +40,9 @@ public final class BundleMaker {
         Step istioctl = plan.step("istioctl", add(demo.istioctl.binary()));
         Step manifests = plan.step("manifests", addManifests());
         Step pulled = plan.step("images pulled", images.pull(all));
-        Step saved = plan.step("images", addImages(all, images.nodeBase()), pulled);
+        Step saved = plan.step("images", addImages(all, nodeImage, node), pulled);
         plan.step("bundle", complete(), kind, istioctl, manifests, saved);
-        begin();
+        begin(node);
         if (!plan.run()) {
             AppDirs.remove(draft);
             plan.report();
@@ -55,51 +57,61 @@ public final class BundleMaker {
     /** A {@link Problem} when no bundle can be created there: it replaces only an earlier bundle. */
     public void checkTarget() throws IOException {
         Path parent = path.getParent();
-        if (parent == null || path.getFileName().toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path))
-            throw Problem.usage("--bundle accepts a folder or FILE.tar.gz, not " + path, "use this ending: --bundle demo.tar.gz");
-        if (!Files.isDirectory(parent))
-            throw Problem.usage("the folder %s does not exist".formatted(parent), "mkdir -p " + DemoCommands.quoted("" + parent));
-        if (!Files.isWritable(parent)) throw Problem.unmet("cannot write into the folder " + parent, "choose another place");
+        boolean otherEnding = path.toString().matches(".*\\.(tar|zst|tgz|gz|zip)") && !Bundle.isArchive(path);
+        if (parent == null || otherEnding) throw Problem.usage("--bundle accepts a folder or FILE.tar.gz, not " + path,
+                "use this ending: --bundle demo.tar.gz");
+        if (!Files.isDirectory(parent)) throw Problem.usage("the folder %s does not exist".formatted(parent),
+                "mkdir -p " + DemoCommands.quoted("" + parent));
+        if (!Files.isWritable(parent))
+            throw Problem.unmet("cannot write into the folder " + parent, "choose another place");
         checkReplaceable();
-        if (exists(draft) && !(Files.isDirectory(draft, LinkOption.NOFOLLOW_LINKS) && index(draft).isPresent()))
-            throw Problem.usage("%s exists and is not an unfinished bundle of this demo; it stays untouched".formatted(draft),
-                    "choose another place, or move it away");
+        if (exists(draft) && !(isFolder(draft) && index(draft).isPresent()))
+            throw notOurs(draft, "exists and is not an unfinished bundle of this demo");
         Machine.requireSpace(parent, ROOM);
     }
 
     private static boolean exists(Path file) { return Files.exists(file, LinkOption.NOFOLLOW_LINKS); }
 
-    private Optional<Bundle.Index> index(Path bundle) { return new Bundle(bundle, demo.istioVersion(), console).findIndex(); }
+    private static boolean isFolder(Path file) { return Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS); }
 
-    /** A {@link Problem} when something else exists at the bundle's path, or a bundle's folder with other files in it. */
+    private static Problem notOurs(Path file, String what) {
+        return Problem.usage(file + " " + what + "; it stays untouched", "choose another place, or move it away");
+    }
+
+    private Optional<Bundle.Index> index(Path bundle) {
+        return new Bundle(bundle, demo.istioVersion(), console).findIndex();
+    }
+
+    /** A {@link Problem} when something else exists at the bundle's path, or a bundle's folder with other files. */
     private void checkReplaceable() throws IOException {
         if (!exists(path)) return;
-        boolean rightKind = Bundle.isArchive(path) ? Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS)
-                : Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
+        boolean archive = Bundle.isArchive(path);
         String[] files = path.toFile().list();
-        if (rightKind && files != null && files.length == 0) return;
-        Bundle.Index existing = Optional.of(path).filter(_ -> rightKind).flatMap(this::index).orElseThrow(() -> Problem.usage(
-                "%s exists and is not a bundle of this demo; it stays untouched".formatted(path), "choose another place, or move it away"));
-        if (Bundle.isArchive(path)) return;
-        Set<String> others = new TreeSet<>(filesIn(path));
-        others.remove(Bundle.INDEX);
-        others.removeAll(existing.parts().keySet());
-        if (!others.isEmpty()) throw Problem.usage("the bundle %s contains a file that is not part of it and stays untouched: %s".formatted(
-                path, others.iterator().next()), "choose another place, or move the file away");
+        if (!archive && isFolder(path) && files != null && files.length == 0) return;
+        boolean rightType = archive ? Files.isRegularFile(path, LinkOption.NOFOLLOW_LINKS) : isFolder(path);
+        Optional<Bundle.Index> existing = rightType ? index(path) : Optional.empty();
+        if (existing.isEmpty()) throw notOurs(path, "exists and is not a bundle of this demo");
+        if (archive) return;
+        for (String file : filesIn(path)) {
+            if (file.equals(Bundle.INDEX) || existing.get().parts().containsKey(file)) continue;
+            throw Problem.usage("the bundle %s stays untouched: it contains another file, %s".formatted(path, file),
+                    "choose another place, or move the file away");
+        }
     }
 
     /** The paths of all files below a folder, links included, relative to it. */
     private static List<String> filesIn(Path folder) throws IOException {
         try (Stream<Path> all = Files.walk(folder)) {
-            return all.filter(f -> !Files.isDirectory(f, LinkOption.NOFOLLOW_LINKS)).map(f -> "" + folder.relativize(f)).toList();
+            return all.filter(f -> !isFolder(f)).map(f -> "" + folder.relativize(f)).toList();
         }
     }
 
     /** Creates the draft's folder with an index: the next run may then remove it. */
-    private void begin() throws IOException {
+    private void begin(String node) throws IOException {
         AppDirs.remove(draft);
         Files.createDirectory(draft);
-        index = new Bundle.Index(Bundle.FORMAT, Versions.all(demo.istioVersion()), "" + Platform.current(), "", new TreeMap<>(), new TreeMap<>());
+        index = new Bundle.Index(Bundle.FORMAT, Versions.all(demo.istioVersion()), "" + Platform.current(), node,
+                new TreeMap<>(), new TreeMap<>());
         writeIndex();
     }
 
@@ -129,20 +141,16 @@ public final class BundleMaker {
     }
 
     /** Adds the images; a layer that several images share is stored once. */
-    private Action addImages(Set<String> all, String nodeImage) {
-        Docker docker = demo.docker;
+    private Action addImages(Set<String> all, String nodeImage, String node) {
         return new Action("", progress -> {
-            // docker load would drop a name with a digest
-            String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;
-            if (!node.equals(nodeImage)) docker.images().tag(nodeImage, node);
+            if (!node.equals(nodeImage)) demo.docker.images().tag(nodeImage, node);
             Set<String> names = new TreeSet<>(all);
             names.remove(nodeImage);
             names.add(node);
             try (OutputStream out = gzip(draft.resolve(Bundle.IMAGES), Deflater.BEST_SPEED, progress)) {
-                docker.images().save(names, out);
+                demo.docker.images().save(names, out);
             }
-            index = new Bundle.Index(index.format(), index.versions(), index.platform(), node, new TreeMap<>(docker.images().present(names)),
-                    index.parts());
+            index.images().putAll(demo.docker.images().present(names));
         });
     }
 

@@ -4,8 +4,8 @@ import module java.base;
 import lib.run.*;
 
 /**
- * A program of upstream's, such as kind: the one on PATH if its version fits, else the pinned release, which is downloaded once into the
- * cache. PATH stays unchanged.
+ * A program of upstream's, such as kind: the one on PATH if its version fits, else the pinned release, which is
+ * downloaded once into the cache. PATH stays unchanged.
  */
 public final class Binary {
     private static final Duration SHORT = Duration.ofSeconds(10), UNPACKED = Duration.ofMinutes(1);
@@ -73,7 +73,7 @@ public final class Binary {
         return path == null;
     }
 
-    /** Uses this program if it fits, else returns why not; a {@link Problem} when it does not start or does not answer. */
+    /** Uses this program if it fits, else returns why not; a {@link Problem} when it does not start or answer. */
     private String use(String program) {
         String output = new ExternalCommand(program, requirement.install, console)
                 .attempt(SHORT, requirement.versionArgs.toArray(String[]::new)).out();
@@ -84,36 +84,42 @@ public final class Binary {
     }
 
     private void useInstalled() {
-        if (!use("" + installed).isEmpty())
-            throw Problem.unmet("%s does not run here, or has another version: it printed '%s'".formatted(installed, printed.strip()),
-                    "remove it, then run the same command again: rm " + DemoCommands.quoted("" + installed));
+        if (use("" + installed).isEmpty()) return;
+        throw Problem.unmet("%s does not run here, or has another version: it printed '%s'".formatted(installed,
+                printed.strip()), "remove it, then run again: rm " + DemoCommands.quoted("" + installed));
     }
 
-    /** Reports which program is used or would be downloaded; a {@link Problem} when there is none. Downloads nothing. */
+    /** Reports which program is used or would be downloaded; a {@link Problem} when there is none. No downloads. */
     public synchronized String describe() {
-        if (!missing()) return path.equals(requirement.name) ? "" + version() : "%s, in %s".formatted(version(), installed.getParent());
+        if (!missing()) {
+            String version = "" + version();
+            return path.equals(requirement.name) ? version : version + ", in " + installed.getParent();
+        }
         try {
-            return "%s will be downloaded from %s: %s".formatted(requirement.version, downloads.server(release()), objection);
+            return "%s will be downloaded from %s: %s".formatted(requirement.version, downloads.server(release()),
+                    objection);
         } catch (Problem p) {
             throw orInstall(p);
         }
     }
 
     private Problem orInstall(Problem p) {
-        return Problem.unmet("%s; %s".formatted(objection, p.getMessage()), "%s; or %s".formatted(requirement.install, p.hint()));
+        return Problem.unmet(objection + "; " + p.getMessage(), requirement.install + "; or " + p.hint());
     }
 
     /** Adds the step that downloads it, if it must be downloaded. */
-    public Step download(Plan plan) { return missing() ? plan.step(name(), new Action(downloadAsShell(), this::download)) : Step.NONE; }
+    public Step download(Plan plan) {
+        return missing() ? plan.step(name(), new Action(downloadAsShell(), this::download)) : Step.NONE;
+    }
 
     private String downloadAsShell() {
         String folder = DemoCommands.quoted("" + installed.getParent()), file = DemoCommands.quoted("" + installed);
+        String save = isArchive() ? "| tar -x -z -C " + folder + " " + name() : "> %1$s\nchmod +x %1$s".formatted(file);
         return """
                 # KindDemo also verifies its checksum: %s
                 mkdir -p %s
                 curl -fsSL %s %s
-                export PATH=%2$s:$PATH""".formatted(release().sums(), folder, downloads.quotedUrl(release()),
-                isArchive() ? "| tar -x -z -C %s %s".formatted(folder, name()) : "> %1$s\nchmod +x %1$s".formatted(file));
+                export PATH=%2$s:$PATH""".formatted(release().sums(), folder, downloads.quotedUrl(release()), save);
     }
 
     private synchronized void download(Consumer<String> progress) {
@@ -127,7 +133,8 @@ public final class Binary {
 
     /** The pinned release, whatever is on PATH; downloads it if it is not in the cache. */
     public Path pinned(Consumer<String> progress) {
-        return Files.isExecutable(installed) ? installed : downloads.fetch(release(), installed, progress, this::unpack);
+        if (Files.isExecutable(installed)) return installed;
+        return downloads.fetch(release(), installed, progress, this::unpack);
     }
 
     private Release release() { return requirement.release.apply(Platform.current()); }
@@ -136,12 +143,13 @@ public final class Binary {
 
     private void unpack(Path download, Path program) throws IOException {
         if (isArchive()) {
+            var tar = new ExternalCommand("tar", "install tar", console);
             try (OutputStream out = Files.newOutputStream(program)) {
-                new ExternalCommand("tar", "install tar", console).into(UNPACKED, out, "-x", "-z", "-O", "-f", "" + download, name());
+                tar.into(UNPACKED, out, "-x", "-z", "-O", "-f", "" + download, name());
             }
         } else {
             Files.move(download, program);
         }
-        if (!program.toFile().setExecutable(true)) throw new IOException("cannot make %s executable".formatted(program));
+        if (!program.toFile().setExecutable(true)) throw new IOException("cannot make it executable: " + program);
     }
 }

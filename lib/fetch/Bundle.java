@@ -6,8 +6,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 
 /**
- * Everything that the demo needs offline: kind, istioctl, manifests and all images, in a folder or an archive FILE.tar.gz. Its files are
- * copied to the cache, its images are loaded into Docker. BundleMaker creates it.
+ * Everything that the demo needs offline: kind, istioctl, manifests and all images, in a folder or an archive
+ * FILE.tar.gz. Its files are copied to the cache, its images are loaded into Docker. BundleMaker creates it.
  */
 public final class Bundle {
     public static final String INDEX = "index.json", IMAGES = "images.tar.gz";
@@ -25,7 +25,8 @@ public final class Bundle {
      * @param images    the images and their IDs
      * @param parts     the files and their SHA-256 in hex
      */
-    public record Index(String format, Map<String, String> versions, String platform, String nodeImage, SortedMap<String, String> images,
+    public record Index(String format, Map<String, String> versions, String platform, String nodeImage,
+            SortedMap<String, String> images,
             SortedMap<String, String> parts) {}
 
     private final Path path;
@@ -45,7 +46,9 @@ public final class Bundle {
         this.createCommand = console.commands().bundle("demo.tar.gz");
     }
 
-    private String copyOrCreate() { return "copy it again, or create it on a machine with a connection: " + createCommand; }
+    private String copyOrCreate() {
+        return "copy it again, or create it on a machine with a connection: " + createCommand;
+    }
 
     public static boolean isArchive(Path path) { return path.toString().endsWith(".tar.gz"); }
 
@@ -63,19 +66,21 @@ public final class Bundle {
      * @throws Problem when it is not a bundle, is damaged, or does not fit this machine or these scripts
      */
     public Bundle open(Path cache, Binary... programs) {
-        if (!Files.exists(path)) throw Problem.usage("--offline: the bundle %s does not exist".formatted(path), copyOrCreate());
+        if (!Files.exists(path)) throw Problem.usage("the bundle %s does not exist".formatted(path), copyOrCreate());
         try {
             Files.createDirectories(cache);
             unpacked(cache, "--exclude=./" + IMAGES, folder -> {
                 index = read(folder);
                 checkFits();
                 for (Binary program : programs) copy(folder, program.name(), program.installed());
-                for (Release manifest : Versions.MANIFESTS)
-                    if (index.parts.containsKey(manifest.file())) copy(folder, manifest.file(), cache.resolve(manifest.file()));
+                List<String> manifests = Versions.MANIFESTS.stream().map(Release::file).toList();
+                for (String file : manifests)
+                    if (index.parts.containsKey(file)) copy(folder, file, cache.resolve(file));
             });
             return this;
         } catch (IOException e) {
-            throw Problem.unmet("cannot use %s: %s".formatted(path, e.getMessage()), "check that the disk of %s has room".formatted(cache));
+            throw Problem.unmet("cannot use %s: %s".formatted(path, e.getMessage()),
+                    "check that the disk of %s has room".formatted(cache));
         }
     }
 
@@ -113,11 +118,13 @@ public final class Bundle {
     private Index read(Path folder) throws IOException {
         try {
             Index read = new ObjectMapper().readValue(Files.readString(folder.resolve(INDEX)), Index.class);
-            if (FORMAT.equals(read.format) && read.versions != null && read.images != null && read.parts != null) return read;
+            boolean complete = read.versions != null && read.images != null && read.parts != null;
+            if (complete && FORMAT.equals(read.format)) return read;
         } catch (NoSuchFileException | JsonProcessingException e) {
             // reported below
         }
-        throw Problem.unmet("%s is not a bundle of this demo: its %s is missing or invalid".formatted(path, INDEX), copyOrCreate());
+        throw Problem.unmet("%s is not a bundle of this demo: its %s is missing or invalid".formatted(path, INDEX),
+                copyOrCreate());
     }
 
     private void checkFits() {
@@ -126,8 +133,8 @@ public final class Bundle {
             throw Problem.unmet("the bundle %s is for %s; this machine is %s".formatted(path, index.platform, here),
                     "create one on a machine like this: " + createCommand);
         if (!index.versions.equals(versions))
-            throw Problem.unmet("the bundle %s has other versions than these scripts: it has %s, they need %s".formatted(path,
-                    index.versions, versions), "use the scripts that created it, or recreate it with these");
+            throw Problem.unmet("the bundle %s has other versions than the scripts: it has %s, they need %s".formatted(
+                    path, index.versions, versions), "use the scripts that created it, or recreate it with these");
     }
 
     /** Copies a part into its place, unless it is there: a running program cannot be overwritten. */
@@ -136,14 +143,16 @@ public final class Bundle {
         if (Files.exists(target) && Downloads.sha256(target).equals(index.parts.get(part))) return;
         Files.createDirectories(target.getParent());
         Path draft = Files.createTempFile(target.getParent(), part, ".new");
-        Files.copy(folder.resolve(part), draft, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.COPY_ATTRIBUTES);
+        Files.copy(folder.resolve(part), draft, StandardCopyOption.REPLACE_EXISTING,
+                StandardCopyOption.COPY_ATTRIBUTES);
         Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
     private void checkPart(Path folder, String part) throws IOException {
         Path file = folder.resolve(part);
         String sum = Files.exists(file) ? Downloads.sha256(file) : "none", expected = index.parts.get(part);
-        if (!sum.equals(expected)) throw Problem.unmet("%s in %s has the wrong checksum: SHA-256 %s, expected %s".formatted(part, path, sum,
+        if (sum.equals(expected)) return;
+        throw Problem.unmet("%s in %s has the wrong checksum: SHA-256 %s, expected %s".formatted(part, path, sum,
                 expected), copyOrCreate());
     }
 
@@ -154,8 +163,8 @@ public final class Bundle {
 
     /** The shell command that loads the images. */
     public String loadImagesAsShell() {
-        return isArchive(path) ? "tar -x -z -O -f %s ./%s | docker load".formatted(DemoCommands.quoted("" + path), IMAGES)
-                : "docker load --input " + DemoCommands.quoted("" + path.resolve(IMAGES));
+        if (!isArchive(path)) return "docker load --input " + DemoCommands.quoted("" + path.resolve(IMAGES));
+        return "tar -x -z -O -f %s ./%s | docker load".formatted(DemoCommands.quoted("" + path), IMAGES);
     }
 
     /** Passes on the archive of the images after its checksum is verified. */

@@ -6,9 +6,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 
 /**
- * Upstream's releases: taken from the user's folder, else from the cache, else downloaded into the cache. The checksum of a download
- * must be the pinned one or, where none is pinned, the one that upstream publishes. The user's own copy of a file without a pin is
- * used as it is.
+ * Upstream's releases: taken from the user's folder, else from the cache, else downloaded into the cache. The checksum
+ * of a download must be the pinned one or, where none is pinned, the one that upstream publishes. The user's own copy
+ * of a file without a pin is used as it is.
  */
 public final class Downloads {
     private static final Duration PATIENCE = Duration.ofSeconds(20), PAUSE = Duration.ofMillis(200);
@@ -37,7 +37,8 @@ public final class Downloads {
 
     /** The user's copy of the file, or the one in the cache. */
     private Optional<Path> local(Release release) {
-        return Stream.concat(folder.stream(), Stream.of(cache)).map(f -> f.resolve(release.file())).filter(Files::exists).findFirst();
+        return Stream.concat(folder.stream(), Stream.of(cache)).map(f -> f.resolve(release.file()))
+                .filter(Files::exists).findFirst();
     }
 
     /** The file's address in a shell command. */
@@ -50,18 +51,18 @@ public final class Downloads {
      */
     public String read(Release release) {
         try {
-            Path file = local(release).orElseGet(() -> fetch(release, cache.resolve(release.file()), _ -> {}, Files::move));
-            String sum = sha256(file);
-            if (release.sha256() != null && !sum.equals(release.sha256()))
-                throw Problem.unmet("%s is not the pinned file: SHA-256 %s, expected %s".formatted(file, sum, release.sha256()),
-                        "remove it and download it again from " + release.url());
-            return Files.readString(file);
+            Path cached = cache.resolve(release.file());
+            Path file = local(release).orElseGet(() -> fetch(release, cached, _ -> {}, Files::move));
+            String sum = sha256(file), pin = release.sha256();
+            if (pin == null || sum.equals(pin)) return Files.readString(file);
+            throw Problem.unmet("%s is not the pinned file: SHA-256 %s, expected %s".formatted(file, sum, pin),
+                    "remove it and download it again from " + release.url());
         } catch (IOException e) {
-            throw Problem.unmet("cannot read " + e.getMessage(), "check the folder's mode");
+            throw Problem.unmet("cannot read " + e.getMessage(), "check the permissions of the folder");
         }
     }
 
-    /** Reports where the file is or would be downloaded from; a {@link Problem} when it cannot be used. Downloads nothing. */
+    /** Reports where the file would be downloaded from, if it would; a {@link Problem} when it cannot be used. */
     public String describe(Release release) {
         if (local(release).isEmpty()) return "%s will be downloaded from %s".formatted(release.file(), server(release));
         read(release);
@@ -75,18 +76,16 @@ public final class Downloads {
      */
     String server(Release release) {
         URI address = address(release.sums() == null ? release.url() : release.sums());
-        try (HttpDownload download = download(release, CHECK_CONNECTS, CHECK_ANSWERS)) {
+        try (HttpDownload download = download(CHECK_CONNECTS, CHECK_ANSWERS)) {
             download.text(address);
             return address.getHost();
-        } catch (IOException e) {
-            throw cannotDownload(release, e.getMessage());
-        } catch (InterruptedException e) {
-            throw cannotDownload(release, "interrupted");
+        } catch (IOException | InterruptedException e) {
+            throw cannotDownload(release, e);
         }
     }
 
-    private HttpDownload download(Release release, Duration connect, Duration patience) {
-        if (offline) throw cannotDownload(release, "--offline forbids downloads");
+    private HttpDownload download(Duration connect, Duration patience) throws IOException {
+        if (offline) throw new IOException("--offline forbids downloads");
         return new HttpDownload(connect, patience, PAUSE, System.getenv());
     }
 
@@ -103,17 +102,16 @@ public final class Downloads {
      * @throws Problem when the download fails or has the wrong checksum
      */
     Path fetch(Release release, Path target, Consumer<String> progress, Unpack unpack) {
-        try (HttpDownload download = download(release, PATIENCE, PATIENCE)) {
+        try (HttpDownload download = download(PATIENCE, PATIENCE)) {
             Files.createDirectories(target.getParent());
-            try (var file = FileChannel.open(cache.resolve(release.file() + ".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            Path lock = cache.resolve(release.file() + ".lock");
+            try (var file = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     FileLock _ = lock(file, progress)) {
                 if (!Files.exists(target)) fetchLocked(release, target, download, progress, unpack);
             }
             return target;
-        } catch (IOException e) {
-            throw cannotDownload(release, Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName()));
-        } catch (InterruptedException e) {
-            throw cannotDownload(release, "interrupted");
+        } catch (IOException | InterruptedException e) {
+            throw cannotDownload(release, e);
         }
     }
 
@@ -130,18 +128,23 @@ public final class Downloads {
         }
     }
 
-    private void fetchLocked(Release release, Path target, HttpDownload download, Consumer<String> progress, Unpack unpack)
-            throws IOException, InterruptedException {
+    private void fetchLocked(Release release, Path target, HttpDownload download, Consumer<String> progress,
+            Unpack unpack) throws IOException, InterruptedException {
         URI address = address(release.url());
-        Path part = cache.resolve(release.file() + ".part"), draft = target.resolveSibling(target.getFileName() + ".new");
+        Path part = cache.resolve(release.file() + ".part"), draft = Path.of(target + ".new");
+        String expected = release.sha256(), source = "as pinned in lib/fetch/Versions.java";
         try {
-            String expected = release.sha256() != null ? release.sha256() : publishedSum(release, download.text(address(release.sums())));
+            if (expected == null) {
+                URI sums = address(release.sums());
+                expected = publishedSum(release, download.text(sums));
+                source = "as published in " + sums;
+            }
             console.info("downloading " + address);
             download.into(part, address, (received, size) -> progress.accept(bar(received, size)));
-            String source = release.sha256() != null ? "as pinned in lib/fetch/Versions.java" : "as published in " + address(release.sums());
             String sum = sha256(part);
-            if (!sum.equals(expected)) throw Problem.unmet("%s has the wrong checksum: SHA-256 %s, expected %s, %s".formatted(address, sum,
-                    expected, source), "try again; if that does not help, a server or proxy on the way changes the file");
+            if (!sum.equals(expected))
+                throw Problem.unmet("%s has the wrong checksum: SHA-256 %s, expected %s, %s".formatted(address, sum,
+                        expected, source), "try again; if that does not help, a proxy on the way changes the file");
             console.detail("%s: SHA-256 %s, %s".formatted(release.file(), sum, source));
             Files.deleteIfExists(draft);
             unpack.unpack(part, draft);
@@ -154,7 +157,8 @@ public final class Downloads {
 
     /** The checksum in the output of sha256sum, or in GitHub's description of a release. */
     private static String publishedSum(Release release, String text) throws IOException {
-        String sum = (text.startsWith("{") ? digest(release, text) : text).strip().split("\\s+")[0].toLowerCase(Locale.ROOT);
+        String sums = text.startsWith("{") ? digest(release, text) : text;
+        String sum = sums.strip().split("\\s+")[0].toLowerCase(Locale.ROOT);
         if (!sum.matches("[0-9a-f]{64}")) throw new IOException(release.sums() + " has no SHA-256 for it");
         return sum;
     }
@@ -171,20 +175,24 @@ public final class Downloads {
 
     /** The address to download from. A mirror has the paths that {@code wget --force-directories} creates. */
     private URI address(String url) {
-        return URI.create(mirror.map(m -> m.toString().replaceFirst("/+$", "") + url.substring("https:/".length())).orElse(url));
+        if (mirror.isEmpty()) return URI.create(url);
+        return URI.create(mirror.get().toString().replaceFirst("/+$", "") + url.substring("https:/".length()));
     }
 
-    private Problem cannotDownload(Release release, String reason) {
+    private Problem cannotDownload(Release release, Exception e) {
+        String message = Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName());
+        String reason = e instanceof InterruptedException ? "interrupted" : message;
         String folder = release.file().endsWith(".yaml") ? ", or --mirror DIR with a folder that has the file" : "";
         return Problem.unmet("cannot download %s: %s".formatted(release.file(), reason),
-                "check your connection to %s, or use --mirror URL%s".formatted(address(release.url()).getHost(), folder));
+                "check your connection to " + address(release.url()).getHost() + ", or use --mirror URL" + folder);
     }
 
     /** A progress bar. */
     static String bar(long received, long size) {
         if (size <= 0) return "%.1f MB".formatted(received / 1e6);
         int width = 20, full = (int) (width * received / size);
-        return "%s%s %.1f of %.1f MB".formatted("█".repeat(full), "░".repeat(width - full), received / 1e6, size / 1e6);
+        String bar = "█".repeat(full) + "░".repeat(width - full);
+        return "%s %.1f of %.1f MB".formatted(bar, received / 1e6, size / 1e6);
     }
 
     /** Returns a file's SHA-256 in hex. */

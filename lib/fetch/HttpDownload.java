@@ -5,18 +5,14 @@ import module java.net.http;
 import lib.run.*;
 
 /**
- * Downloads files over HTTP. A download that fails restarts from the beginning, at most three times. The caller verifies the content.
+ * Downloads files over HTTP. A download that fails restarts from the beginning, at most three times. The caller
+ * verifies the content.
  */
 final class HttpDownload implements AutoCloseable {
     private static final int TRIES = 3;
     private static final Duration LIMIT = Duration.ofMinutes(30);
     /** More than any file that the demo downloads. */
     private static final long LARGEST = 1L << 30;
-
-    /** Receives the bytes received so far and the size of the file; -1 when the server does not report it. */
-    interface Progress {
-        void at(long received, long size);
-    }
 
     /** A failure that another try would repeat. */
     private static final class Refused extends IOException {
@@ -37,7 +33,8 @@ final class HttpDownload implements AutoCloseable {
         this.pause = pause;
         HttpProxies proxies = new HttpProxies(environment);
         http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(connect)
-                .followRedirects(HttpClient.Redirect.NORMAL).proxy(proxies).authenticator(proxies.authenticator()).build();
+                .followRedirects(HttpClient.Redirect.NORMAL).proxy(proxies).authenticator(proxies.authenticator())
+                .build();
     }
 
     /** Returns a small file's text. Tries once; the whole answer must arrive within {@code patience}. */
@@ -45,8 +42,13 @@ final class HttpDownload implements AutoCloseable {
         return get(address, HttpResponse.BodyHandlers.ofString(), new AtomicLong());
     }
 
-    /** Downloads into a file and replaces its content. A {@link Problem} when the file cannot be written. */
-    void into(Path file, URI address, Progress progress) throws IOException, InterruptedException {
+    /**
+     * Downloads into a file and replaces its content.
+     *
+     * @param progress gets the bytes received so far and the size of the file, or -1 when the server does not report it
+     * @throws Problem when the file cannot be written
+     */
+    void into(Path file, URI address, BiConsumer<Long, Long> progress) throws IOException, InterruptedException {
         long end = System.nanoTime() + LIMIT.toNanos();
         for (int i = 1;; i++) {
             try (OutputStream out = Files.newOutputStream(file)) {
@@ -55,7 +57,7 @@ final class HttpDownload implements AutoCloseable {
                     long size = answer.headers().firstValueAsLong("Content-Length").orElse(-1);
                     return HttpResponse.BodySubscribers.ofByteArrayConsumer(part -> part.ifPresent(bytes -> {
                         write(file, out, bytes);
-                        progress.at(received.addAndGet(bytes.length), size);
+                        progress.accept(received.addAndGet(bytes.length), size);
                         checkLimits(address, received.get(), end);
                     }));
                 }, received);
@@ -65,20 +67,22 @@ final class HttpDownload implements AutoCloseable {
             } catch (Refused e) {
                 throw e;
             } catch (IOException e) {
-                if (i == TRIES) throw new IOException("%s, at the last of %d tries".formatted(e.getMessage(), TRIES), e);
+                if (i == TRIES) throw new IOException(e.getMessage() + ", at the last of " + TRIES + " tries", e);
             }
             Thread.sleep(pause.multipliedBy(1L << (i - 1)));
         }
     }
 
     /**
-     * Returns the body of a successful answer. {@link HttpRequest.Builder#timeout} is of no use here: until Java 25 it ends with the
-     * headers, and since Java 26 it limits the whole body. https://bugs.openjdk.org/browse/JDK-8208693
+     * Returns the body of a successful answer. {@link HttpRequest.Builder#timeout} is of no use here: until Java 25 it
+     * ends with the headers, and since Java 26 it limits the whole body. https://bugs.openjdk.org/browse/JDK-8208693
      *
      * @param received the bytes received so far
      */
-    private <T> T get(URI address, HttpResponse.BodyHandler<T> body, AtomicLong received) throws IOException, InterruptedException {
-        var answer = http.sendAsync(HttpRequest.newBuilder(address).build(), head -> head.statusCode() == 200 ? body.apply(head)
+    private <T> T get(URI address, HttpResponse.BodyHandler<T> body, AtomicLong received)
+            throws IOException, InterruptedException {
+        HttpRequest request = HttpRequest.newBuilder(address).build();
+        var answer = http.sendAsync(request, head -> head.statusCode() == 200 ? body.apply(head)
                 : HttpResponse.BodySubscribers.replacing(null));
         try {
             for (long before = 0;; before = received.get()) {
@@ -87,8 +91,9 @@ final class HttpDownload implements AutoCloseable {
                     checkStatus(address, whole.statusCode());
                     return whole.body();
                 } catch (TimeoutException e) {
-                    if (received.get() == before)
-                        throw new IOException("%s sent nothing for %.0f s".formatted(address.getHost(), patience.toMillis() / 1e3));
+                    if (received.get() > before) continue;
+                    double seconds = patience.toMillis() / 1e3;
+                    throw new IOException("%s sent nothing for %.0f s".formatted(address.getHost(), seconds));
                 }
             }
         } catch (ExecutionException e) {
@@ -109,9 +114,9 @@ final class HttpDownload implements AutoCloseable {
     }
 
     private static void checkLimits(URI address, long received, long end) {
-        if (received > LARGEST || System.nanoTime() > end)
-            throw new UncheckedIOException(new Refused("%s has more than %d MB, or takes more than %d minutes".formatted(address,
-                    LARGEST >> 20, LIMIT.toMinutes())));
+        if (received <= LARGEST && System.nanoTime() <= end) return;
+        throw new UncheckedIOException(new Refused("%s has more than %d MB, or takes more than %d minutes".formatted(
+                address, LARGEST >> 20, LIMIT.toMinutes())));
     }
 
     private static void write(Path file, OutputStream out, byte[] bytes) {

@@ -6,8 +6,8 @@ import java.net.Proxy;
 
 /**
  * The proxies that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name, in upper or lower case, by the rules of Go's programs
- * (https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config). The JDK itself reads only its system properties, which apply where no
- * variable is set. Loopback addresses never use a proxy.
+ * (https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config). The JDK itself reads only its system properties, which
+ * apply where no variable is set. Loopback addresses never use a proxy.
  */
 public final class HttpProxies extends ProxySelector {
     private final Map<String, String> environment;
@@ -16,14 +16,16 @@ public final class HttpProxies extends ProxySelector {
 
     /** The value of a variable; empty when it is not set. */
     public String variable(String name) {
-        return Stream.of(name, name.toLowerCase(Locale.ROOT)).map(environment::get).filter(v -> v != null && !v.isBlank())
-                .findFirst().orElse("").strip();
+        return Stream.of(name, name.toLowerCase(Locale.ROOT)).map(environment::get)
+                .filter(v -> v != null && !v.isBlank()).findFirst().orElse("").strip();
     }
 
     @Override public List<Proxy> select(URI address) {
         if (direct(address)) return List.of(Proxy.NO_PROXY);
-        return proxy(address).map(p -> List.of(new Proxy(Proxy.Type.HTTP, InetSocketAddress.createUnresolved(p.getHost(), p.getPort()))))
-                .orElseGet(() -> ProxySelector.getDefault().select(address));
+        Optional<URI> proxy = proxy(address);
+        if (proxy.isEmpty()) return ProxySelector.getDefault().select(address);
+        var server = InetSocketAddress.createUnresolved(proxy.get().getHost(), proxy.get().getPort());
+        return List.of(new Proxy(Proxy.Type.HTTP, server));
     }
 
     @Override public void connectFailed(URI address, SocketAddress proxy, IOException e) {}
@@ -33,13 +35,14 @@ public final class HttpProxies extends ProxySelector {
         return new Authenticator() {
             @Override protected PasswordAuthentication getPasswordAuthentication() {
                 if (getRequestorType() != RequestorType.PROXY) return null;
-                return proxy(URI.create(getRequestingURL().toString())).map(URI::getUserInfo).filter(i -> i.contains(":"))
-                        .map(i -> i.split(":", 2)).map(i -> new PasswordAuthentication(i[0], i[1].toCharArray())).orElse(null);
+                Optional<URI> proxy = proxy(URI.create("" + getRequestingURL()));
+                String[] user = proxy.map(URI::getUserInfo).orElse("").split(":", 2);
+                return user.length < 2 ? null : new PasswordAuthentication(user[0], user[1].toCharArray());
             }
         };
     }
 
-    /** The proxy for an address, with its port; empty when none is used. A {@link Problem} when it is not an HTTP proxy. */
+    /** The proxy for an address, with its port, if one is used. A {@link Problem} when it is not an HTTP proxy. */
     public Optional<URI> proxy(URI address) {
         String name = address.getScheme().toUpperCase(Locale.ROOT) + "_PROXY", value = variable(name);
         if (value.isEmpty() || direct(address)) return Optional.empty();
@@ -56,7 +59,8 @@ public final class HttpProxies extends ProxySelector {
         try {
             URI proxy = new URI(value.contains("://") ? value : "http://" + value);
             if (!"http".equalsIgnoreCase(proxy.getScheme()))
-                throw Problem.usage("%s names a proxy over %s; only HTTP proxies are supported".formatted(source, proxy.getScheme()), hint);
+                throw Problem.usage(source + " names a proxy over %s; only HTTP proxies are supported".formatted(
+                        proxy.getScheme()), hint);
             int port = proxy.getPort() < 0 ? 80 : proxy.getPort();
             if (proxy.getHost() != null && port < 1 << 16)
                 return new URI("http", proxy.getUserInfo(), proxy.getHost(), port, null, null, null);
@@ -73,9 +77,10 @@ public final class HttpProxies extends ProxySelector {
         return isLoopback(host) || listed(host, address.getPort() >= 0 ? address.getPort() : standard);
     }
 
-    /** Whether NO_PROXY lists the host: by name, domain, address or subnet, with or without this port, or by {@code *}. */
+    /** Whether NO_PROXY lists the host: by name, domain, address or subnet, with or without this port, or by *. */
     public boolean listed(String host, int port) {
-        return Arrays.stream(variable("NO_PROXY").toLowerCase(Locale.ROOT).split("[\\s,]+")).anyMatch(entry -> matches(entry, host, port));
+        return Arrays.stream(variable("NO_PROXY").toLowerCase(Locale.ROOT).split("[\\s,]+"))
+                .anyMatch(entry -> matches(entry, host, port));
     }
 
     private static boolean matches(String entry, String host, int port) {
@@ -91,11 +96,12 @@ public final class HttpProxies extends ProxySelector {
 
     private static boolean inSubnet(String host, String subnet) {
         String[] parts = subnet.split("/", 2);
-        Optional<byte[]> network = literal(parts[0]).map(InetAddress::getAddress), address = literal(host).map(InetAddress::getAddress);
-        if (network.isEmpty() || address.isEmpty() || network.get().length != address.get().length || !parts[1].matches("\\d{1,3}"))
-            return false;
-        int rest = address.get().length * 8 - Integer.parseInt(parts[1]);
-        return rest >= 0 && new BigInteger(1, network.get()).shiftRight(rest).equals(new BigInteger(1, address.get()).shiftRight(rest));
+        Optional<InetAddress> network = literal(parts[0]), address = literal(host);
+        if (network.isEmpty() || address.isEmpty() || !parts[1].matches("\\d{1,3}")) return false;
+        byte[] a = network.get().getAddress(), b = address.get().getAddress();
+        int rest = b.length * 8 - Integer.parseInt(parts[1]);
+        return a.length == b.length && rest >= 0
+                && new BigInteger(1, a).shiftRight(rest).equals(new BigInteger(1, b).shiftRight(rest));
     }
 
     /** An IP address in any notation that the system's resolver accepts, such as 127.1; empty for a host name. */

@@ -5,7 +5,8 @@ package lib.fetch;
  *
  * @param file   its name in the cache and in the folder of --mirror
  * @param sha256 its pinned SHA-256 in hex; null when none is pinned
- * @param sums   the address of its published checksum: a file of sha256sum, or GitHub's description of a release; null with a pin
+ * @param sums   the address of its published checksum: a file of sha256sum, or GitHub's description of a release; null
+ *               with a pin
  */
 public record Release(String file, String url, String sha256, String sums) {
     /** A file with a pinned checksum. */
@@ -13,7 +14,7 @@ public record Release(String file, String url, String sha256, String sums) {
 
     /** A file of a release on GitHub. https://docs.github.com/en/rest/releases/releases#get-a-release-by-tag-name */
     static Release onGitHub(String file, String repository, String tag, String asset) {
-        return new Release(file, "https://github.com/%s/releases/download/%s/%s".formatted(repository, tag, asset), null,
-                "https://api.github.com/repos/%s/releases/tags/%s".formatted(repository, tag));
+        String url = "https://github.com/%s/releases/download/%s/%s".formatted(repository, tag, asset);
+        return new Release(file, url, null, "https://api.github.com/repos/" + repository + "/releases/tags/" + tag);
     }
 }

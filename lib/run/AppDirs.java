@@ -13,8 +13,8 @@ public record AppDirs(Path cache, Path state) {
     private static FileLock held;
 
     /**
-     * The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/; the default for the cache
-     * on macOS is the system's own, which the system may empty.
+     * The folders by the XDG base directory specification, https://specifications.freedesktop.org/basedir-spec/; the
+     * default for the cache on macOS is the system's own, which the system may empty.
      */
     public static AppDirs of(String namePrefix) {
         String caches = System.getProperty("os.name").startsWith("Mac") ? "Library/Caches" : ".cache";
@@ -29,7 +29,8 @@ public record AppDirs(Path cache, Path state) {
 
     /** The user's home by HOME, as for kubectl, kind and docker; the JDK reads only the system's list of users. */
     public static Path userHome() {
-        return Path.of(Optional.ofNullable(System.getenv("HOME")).filter(home -> !home.isBlank()).orElse(System.getProperty("user.home")));
+        String home = System.getenv("HOME");
+        return Path.of(home == null || home.isBlank() ? System.getProperty("user.home") : home);
     }
 
     public Path log(String command) { return state.resolve(command + ".log"); }
@@ -47,7 +48,9 @@ public record AppDirs(Path cache, Path state) {
         }
     }
 
-    private static boolean hasModes(Path file) { return file.getFileSystem().supportedFileAttributeViews().contains("posix"); }
+    private static boolean hasModes(Path file) {
+        return file.getFileSystem().supportedFileAttributeViews().contains("posix");
+    }
 
     /**
      * Locks this demo while this process lives; the operating system releases the lock however the process ends.
@@ -59,15 +62,17 @@ public record AppDirs(Path cache, Path state) {
         if (held != null) return;
         Path file = create().state.resolve("lock");
         try {
-            var channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            var channel = FileChannel.open(file, Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ,
+                    StandardOpenOption.WRITE));
             // far behind the text: some systems do not allow others to read what is locked
             held = channel.tryLock(1 << 20, 1, false);
             if (held == null) throw Problem.unmet("another run is working on this demo: " + Files.readString(file),
                     "wait for its end; for a second demo use another --name-prefix");
-            channel.truncate(0).write(ByteBuffer.wrap("%s, process %d".formatted(command, ProcessHandle.current().pid())
-                    .getBytes(StandardCharsets.UTF_8)));
+            String owner = "%s, process %d".formatted(command, ProcessHandle.current().pid());
+            channel.truncate(0).write(StandardCharsets.UTF_8.encode(owner));
         } catch (IOException e) {
-            throw Problem.unmet("cannot lock " + e.getMessage(), "make its folder writable, or set XDG_STATE_HOME to another folder");
+            throw Problem.unmet("cannot lock " + e.getMessage(),
+                    "make its folder writable, or set XDG_STATE_HOME to another folder");
         }
     }
 
@@ -79,12 +84,13 @@ public record AppDirs(Path cache, Path state) {
         Files.move(draft, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     }
 
-    /** The copy of a file's previous content that {@link #overwrite} keeps until it is done. */
+    /** Where {@link #overwrite} keeps the previous content of a file until it is done. */
     public static Path copyOf(Path file) { return file.resolveSibling(file.getFileName() + ".kind-demo-copy"); }
 
     /**
-     * Overwrites a file of the user's in place, also through a link: it keeps its owner and mode. Until that is done, a copy with the
-     * previous content is beside it, which only its owner can read: if the run is killed, one of the two is complete.
+     * Overwrites a file of the user's in place, also through a link: it keeps its owner and mode. Meanwhile the
+     * previous content is in {@link #copyOf}, which only its owner can read: if the run is killed, one of the two is
+     * complete.
      *
      * @param mode the mode of a new file, such as rw-------
      */
@@ -104,22 +110,22 @@ public record AppDirs(Path cache, Path state) {
         Files.deleteIfExists(copy);
     }
 
-    /** A {@link Problem} when an earlier run was killed while it wrote the file: the user must decide which content is right. */
+    /** A {@link Problem} when an earlier run was killed while it wrote the file: only the user knows what is right. */
     public static void refuseIncomplete(Path file) throws IOException {
         Path copy = copyOf(file);
         if (!Files.exists(copy) || Files.exists(file) && Files.mismatch(copy, file) < 0) {
             Files.deleteIfExists(copy);
             return;
         }
-        throw Problem.unmet("an earlier run ended while it wrote %s; the previous content is in %s".formatted(file, copy),
-                "compare the two, then: cp %1$s %2$s && rm %1$s; or only: rm %1$s".formatted(DemoCommands.quoted("" + copy),
-                        DemoCommands.quoted("" + file)));
+        throw Problem.unmet("an earlier run ended while it wrote %s; the old content is in %s".formatted(file, copy),
+                "compare the two, then: cp %1$s %2$s && rm %1$s; or only: rm %1$s".formatted(
+                        DemoCommands.quoted("" + copy), DemoCommands.quoted("" + file)));
     }
 
     private static void write(Path file, byte[] content, String mode, StandardOpenOption create) throws IOException {
-        FileAttribute<?>[] attributes = {PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(mode))};
-        try (FileChannel out = FileChannel.open(file, Set.of(create, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING),
-                hasModes(file) ? attributes : new FileAttribute<?>[0])) {
+        FileAttribute<?>[] modes = {PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(mode))};
+        var options = Set.of(create, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING);
+        try (FileChannel out = FileChannel.open(file, options, hasModes(file) ? modes : new FileAttribute<?>[0])) {
             for (ByteBuffer left = ByteBuffer.wrap(content); left.hasRemaining();) out.write(left);
             out.force(true);
         }
@@ -128,7 +134,8 @@ public record AppDirs(Path cache, Path state) {
     /** Removes the state of the demo; with {@code all} the cache too, which other demos share. */
     public Action delete(boolean all) {
         List<Path> folders = all ? List.of(state, cache) : List.of(state);
-        return new Action("rm -rf " + String.join(" ", folders.stream().map(f -> DemoCommands.quoted("" + f)).toList()), _ -> {
+        String names = folders.stream().map(f -> " " + DemoCommands.quoted("" + f)).collect(Collectors.joining());
+        return new Action("rm -rf" + names, _ -> {
             for (Path folder : folders) remove(folder);
         });
     }

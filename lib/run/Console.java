@@ -3,21 +3,21 @@ package lib.run;
 import module java.base;
 
 /**
- * What the user sees: progress on stderr, results on stdout. The log file has both, and the output of every external command. On a
- * terminal the last lines show the running steps and are rewritten in place. Elsewhere (a pipe, a file, CI, a dumb terminal) nothing is
- * rewritten.
+ * What the user sees: progress on stderr, results on stdout. The log file has both, and the output of every external
+ * command. On a terminal the last lines show the running steps and are rewritten in place. Elsewhere (a pipe, a file,
+ * CI, a dumb terminal) nothing is rewritten.
  */
 public final class Console implements AutoCloseable {
     private static final DateTimeFormatter CLOCK = DateTimeFormatter.ofPattern("HH:mm:ss.SSS");
     private static final Duration REDRAW = Duration.ofMillis(400), ASK_SIZE = Duration.ofSeconds(1);
 
-    private final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
-    private final PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
+    private final PrintStream out = stream(FileDescriptor.out), err = stream(FileDescriptor.err);
     private final boolean terminal, colour, verbose;
     private final DemoCommands commands;
     private final UnaryOperator<Throwable> explain;
     private final Set<Step> running = new LinkedHashSet<>();
-    private final ScheduledExecutorService ticker = Executors.newScheduledThreadPool(1, Thread.ofPlatform().daemon().factory());
+    private final ScheduledExecutorService ticker =
+            Executors.newScheduledThreadPool(1, Thread.ofPlatform().daemon().factory());
     private OutputStream log = new ByteArrayOutputStream();
     private Path logFile;
     private volatile Size size = new Size(24, 80);
@@ -44,6 +44,10 @@ public final class Console implements AutoCloseable {
         if (!terminal) return;
         ticker.scheduleWithFixedDelay(this::showStatus, 0, REDRAW.toMillis(), TimeUnit.MILLISECONDS);
         ticker.scheduleWithFixedDelay(this::followSize, 0, ASK_SIZE.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private static PrintStream stream(FileDescriptor file) {
+        return new PrintStream(new FileOutputStream(file), true, StandardCharsets.UTF_8);
     }
 
     private static String variable(String name) { return Objects.requireNonNullElse(System.getenv(name), ""); }
@@ -103,7 +107,8 @@ public final class Console implements AutoCloseable {
             if (lines.length > 1) hint(lines[1]);
             hint("→ " + p.hint());
         } else {
-            error(prefix + "unexpected " + cause.getClass().getSimpleName() + ": " + Objects.toString(cause.getMessage(), "").strip());
+            error(prefix + "unexpected " + cause.getClass().getSimpleName() + ": "
+                    + Objects.toString(cause.getMessage(), "").strip());
             hint("→ this is a defect: run again with --verbose and report the output");
         }
         StringWriter trace = new StringWriter();
@@ -180,7 +185,10 @@ public final class Console implements AutoCloseable {
         shown = lines;
     }
 
-    /** Redraws the screen after a change of the size: each terminal breaks long lines in its own way, so none can be rewritten. */
+    /**
+     * Redraws the screen after a change of the size: each terminal breaks long lines in its own way, so none can be
+     * rewritten.
+     */
     private void followSize() {
         Size before = size;
         if (running().isEmpty() || !askSize() || size.equals(before)) return;
@@ -195,7 +203,10 @@ public final class Console implements AutoCloseable {
     /** A terminal's rows and columns. */
     private record Size(int rows, int columns) {}
 
-    /** Sets the size to that of stderr's terminal, which the JDK cannot ask; returns false when stderr is not a terminal. */
+    /**
+     * Sets the size to that of stderr's terminal, which the JDK cannot ask; returns false when stderr is not a
+     * terminal.
+     */
     private boolean askSize() {
         try {
             // stty asks its standard input
@@ -205,7 +216,8 @@ public final class Console implements AutoCloseable {
                 stty.destroyForcibly();
                 return false;
             }
-            String[] words = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip().split(" ");
+            String[] words = new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII).strip()
+                    .split(" ");
             // a terminal that does not know its size reports 0
             int rows = Integer.parseInt(words[0]), columns = Integer.parseInt(words[1]);
             size = new Size(rows > 0 ? rows : 24, columns > 0 ? Math.max(20, columns) : 80);

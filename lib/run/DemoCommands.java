@@ -10,7 +10,8 @@ import module java.base;
  */
 public record DemoCommands(String demo, String offline) {
     public String kindDemo(String... options) {
-        return "jbang KindDemo.java" + demo + offline + Arrays.stream(options).map(o -> " " + o).collect(Collectors.joining());
+        String command = "jbang KindDemo.java" + demo + offline;
+        return options.length == 0 ? command : command + " " + String.join(" ", options);
     }
 
     public String verify() { return "jbang Verify.java" + demo; }
@@ -28,15 +29,18 @@ public record DemoCommands(String demo, String offline) {
 
     /** Uses a bundle, on a machine without a connection: JBang must not download either. */
     public String fromBundle(String file) {
-        return new DemoCommands(demo, " --offline " + quoted(file)).kindDemo().replaceFirst("^jbang ", "jbang --offline ");
+        return "jbang --offline KindDemo.java" + demo + " --offline " + quoted(file);
     }
 
-    /** Quotes a word for a shell, unless it has only plain characters. zsh replaces a leading "=" by a program's path. */
+    /** Quotes a word for a shell, unless it has only plain characters. zsh expands a leading "=". */
     public static String quoted(String word) {
         return word.matches("[\\w@%+:,./-][\\w@%+=:,./-]*") ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 
-    /** A shell's here document: nothing in the text is expanded. Its last line is {@code end}, made longer if the text has that line. */
+    /**
+     * A shell's here document: nothing in the text is expanded. Its last line is {@code end}, made longer if the text
+     * has that line.
+     */
     public static String hereDocument(String end, String text) {
         String last = end;
         while (text.lines().anyMatch(last::equals)) last += "_";

@@ -28,7 +28,9 @@ public final class ExternalCommand {
     private final Console console;
 
     /** @param howToInstall the hint for the user when the program is missing from PATH */
-    public ExternalCommand(String program, String howToInstall, Console console) { this(() -> program, howToInstall, console); }
+    public ExternalCommand(String program, String howToInstall, Console console) {
+        this(() -> program, howToInstall, console);
+    }
 
     /** @param program called before each run: the program may have to be downloaded first */
     public ExternalCommand(Supplier<String> program, String howToInstall, Console console) {
@@ -37,10 +39,10 @@ public final class ExternalCommand {
         this.console = console;
     }
 
-    /** Runs the command and returns its standard output; a {@link Problem} when it fails or takes longer than {@code limit}. */
+    /** Returns what the command prints on stdout; a {@link Problem} when it fails or does not end in time. */
     public String run(Duration limit, String... arguments) { return feed(limit, "", arguments); }
 
-    /** Like {@link #run}, with its output kept out of the log: it has keys or tokens, or is long. */
+    /** Like {@link #run}, for output that has keys or tokens or is long: the log does not get it. */
     public String runUnlogged(Duration limit, String... arguments) { return feedUnlogged(limit, "", arguments); }
 
     /** Like {@link #run}, with a text on its standard input. */
@@ -52,7 +54,7 @@ public final class ExternalCommand {
         return requireSuccess(capture(limit, input, false, arguments), arguments);
     }
 
-    /** Runs the command and returns its result, whatever its exit code; a {@link Problem} when it does not start or end in time. */
+    /** Returns the result, whatever the exit code; a {@link Problem} when the command does not start or end in time. */
     public Result attempt(Duration limit, String... arguments) { return capture(limit, "", true, arguments); }
 
     public Result attemptUnlogged(Duration limit, String... arguments) { return capture(limit, "", false, arguments); }
@@ -66,30 +68,31 @@ public final class ExternalCommand {
         }
     }
 
-    /** Runs the command with a stream as its standard input; a {@link Problem} when it fails, an IOException when the stream does. */
+    /** Reads its standard input from a stream; a {@link Problem} when it fails, an IOException when the stream does. */
     public void from(Duration limit, InputStream input, String... arguments) throws IOException {
         requireSuccess(execute(limit, input, new ByteArrayOutputStream(), true, arguments), arguments);
     }
 
-    /** Runs the command and writes its standard output to a stream; a {@link Problem} when it fails, an IOException when the stream does. */
+    /** Writes its standard output to a stream; a {@link Problem} when it fails, an IOException when the stream does. */
     public void into(Duration limit, OutputStream output, String... arguments) throws IOException {
         requireSuccess(execute(limit, InputStream.nullInputStream(), output, true, arguments), arguments);
     }
 
-    /** Runs the program twice; the second reads what the first prints. A {@link Problem} when either fails. */
+    /** Runs the program twice; the second run reads what the first prints. A {@link Problem} when either fails. */
     public void pipe(Duration limit, String[] from, String[] into) {
         // zt-exec has no pipes between processes, and hundreds of megabytes should not pass through this one
+        List<ProcessBuilder> builders = List.of(builder(from), builder(into).redirectErrorStream(true));
         List<Process> processes;
         try {
-            processes = ProcessBuilder.startPipeline(Stream.of(from, into).map(this::builder).toList());
+            processes = ProcessBuilder.startPipeline(builders);
         } catch (IOException e) {
             throw cannotStart(e);
         }
         try {
-            var printed = new SequenceInputStream(processes.getFirst().getErrorStream(), new SequenceInputStream(
-                    processes.getLast().getErrorStream(), processes.getLast().getInputStream()));
-            var ended = CompletableFuture.supplyAsync(() -> readAll(printed), THREADS);
-            String text = ended.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+            InputStream first = processes.getFirst().getErrorStream(), last = processes.getLast().getInputStream();
+            String text = CompletableFuture.supplyAsync(() -> readAll(first), THREADS)
+                    .thenCombine(CompletableFuture.supplyAsync(() -> readAll(last), THREADS), String::concat)
+                    .get(limit.toMillis(), TimeUnit.MILLISECONDS);
             for (Process process : processes) process.waitFor(10, TimeUnit.SECONDS);
             int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
             console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, text));
@@ -97,7 +100,7 @@ public final class ExternalCommand {
         } catch (TimeoutException e) {
             throw tooLong(limit, "", from, into);
         } catch (ExecutionException | InterruptedException e) {
-            throw interrupted(from, into);
+            throw Problem.failed("interrupted: " + toShell(from, into), "run again");
         } finally {
             processes.forEach(Process::destroy);
         }
@@ -116,10 +119,6 @@ public final class ExternalCommand {
                 limit.toSeconds(), printed.strip()), "run it yourself to see where it hangs");
     }
 
-    private Problem interrupted(String[]... arguments) {
-        return Problem.failed("interrupted: " + toShell(arguments), "run again");
-    }
-
     /** @param logged whether what {@code output} receives in memory is logged */
     private Result execute(Duration limit, InputStream input, OutputStream output, boolean logged, String... arguments)
             throws IOException {
@@ -128,7 +127,8 @@ public final class ExternalCommand {
         var broken = new CompletableFuture<Throwable>();
         StartedProcess started;
         try {
-            started = new ProcessExecutor().command(words(arguments)).environment(CommandEnvironment.changes(System.getenv()))
+            started = new ProcessExecutor().command(words(arguments))
+                    .environment(CommandEnvironment.changes(System.getenv()))
                     .redirectInput(reporting(input, broken)).redirectOutput(reporting(output, broken))
                     .redirectError(err).start();
         } catch (IOException e) {
@@ -141,17 +141,15 @@ public final class ExternalCommand {
         } catch (TimeoutException e) {
             throw tooLong(limit, err.toString(StandardCharsets.UTF_8), arguments);
         } catch (InterruptedException e) {
-            throw interrupted(arguments);
+            throw Problem.failed("interrupted: " + toShell(arguments), "run again");
         } catch (ExecutionException e) {
             throw new IllegalStateException(e);
         } finally {
             if (process.isAlive()) end(process);
         }
-        switch (broken.getNow(null)) {
-            case IOException e -> throw e;
-            case RuntimeException e -> throw e;
-            case null, default -> { }
-        }
+        Throwable failure = broken.getNow(null);
+        if (failure instanceof IOException e) throw e;
+        if (failure instanceof RuntimeException e) throw e;
         String printed = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
         var result = new Result(process.exitValue(), printed, err.toString(StandardCharsets.UTF_8));
         console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(toShell(arguments), result.exitCode,
@@ -205,49 +203,46 @@ public final class ExternalCommand {
         process.destroy();
     }
 
+    /** Ends all running commands and the processes that they started. */
+    public static void endAll() {
+        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
+        children.forEach(ProcessHandle::destroy);
+        CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+                .completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
+        children.forEach(ProcessHandle::destroyForcibly);
+    }
+
     /**
-     * Why a program did not start. execvp(3) fails in the same way for a program that is not on PATH and for a script whose interpreter
-     * is missing, so this looks for the file.
+     * Why a program did not start. execvp(3) fails in the same way when it is not on PATH and when a script's
+     * interpreter is missing, so this looks for the file.
      */
     private Problem cannotStart(IOException failure) {
-        String command = program.get(), reason = reason(failure);
+        String command = program.get(), message = String.valueOf(Problem.rootCause(failure).getMessage()).strip();
+        Matcher system = Pattern.compile("error[:=] ?\\d+,? \\(?([^)]+)").matcher(message); // without the JDK's words
+        String reason = system.find() ? system.group(1) : message;
         boolean isPath = command.contains("/");
-        Stream<String> places = isPath ? Stream.of(command)
-                : Arrays.stream(Objects.requireNonNullElse(System.getenv("PATH"), "").split(":")).map(folder -> folder + "/" + command);
-        Optional<String> file = places.filter(place -> new File(place).isFile()).findFirst();
+        String folders = isPath ? "" : Objects.requireNonNullElse(System.getenv("PATH"), "");
+        Optional<String> file = Arrays.stream(folders.split(":")).map(f -> isPath ? command : f + "/" + command)
+                .filter(place -> new File(place).isFile()).findFirst();
         if (file.isEmpty() && reason.equals("No such file or directory"))
             return Problem.unmet(command + (isPath ? " does not exist" : " was not found on PATH"), howToInstall);
         String found = file.orElse(command);
-        return Problem.unmet("%s cannot be run: %s".formatted(found, reason), "ls -l %s; or %s".formatted(DemoCommands.quoted(found),
-                howToInstall));
-    }
-
-    /** The operating system's message, without what the JDK writes around it. */
-    private static String reason(IOException failure) {
-        String all = String.valueOf(Problem.rootCause(failure).getMessage()).strip();
-        Matcher system = Pattern.compile("error[:=] ?\\d+,? \\(?([^)]+)").matcher(all);
-        return system.find() ? system.group(1) : all;
+        return Problem.unmet("%s cannot be run: %s".formatted(found, reason),
+                "ls -l %s; or %s".formatted(DemoCommands.quoted(found), howToInstall));
     }
 
     private String requireSuccess(Result result, String[]... arguments) {
         if (result.ok()) return result.out;
         // Ctrl-C ends the commands too, maybe first: the message about it is printed before the JVM ends
-        if (result.exitCode == Problem.INTERRUPTED || result.exitCode == TERMINATED) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
-        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode, result.lastLines()),
-                console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more"));
-    }
-
-    /** Ends every command that this program runs, and those that they started: when it is interrupted. */
-    public static void endAll() {
-        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
-        children.forEach(ProcessHandle::destroy);
-        var ended = CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new));
-        ended.completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
-        children.forEach(ProcessHandle::destroyForcibly);
+        boolean interrupted = result.exitCode == Problem.INTERRUPTED || result.exitCode == TERMINATED;
+        if (interrupted) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
+        String hint = console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more");
+        throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode,
+                result.lastLines()), hint);
     }
 
     private String toShell(String[]... arguments) {
-        return Arrays.stream(arguments).map(words -> Stream.concat(Stream.of(program.get()), Arrays.stream(words).map(DemoCommands::quoted))
-                .collect(Collectors.joining(" "))).collect(Collectors.joining(" | "));
+        return Arrays.stream(arguments).map(words -> Stream.concat(Stream.of(program.get()), Arrays.stream(words)
+                .map(DemoCommands::quoted)).collect(Collectors.joining(" "))).collect(Collectors.joining(" | "));
     }
 }

@@ -26,12 +26,12 @@ public final class Machine {
             Path existing = folder.toAbsolutePath();
             while (!Files.exists(existing)) existing = existing.getParent();
             long free = Files.getFileStore(existing).getUsableSpace();
-            if (free < needed)
-                throw Problem.unmet("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder, free / 1e9,
-                        needed / 1e9), "free some space: docker system df, then docker system prune");
-            return "%.0f GB free".formatted(free / 1e9);
+            if (free >= needed) return "%.0f GB free".formatted(free / 1e9);
+            throw Problem.unmet("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder,
+                    free / 1e9, needed / 1e9), "free some space: docker system df, then docker system prune");
         } catch (IOException e) {
-            throw Problem.unmet("cannot read the disk of %s: %s".formatted(folder, e.getMessage()), "check the permissions of the folder");
+            throw Problem.unmet("cannot read the disk of %s: %s".formatted(folder, e.getMessage()),
+                    "check the permissions of the folder");
         }
     }
 }

@@ -3,8 +3,8 @@ package lib.run;
 import module java.base;
 
 /**
- * Steps and the steps that each needs. All steps that can run do so at the same time, each on a virtual thread. When a step fails, those
- * that need it are skipped and all others are completed.
+ * Steps and the steps that each needs. All steps that can run do so at the same time, each on a virtual thread. When a
+ * step fails, those that need it are skipped and all others are completed.
  */
 public final class Plan {
     /** A failed step and the reason. */
@@ -12,7 +12,7 @@ public final class Plan {
 
     /** Defines a shell function that retries a command, and begins one that contains the steps. */
     private static final String SHELL_HEAD = """
-            # What KindDemo does, as shell commands. KindDemo runs steps at the same time if they do not wait for one another.
+            # The same as shell commands. KindDemo runs steps at the same time if they do not wait for one another.
             demo() {
             set -euo pipefail
 
@@ -37,7 +37,9 @@ public final class Plan {
     public Plan(Console console) { this.console = console; }
 
     /** Adds a step in a cluster that starts when all of {@code after} are done. */
-    public Step step(String cluster, String what, Action action, Step... after) { return step(cluster, what, action, List.of(after)); }
+    public Step step(String cluster, String what, Action action, Step... after) {
+        return step(cluster, what, action, List.of(after));
+    }
 
     public Step step(String cluster, String what, Action action, List<Step> after) {
         Step step = new Step(cluster, what, action, after);
@@ -54,8 +56,8 @@ public final class Plan {
     List<Failure> failures() { return List.copyOf(failures); }
 
     /**
-     * Runs all steps and returns whether all are done. Interrupting the calling thread interrupts the running steps and skips the
-     * others.
+     * Runs all steps and returns whether all are done. Interrupting the calling thread interrupts the running steps
+     * and skips the others.
      */
     public boolean run() {
         began = System.nanoTime();
@@ -84,9 +86,9 @@ public final class Plan {
     }
 
     /**
-     * The plan as one shell command, in an order that works, with the title of each step and the steps that it waits for. A bash reads
-     * it as its input: it can be pasted into a shell that does not know comments, and a failure does not end that shell. The steps are in a
-     * function, so that bash reads them all before it starts and no command can read them as its own input.
+     * The plan as one shell command that runs step after step. A bash reads it as its input: it can be pasted into a
+     * shell that does not know comments, and a failure does not end that shell. The steps are in a function, so that
+     * bash reads them all before it starts and no command can read them as its own input.
      */
     public String toShell() {
         StringBuilder text = new StringBuilder(SHELL_HEAD);
@@ -108,7 +110,8 @@ public final class Plan {
             double from = step.startedAfter(began), to = step.finishedAfter(began);
             int left = (int) (from / total * width);
             int bar = Math.clamp(Math.round((to - from) / total * width), 1, width - left + 1);
-            text.append("%-28s %6.1f → %6.1f  %s%s%n".formatted(step.title(), from, to, " ".repeat(left), "█".repeat(bar)));
+            String drawn = " ".repeat(left) + "█".repeat(bar);
+            text.append("%-28s %6.1f → %6.1f  %s%n".formatted(step.title(), from, to, drawn));
         }
         return text.toString();
     }

@@ -19,8 +19,10 @@ public record Platform(String os, String arch) {
             case "aarch64", "arm64" -> "arm64";
             default -> "";
         };
-        if (os.isEmpty() || arch.isEmpty()) throw Problem.unmet("there are no downloads for %s on %s".formatted(osName, osArch),
-                "use Linux or macOS on amd64 or arm64; on Windows use WSL 2: https://learn.microsoft.com/windows/wsl/install");
+        if (os.isEmpty() || arch.isEmpty())
+            throw Problem.unmet("there are no downloads for " + osName + " on " + osArch,
+                    "use Linux or macOS on amd64 or arm64; on Windows use WSL 2: "
+                    + "https://learn.microsoft.com/windows/wsl/install");
         return new Platform(os, arch);
     }
 

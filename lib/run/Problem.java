@@ -1,8 +1,8 @@
 package lib.run;
 
 /**
- * An error for the user: what happened to which object, what to do next, and the exit code. Any other exception that reaches the
- * command line is reported as a defect.
+ * An error for the user: what happened to which object, what to do next, and the exit code. Any other exception that
+ * reaches the command line is reported as a defect.
  */
 public final class Problem extends RuntimeException {
     /** Exit codes; docs/cli.md documents them. */

@@ -2,14 +2,14 @@ package lib.run;
 
 import module java.base;
 
-/** A step of a plan: its cluster (empty for all), its title, its action and its state. */
+/** A step of a plan: its cluster (empty when it belongs to none), its action and its state. */
 public final class Step {
     public enum State { WAITING, RUNNING, DONE, FAILED, SKIPPED }
 
     /** Stands for a step that is not needed: other steps do not wait for it. */
     public static final Step NONE = new Step("", "", null, List.of());
 
-    private final String where, what;
+    private final String cluster, what;
     private final Action action;
     private final List<Step> after;
     private final CompletableFuture<State> ended = new CompletableFuture<>();
@@ -18,14 +18,14 @@ public final class Step {
     private volatile long started, finished;
 
     /** @param after the steps that must be done first */
-    Step(String where, String what, Action action, List<Step> after) {
-        this.where = where;
+    Step(String cluster, String what, Action action, List<Step> after) {
+        this.cluster = cluster;
         this.what = what;
         this.action = action;
         this.after = after.stream().filter(step -> step != NONE).toList();
     }
 
-    public String title() { return where.isEmpty() ? what : where + ": " + what; }
+    public String title() { return cluster.isEmpty() ? what : cluster + ": " + what; }
 
     public State state() { return state; }
 

@@ -52,6 +52,7 @@
 //SOURCES kube/ClientConfigTest.java
 //SOURCES kube/KubeconfigTest.java
 //SOURCES run/ConsoleTest.java
+//SOURCES run/ExternalCommandTest.java
 //SOURCES run/PlanTest.java
 //SOURCES verify/BreakageTest.java
 //SOURCES verify/Browser.java

@@ -25,14 +25,17 @@ class BundleTest {
         cache = folder.resolve("cache");
         SortedMap<String, String> parts = new TreeMap<>();
         for (String part : List.of("kind", "istioctl", Versions.METALLB_MANIFEST.file(), "images.tar.gz")) {
-            Files.writeString(bundle.resolve(part), "this is " + part).toFile().setExecutable(part.matches("kind|istioctl"));
+            Files.writeString(bundle.resolve(part), "this is " + part).toFile()
+                    .setExecutable(part.matches("kind|istioctl"));
             parts.put(part, Downloads.sha256(bundle.resolve(part)));
         }
         index(Versions.all(Versions.ISTIO), "" + Platform.current(), parts);
     }
 
-    private void index(Map<String, String> versions, String platform, SortedMap<String, String> parts) throws IOException {
-        new ObjectMapper().writeValue(bundle.resolve("index.json").toFile(), new Bundle.Index(Bundle.FORMAT, versions, platform, "kindest/node:v1.2.3",
+    private void index(Map<String, String> versions, String platform, SortedMap<String,
+            String> parts) throws IOException {
+        new ObjectMapper().writeValue(bundle.resolve("index.json").toFile(), new Bundle.Index(Bundle.FORMAT, versions,
+                platform, "kindest/node:v1.2.3",
                 new TreeMap<>(Map.of("an/image:1", "sha256:1")), parts));
     }
 
@@ -43,12 +46,14 @@ class BundleTest {
     }
 
     private Binary program(Binary.Requirement known) {
-        return new Binary(known, new Downloads(Optional.empty(), cache, Optional.empty(), true, new Console(false)), cache, new Console(false));
+        return new Binary(known, new Downloads(Optional.empty(), cache, Optional.empty(), true, new Console(false)),
+                cache, new Console(false));
     }
 
     private static Bundle bundle(Path path) { return new Bundle(path, Versions.ISTIO, new Console(false)); }
 
-    private Bundle open(Path path) { return bundle(path).open(cache, program(Kind.BINARY), program(Istioctl.binary(Versions.ISTIO))); }
+    private Bundle open(Path path) { return bundle(path).open(cache, program(Kind.BINARY),
+            program(Istioctl.binary(Versions.ISTIO))); }
 
     private void refused(Path path, String words) {
         Problem problem = assertThrows(Problem.class, () -> open(path));
@@ -94,7 +99,7 @@ class BundleTest {
         Map<String, String> versions = new TreeMap<>(Versions.all(Versions.ISTIO));
         versions.put("istio", "1.2.3");
         index(versions, "" + Platform.current(), new TreeMap<>());
-        refused(bundle, "has other versions than these scripts: it has {istio=1.2.3");
+        refused(bundle, "has other versions than the scripts: it has {istio=1.2.3");
     }
 
     @Test void refusesOtherFilesAndFolders() throws IOException {
@@ -121,7 +126,8 @@ class BundleTest {
     private Map<String, String> everything() throws IOException {
         Map<String, String> all = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) all.put("" + folder.relativize(file), Downloads.sha256(file));
+            for (Path file : files.filter(Files::isRegularFile).toList()) all.put("" + folder.relativize(file),
+                    Downloads.sha256(file));
         }
         return all;
     }
@@ -134,13 +140,15 @@ class BundleTest {
         Files.createDirectory(folder.resolve("dir.tar.gz"));
         Files.writeString(Files.createDirectory(folder.resolve("mine")).resolve("file"), "");
         for (String wrong : List.of("demo.zip", "demo.tar", "dir.tar.gz", "mine", "no/such/folder"))
-            assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> checkTarget(folder.resolve(wrong)), wrong).exitCode());
+            assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> checkTarget(folder.resolve(wrong)), wrong)
+                    .exitCode());
         assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> checkTarget(Path.of("/"))).exitCode());
     }
 
     /** A website, an OCI layout, a bundle without the marker, any other archive or link: refused, and untouched. */
     @Test void replacesNothingWithoutTheMarker() throws IOException {
-        Files.writeString(Files.createDirectory(folder.resolve("website")).resolve("index.json"), "{\"posts\": [1, 2]}");
+        Files.writeString(Files.createDirectory(folder.resolve("website")).resolve("index.json"),
+                "{\"posts\": [1, 2]}");
         Files.writeString(Files.createDirectory(folder.resolve("oci")).resolve("index.json"),
                 "{\"schemaVersion\": 2, \"manifests\": [{\"digest\": \"sha256:1\"}]}");
         Files.writeString(Files.createDirectory(folder.resolve("alike")).resolve("index.json"),
@@ -155,11 +163,13 @@ class BundleTest {
         Files.move(bundle.resolve("index.json"), folder.resolve("index.json"));
         Files.move(archive(), folder.resolve("other.tar.gz"));
         Map<String, String> before = everything();
-        for (String wrong : List.of("website", "oci", "alike", "later", "link", "dangling", "text.tar.gz", "empty.tar.gz",
+        for (String wrong : List.of("website", "oci", "alike", "later", "link", "dangling", "text.tar.gz",
+                "empty.tar.gz",
                 "cut.tar.gz", "other.tar.gz")) {
             Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve(wrong)), wrong);
             assertEquals(Problem.USAGE, problem.exitCode());
-            assertTrue(problem.getMessage().contains(wrong + " exists and is not a bundle of this demo"), problem.getMessage());
+            assertTrue(problem.getMessage().contains(wrong + " exists and is not a bundle of this demo"),
+                    problem.getMessage());
         }
         assertEquals(before, everything());
     }
@@ -177,7 +187,8 @@ class BundleTest {
             if (!of.isEmpty()) Files.writeString(part.resolve(of), "mine");
             Map<String, String> before = everything();
             Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve("new.tar.gz")));
-            assertTrue(problem.getMessage().contains("new.tar.gz.part exists and is not an unfinished bundle"), problem.getMessage());
+            assertTrue(problem.getMessage().contains("new.tar.gz.part exists and is not an unfinished bundle"),
+                    problem.getMessage());
             assertEquals(before, everything());
         }
         // an interrupted run left it

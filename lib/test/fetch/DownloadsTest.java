@@ -14,7 +14,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Downloads from a mirror on loopback. */
 @Tag("unit")
 class DownloadsTest {
-    private static final String CONTENT = "kind: List\n", URL = "https://example.org/a/file.yaml", SUMS = URL + ".sha256";
+    private static final String CONTENT = "kind: List\n", URL = "https://example.org/a/file.yaml",
+            SUMS = URL + ".sha256";
     @TempDir Path cache;
     private Mirror mirror;
 
@@ -26,7 +27,8 @@ class DownloadsTest {
     @AfterEach void stop() { mirror.close(); }
 
     private Downloads downloads(Path folder, boolean offline) {
-        return new Downloads(Optional.ofNullable(folder), cache, Optional.of(URI.create(mirror.address() + "/")), offline, new Console(false));
+        return new Downloads(Optional.ofNullable(folder), cache, Optional.of(URI.create(mirror.address() + "/")),
+                offline, new Console(false));
     }
 
     private Downloads downloads() { return downloads(null, false); }
@@ -41,12 +43,14 @@ class DownloadsTest {
         return Mirror.sha256(text.getBytes(StandardCharsets.UTF_8));
     }
 
-    private Path fetch(Release release) { return downloads().fetch(release, cache.resolve("there/file"), _ -> {}, Files::move); }
+    private Path fetch(Release release) { return downloads().fetch(release, cache.resolve("there/file"), _ -> {},
+            Files::move); }
 
     /** The files in the cache, except locks. */
     private List<String> kept() throws IOException {
         try (Stream<Path> left = Files.walk(cache)) {
-            return left.filter(Files::isRegularFile).map(f -> cache.relativize(f).toString()).filter(f -> !f.endsWith(".lock"))
+            return left.filter(Files::isRegularFile).map(f -> cache.relativize(f).toString())
+                    .filter(f -> !f.endsWith(".lock"))
                     .sorted().toList();
         }
     }
@@ -72,12 +76,14 @@ class DownloadsTest {
         mirror.publish(URL, "tampered");
         assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)), "the existing file stays");
         Files.delete(cache.resolve("there/file"));
-        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("as published in http://127.0.0.1:"));
+        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage()
+                .contains("as published in http://127.0.0.1:"));
         assertEquals(List.of(), kept());
     }
 
     @Test void refusesWithoutChecksum() throws Exception {
-        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("file.yaml.sha256 answered 404"));
+        assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage()
+                .contains("file.yaml.sha256 answered 404"));
         mirror.publish(SUMS, "<html>sign in</html>");
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("has no SHA-256"));
         assertFalse(mirror.asked.contains("/example.org/a/file.yaml"), "the file is not requested");
@@ -112,7 +118,8 @@ class DownloadsTest {
             assertEquals("locked", other.inputReader().readLine());
             var seen = new CompletableFuture<String>();
             Release release = pinned(CONTENT);
-            var fetching = CompletableFuture.supplyAsync(() -> downloads().fetch(release, cache.resolve("file.yaml"), seen::complete, Files::move));
+            var fetching = CompletableFuture.supplyAsync(() -> downloads().fetch(release, cache.resolve("file.yaml"),
+                    seen::complete, Files::move));
             assertEquals("another run is downloading it", seen.get(5, TimeUnit.SECONDS));
             assertEquals(List.of(), mirror.asked);
             Files.writeString(cache.resolve("file.yaml"), CONTENT);
@@ -128,7 +135,8 @@ class DownloadsTest {
     private Release released(String digest) {
         String release = "https://example.org/release";
         mirror.publish(release, """
-                {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"}, {"browser_download_url": "%1$s", "digest": %3$s}]}"""
+                {"assets": [{"browser_download_url": "%1$sx", "digest": "sha256:%2$s"},
+                {"browser_download_url": "%1$s", "digest": %3$s}]}"""
                 .formatted(URL, "0".repeat(64), digest));
         return new Release("file.yaml", URL, null, release);
     }
@@ -139,7 +147,8 @@ class DownloadsTest {
         assertEquals(CONTENT, downloads().read(good));
         assertEquals(2, mirror.asked.size(), "the release, and the file once: " + mirror.asked);
         Files.delete(cache.resolve(good.file()));
-        for (String digest : List.of("null", "\"\"", "\"md5:0\"", "\"sha256:%s\"".formatted(sha256("something else")))) {
+        for (String digest : List.of("null", "\"\"", "\"md5:0\"",
+                "\"sha256:%s\"".formatted(sha256("something else")))) {
             Problem problem = assertThrows(Problem.class, () -> downloads().read(released(digest)), digest);
             assertTrue(problem.getMessage().contains("SHA-256"), problem.getMessage());
             assertEquals(List.of(), kept(), digest);
@@ -149,7 +158,8 @@ class DownloadsTest {
     }
 
     @Test void addressesOfAGitHubRelease() {
-        assertEquals("https://github.com/cert-manager/cert-manager/releases/download/%s/cert-manager.yaml".formatted(Versions.CERT_MANAGER),
+        String releases = "https://github.com/cert-manager/cert-manager/releases/";
+        assertEquals(releases + "download/%s/cert-manager.yaml".formatted(Versions.CERT_MANAGER),
                 Versions.CERT_MANAGER_MANIFEST.url());
         assertEquals("https://api.github.com/repos/cert-manager/cert-manager/releases/tags/" + Versions.CERT_MANAGER,
                 Versions.CERT_MANAGER_MANIFEST.sums());

@@ -26,23 +26,27 @@ class FetchTest {
         assumeTrue(Shell.run("command -v kind || command -v istioctl", Map.of("PATH", path)).exitCode() != 0,
                 "kind or istioctl is in a system folder");
         demo.environment.putAll(Shell.SAME_JBANG);
-        demo.environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(), "KIND_DEMO_MIRROR", "" + upstream.address()));
+        demo.environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(),
+                "KIND_DEMO_MIRROR", "" + upstream.address()));
     }
 
     @AfterEach void stop() { upstream.close(); }
 
     private Shell.Result succeeds(String command) { return demo.succeeds(command); }
 
-    private static Path in(Path cache, Binary.Requirement program) { return program.installed(cache.resolve("kind-demo")); }
+    private static Path in(Path cache,
+            Binary.Requirement program) { return program.installed(cache.resolve("kind-demo")); }
 
     @Test @Tag("e2e") void preflightReportsDownloadsAndDownloadsNothing() {
         String said = succeeds("jbang Verify.java --preflight").out();
-        assertTrue(said.contains("✓ kind: v%s will be downloaded from 127.0.0.1: kind was not found on PATH".formatted(Versions.KIND)), said);
-        assertTrue(said.contains("✓ istioctl: %s will be downloaded from 127.0.0.1: istioctl was not found on PATH".formatted(Versions.ISTIO)), said);
+        String download = "✓ %s: %s will be downloaded from 127.0.0.1: %1$s was not found on PATH";
+        assertTrue(said.contains(download.formatted("kind", "v" + Versions.KIND)), said);
+        assertTrue(said.contains(download.formatted("istioctl", Versions.ISTIO)), said);
         assertTrue(upstream.asked.stream().allMatch(p -> p.contains(".sha256")), upstream.asked.toString());
         assertFalse(Files.exists(folder.resolve("cache")));
         String plan = succeeds("jbang KindDemo.java --dry-run").out();
-        assertTrue(plan.contains("export PATH=%s:$PATH".formatted(in(folder.resolve("cache"), Kind.BINARY).getParent())), plan);
+        assertTrue(plan.contains("export PATH=%s:$PATH".formatted(in(folder.resolve("cache"), Kind.BINARY)
+                .getParent())), plan);
         assertFalse(Files.exists(folder.resolve("cache")));
     }
 
@@ -50,7 +54,8 @@ class FetchTest {
         Path cache = folder.resolve("cache");
         Shell.Result made = succeeds(Docs.command("--mirror https").replace("https://mirror.example.org", "" + upstream.address()) + " --verbose");
         for (var program : List.of(Kind.BINARY, Istioctl.binary(Versions.ISTIO))) {
-            assertTrue(made.err().contains("✓ " + program.name()) && made.err().contains(in(cache, program) + " "), made.err());
+            assertTrue(made.err().contains("✓ " + program.name()) && made.err().contains(in(cache, program) + " "),
+                    made.err());
             assertTrue(made.err().contains("as published in " + upstream.address()), made.err());
         }
         int asked = upstream.asked.size();

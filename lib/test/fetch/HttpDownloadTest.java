@@ -14,7 +14,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Downloads from servers that are slow, disconnect, refuse or send something else. Each answers one request per connection. */
+/**
+ * Downloads from servers that are slow, disconnect, refuse or send something else. Each answers one request per
+ * connection.
+ */
 @Tag("unit")
 class HttpDownloadTest {
     private static final byte[] CONTENT = new byte[200_000];
@@ -55,8 +58,10 @@ class HttpDownloadTest {
 
     private void answer(Socket socket, Answer answer) {
         try (socket) {
-            var reader = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.ISO_8859_1));
-            String request = Stream.generate(() -> line(reader)).takeWhile(l -> !l.isEmpty()).collect(Collectors.joining("\n"));
+            var reader = new BufferedReader(new InputStreamReader(socket.getInputStream(),
+                    StandardCharsets.ISO_8859_1));
+            String request = Stream.generate(() -> line(reader)).takeWhile(l -> !l.isEmpty())
+                    .collect(Collectors.joining("\n"));
             if (request.isEmpty()) return; // a connection that was not used
             requests.add(request);
             answer.to(request, socket.getOutputStream());
@@ -98,7 +103,8 @@ class HttpDownloadTest {
 
     private byte[] downloaded(String address, Map<String, String> environment) throws Exception {
         Path file = folder.resolve("file");
-        try (HttpDownload download = new HttpDownload(Duration.ofSeconds(5), PATIENCE, Duration.ofMillis(5), environment)) {
+        try (HttpDownload download = new HttpDownload(Duration.ofSeconds(5), PATIENCE, Duration.ofMillis(5),
+                environment)) {
             download.into(file, URI.create(address), (_, _) -> {});
         }
         return Files.readAllBytes(file);
@@ -111,7 +117,8 @@ class HttpDownloadTest {
     }
 
     private String header(int request, String name) {
-        return requests.get(request).lines().filter(l -> l.toLowerCase(Locale.ROOT).startsWith(name.toLowerCase(Locale.ROOT) + ":"))
+        return requests.get(request).lines().filter(l -> l.toLowerCase(Locale.ROOT)
+                .startsWith(name.toLowerCase(Locale.ROOT) + ":"))
                 .map(l -> l.substring(name.length() + 1).strip()).findFirst().orElse("");
     }
 
@@ -153,7 +160,8 @@ class HttpDownloadTest {
         for (Answer silent : List.<Answer>of((_, _) -> Thread.sleep(5000), HALF_THEN_SILENT)) {
             URI address = URI.create(serve(silent));
             long start = System.nanoTime();
-            try (HttpDownload download = new HttpDownload(Duration.ofSeconds(5), PATIENCE, Duration.ofMillis(5), Map.of())) {
+            try (HttpDownload download = new HttpDownload(Duration.ofSeconds(5), PATIENCE, Duration.ofMillis(5),
+                    Map.of())) {
                 String message = assertThrows(IOException.class, () -> download.text(address)).getMessage();
                 assertTrue(message.contains("127.0.0.1 sent nothing for 2 s"), message);
             }
@@ -191,6 +199,7 @@ class HttpDownloadTest {
         }), Map.of());
         assertTrue(message.contains("has more than 1024 MB"), message);
         assertEquals(1, requests.size());
+        Files.delete(file);
     }
 
     /** The cache stays empty, whether the server sends less than it promised or something else. */
@@ -234,45 +243,59 @@ class HttpDownloadTest {
                 head(out, "407 Who", "Content-Length: 0", "Proxy-Authenticate: Basic realm=\"x\"");
             else head(out, "403 Not there", "Content-Length: 0");
         });
-        failure("https://example.org/file", Map.of("HTTPS_PROXY", proxy.replace("http://", "http://me:secret@"), "HTTP_PROXY",
+        failure("https://example.org/file", Map.of("HTTPS_PROXY", proxy.replace("http://", "http://me:secret@"),
+                "HTTP_PROXY",
                 "http://127.0.0.1:1"));
         assertTrue(requests.stream().allMatch(r -> r.startsWith("CONNECT example.org:443 ")), requests.toString());
         assertFalse(header(requests.size() - 1, "Proxy-Authorization").isEmpty(), requests.toString());
     }
 
     @Test void respectsNoProxy() throws Exception {
-        HttpProxies proxies = new HttpProxies(Map.of("HTTPS_PROXY", "proxy.example.org:3128", "NO_PROXY", "example.com, .internal,10.0.0.1:8080"));
-        for (String direct : List.of("https://example.com/a", "https://a.example.com", "https://x.internal", "https://10.0.0.1:8080",
+        HttpProxies proxies = new HttpProxies(Map.of("HTTPS_PROXY", "proxy.example.org:3128", "NO_PROXY",
+                "example.com, .internal,10.0.0.1:8080"));
+        for (String direct : List.of("https://example.com/a", "https://a.example.com", "https://x.internal",
+                "https://10.0.0.1:8080",
                 "https://localhost:1", "http://github.com"))
             assertEquals(List.of(Proxy.NO_PROXY), proxies.select(URI.create(direct)), direct);
         for (String through : List.of("https://github.com", "https://notexample.com"))
-            assertTrue(("" + proxies.select(URI.create(through)).getFirst().address()).matches("proxy.example.org.*:3128"), through);
+            assertTrue(("" + proxies.select(URI.create(through)).getFirst().address())
+                    .matches("proxy.example.org.*:3128"), through);
         HttpProxies none = new HttpProxies(Map.of("HTTPS_PROXY", "http://p:1", "NO_PROXY", "*"));
         assertEquals(List.of(Proxy.NO_PROXY), none.select(URI.create("https://github.com")));
-        assertThrows(Problem.class, () -> new HttpProxies(Map.of("HTTPS_PROXY", "socks5://p:1")).select(URI.create("https://github.com")));
+        assertThrows(Problem.class, () -> new HttpProxies(Map.of("HTTPS_PROXY", "socks5://p:1"))
+                .select(URI.create("https://github.com")));
     }
 
     /** By the rules of Go's programs: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config */
     @Test void noProxyAcceptsWildcardsSubnetsAddressesAndPorts() {
         HttpProxies proxies = new HttpProxies(Map.of("https_proxy", "proxy.example.org", "no_proxy",
-                "localhost,*.Corp.example,10.96.0.0/12,fd00::/8,192.0.2.7,[2001:db8::1]:6443,only.example:8443,10.0.0.0/99,a/b,/8"));
-        assertEquals(URI.create("http://proxy.example.org:80"), proxies.proxy(URI.create("https://github.com")).orElseThrow());
-        for (String direct : List.of("https://api.corp.example:6443", "https://API.CORP.EXAMPLE", "https://10.100.0.1", "https://[fd12::1]:6443",
-                "https://192.0.2.7:6443", "https://[2001:db8:0::1]:6443", "https://only.example:8443", "https://127.9.9.9", "https://[::1]:1",
+                "localhost,*.Corp.example,10.96.0.0/12,fd00::/8,192.0.2.7,[2001:db8::1]:6443,only.example:8443,"
+                        + "10.0.0.0/99,a/b,/8"));
+        assertEquals(URI.create("http://proxy.example.org:80"), proxies.proxy(URI.create("https://github.com"))
+                .orElseThrow());
+        for (String direct : List.of("https://api.corp.example:6443", "https://API.CORP.EXAMPLE", "https://10.100.0.1",
+                "https://[fd12::1]:6443",
+                "https://192.0.2.7:6443", "https://[2001:db8:0::1]:6443", "https://only.example:8443",
+                "https://127.9.9.9", "https://[::1]:1",
                 "https://LOCALHOST", "https://[::ffff:127.0.0.1]"))
             assertTrue(proxies.proxy(URI.create(direct)).isEmpty(), direct);
-        for (String through : List.of("https://notcorp.example", "https://10.112.0.1", "https://192.0.2.70", "https://[2001:db8::1]",
+        for (String through : List.of("https://notcorp.example", "https://10.112.0.1", "https://192.0.2.70",
+                "https://[2001:db8::1]",
                 "https://only.example", "https://10.100.0.1.example", "https://[fc00::1]"))
             assertTrue(proxies.proxy(URI.create(through)).isPresent(), through);
-        assertEquals(List.of("172.18.0.0/16"), HostChecks.notListed(new HttpProxies(Map.of("NO_PROXY", "127.0.0.0/8,localhost,172.18.0.0/17")),
+        assertEquals(List.of("172.18.0.0/16"),
+                HostChecks.notListed(new HttpProxies(Map.of("NO_PROXY", "127.0.0.0/8,localhost,172.18.0.0/17")),
                 List.of("127.0.0.1", "localhost", "172.18.0.0/16")));
         for (String all : List.of("*", "127.0.0.1 localhost 172.18.0.0/16", "127.0.0.0/8,localhost,172.16.0.0/12"))
-            assertEquals(List.of(), HostChecks.notListed(new HttpProxies(Map.of("NO_PROXY", all)), List.of("127.0.0.1", "localhost", "172.18.0.0/16")));
+            assertEquals(List.of(), HostChecks.notListed(new HttpProxies(Map.of("NO_PROXY", all)),
+                    List.of("127.0.0.1", "localhost", "172.18.0.0/16")));
     }
 
     @Test void recognisesAddressesOfThisMachine() {
-        for (String here : List.of("127.0.0.1", "127.1", "0x7f.1", "2130706433", "localhost", "LocalHost", "k3d.localhost", "0.0.0.0", "[::]",
-                "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "host.docker.internal", "kubernetes.docker.internal",
+        for (String here : List.of("127.0.0.1", "127.1", "0x7f.1", "2130706433", "localhost", "LocalHost",
+                "k3d.localhost", "0.0.0.0", "[::]",
+                "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "host.docker.internal",
+                "kubernetes.docker.internal",
                 "gateway.docker.internal", "host.containers.internal", "host.k3d.internal"))
             assertTrue(ApiServer.onlyFromHere(here), here);
         for (String elsewhere : List.of("172.18.0.2", "128.0.0.1", "[fc00::2]", "api.corp.internal", "0.0.0.1"))
@@ -281,12 +304,16 @@ class HttpDownloadTest {
 
     @Test void reportsAFullDisk() throws Exception {
         Path small = Files.createDirectory(folder.resolve("small"));
-        assumeTrue(Shell.run("mount -t tmpfs -o size=64k tmpfs '%s'".formatted(small)).exitCode() == 0, "needs permission to mount");
+        assumeTrue(Shell.run("mount -t tmpfs -o size=64k tmpfs '%s'".formatted(small)).exitCode() == 0,
+                "needs permission to mount");
         try {
-            var assets = new Downloads(Optional.empty(), small, Optional.of(URI.create(serve(WHOLE))), false, new Console(false));
+            var assets = new Downloads(Optional.empty(), small, Optional.of(URI.create(serve(WHOLE))), false,
+                    new Console(false));
             var asset = Release.pinned("file", "https://example.org/file", "0");
-            Problem problem = assertThrows(Problem.class, () -> assets.fetch(asset, small.resolve("file"), _ -> {}, Files::move));
-            assertTrue(problem.getMessage().contains("No space left") && problem.hint().contains("XDG_CACHE_HOME"), problem.getMessage());
+            Problem problem = assertThrows(Problem.class, () -> assets.fetch(asset, small.resolve("file"), _ -> {},
+                    Files::move));
+            assertTrue(problem.getMessage().contains("No space left") && problem.hint().contains("XDG_CACHE_HOME"),
+                    problem.getMessage());
             assertArrayEquals(new String[] {"file.lock"}, small.toFile().list(), "the space is freed");
         } finally {
             Shell.run("umount '%s'".formatted(small));

@@ -31,9 +31,11 @@ class ConsoleTest {
     /** Runs it with this script as stty. */
     private Terminal.Result slow(String stty) throws IOException {
         String real = Shell.run("command -v stty").out().strip();
-        Files.writeString(folder.resolve("stty"), "#!/bin/sh\n" + stty.replace("REAL", real)).toFile().setExecutable(true);
+        Files.writeString(folder.resolve("stty"), "#!/bin/sh\n" + stty.replace("REAL", real)).toFile()
+                .setExecutable(true);
         String java = Path.of(System.getProperty("java.home"), "bin/java").toString();
-        String command = "%s -cp %s '%s' %s".formatted(java, System.getProperty("java.class.path"), Slow.class.getName(), real);
+        String command = "%s -cp %s '%s' %s".formatted(java, System.getProperty("java.class.path"),
+                Slow.class.getName(), real);
         return Terminal.run(command, 60, Map.of("TERM", "xterm", "PATH", folder + ":" + System.getenv("PATH")));
     }
 
@@ -42,11 +44,14 @@ class ConsoleTest {
         long start = System.nanoTime();
         Terminal.Result slow = slow("[ \"$1\" = size ] && echo >> %s\nexec REAL \"$@\"\n".formatted(calls));
         assertTrue(slow.written().contains("… slow"), slow.written());
-        assertTrue(slow.written().contains("\033[H\033[2J"), "it was not redrawn for the other width: " + slow.written());
-        assertEquals(List.of(), slow.screen().stream().filter(line -> line.startsWith("… ")).toList(), "no status line is left");
+        assertTrue(slow.written().contains("\033[H\033[2J"), "it was not redrawn for the other width: "
+                + slow.written());
+        assertEquals(List.of(), slow.screen().stream().filter(line -> line.startsWith("… ")).toList(),
+                "no status line is left");
         int asked = Files.readAllLines(calls).size();
         long seconds = Duration.ofNanos(System.nanoTime() - start).toSeconds();
-        assertTrue(asked >= 3 && asked <= 2 + seconds, "at the start, then at most once a second: %d in %d s".formatted(asked, seconds));
+        assertTrue(asked >= 3 && asked <= 2 + seconds,
+                "at the start, then at most once a second: %d in %d s".formatted(asked, seconds));
     }
 
     @Test void endsAnSttyThatHangs() throws IOException {

@@ -32,7 +32,8 @@ class PlanTest {
         Step needsThat = plan.step("needs that", action(_ -> {}), needsBad);
         Step free = plan.step("free", action(_ -> {}));
         assertFalse(plan.run());
-        assertEquals(List.of(Step.State.FAILED, Step.State.SKIPPED, Step.State.SKIPPED, Step.State.DONE), Stream.of(bad, needsBad, needsThat, free)
+        assertEquals(List.of(Step.State.FAILED, Step.State.SKIPPED, Step.State.SKIPPED, Step.State.DONE),
+                Stream.of(bad, needsBad, needsThat, free)
                 .map(Step::state).toList());
         assertEquals(List.of(bad), plan.failures().stream().map(Plan.Failure::step).toList());
     }
@@ -43,7 +44,8 @@ class PlanTest {
         Step needsBad = plan.step("needs bad", action(_ -> {}), bad);
         Step free = plan.step("free", action(_ -> {}));
         assertFalse(plan.run());
-        assertEquals(List.of(Step.State.FAILED, Step.State.SKIPPED, Step.State.DONE), Stream.of(bad, needsBad, free).map(Step::state).toList());
+        assertEquals(List.of(Step.State.FAILED, Step.State.SKIPPED, Step.State.DONE), Stream.of(bad, needsBad, free)
+                .map(Step::state).toList());
         assertEquals(List.of(new Plan.Failure(bad, cause)), plan.failures());
         plan.report();
     }
