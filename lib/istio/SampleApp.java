@@ -63,8 +63,8 @@ public final class SampleApp {
                 The mesh is up. Try:
                   %s
                   %s exec -n %s deploy/%s -- curl -sS helloworld.sample:5000/hello
-                Open from this machine, answered through each cluster's ingress gateway:
-                %sRemove it all:
+                Ingress gateways, from this machine:
+                %sRemove the demo:
                   %s""".formatted(commands.verify(), mesh.clusters().getFirst().kubectl(), TARGET.namespace(),
                 TARGET.client(), urls, commands.teardown());
     }

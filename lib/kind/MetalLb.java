@@ -57,7 +57,7 @@ public final class MetalLb {
                 %1$s -n %3$s rollout status deployment/controller --timeout 300s
                 # addresses from the high end of the docker network's IPv4 subnet; KindDemo omits those of containers
                 subnet=$(docker network inspect %4$s --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' \\
-                  | grep -m 1 -F .)
+                  | awk '/[.]/ && !found++')
                 IFS=./ read -r a b c d bits <<< "$subnet"
                 size=$((1 << (32 - bits)))
                 block=$((size / 32 < 64 ? size / 32 : 64))

@@ -1,5 +1,7 @@
 package lib.kube;
 
+import static lib.kube.Kubeconfig.text;
+
 import module java.base;
 import lib.fetch.*;
 import lib.run.*;
@@ -60,8 +62,6 @@ final class ClientConfig {
     }
 
     private Problem unusable(String reason) { return unusable(context, reason); }
-
-    private static String text(JsonNode node, String key) { return node.path(key).asText(""); }
 
     private static List<String> texts(JsonNode list) { return list.valueStream().map(JsonNode::asText).toList(); }
 

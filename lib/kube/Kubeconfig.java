@@ -96,7 +96,8 @@ public record Kubeconfig(List<Path> files) {
         return file.toAbsolutePath().resolveSibling(path).normalize();
     }
 
-    private static String text(JsonNode node, String key) { return node.path(key).asText(""); }
+    /** A field as text; empty if it is absent or null. */
+    static String text(JsonNode node, String key) { return node.path(key).asText(""); }
 
     /** Adds the contexts of another kubeconfig, with their clusters and users. Replaces those of the same name. */
     public void merge(String yaml) {
@@ -195,10 +196,8 @@ public record Kubeconfig(List<Path> files) {
     private static void createLock(Path lock) throws IOException {
         try {
             Files.createSymbolicLink(lock, Path.of(LOCK_OWNER + ProcessHandle.current().pid()));
-        } catch (FileAlreadyExistsException e) {
-            throw e;
         } catch (UnsupportedOperationException | FileSystemException e) {
-            Files.createFile(lock); // the system or the user cannot create links
+            Files.createFile(lock); // no links here; fails like the link if the lock exists
         }
     }
 

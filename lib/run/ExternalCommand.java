@@ -81,16 +81,13 @@ public final class ExternalCommand {
         List<Process> processes;
         var printed = new ByteArrayOutputStream();
         try {
-            processes = ProcessBuilder.startPipeline(Stream.of(from, into).map(this::builder).toList());
+            processes = ProcessBuilder.startPipeline(List.of(builder(from), builder(into).redirectErrorStream(true)));
         } catch (IOException e) {
             throw cannotStart(e);
         }
-        Process last = processes.getLast();
-        Stream<CompletableFuture<?>> reads = Stream.of(processes.getFirst().getErrorStream(), last.getErrorStream(),
-                last.getInputStream()).map(stream -> read(stream, printed));
-        Stream<CompletableFuture<?>> ends = processes.stream().map(Process::onExit);
-        await(CompletableFuture.allOf(Stream.concat(reads, ends).toArray(CompletableFuture[]::new)), limit, processes,
-                printed, from, into);
+        await(CompletableFuture.allOf(read(processes.getFirst().getErrorStream(), printed),
+                read(processes.getLast().getInputStream(), printed), processes.getFirst().onExit(),
+                processes.getLast().onExit()), limit, processes, printed, from, into);
         int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
         String text = printed.toString(StandardCharsets.UTF_8);
         console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, text));

@@ -29,8 +29,8 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
      * @param authority checks the certificate authority
      * @param cache     the folder for downloads
      */
-    public static List<Check> forNewClusters(Mesh mesh, HostChecks host, KindChecks kind, Images images, Istioctl istioctl,
-            MetalLb metalLb, Check.Attempt authority, Path cache) {
+    public static List<Check> forNewClusters(Mesh mesh, HostChecks host, KindChecks kind, Images images,
+            Istioctl istioctl, MetalLb metalLb, Check.Attempt authority, Path cache) {
         List<Cluster> missing = kind.missing(mesh);
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
         return List.of(

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Steps that fail for real: what was last seen is told, diagnostics are left, without secrets, and the next run goes
+ * Steps that fail for real: KindDemo reports the last state, writes diagnostics without secrets, and the next run goes
  * on.
  */
 @Tag("long")
@@ -101,7 +101,7 @@ class FailureTest {
     }
 
     /**
-     * The kubelet is told to call its disk full;
+     * The kubelet is configured to report a full disk;
      * https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
      */
     @Test void aNodeWithoutRoomOnItsDisk() throws IOException {
