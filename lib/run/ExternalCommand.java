@@ -20,9 +20,6 @@ public final class ExternalCommand {
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
 
-    /** Platform threads: reading from a process may block the carrier of a virtual thread. */
-    private static final Executor THREADS = task -> Thread.ofPlatform().daemon().start(task);
-
     private final Supplier<String> program;
     private final String howToInstall;
     private final Console console;
@@ -64,7 +61,7 @@ public final class ExternalCommand {
             var in = new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8));
             return execute(limit, in, new ByteArrayOutputStream(), logged, arguments);
         } catch (IOException e) {
-            throw new UncheckedIOException(e); // not from memory
+            throw new UncheckedIOException(e); // never: both streams are in memory
         }
     }
 
@@ -78,45 +75,55 @@ public final class ExternalCommand {
         requireSuccess(execute(limit, InputStream.nullInputStream(), output, true, arguments), arguments);
     }
 
-    /** Runs the program twice; the second run reads what the first prints. A {@link Problem} when either fails. */
+    /** Runs the program twice; the second reads what the first prints. A {@link Problem} when either fails. */
     public void pipe(Duration limit, String[] from, String[] into) {
         // zt-exec has no pipes between processes, and hundreds of megabytes should not pass through this one
-        List<ProcessBuilder> builders = List.of(builder(from), builder(into).redirectErrorStream(true));
         List<Process> processes;
+        var printed = new ByteArrayOutputStream();
         try {
-            processes = ProcessBuilder.startPipeline(builders);
+            processes = ProcessBuilder.startPipeline(Stream.of(from, into).map(this::builder).toList());
         } catch (IOException e) {
             throw cannotStart(e);
         }
+        Process last = processes.getLast();
+        Stream<CompletableFuture<?>> reads = Stream.of(processes.getFirst().getErrorStream(), last.getErrorStream(),
+                last.getInputStream()).map(stream -> read(stream, printed));
+        Stream<CompletableFuture<?>> ends = processes.stream().map(Process::onExit);
+        await(CompletableFuture.allOf(Stream.concat(reads, ends).toArray(CompletableFuture[]::new)), limit, processes,
+                printed, from, into);
+        int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
+        String text = printed.toString(StandardCharsets.UTF_8);
+        console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, text));
+        requireSuccess(new Result(exitCode, "", text), from, into);
+    }
+
+    /** Reads in a platform thread: reading from a process may block the carrier of a virtual thread. */
+    private static CompletableFuture<Void> read(InputStream from, OutputStream printed) {
+        return CompletableFuture.runAsync(() -> {
+            try {
+                from.transferTo(printed);
+            } catch (IOException e) {
+                // the process has ended
+            }
+        }, task -> Thread.ofPlatform().daemon().start(task));
+    }
+
+    /** Waits for the end of processes, and ends them after the time limit or an interruption. */
+    private void await(Future<?> end, Duration limit, List<Process> processes, ByteArrayOutputStream printed,
+            String[]... arguments) {
         try {
-            InputStream first = processes.getFirst().getErrorStream(), last = processes.getLast().getInputStream();
-            String text = CompletableFuture.supplyAsync(() -> readAll(first), THREADS)
-                    .thenCombine(CompletableFuture.supplyAsync(() -> readAll(last), THREADS), String::concat)
-                    .get(limit.toMillis(), TimeUnit.MILLISECONDS);
-            for (Process process : processes) process.waitFor(10, TimeUnit.SECONDS);
-            int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
-            console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, text));
-            requireSuccess(new Result(exitCode, "", text), from, into);
+            end.get(limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
-            throw tooLong(limit, "", from, into);
-        } catch (ExecutionException | InterruptedException e) {
-            throw Problem.failed("interrupted: " + toShell(from, into), "run again");
+            String last = printed.toString(StandardCharsets.UTF_8).strip();
+            throw Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(toShell(arguments),
+                    limit.toSeconds(), last), "run it yourself to see where it hangs");
+        } catch (InterruptedException e) {
+            throw Problem.failed("interrupted: " + toShell(arguments), "run again");
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
         } finally {
-            processes.forEach(Process::destroy);
+            processes.stream().filter(Process::isAlive).forEach(ExternalCommand::end);
         }
-    }
-
-    private static String readAll(InputStream printed) {
-        try (printed) {
-            return new String(printed.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            return "";
-        }
-    }
-
-    private Problem tooLong(Duration limit, String printed, String[]... arguments) {
-        return Problem.failed("`%s` did not end within %d s; its last output:\n%s".formatted(toShell(arguments),
-                limit.toSeconds(), printed.strip()), "run it yourself to see where it hangs");
     }
 
     /** @param logged whether what {@code output} receives in memory is logged */
@@ -127,38 +134,30 @@ public final class ExternalCommand {
         var broken = new CompletableFuture<Throwable>();
         StartedProcess started;
         try {
-            started = new ProcessExecutor().command(words(arguments))
-                    .environment(CommandEnvironment.changes(System.getenv()))
+            started = new ProcessExecutor(words(arguments)).environment(CommandEnvironment.changes(System.getenv()))
                     .redirectInput(reporting(input, broken)).redirectOutput(reporting(output, broken))
                     .redirectError(err).start();
         } catch (IOException e) {
             throw cannotStart(e);
         }
         Process process = started.getProcess();
-        broken.thenRun(() -> end(process)); // a stream of ours failed: the command has nobody to read from, or write to
-        try {
-            started.getFuture().get(limit.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw tooLong(limit, err.toString(StandardCharsets.UTF_8), arguments);
-        } catch (InterruptedException e) {
-            throw Problem.failed("interrupted: " + toShell(arguments), "run again");
-        } catch (ExecutionException e) {
-            throw new IllegalStateException(e);
-        } finally {
-            if (process.isAlive()) end(process);
+        broken.thenRun(() -> end(process));
+        await(started.getFuture(), limit, List.of(process), err, arguments);
+        switch (broken.getNow(null)) {
+            case IOException e -> throw e;
+            case RuntimeException e -> throw e;
+            case null, default -> { }
         }
-        Throwable failure = broken.getNow(null);
-        if (failure instanceof IOException e) throw e;
-        if (failure instanceof RuntimeException e) throw e;
         String printed = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
         var result = new Result(process.exitValue(), printed, err.toString(StandardCharsets.UTF_8));
-        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(toShell(arguments), result.exitCode,
-                (System.nanoTime() - start) / 1e9, logged ? printed
-                : "(%d bytes, kept out of the log)\n".formatted(printed.length()), result.err));
+        String shown = logged ? printed : "(%d bytes, kept out of the log)\n".formatted(printed.length());
+        double seconds = (System.nanoTime() - start) / 1e9;
+        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(toShell(arguments), result.exitCode, seconds,
+                shown, result.err));
         return result;
     }
 
-    /** The stream, with its failures reported: zt-exec keeps them to itself. */
+    /** A stream that reports its failures: zt-exec ignores them. */
     private static InputStream reporting(InputStream input, CompletableFuture<Throwable> broken) {
         return new FilterInputStream(input) {
             @Override public int read(byte[] bytes, int from, int count) throws IOException {
@@ -191,25 +190,14 @@ public final class ExternalCommand {
 
     private ProcessBuilder builder(String... arguments) {
         var builder = new ProcessBuilder(words(arguments));
-        CommandEnvironment.changes(System.getenv()).forEach((name, value) -> {
-            if (value == null) builder.environment().remove(name);
-            else builder.environment().put(name, value);
-        });
+        CommandEnvironment.changes(System.getenv()).forEach((name, value) ->
+                builder.environment().compute(name, (_, _) -> value));
         return builder;
     }
 
     private static void end(Process process) {
         process.descendants().forEach(ProcessHandle::destroy);
         process.destroy();
-    }
-
-    /** Ends all running commands and the processes that they started. */
-    public static void endAll() {
-        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
-        children.forEach(ProcessHandle::destroy);
-        CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
-                .completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
-        children.forEach(ProcessHandle::destroyForcibly);
     }
 
     /**
@@ -239,6 +227,15 @@ public final class ExternalCommand {
         String hint = console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more");
         throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode,
                 result.lastLines()), hint);
+    }
+
+    /** Ends all running commands and the processes that they started. */
+    public static void endAll() {
+        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
+        children.forEach(ProcessHandle::destroy);
+        CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+                .completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
+        children.forEach(ProcessHandle::destroyForcibly);
     }
 
     private String toShell(String[]... arguments) {
