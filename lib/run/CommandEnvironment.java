@@ -12,8 +12,8 @@ public final class CommandEnvironment {
 
     /**
      * How the environment of commands differs from this program's. Every command uses Docker, its own platform, the
-     *  demo's network and Istio's namespace, whatever is exported or set in ~/.istioctl/config.yaml, which variables
-     *  override.
+     * demo's network and Istio's namespace, whatever is exported or set in ~/.istioctl/config.yaml, which variables
+     * override.
      *
      * @param own this program's environment
      * @return the variables to set; those with the value null are removed
@@ -21,8 +21,8 @@ public final class CommandEnvironment {
     public static Map<String, String> changes(Map<String, String> own) {
         Map<String, String> changes = new HashMap<>();
         own.keySet().stream().filter(UNWANTED.asMatchPredicate()).forEach(name -> changes.put(name, null));
-        if (own.getOrDefault("KIND_EXPERIMENTAL_DOCKER_NETWORK", "")
-                .isBlank()) changes.put("KIND_EXPERIMENTAL_DOCKER_NETWORK", null);
+        String network = "KIND_EXPERIMENTAL_DOCKER_NETWORK";
+        if (own.getOrDefault(network, "").isBlank()) changes.put(network, null);
         changes.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "docker", "DOCKER_CLI_HINTS", "false",
                 "ISTIOCTL_ISTIONAMESPACE", "istio-system", "ISTIOCTL_XDS_ADDRESS", "",
                 "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));

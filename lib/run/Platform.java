@@ -20,9 +20,8 @@ public record Platform(String os, String arch) {
             default -> "";
         };
         if (os.isEmpty() || arch.isEmpty())
-            throw Problem.unmet("there are no downloads for " + osName + " on " + osArch,
-                    "use Linux or macOS on amd64 or arm64; on Windows use WSL 2: "
-                    + "https://learn.microsoft.com/windows/wsl/install");
+            throw Problem.unmet("there are no downloads for " + osName + " on " + osArch, "use Linux or macOS on amd64 "
+                    + "or arm64; on Windows use WSL 2: https://learn.microsoft.com/windows/wsl/install");
         return new Platform(os, arch);
     }
 
