@@ -147,7 +147,7 @@ public final class BundleMaker {
             Set<String> names = new TreeSet<>(all);
             names.remove(nodeImage);
             names.add(node);
-            try (OutputStream out = gzip(draft.resolve(Bundle.IMAGES), Deflater.BEST_SPEED, progress)) {
+            try (OutputStream out = gzip(draft.resolve(Bundle.IMAGES), Long.MAX_VALUE, progress)) {
                 demo.docker.images().save(names, out);
             }
             index.images().putAll(demo.docker.images().present(names));
@@ -165,11 +165,7 @@ public final class BundleMaker {
             writeIndex();
             checkReplaceable(); // again: minutes have passed
             if (Bundle.isArchive(path)) {
-                Path archive = draft.resolve("archive");
-                try (OutputStream out = gzip(archive, Deflater.NO_COMPRESSION, progress)) { // the images are compressed
-                    new ExternalCommand("tar", "install tar", console).into(Bundle.LIMIT, out, "-c", "-C", "" + draft,
-                            "--exclude=./archive", ".");
-                }
+                Path archive = pack(progress);
                 Files.move(archive, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             } else {
                 AppDirs.remove(path);
@@ -179,14 +175,36 @@ public final class BundleMaker {
         });
     }
 
-    /** Compresses what is written into a file, at a level of {@link Deflater}, and reports how much was written. */
-    private static OutputStream gzip(Path file, int level, Consumer<String> progress) throws IOException {
+    /** Packs the draft; the images come last, as they are compressed. Returns the archive. */
+    private Path pack(Consumer<String> progress) throws IOException {
+        Path archive = draft.resolve("archive");
+        List<String> arguments = new ArrayList<>(List.of("-c", "-C", "" + draft));
+        long others = 0;
+        for (String file : filesIn(draft)) {
+            if (file.equals(Bundle.IMAGES)) continue;
+            others += Files.size(draft.resolve(file));
+            arguments.add("./" + file);
+        }
+        arguments.add("./" + Bundle.IMAGES);
+        try (OutputStream out = gzip(archive, others, progress)) {
+            new ExternalCommand("tar", "install tar", console).into(Bundle.LIMIT, out, arguments.toArray(String[]::new));
+        }
+        return archive;
+    }
+
+    /**
+     * A gzip file. Reports how much was written.
+     *
+     * @param compressed about how many bytes are compressed; the rest is only stored
+     */
+    private static OutputStream gzip(Path file, long compressed, Consumer<String> progress) throws IOException {
         return new GZIPOutputStream(new BufferedOutputStream(Files.newOutputStream(file)), 1 << 16) {
             private long written;
 
-            { def.setLevel(level); }
+            { def.setLevel(Deflater.BEST_SPEED); }
 
             @Override public void write(byte[] bytes, int from, int count) throws IOException {
+                if (written > compressed) def.setLevel(Deflater.NO_COMPRESSION);
                 super.write(bytes, from, count);
                 written += count;
                 progress.accept("%.0f MB".formatted(written / 1e6));
