@@ -4,6 +4,7 @@ import module java.base;
 import lib.fetch.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.verify.*;
 import java.lang.reflect.AnnotatedElement;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -73,7 +74,10 @@ public abstract class DemoCommand implements Callable<Integer> {
     }
 
     /** The demo that the options describe, with the clusters that exist. */
-    protected final DemoContext discover() { return DemoContext.discover(options, console); }
+    protected final DemoContext discover() {
+        options.diagnostics().ifPresent(Diagnostics::check); // before anything is created
+        return DemoContext.discover(options, console);
+    }
 
     /** The same without asking Docker for clusters. */
     protected final DemoContext withoutClusters() { return new DemoContext(options, console, List.of()); }

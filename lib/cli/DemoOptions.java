@@ -192,7 +192,7 @@ public final class DemoOptions {
 
     /** The folder of --mirror. */
     Optional<Path> mirrorFolder() {
-        if (mirror == null) return Optional.ofNullable(assets);
+        if (mirror == null || mirrorUrl().isPresent()) return Optional.ofNullable(assets);
         try {
             return Optional.of(Path.of(mirror)).filter(Files::isDirectory);
         } catch (InvalidPathException e) {

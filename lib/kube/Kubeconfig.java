@@ -19,6 +19,8 @@ public record Kubeconfig(List<Path> files) {
     private static final List<String> LISTS = List.of("clusters", "contexts", "users");
     /** Excludes other threads; the lock file excludes other processes. */
     private static final Object THREADS = new Object();
+    /** Keeps other threads from reading a file while it is written. */
+    private static final Object CONTENT = new Object();
     private static final String LOCK_OWNER = "kind-demo-process-";
     private static final String OTHER_FILE = "check its owner and mode, or set KUBECONFIG to another file";
 
@@ -131,7 +133,11 @@ public record Kubeconfig(List<Path> files) {
                 .formatted(DemoCommands.quoted("" + copy), DemoCommands.quoted("" + file))
                 : "correct it, or set KUBECONFIG to another file";
         try {
-            return parse(Files.exists(file) ? Files.readString(file) : "", file.toString(), hint);
+            String yaml;
+            synchronized (CONTENT) {
+                yaml = Files.exists(file) ? Files.readString(file) : "";
+            }
+            return parse(yaml, file.toString(), hint);
         } catch (IOException e) {
             throw Problem.unmet("cannot read the kubeconfig %s: %s".formatted(file, e.getMessage()), OTHER_FILE);
         }
@@ -163,7 +169,9 @@ public record Kubeconfig(List<Path> files) {
                     ObjectNode before = read(file), config = before.deepCopy();
                     change.accept(config);
                     byte[] yaml = Serialization.asYaml(config).getBytes(StandardCharsets.UTF_8);
-                    if (!config.equals(before)) AppDirs.overwrite(file, yaml, "rw-------");
+                    synchronized (CONTENT) {
+                        if (!config.equals(before)) AppDirs.overwrite(file, yaml, "rw-------");
+                    }
                 } finally {
                     Files.deleteIfExists(lock);
                 }

@@ -64,7 +64,7 @@ class VaultTest {
             port = free.getLocalPort();
         }
         dirs = AppDirs.of(PREFIX).create();
-        console = new Console(false);
+        console = new Console(false, new DemoCommands(" --name-prefix " + PREFIX, ""), UnaryOperator.identity());
         console.keepLog(folder.resolve("log"));
         docker = new Docker(console, PREFIX);
         vault = newVault();

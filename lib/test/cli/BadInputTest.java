@@ -168,7 +168,7 @@ class BadInputTest {
 
     @Test void anEngineThatAnswersAfterTwoSeconds() throws IOException {
         Shell.Result preflight = preflight(Map.of("PATH", dockerThat("[ \"$1\" = info ] && sleep 2")));
-        assertTrue(preflight.out().contains("✓ engine: version"), preflight.all());
+        assertTrue(preflight.out().contains("✓ docker: version"), preflight.all());
     }
 
     @Test void podmanInPlaceOfDocker() throws IOException {

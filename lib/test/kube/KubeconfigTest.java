@@ -54,6 +54,21 @@ class KubeconfigTest {
         assertEquals(before, read(file));
     }
 
+    /** One step adds a cluster while other steps connect to theirs. */
+    @Test void readsNoHalfWrittenFile() throws Exception {
+        Kubeconfig kubeconfig = new Kubeconfig(List.of(Files.writeString(folder.resolve("config"), MINE)));
+        kubeconfig.merge(ADDED);
+        String other = ADDED.replace("kind-so1", "kind-so2");
+        Thread writer = Thread.startVirtualThread(() -> {
+            for (int i = 0; i < 100; i++) {
+                kubeconfig.merge(other);
+                kubeconfig.remove("kind-so2");
+            }
+        });
+        while (writer.isAlive()) assertTrue(kubeconfig.has("kind-so1"));
+        writer.join();
+    }
+
     @Test void doesNotWriteUnchangedFiles() throws IOException {
         Path file = Files.writeString(folder.resolve("config"), "# mine\n" + MINE);
         new Kubeconfig(List.of(file)).remove("kind-so1");
