@@ -21,7 +21,14 @@ public final class Troubleshooting {
         }
         if (!sections.containsKey(id)) throw Problem.usage("no check has the ID '%s'".formatted(id),
                 "checks: " + String.join(", ", sections.keySet()));
-        console.result(sections.get(id));
+        console.result(forTerminal(sections.get(id)));
         return 0;
+    }
+
+    /** Markdown without fences: commands are indented. */
+    static String forTerminal(String markdown) {
+        Pattern fences = Pattern.compile("(?ms)^```\\w*\n(.*?)\n```$");
+        return fences.matcher(markdown).replaceAll(found ->
+                Matcher.quoteReplacement(found.group(1).indent(4).stripTrailing()));
     }
 }

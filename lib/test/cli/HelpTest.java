@@ -35,6 +35,16 @@ class HelpTest {
         assertFalse(Pattern.compile("(?m)\\w://\\S+[/.-]$").matcher(help).find(), help);
     }
 
+    @Test void explainsChecks() {
+        String explained = printed("jbang Verify.java --explain cgroups");
+        assertTrue(explained.startsWith("cgroups\n\nChecks that the kubelet starts"), explained);
+        assertTrue(explained.endsWith("\n    jbang KindDemo.java --kubernetes-version 1.34.4\n"), explained);
+        Shell.Result unknown = Shell.run("jbang Verify.java --explain cgroup");
+        assertEquals(Problem.USAGE, unknown.exitCode(), unknown.all());
+        assertTrue(unknown.err().contains("no check has the ID 'cgroup'") && unknown.err().contains("cgroups"),
+                unknown.err());
+    }
+
     /** The manifests that are written out are those that came, and one that was changed stays. */
     @Test void manifestsAreWrittenOutAndChangedOnesStay(@TempDir Path folder) throws IOException {
         Path target = folder.resolve("my copy");
