@@ -18,6 +18,7 @@ import picocli.CommandLine.Option;
     footer = {
         "  Two clusters, in about a minute:", "    jbang KindDemo.java",
         "  Three clusters with a worker node each:", "    jbang KindDemo.java --clusters 3 --workers 1",
+        "  Without sidecars:", "    jbang KindDemo.java --dataplane ambient",
         "  An Istio setting:", "    jbang KindDemo.java --istio-set meshConfig.enableTracing=true",
         "  The mesh in existing clusters:", "    jbang KindDemo.java --contexts east,west",
         "  The same as a shell script:", "    jbang KindDemo.java --dry-run"})
@@ -74,7 +75,6 @@ public class KindDemo extends DemoCommand {
     private Plan plan(DemoContext demo, Images images, List<Kube> kubes, Console console) {
         Plan plan = new Plan(console);
         boolean own = !demo.usesExistingClusters();
-        CertificateAuthority authority = demo.authority;
         IstioInstaller istio = demo.istioInstaller();
         // a remote secret waits for the accounts of every cluster, the last step for everything in them
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
@@ -85,7 +85,7 @@ public class KindDemo extends DemoCommand {
             node = plan.step("node image", images.node(), bundled);
             pulled = plan.step("images pulled", images.pull(), bundled);
         }
-        Step root = plan.step("root CA", authority.root(), node);
+        Step root = plan.step("root CA", demo.authority.root(), node);
         for (Kube kube : kubes) {
             String name = kube.cluster().name();
             Step created = Step.NONE, loaded = Step.NONE, balanced = Step.NONE;
@@ -94,25 +94,25 @@ public class KindDemo extends DemoCommand {
                 loaded = plan.step(name, "images loaded", images.load(kube.cluster()), created, pulled);
                 balanced = plan.step(name, "load balancer", demo.metalLb.install(kube), loaded);
             }
-            Step signers = created;
             // its CRDs go before Istio's, which istiod can start without
-            if (authority instanceof IstioCsr csr)
-                signers = plan.step(name, "cert-manager", csr.certManager(kube), loaded);
-            Step trusted = plan.step(name, authority.installs(), authority.install(kube), signers, root);
+            Step signers = !(demo.authority instanceof IstioCsr csr) ? created
+                    : plan.step(name, "cert-manager", csr.certManager(kube), loaded);
+            Step trusted = plan.step(name, demo.authority.installs(), demo.authority.install(kube), signers, root);
             Step manifest = plan.step(name, "Istio manifest", istio.render(kube), istioctl);
             Step crds = plan.step(name, "Istio CRDs", istio.crds(kube), signers, manifest);
             Step started = plan.step(name, "istiod started", istio.start(kube), loaded, trusted, manifest);
             Step istiod = plan.step(name, "istiod", istio.istiod(kube), started);
-            Step gateways = plan.step(name, "gateways", istio.gateways(kube), istiod);
+            Step exposed = Step.NONE, ztunnel = Step.NONE;
+            if (demo.isAmbient()) ztunnel = plan.step(name, "ztunnel", istio.ztunnel(kube), started);
+            else exposed = plan.step(name, "expose services", istio.expose(kube), istiod, crds);
+            Step gateways = plan.step(name, "gateways", istio.gateways(kube), istiod, demo.isAmbient() ? crds : istiod);
             Step addresses = plan.step(name, "gateway addresses", istio.addresses(kube), balanced, gateways);
-            Step exposed = plan.step(name, "expose services", istio.expose(kube), istiod, crds);
             Action sample = demo.sampleApp().install(kube, !noLocality, istio);
-            parts.addAll(List.of(addresses, exposed, plan.step(name, "sample app", sample, istiod, crds)));
+            parts.addAll(List.of(addresses, exposed, plan.step(name, "sample app", sample, istiod, crds, ztunnel)));
             accounts.add(started);
         }
-        RemoteSecrets secrets = demo.remoteSecrets();
         for (Kube kube : kubes)
-            parts.add(plan.step(kube.cluster().name(), "remote secret", secrets.give(kube, kubes), accounts));
+            parts.add(plan.step(kube.cluster().name(), "remote secret", demo.remoteSecrets().give(kube, kubes), accounts));
         for (Kube kube : kubes)
             plan.step(kube.cluster().name(), "endpoints of all clusters", demo.awaitEndpoints(kube, kubes), parts);
         return plan;

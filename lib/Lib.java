@@ -95,16 +95,21 @@ package lib;
 //SOURCES kind/package-info.java
 
 //SOURCES istio/ClientPod.java
+//SOURCES istio/DataPlane.java
+//SOURCES istio/GatewayApi.java
 //SOURCES istio/InstalledIstio.java
 //SOURCES istio/IstioInstaller.java
 //SOURCES istio/IstioManifest.java
 //SOURCES istio/IstioSettings.java
 //SOURCES istio/Istioctl.java
+//SOURCES istio/Locality.java
 //SOURCES istio/RemoteSecrets.java
 //SOURCES istio/SampleApp.java
 //SOURCES istio/SampleTarget.java
+//SOURCES istio/Ztunnel.java
 //SOURCES istio/package-info.java
 
+//SOURCES verify/AmbientChecks.java
 //SOURCES verify/Check.java
 //SOURCES verify/CheckResult.java
 //SOURCES verify/Checks.java
@@ -138,6 +143,11 @@ package lib;
 //FILES completion.sh=cli/completion.sh
 //FILES docs/troubleshooting.md=../docs/troubleshooting.md
 //FILES report.html=verify/report.html
+//FILES manifests/ambient/gateways.yaml=../manifests/ambient/gateways.yaml
+//FILES manifests/ambient/ingress.yaml=../manifests/ambient/ingress.yaml
+//FILES manifests/ambient/istio.yaml=../manifests/ambient/istio.yaml
+//FILES manifests/ambient/locality.yaml=../manifests/ambient/locality.yaml
+//FILES manifests/ambient/namespace.yaml=../manifests/ambient/namespace.yaml
 //FILES manifests/apps/helloworld.yaml=../manifests/apps/helloworld.yaml
 //FILES manifests/apps/ingress.yaml=../manifests/apps/ingress.yaml
 //FILES manifests/apps/locality.yaml=../manifests/apps/locality.yaml

@@ -135,6 +135,7 @@ public final class BundleMaker {
         return new Action("", _ -> {
             List<Release> upstream = new ArrayList<>(demo.authority.upstream());
             upstream.add(Versions.METALLB_MANIFEST);
+            if (demo.isAmbient()) upstream.addAll(Versions.GATEWAY_API_CRDS);
             for (Release manifest : upstream) write(manifest.file(), demo.downloads.read(manifest));
             for (String manifest : Manifests.ALL) write("manifests/" + manifest, demo.manifests.read(manifest));
         });

@@ -19,6 +19,7 @@ public final class DemoContext {
     public final Docker docker;
     public final Binary kindBinary;
     public final Istioctl istioctl;
+    public final GatewayApi gatewayApi;
     public final Optional<Bundle> bundle;
     public final CertificateAuthority authority;
     public final Vault vault;
@@ -69,6 +70,7 @@ public final class DemoContext {
             case istioCsr -> new IstioCsr(vault, downloads, manifests);
         };
         metalLb = new MetalLb(downloads, manifests, docker);
+        gatewayApi = new GatewayApi(downloads, manifests);
         istioctl = new Istioctl(istioctlBinary, istio, state.istio(), manifests, authority.address(), dirs.state(),
                 console);
         kind = new Kind(kindBinary, docker, manifests, nodeSettings(), dirs.state(), console);
@@ -146,9 +148,9 @@ public final class DemoContext {
      * @throws Problem when a prerequisite is not met, or another run has the lock
      */
     public void begin(Mesh mesh, Images images, boolean force) throws Exception {
-        console.info("%d clusters %s, Istio multi-primary on different networks".formatted(mesh.clusters().size(),
-                mesh.clusters()));
-        if (options.leavesIstio() && !istio.equals(IstioSettings.PINNED))
+        console.info("%d clusters %s, Istio multi-primary on different networks%s".formatted(mesh.clusters().size(),
+                mesh.clusters(), isAmbient() ? ", ambient" : ""));
+        if (options.leavesIstio() && istio.changed())
             console.info("Istio settings are kept: %s; to reset them: %s".formatted(istio,
                     commands().kindDemo(IstioSettings.RESET)));
         preflight(mesh, images, force).require();
@@ -167,8 +169,8 @@ public final class DemoContext {
     }
 
     public Preflight preflight(Mesh mesh, Images images, boolean force) {
-        List<Check> checks = options.existing() ? Preflight.forExistingClusters(mesh, istioctl, force, console)
-                : Preflight.forNewClusters(mesh, new HostChecks(docker), kindChecks(), images, istioctl, metalLb,
+        List<Check> checks = options.existing() ? Preflight.forExistingClusters(mesh, istioctl, gatewayApi, force, console)
+                : Preflight.forNewClusters(mesh, new HostChecks(docker), kindChecks(), images, istioctl, metalLb, gatewayApi,
                         this::checkAuthority, dirs.cache());
         return new Preflight(checks, dirs, console);
     }
@@ -196,7 +198,13 @@ public final class DemoContext {
     }
 
     public Checks checks(List<Kube> kubes, SampleTarget target, Duration wait) {
-        return new Checks(kubes, target, docker, kindBinary, istioctl, wait);
+        return new Checks(kubes, target, dataPlane(kubes), docker, kindBinary, istioctl, wait);
+    }
+
+    /** The data plane of the demo; of another mesh in existing clusters, the one that its istiod serves. */
+    private DataPlane dataPlane(List<Kube> kubes) {
+        if (!options.existing() || state.istio().isPresent()) return istio.dataPlane();
+        return new InstalledIstio(kubes.getFirst()).dataPlane().orElse(istio.dataPlane());
     }
 
     /** The step that waits until a cluster has the endpoints of all clusters. */
@@ -210,7 +218,7 @@ public final class DemoContext {
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {
-        return new Experiments(kubes, target, checks, docker, manifests, console);
+        return new Experiments(kubes, target, checks, docker, manifests, istio.dataPlane(), console);
     }
 
     public Diagnostics diagnostics(List<Kube> kubes) {
@@ -229,15 +237,18 @@ public final class DemoContext {
         return 0;
     }
 
-    public IstioInstaller istioInstaller() { return new IstioInstaller(istioctl, manifests); }
+    public IstioInstaller istioInstaller() { return new IstioInstaller(istioctl, gatewayApi, manifests); }
 
     public RemoteSecrets remoteSecrets() { return new RemoteSecrets(istioctl, docker); }
 
-    public SampleApp sampleApp() { return new SampleApp(manifests); }
+    public SampleApp sampleApp() { return new SampleApp(manifests, istio.dataPlane()); }
 
     public boolean usesExistingClusters() { return options.existing(); }
 
     public boolean wantsDiagnostics() { return options.diagnostics().isPresent(); }
+
+    /** Whether the options, or earlier runs, say that the mesh is ambient. */
+    public boolean isAmbient() { return istio.dataPlane() == DataPlane.ambient; }
 
     public String istioVersion() { return istio.version(); }
 

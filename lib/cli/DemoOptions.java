@@ -53,6 +53,11 @@ public final class DemoOptions {
                     + "[KIND_DEMO_VAULT_PORT]")
     Integer vaultPort;
 
+    @Option(names = "--dataplane", paramLabel = "NAME",
+            description = "How workloads join the mesh: ${COMPLETION-CANDIDATES}. Default: the one in use, else "
+                    + "sidecar. [KIND_DEMO_DATAPLANE]")
+    private DataPlane dataPlane;
+
     @Option(names = "--istio-version", paramLabel = "VERSION",
             description = "Istio version; istioctl must have the same minor "
             + "version. Default: the installed one, else " + Versions.ISTIO + ". [KIND_DEMO_ISTIO_VERSION]")
@@ -105,6 +110,8 @@ public final class DemoOptions {
         require(!existing() || ca == null || ca == CertificateAuthority.Choice.local,
                 "--ca %s is for clusters that the demo creates: Vault joins their network; with --contexts use --ca local",
                 ca);
+        require(ca != CertificateAuthority.Choice.istioCsr || dataPlane != DataPlane.ambient,
+                "--ca %s has not been tried with --dataplane %s: use --ca local or --ca vault", ca, dataPlane);
         require(!existing() || clusters == null,
                 "--contexts names the clusters; --clusters is for clusters that the demo creates");
         require(!existing() || contexts.stream().allMatch(c -> !c.isBlank() && c.matches("\\P{Cntrl}+"))
@@ -172,7 +179,7 @@ public final class DemoOptions {
         String version = istioVersion == null ? null : istioVersion.replaceFirst("^v", "");
         List<Path> values = istioValues == null ? null : istioValues.stream()
                 .map(file -> file.toString().isEmpty() ? file : file.toAbsolutePath()).toList();
-        return current.orElse(IstioSettings.PINNED).with(version, set, values);
+        return current.orElse(IstioSettings.PINNED).with(version, dataPlane, set, values);
     }
 
     /** Whether no option says anything about Istio. */

@@ -27,12 +27,14 @@ final class ExperimentContext implements AutoCloseable {
      */
     private record Change(String key, Operation undo, Operation await) {}
 
+    private static final String LOCALITY = "locality rule";
     /** How long Ctrl-C waits for a change that is being made, such as a request to an API server. */
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private final List<Kube> kubes;
     private final ClientPod client;
     private final Manifests manifests;
+    private final DataPlane dataPlane;
     private final Docker docker;
     private final Console console;
     private final Deque<Change> changes = new ConcurrentLinkedDeque<>();
@@ -46,10 +48,12 @@ final class ExperimentContext implements AutoCloseable {
     private boolean skipped;
 
     /** @param kubes the clusters; the client of the first one sends the requests */
-    ExperimentContext(List<Kube> kubes, SampleTarget app, Manifests manifests, Docker docker, Console console) {
+    ExperimentContext(List<Kube> kubes, SampleTarget app, Manifests manifests, DataPlane dataPlane, Docker docker,
+            Console console) {
         this.kubes = kubes;
         this.client = new ClientPod(kubes.getFirst(), app);
         this.manifests = manifests;
+        this.dataPlane = dataPlane;
         this.docker = docker;
         this.console = console;
     }
@@ -61,6 +65,8 @@ final class ExperimentContext implements AutoCloseable {
     Docker docker() { return docker; }
 
     Manifests manifests() { return manifests; }
+
+    DataPlane dataPlane() { return dataPlane; }
 
     Kube first() { return kubes.getFirst(); }
 
@@ -110,16 +116,24 @@ final class ExperimentContext implements AutoCloseable {
             replace(path, resource, Optional.of(resource));
     }
 
-    /** Removes the resources of a manifest from the first cluster. */
-    void remove(String path) throws Exception {
-        for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.read(path)))
-            replace(path, resource, Optional.empty());
+    /** Adds the locality rule to the first cluster if it is missing, or removes it. */
+    void locality(boolean on) throws Exception {
+        Locality rule = new Locality(manifests, dataPlane);
+        boolean before = Locality.isSet(first(), app(), dataPlane);
+        if (on == before) return;
+        if (dataPlane == DataPlane.ambient) {
+            change(key(first(), LOCALITY), () -> rule.set(first(), on), () -> rule.set(first(), before), () -> {});
+            return;
+        }
+        for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.read(rule.path())))
+            replace(LOCALITY, resource, on ? Optional.of(resource) : Optional.empty());
     }
 
-    /** Applies those resources of a manifest that the first cluster lacks; {@link #restore} does not undo it. */
-    void ensure(String path) throws Exception {
-        for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.read(path)))
-            if (existing(resource).isEmpty()) replace(path + ", needed", resource, Optional.of(resource));
+    /** Undoes the last change of the locality rule. */
+    void restoreLocality() throws Exception {
+        Change last = changes.stream().filter(change -> change.key.equals(key(first(), LOCALITY))).findFirst()
+                .orElseThrow();
+        locked(() -> undo(last));
     }
 
     private void replace(String path, GenericKubernetesResource resource, Optional<GenericKubernetesResource> after)

@@ -40,16 +40,18 @@ public final class Experiments {
     private final Checks checks;
     private final Docker docker;
     private final Manifests manifests;
+    private final DataPlane dataPlane;
     private final Console console;
     private volatile ExperimentContext current;
 
     public Experiments(List<Kube> kubes, SampleTarget app, Checks checks, Docker docker, Manifests manifests,
-            Console console) {
+            DataPlane dataPlane, Console console) {
         this.kubes = kubes;
         this.app = app;
         this.checks = checks;
         this.docker = docker;
         this.manifests = manifests;
+        this.dataPlane = dataPlane;
         this.console = console;
     }
 
@@ -82,13 +84,13 @@ public final class Experiments {
         String title = experiment.title.replace("FIRST", kubes.getFirst().cluster().name())
                 .replace("LAST", kubes.getLast().cluster().name()).replace("SERVICE", app.service());
         console.info("\n%s: %s".formatted(experiment.name, title));
-        ExperimentContext context = new ExperimentContext(kubes, app, manifests, docker, console);
+        ExperimentContext context = new ExperimentContext(kubes, app, manifests, dataPlane, docker, console);
         current = context;
         try (context) {
             String reason = kubes.size() == 1 && !experiment.alone ? "there is no other cluster"
                     : Scenarios.ruledOut(experiment.name, context);
             if (reason.isEmpty()) {
-                context.ensure(SampleApp.LOCALITY); // a demo with --no-locality lacks it
+                context.locality(true); // a demo with --no-locality lacks it
                 experiment.scenario.run(context);
             } else {
                 context.skip(reason);

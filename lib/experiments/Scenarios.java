@@ -121,12 +121,12 @@ final class Scenarios {
     }
 
     static void controlPlaneDown(ExperimentContext context) throws Exception {
-        context.remove(SampleApp.LOCALITY);
+        context.locality(false);
         Traffic traffic = context.traffic();
         traffic.awaitAnswersFrom(context.all(), 0, STEADY);
         expectUndisturbed(context, traffic, context.first(), "istiod", context.all());
         double applied = traffic.event("the locality rule is applied");
-        context.restore(SampleApp.LOCALITY);
+        context.restoreLocality();
         traffic.awaitAnswersFrom(first(context), applied, STEADY);
         context.metric("caughtUpSeconds", round(traffic.now() - applied - STEADY / (double) Traffic.PER_SECOND));
         context.observe("proxies follow the rule %.1f s after it was applied".formatted(traffic.now() - applied));
@@ -137,13 +137,13 @@ final class Scenarios {
         traffic.awaitAnswersFrom(first(context), 0, UNDISTURBED);
         double removed = traffic.event("the locality rule is removed");
         context.observe("with the rule:    " + Traffic.count(traffic.replies(0, removed)));
-        context.remove(SampleApp.LOCALITY);
+        context.locality(false);
         traffic.awaitAnswersFrom(context.all(), removed, STEADY);
         double spread = traffic.now();
         traffic.awaitAnswersFrom(context.all(), spread, UNDISTURBED);
         double restored = traffic.event("the locality rule is restored");
         context.observe("without the rule: " + Traffic.count(traffic.replies(spread, restored)));
-        context.restore(SampleApp.LOCALITY);
+        context.restoreLocality();
         traffic.awaitAnswersFrom(first(context), restored, STEADY);
         expectNoneLost(context, traffic, 0);
     }
@@ -153,7 +153,7 @@ final class Scenarios {
         String gateway = context.docker().published(cluster, cluster.httpPort()).orElseThrow(() -> Problem.failed(
                 "%s: no node publishes its port %d on this machine".formatted(cluster, cluster.httpPort()),
                 "see extraPortMappings in manifests/kind/cluster.yaml"));
-        context.remove(SampleApp.LOCALITY);
+        context.locality(false);
         Traffic traffic = context.traffic(URI.create("http://%s%s".formatted(gateway, context.app().path())));
         traffic.awaitAnswersFrom(context.all(), 0, UNDISTURBED);
         context.observe("with %s: %s".formatted(service(context), Traffic.count(traffic.replies())));

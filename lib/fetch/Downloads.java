@@ -105,6 +105,7 @@ public final class Downloads {
         try (HttpDownload download = download(PATIENCE, PATIENCE)) {
             Files.createDirectories(target.getParent());
             Path lock = cache.resolve(release.file() + ".lock");
+            Files.createDirectories(lock.getParent());
             try (var file = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     FileLock _ = lock(file, progress)) {
                 if (!Files.exists(target)) fetchLocked(release, target, download, progress, unpack);

@@ -28,6 +28,19 @@ public final class Versions {
             "https://raw.githubusercontent.com/metallb/metallb/" + METALLB + "/config/manifests/metallb-native.yaml",
             "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18");
 
+    /** The CRDs of the Gateway API that this Istio reads. https://github.com/kubernetes-sigs/gateway-api/releases */
+    public static final String GATEWAY_API = "v1.6.0";
+    public static final List<Release> GATEWAY_API_CRDS = List.of(
+            gatewayApi("backendtlspolicies", "05dd20abea3eb1b5108b9a842a8482d5099db24bd9047bfd3965c7f27a047db7"),
+            gatewayApi("gatewayclasses", "a09b320e69257056e34f268160f883e98d4da9b8786fff3463484ba5fda719df"),
+            gatewayApi("gateways", "7dcaf56db92b197207bc149f049c1be0208bedc8608a56905900d3bfc71b8632"),
+            gatewayApi("grpcroutes", "a97b717e425979726039c813f308f8ab9686e5478ee5072eec5f94ec61db3bf5"),
+            gatewayApi("httproutes", "8c05f321e53b5df6aa4bdbf622a01db9c331f26d7b9723b0fc47001c1341858a"),
+            gatewayApi("listenersets", "2dc80892f2bf636bd678e504bca04f52856f21eef2202091ea842ef39b52339f"),
+            gatewayApi("referencegrants", "37ab52cd8db78fb1fe14140aba96b64f6012a1fb6eb9b98daa321adb57b42f17"),
+            gatewayApi("tcproutes", "a4659f3e1fd7cdd21c44757d9f0febef930dac4fe5f0430c857d5eb853d6e686"),
+            gatewayApi("tlsroutes", "b3f7a900cb767b7be07fec6d277afe43a9b1db36053fef95beacccb1190fa6ca"));
+
     /** Vault, for --ca vault and istio-csr. https://hub.docker.com/r/hashicorp/vault/tags */
     public static final String VAULT = "1.21.0";
 
@@ -39,10 +52,18 @@ public final class Versions {
     public static final Release CERT_MANAGER_MANIFEST = Release.onGitHub("cert-manager-%s.yaml".formatted(CERT_MANAGER),
             "cert-manager/cert-manager", CERT_MANAGER, "cert-manager.yaml");
 
-    /** Upstream's manifests; cert-manager's is only for --ca istio-csr. */
-    static final List<Release> MANIFESTS = List.of(METALLB_MANIFEST, CERT_MANAGER_MANIFEST);
+    /** Upstream's manifests; cert-manager's is only for --ca istio-csr, the Gateway API only for an ambient mesh. */
+    static final List<Release> MANIFESTS = Stream.concat(Stream.of(METALLB_MANIFEST, CERT_MANAGER_MANIFEST),
+            GATEWAY_API_CRDS.stream()).toList();
 
     private Versions() {}
+
+    private static Release gatewayApi(String plural, String sha256) {
+        String file = "gateway.networking.k8s.io_%s.yaml".formatted(plural);
+        return Release.pinned("gateway-api-%s/%s".formatted(GATEWAY_API, file),
+                "https://raw.githubusercontent.com/kubernetes-sigs/gateway-api/%s/config/crd/standard/%s"
+                        .formatted(GATEWAY_API, file), sha256);
+    }
 
     /** The output of --version. */
     public static String summary() {

@@ -5,6 +5,7 @@ import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServicePort;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
@@ -15,15 +16,18 @@ public record ClientPod(Kube kube, SampleTarget app) {
     private static final String PROXY = "istio-proxy";
     private static final int LOGGED_CHARACTERS = 4000;
 
-    /** Sends requests through the mesh, one after the other; returns the answers, or throws a {@link Problem}. */
+    /**
+     * Sends requests through the mesh, one after the other, and each on its own connection, because ztunnel selects an
+     * endpoint for a connection. Returns the answers, or throws a {@link Problem}.
+     */
     public String ask(int requests) {
-        return exec(app.client(), "curl", "--silent", "--show-error", "--fail", "--max-time", "5",
-                "%s?[1-%d]".formatted(url(), requests));
+        return exec(app.client(), "curl", "--silent", "--show-error", "--fail", "--max-time", "5", "--header",
+                "Connection: close", "%s?[1-%d]".formatted(url(), requests));
     }
 
     /** The HTTP status of one request, as curl prints it: 000 without an answer. */
     public String status(String url) {
-        return attempt(app.client(), "curl", "--silent", "--output", "/dev/null", "--max-time", "3",
+        return attempt(client(), app.client(), "curl", "--silent", "--output", "/dev/null", "--max-time", "3",
                 "--write-out", "%{http_code}", url).out().strip();
     }
 
@@ -42,14 +46,17 @@ public record ClientPod(Kube kube, SampleTarget app) {
     }
 
     /**
-     * Runs curl past the mesh: the requests and DNS queries of the proxy's own user are not redirected. A client
-     * without a proxy runs it itself. curl also prints the server's certificates, https://curl.se/docs/manpage.html#-w
+     * Runs curl past the mesh: the requests and DNS queries of the proxy's own user are not redirected, nor are those of
+     * ztunnel's pod on the client's node. A client outside of the mesh runs it itself. curl also prints the server's certificates, https://curl.se/docs/manpage.html#-w
      *
      * @return empty when the image has no curl, such as a distroless one
      */
     public Optional<ExternalCommand.Result> curlOutsideMesh(String url) {
-        ExternalCommand.Result result = attempt(hasProxy() ? PROXY : app.client(), "curl", "--silent", "--show-error",
-                "--insecure", "--max-time", "5", "--write-out", "%{certs}", url);
+        Pod client = client();
+        Pod pod = isCaptured(client) ? Ztunnel.pod(kube, client.getSpec().getNodeName()) : client;
+        String container = hasProxy() || pod != client ? PROXY : app.client();
+        ExternalCommand.Result result = attempt(pod, container, "curl", "--silent", "--show-error", "--insecure",
+                "--max-time", "5", "--write-out", "%{certs}", url);
         // the shell lacks the command: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
         return result.exitCode() > 120 ? Optional.empty() : Optional.of(result);
     }
@@ -58,20 +65,30 @@ public record ClientPod(Kube kube, SampleTarget app) {
     public String envoy(String path) { return exec(PROXY, "pilot-agent", "request", "GET", path); }
 
     private String exec(String container, String... command) {
-        ExternalCommand.Result result = attempt(container, command);
+        ExternalCommand.Result result = attempt(client(), container, command);
         if (!result.ok())
             throw Problem.failed("%s: `%s` ended with exit code %d: %s".formatted(kube.cluster(),
-                    String.join(" ", command), result.exitCode(), result.lastLines()), toShell(container, command));
+                    String.join(" ", command), result.exitCode(), result.lastLines()),
+                    toShell("deploy/" + app.client(), app.namespace(), container, command));
         return result.out();
     }
 
-    /** Runs a command in a ready client pod, whatever its exit code; a {@link Problem} when it does not run or end. */
-    private ExternalCommand.Result attempt(String container, String... command) {
-        String toShell = toShell(container, command), name = String.join(" ", command);
-        String pod = new Pods(kube, app.namespace()).anyReady(app.client()).getMetadata().getName();
+    /** A ready pod of the client. */
+    public Pod client() { return new Pods(kube, app.namespace()).anyReady(app.client()); }
+
+    /** Whether ztunnel handles the pod's traffic: istio-cni sets this annotation. */
+    public static boolean isCaptured(Pod pod) {
+        var annotations = Objects.requireNonNullElse(pod.getMetadata().getAnnotations(), Map.<String, String>of());
+        return "enabled".equals(annotations.get("ambient.istio.io/redirection"));
+    }
+
+    /** Runs a command in a pod, whatever its exit code; a {@link Problem} when it does not run or end. */
+    private ExternalCommand.Result attempt(Pod in, String container, String... command) {
+        String pod = in.getMetadata().getName(), namespace = in.getMetadata().getNamespace();
+        String toShell = toShell(pod, namespace, container, command), name = String.join(" ", command);
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
-        try (ExecWatch exec = kube.client().pods().inNamespace(app.namespace()).withName(pod).inContainer(container)
+        try (ExecWatch exec = kube.client().pods().inNamespace(namespace).withName(pod).inContainer(container)
                 .writingOutput(out).writingError(err).exec(command)) {
             int code = exec.exitCode().get(LIMIT.toMillis(), TimeUnit.MILLISECONDS);
             kube.console().detail("$ %s\n(exit code %d)\n%s%s".formatted(toShell, code,
@@ -87,9 +104,8 @@ public record ClientPod(Kube kube, SampleTarget app) {
         }
     }
 
-    private String toShell(String container, String... command) {
-        return "%s exec -n %s deploy/%s -c %s -- %s".formatted(kube.kubectl(), app.namespace(), app.client(), container,
-                Arrays.stream(command).map(DemoCommands::quoted).collect(Collectors.joining(" ")));
+    private String toShell(String pod, String namespace, String container, String... command) {
+        return "%s exec -n %s %s -c %s -- %s".formatted(kube.kubectl(), namespace, pod, container, Arrays.stream(command).map(DemoCommands::quoted).collect(Collectors.joining(" ")));
     }
 
     public boolean hasProxy() {

@@ -12,9 +12,11 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 
 /** The Istio that is installed in a cluster, by the demo or by others. */
 public record InstalledIstio(Kube kube) {
-    public static final String EAST_WEST = "istio-eastwestgateway";
+    public static final String EAST_WEST = "istio-eastwestgateway", INGRESS = "istio-ingressgateway";
     /** The label in which istioctl names the component of a resource. */
     public static final String COMPONENT = "operator.istio.io/component";
+    /** The label of what istiod creates for a Gateway of the Gateway API. */
+    private static final String GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name";
     private static final String NETWORK = "topology.istio.io/network";
 
     /** The mesh with the IDs and networks of its control planes: a mesh that the demo did not create has others. */
@@ -72,7 +74,7 @@ public record InstalledIstio(Kube kube) {
     /** Whether a resource, of a manifest or in the cluster, belongs to a gateway. */
     public static boolean isGateway(HasMetadata resource) {
         Map<String, String> labels = Objects.requireNonNullElse(resource.getMetadata().getLabels(), Map.of());
-        return labels.getOrDefault(COMPONENT, "").endsWith("Gateways");
+        return labels.getOrDefault(COMPONENT, "").endsWith("Gateways") || labels.containsKey(GATEWAY_NAME);
     }
 
     /**
@@ -107,13 +109,23 @@ public record InstalledIstio(Kube kube) {
 
     /** The cluster's ID in its istiod; a {@link Problem} when there is no istiod, or it has no ID. */
     public String clusterId() {
+        return environment("CLUSTER_ID").orElseThrow(() -> Problem.failed("%s: there is no istiod in %s".formatted(
+                kube.cluster(), Mesh.NAMESPACE), "istioctl version --context " + kube.cluster().quotedContext()));
+    }
+
+    /** The data plane that istiod is installed for; empty without an istiod. */
+    public Optional<DataPlane> dataPlane() {
+        if (istiods(kube).isEmpty()) return Optional.empty();
+        return Optional.of(environment("PILOT_ENABLE_AMBIENT").orElse("").equals("true") ? DataPlane.ambient
+                : DataPlane.sidecar);
+    }
+
+    /** A variable of istiod. */
+    public Optional<String> environment(String name) {
         try {
             return istiods(kube).stream().flatMap(d -> d.getSpec().getTemplate().getSpec().getContainers().stream())
-                    .flatMap(c -> c.getEnv().stream())
-                    .filter(e -> e.getName().equals("CLUSTER_ID") && e.getValue() != null).map(EnvVar::getValue)
-                    .findFirst().orElseThrow(() -> Problem.failed("%s: there is no istiod in %s".formatted(
-                            kube.cluster(), Mesh.NAMESPACE),
-                            "istioctl version --context " + kube.cluster().quotedContext()));
+                    .flatMap(c -> c.getEnv().stream()).filter(e -> e.getName().equals(name) && e.getValue() != null)
+                    .map(EnvVar::getValue).findFirst();
         } catch (KubernetesClientException e) {
             throw Problem.failed("%s: %s".formatted(kube.cluster(), Kube.reason(e)), kube.kubectl() + " get nodes");
         }

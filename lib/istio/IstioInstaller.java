@@ -15,15 +15,18 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
  * the other. https://istio.io/latest/docs/setup/install/multicluster/multi-primary_multi-network/
  */
 public final class IstioInstaller {
-    private static final String EXPOSE = "istio/cross-network-gateway.yaml", POLICY = "failurePolicy";
+    private static final String EXPOSE = "istio/cross-network-gateway.yaml", POLICY = "failurePolicy",
+            ROOT = "istio-ca-root-cert";
     private static final Duration LIMIT = Duration.ofMinutes(5);
 
     private final Istioctl istioctl;
+    private final GatewayApi gatewayApi;
     private final Manifests manifests;
     private final Map<Cluster, IstioManifest> rendered = new ConcurrentHashMap<>();
 
-    public IstioInstaller(Istioctl istioctl, Manifests manifests) {
+    public IstioInstaller(Istioctl istioctl, GatewayApi gatewayApi, Manifests manifests) {
         this.istioctl = istioctl;
+        this.gatewayApi = gatewayApi;
         this.manifests = manifests;
     }
 
@@ -52,16 +55,26 @@ public final class IstioInstaller {
             Manifests.merge(resource.getAdditionalProperties(), Map.of("spec", Map.of("template", annotations)));
     }
 
-    /** Applies Istio's CRDs. They are large: istiod starts meanwhile and begins to watch each when it exists. */
+    private boolean isAmbient() { return istioctl.dataPlane() == DataPlane.ambient; }
+
+    /**
+     * Applies Istio's CRDs, and in an ambient mesh those of the Gateway API. They are large: istiod starts meanwhile
+     * and begins to watch each when it exists.
+     */
     public Action crds(Kube kube) {
-        return new Action(istioctl.installToShell(kube.cluster()), _ ->
-                new Crds(kube).apply("istio", rendered.get(kube.cluster()).crds()));
+        String toShell = istioctl.installToShell(kube.cluster());
+        Action gateways = gatewayApi.crds(kube);
+        return new Action(isAmbient() ? gateways.toShell() + "\n" + toShell : toShell, progress -> {
+            new Crds(kube).apply("istio", rendered.get(kube.cluster()).crds());
+            if (isAmbient()) gateways.task().run(progress);
+        });
     }
 
-    /** Applies istiod with its service accounts and configuration; does not wait. */
+    /** Applies istiod with its service accounts and configuration, and istio-cni if there is one; does not wait. */
     public Action start(Kube kube) {
         return new Action("# started by istioctl install, above", _ -> {
-            List<GenericKubernetesResource> resources = part(kube, r -> !InstalledIstio.isGateway(r));
+            List<GenericKubernetesResource> resources =
+                    part(kube, r -> !InstalledIstio.isGateway(r) && !isZtunnel(r));
             for (var webhooks : resources)
                 if (webhooks.getKind().equals("ValidatingWebhookConfiguration")
                         && refusesInvalid(kube.client().resource(webhooks).get()))
@@ -82,11 +95,34 @@ public final class IstioInstaller {
         return webhooks.get("webhooks");
     }
 
-    /** Waits until istiod is ready and its webhook answers: gateways and applications need both. */
+    private static boolean isZtunnel(HasMetadata resource) {
+        return name(resource).equals("DaemonSet " + IstioManifest.ZTUNNEL);
+    }
+
+    /**
+     * Starts ztunnel on each node, and waits until it is ready. It needs the root certificate, which istiod writes, and
+     * istio-cni: started without them it would try again only after a while.
+     */
+    public Action ztunnel(Kube kube) {
+        return new Action("# started by istioctl install, above", progress -> {
+            Deployments workloads = new Deployments(kube, Mesh.NAMESPACE);
+            workloads.awaitDaemonSet(IstioManifest.CNI, LIMIT, progress);
+            kube.await("the config map " + ROOT, LIMIT, kube.client().configMaps().inNamespace(Mesh.NAMESPACE)
+                    .withField("metadata.name", ROOT), all -> all.isEmpty() ? "absent" : "", progress);
+            kube.apply(part(kube, IstioInstaller::isZtunnel));
+            workloads.awaitDaemonSet(IstioManifest.ZTUNNEL, LIMIT, progress);
+        });
+    }
+
+    /**
+     * Waits until istiod is ready and, unless the mesh is ambient, its webhook answers: gateways and applications need
+     * both.
+     */
     public Action istiod(Kube kube) {
         String toShell = "%s -n %s rollout status deployment/istiod --timeout 300s";
         return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE), progress -> {
             new Deployments(kube, Mesh.NAMESPACE).await(part(kube, r -> !InstalledIstio.isGateway(r)), LIMIT, progress);
+            if (isAmbient()) return;
             Await.until(kube.cluster() + ": the injection webhook", LIMIT, Duration.ofMillis(200), progress,
                     () -> injectionFailure(kube));
         });
@@ -110,6 +146,7 @@ public final class IstioInstaller {
 
     /** Applies all gateways, removes those that the manifest no longer has, and waits until each is ready. */
     public Action gateways(Kube kube) {
+        if (isAmbient()) return gatewayApi.gateways(kube);
         String toShell = "%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
         return new Action(toShell, progress -> {
             List<GenericKubernetesResource> gateways = part(kube, InstalledIstio::isGateway);
@@ -140,6 +177,7 @@ public final class IstioInstaller {
 
     /** Waits until every gateway of type LoadBalancer has an address. */
     public Action addresses(Kube kube) {
+        if (isAmbient()) return gatewayApi.addresses(kube);
         String toShell = "%s -n %s wait service %s --for=jsonpath='{.status.loadBalancer.ingress}' --timeout 120s";
         return new Action(toShell.formatted(kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.EAST_WEST), progress ->
                 kube.await("addresses of the gateways", Duration.ofMinutes(2),

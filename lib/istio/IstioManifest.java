@@ -14,6 +14,9 @@ import io.fabric8.kubernetes.client.utils.Serialization;
  * @param resources all other resources
  */
 record IstioManifest(List<String> crds, List<GenericKubernetesResource> resources) {
+    /** The daemon sets of an ambient mesh. */
+    static final String CNI = "istio-cni-node", ZTUNNEL = "ztunnel";
+
     static IstioManifest of(String yaml) {
         YamlDocuments documents = YamlDocuments.of(yaml);
         return new IstioManifest(documents.crds(), documents.others());
@@ -52,9 +55,13 @@ record IstioManifest(List<String> crds, List<GenericKubernetesResource> resource
     }
 
     /** Checks that the demo can work with what the user's settings or manifests render; a {@link Problem} when not. */
-    void requireUsable(Cluster cluster) {
-        for (String needed : List.of("Deployment istiod", "ConfigMap istio", "ConfigMap istio-sidecar-injector",
-                "Service " + InstalledIstio.EAST_WEST))
+    void requireUsable(Cluster cluster, DataPlane dataPlane) {
+        List<String> own = dataPlane == DataPlane.ambient ? List.of("DaemonSet " + CNI, "DaemonSet " + ZTUNNEL)
+                : List.of("Service " + InstalledIstio.EAST_WEST);
+        List<String> all = new ArrayList<>(List.of("Deployment istiod", "ConfigMap istio",
+                "ConfigMap istio-sidecar-injector"));
+        all.addAll(own);
+        for (String needed : all)
             if (resources.stream().noneMatch(r -> needed.equals(r.getKind() + " " + r.getMetadata().getName())
                     && Mesh.NAMESPACE.equals(r.getMetadata().getNamespace())))
                 throw unusable(cluster, "no %s in %s".formatted(needed, Mesh.NAMESPACE));
@@ -65,6 +72,7 @@ record IstioManifest(List<String> crds, List<GenericKubernetesResource> resource
             String found = global.at(path.replaceFirst("values\\.global", "").replace('.', '/')).asText();
             if (!found.equals(expected)) throw unusable(cluster, "%s '%s', not '%s'".formatted(path, found, expected));
         });
+        if (dataPlane == DataPlane.ambient) return;
         String type = Manifests.find(resources, "Service", InstalledIstio.EAST_WEST).orElseThrow().get("spec", "type");
         if (!"LoadBalancer".equals(type)) throw unusable(cluster,
                 "the Service %s of type %s, not LoadBalancer".formatted(InstalledIstio.EAST_WEST, type));
@@ -72,6 +80,6 @@ record IstioManifest(List<String> crds, List<GenericKubernetesResource> resource
 
     private static Problem unusable(Cluster cluster, String what) {
         return Problem.unmet("%s: the manifest that istioctl renders has %s, and the demo cannot work with that"
-                .formatted(cluster, what), "correct --istio-set, --istio-values or istio/istio.yaml in --manifests");
+                .formatted(cluster, what), "correct --istio-set, --istio-values or the IstioOperator in --manifests");
     }
 }

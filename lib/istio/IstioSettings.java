@@ -10,12 +10,14 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
  * The user's settings of Istio, beyond manifests/istio. They are kept with the demo, so that a later run without
  * options uses the same.
  *
- * @param version Istio's version
- * @param set     key=value, as istioctl's --set takes it
- * @param values  files with an IstioOperator, as istioctl's -f takes them
+ * @param version   Istio's version
+ * @param dataPlane how workloads join the mesh
+ * @param set       key=value, as istioctl's --set takes it
+ * @param values    files with an IstioOperator, as istioctl's -f takes them
  */
-public record IstioSettings(String version, List<String> set, List<Path> values) {
-    public static final IstioSettings PINNED = new IstioSettings(Versions.ISTIO, List.of(), List.of());
+public record IstioSettings(String version, DataPlane dataPlane, List<String> set, List<Path> values) {
+    public static final IstioSettings PINNED =
+            new IstioSettings(Versions.ISTIO, DataPlane.sidecar, List.of(), List.of());
     /** The options that reset the settings. */
     public static final String RESET = "--istio-version %s --istio-set= --istio-values=".formatted(Versions.ISTIO);
     /** Settings that a user cannot change, by their path in an IstioOperator's spec; ${…} differs by cluster. */
@@ -23,10 +25,13 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
             "namespace", Mesh.NAMESPACE, "values.global.istioNamespace", Mesh.NAMESPACE,
             "values.global.meshID", Cluster.MESH_ID, "values.global.network", "${NETWORK}",
             "values.global.multiCluster.clusterName", "${CLUSTER_ID}");
-    private static final String VERSION = "version", SET = "set";
+    private static final String VERSION = "version", DATA_PLANE = "dataplane", SET = "set";
 
     /** Whether there are settings beyond the manifest. */
     public boolean custom() { return !set.isEmpty() || !values.isEmpty(); }
+
+    /** Whether {@link #RESET} would change something. */
+    public boolean changed() { return custom() || !version.equals(Versions.ISTIO); }
 
     /** The registry of this version's images. https://istio.io/latest/news/releases/1.30.x/announcing-1.30/ */
     String hub() {
@@ -35,8 +40,13 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
 
     /** The images of Istio, unless the settings name others. */
     public Set<String> images() {
-        return Set.of("%s/pilot:%s".formatted(hub(), version), "%s/proxyv2:%s".formatted(hub(), version));
+        Stream<String> parts = dataPlane == DataPlane.ambient ? Stream.of("pilot", "proxyv2", "install-cni", "ztunnel")
+                : Stream.of("pilot", "proxyv2");
+        return parts.map(part -> "%s/%s:%s".formatted(hub(), part, version)).collect(Collectors.toSet());
     }
+
+    /** The path of the IstioOperator among the manifests. */
+    String manifest() { return dataPlane == DataPlane.ambient ? "ambient/istio.yaml" : "istio/istio.yaml"; }
 
     /** istioctl's arguments after the manifest: later files override earlier ones, and --set all of them. */
     public List<String> arguments() {
@@ -99,8 +109,9 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     }
 
     /** A copy with other settings. Null leaves a setting unchanged; a list with an empty text in it resets it. */
-    public IstioSettings with(String version, List<String> set, List<Path> values) {
+    public IstioSettings with(String version, DataPlane dataPlane, List<String> set, List<Path> values) {
         return new IstioSettings(version == null ? this.version : version,
+                dataPlane == null ? this.dataPlane : dataPlane,
                 set == null ? this.set : set.stream().filter(s -> !s.isBlank()).toList(),
                 values == null ? this.values : values.stream().filter(file -> !file.toString().isBlank()).toList());
     }
@@ -112,6 +123,7 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
         AppDirs.remove(draft);
         Files.createDirectories(draft);
         Files.writeString(draft.resolve(VERSION), version);
+        Files.writeString(draft.resolve(DATA_PLANE), "" + dataPlane);
         Files.write(draft.resolve(SET), set);
         for (int i = 0; i < values.size(); i++)
             Files.copy(values.get(i), draft.resolve("values-%d.yaml".formatted(i)));
@@ -123,7 +135,11 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     public static Optional<IstioSettings> kept(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
             List<Path> values = files.filter(f -> f.getFileName().toString().startsWith("values-")).sorted().toList();
-            return Optional.of(new IstioSettings(Files.readString(folder.resolve(VERSION)),
+            // earlier versions wrote no data plane
+            Path file = folder.resolve(DATA_PLANE);
+            boolean ambient = Files.exists(file) && Files.readString(file).equals("" + DataPlane.ambient);
+            DataPlane dataPlane = ambient ? DataPlane.ambient : DataPlane.sidecar;
+            return Optional.of(new IstioSettings(Files.readString(folder.resolve(VERSION)), dataPlane,
                     Files.readAllLines(folder.resolve(SET)), values));
         } catch (IOException e) {
             return Optional.empty();
@@ -133,6 +149,7 @@ public record IstioSettings(String version, List<String> set, List<Path> values)
     /** The settings as options of the command line. */
     @Override public String toString() {
         StringBuilder options = new StringBuilder("--istio-version " + version);
+        if (dataPlane != DataPlane.sidecar) options.append(" --dataplane ").append(dataPlane);
         for (Path file : values) options.append(" --istio-values ").append(DemoCommands.quoted(file.toString()));
         for (String s : set) options.append(" --istio-set ").append(DemoCommands.quoted(s));
         return options.toString();

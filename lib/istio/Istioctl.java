@@ -46,6 +46,8 @@ public final class Istioctl {
 
     public Binary binary() { return binary; }
 
+    public DataPlane dataPlane() { return wanted.dataPlane(); }
+
     /** Whether it renders the user's own settings or manifests. */
     public boolean rendersCustomSettings() { return manifests.areCustom() || wanted.custom(); }
 
@@ -75,6 +77,7 @@ public final class Istioctl {
      */
     public String check(Mesh mesh) {
         String found = binary.describe();
+        requireDataPlane(current.map(IstioSettings::dataPlane));
         Version next = Version.first(wanted.version());
         Version running = current.map(settings -> Version.first(settings.version())).orElse(next);
         if (!next.sameMinor(running) && !running.behind(next, 1))
@@ -85,11 +88,19 @@ public final class Istioctl {
         try {
             mesh.clusters().parallelStream().forEach(this::rendered);
         } catch (Problem p) {
-            throw Problem.unmet(p.getMessage(), ("correct --istio-set, --istio-values or istio/istio.yaml in"
+            throw Problem.unmet(p.getMessage(), ("correct --istio-set, --istio-values or %s in"
                     + " --manifests; settings: https://istio.io/v%d.%d/docs/reference/config/istio.operator.v1alpha1/")
-                    .formatted(next.major(), next.minor()));
+                    .formatted(wanted.manifest(), next.major(), next.minor()));
         }
         return "%s, with %s".formatted(found, wanted);
+    }
+
+    /** A {@link Problem} when a running mesh has another data plane than the wanted one. */
+    void requireDataPlane(Optional<DataPlane> running) {
+        if (running.isEmpty() || running.get() == wanted.dataPlane()) return;
+        throw Problem.unmet("the mesh has the data plane %s, and a running mesh cannot change it"
+                .formatted(running.get()), "omit --dataplane %s, or start from scratch: %s".formatted(wanted.dataPlane(),
+                        commands.fromScratch("--dataplane", "" + wanted.dataPlane())));
     }
 
     private String operator(Cluster cluster) {
@@ -98,7 +109,7 @@ public final class Istioctl {
         values.put("ISTIO_VERSION", wanted.version());
         values.put("CA_ADDRESS", caAddress);
         values.put("ISTIOD_SIGNS", "" + caAddress.isEmpty());
-        return manifests.filled("istio/istio.yaml", values);
+        return manifests.filled(wanted.manifest(), values);
     }
 
     /** The cluster's manifest, kept for the next run; needs no cluster. */
@@ -125,7 +136,7 @@ public final class Istioctl {
         String printed = istioctl.feedUnlogged(LIMIT, operator, words.toArray(String[]::new));
         // istioctl prints its warnings to stdout too, before the manifest
         String manifest = heading + printed.substring(Math.max(0, printed.indexOf("apiVersion:")));
-        if (rendersCustomSettings()) IstioManifest.of(manifest).requireUsable(cluster);
+        if (rendersCustomSettings()) IstioManifest.of(manifest).requireUsable(cluster, wanted.dataPlane());
         return manifest;
     }
 
@@ -170,6 +181,12 @@ public final class Istioctl {
     /** The proxies that the cluster's istiod knows, as JSON. */
     public String proxyStatus(Cluster cluster) {
         return istioctl.runUnlogged(LIMIT, "proxy-status", "--context", cluster.context(), "--output", "json");
+    }
+
+    /** The configuration of the ztunnel on a node, as JSON. */
+    String ztunnelConfig(Cluster cluster, String node) {
+        return istioctl.runUnlogged(LIMIT, "ztunnel-config", "all", "--context", cluster.context(), "--node", node,
+                "--output", "json");
     }
 
     /** Reads istioctl's JSON: for each proxy, as POD.NAMESPACE, the states of its kinds of configuration. */

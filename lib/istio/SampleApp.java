@@ -8,17 +8,24 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 /** The sample application: helloworld v1 and v2 and a client, sleep, in every cluster. */
 public final class SampleApp {
     public static final SampleTarget TARGET = new SampleTarget("sample", "helloworld", "sleep", "/hello");
-    public static final String LOCALITY = "apps/locality.yaml";
-    private static final List<String> FILES = List.of("apps/namespace.yaml", "apps/strict.yaml", "apps/helloworld.yaml",
-            "apps/sleep.yaml", "apps/ingress.yaml");
+    private static final String STRICT = "apps/strict.yaml", CLIENT = "apps/sleep.yaml";
+    private static final List<String> WITH_SIDECARS = List.of("apps/namespace.yaml", STRICT, Locality.APP, CLIENT,
+            "apps/ingress.yaml"), AMBIENT = List.of("ambient/namespace.yaml", STRICT, Locality.APP, CLIENT,
+            "ambient/ingress.yaml");
 
     private final Manifests manifests;
+    private final DataPlane dataPlane;
 
-    public SampleApp(Manifests manifests) { this.manifests = manifests; }
+    public SampleApp(Manifests manifests, DataPlane dataPlane) {
+        this.manifests = manifests;
+        this.dataPlane = dataPlane;
+    }
+
+    private List<String> files() { return dataPlane == DataPlane.ambient ? AMBIENT : WITH_SIDECARS; }
 
     /** The images in its manifests. */
     public Collection<String> images() {
-        return FILES.stream().flatMap(f -> Manifests.images(manifests.read(f)).stream()).toList();
+        return files().stream().flatMap(f -> Manifests.images(manifests.read(f)).stream()).toList();
     }
 
     /**
@@ -27,18 +34,21 @@ public final class SampleApp {
      * @param locality whether requests stay in the caller's cluster while it has a healthy endpoint
      */
     public Action install(Kube kube, boolean locality, IstioInstaller istio) {
-        List<String> files = new ArrayList<>(FILES);
-        if (locality) files.add(LOCALITY);
+        Locality rule = new Locality(manifests, dataPlane);
         StringBuilder toShell = new StringBuilder();
-        for (String file : files) toShell.append(Manifests.toShell(kube.kubectl(), manifests.read(file))).append("\n");
+        for (String file : files())
+            toShell.append(Manifests.toShell(kube.kubectl(), manifests.read(file))).append("\n");
+        if (locality) toShell.append(rule.toShell(kube)).append("\n");
         toShell.append("%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(),
                 TARGET.namespace()));
         return new Action(toShell.toString(), progress -> {
             List<GenericKubernetesResource> resources = new ArrayList<>();
-            for (String file : files) resources.addAll(YamlDocuments.parse(manifests.read(file)));
-            istio.annotatePods(kube, resources);
+            for (String file : files()) resources.addAll(YamlDocuments.parse(manifests.read(file)));
+            if (dataPlane == DataPlane.ambient) // the rule is part of the Service, which is applied with or without it
+                resources.removeIf(r -> r.getKind().equals("Service"));
+            else istio.annotatePods(kube, resources);
             kube.apply(resources);
-            if (!locality) YamlDocuments.parse(manifests.read(LOCALITY)).forEach(kube::remove);
+            rule.set(kube, locality);
             new Deployments(kube, TARGET.namespace()).await(resources, Duration.ofMinutes(5), progress);
         });
     }

@@ -11,8 +11,12 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 public record Deployments(Kube kube, String namespace) {
     /** Waits until the deployments among the resources are available. Throws a Problem that says why they are not. */
     public void await(Collection<? extends HasMetadata> resources, Duration limit, Consumer<String> progress) {
-        List<String> names = resources.stream().filter(r -> r.getKind().equals("Deployment")).map(Deployments::name)
-                .toList();
+        await(resources.stream().filter(r -> r.getKind().equals("Deployment")).map(Deployments::name).toList(), limit,
+                progress);
+    }
+
+    /** The same for deployments with these names, which may not exist yet. */
+    public void await(List<String> names, Duration limit, Consumer<String> progress) {
         try {
             var deployments = kube.client().apps().deployments().inNamespace(namespace);
             kube.await("deployments of " + namespace, limit, deployments, all -> {
@@ -27,6 +31,28 @@ public record Deployments(Kube kube, String namespace) {
         } catch (Problem p) {
             throw withProblems(p.getMessage());
         }
+    }
+
+    /** Waits until a daemon set is available on every node. Throws a Problem that says why it is not. */
+    public void awaitDaemonSet(String name, Duration limit, Consumer<String> progress) {
+        try {
+            var daemonSets = kube.client().apps().daemonSets().inNamespace(namespace);
+            kube.await("daemon set " + name, limit, daemonSets, all -> all.stream()
+                    .filter(d -> name(d).equals(name)).findFirst().map(Deployments::unavailable)
+                    .orElse(name + " absent"), progress, new Pods(kube, namespace)::cannotRecover);
+        } catch (Problem p) {
+            throw withProblems(p.getMessage());
+        }
+    }
+
+    /** On how many nodes a daemon set is not of the newest revision and available; empty when on none. */
+    private static String unavailable(DaemonSet d) {
+        var status = d.getStatus();
+        if (status == null || !Objects.equals(status.getObservedGeneration(), d.getMetadata().getGeneration()))
+            return name(d) + " not started";
+        int desired = orZero(status.getDesiredNumberScheduled());
+        int available = Math.min(orZero(status.getUpdatedNumberScheduled()), orZero(status.getNumberAvailable()));
+        return desired > 0 && available >= desired ? "" : "%s on %d of %d nodes".formatted(name(d), available, desired);
     }
 
     /** The names of the namespace's deployments. Throws a Problem when there are none, or one is not available. */

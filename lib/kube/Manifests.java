@@ -17,7 +17,9 @@ public final class Manifests {
     public static final String VAULT = "vault/compose.yaml";
     /** The paths of all manifests; a unit test compares the list with the folder. */
     public static final List<String> ALL = List.of(KIND, "metallb/pool.yaml", "metallb/probes.yaml",
-            "istio/namespace.yaml", "istio/istio.yaml", "istio/cross-network-gateway.yaml", "apps/namespace.yaml",
+            "istio/namespace.yaml", "istio/istio.yaml", "istio/cross-network-gateway.yaml", "ambient/istio.yaml",
+            "ambient/gateways.yaml", "ambient/namespace.yaml", "ambient/ingress.yaml", "ambient/locality.yaml",
+            "apps/namespace.yaml",
             "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml",
             "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",
             "experiments/registry-only.yaml", VAULT, "cert-manager/probes.yaml", "istio-csr/vault.yaml",

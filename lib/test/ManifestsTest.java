@@ -69,9 +69,10 @@ class ManifestsTest {
 
     @Test void troubleshootingHasASectionForEveryCheck() throws IOException {
         String page = Files.readString(Shell.PROJECT.resolve("docs/troubleshooting.md"));
-        var ids = new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.TARGET, null, null, null, null)
-                .ids();
-        ids.addAll(Probe.preflightChecks());
+        Set<String> ids = new TreeSet<>(Probe.preflightChecks());
+        for (DataPlane dataPlane : DataPlane.values())
+            ids.addAll(new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.TARGET, dataPlane, null,
+                    null, null, null).ids());
         for (String id : ids) assertTrue(page.contains("\n## %s\n".formatted(id)), id);
     }
 

@@ -17,19 +17,24 @@ public final class Checks {
     }
 
     private final List<Kube> kubes;
-    private final TrafficChecks traffic;
+    private final ClusterAttempt endpoints;
+    private final boolean isAmbient;
     private final Duration wait;
     private final Map<String, List<Check>> layers = new LinkedHashMap<>();
 
     /** @param wait how long every failing check is repeated; null for each check's own deadline */
-    public Checks(List<Kube> kubes, SampleTarget app, Docker docker, Binary kind, Istioctl istioctl, Duration wait) {
+    public Checks(List<Kube> kubes, SampleTarget app, DataPlane dataPlane, Docker docker, Binary kind,
+            Istioctl istioctl, Duration wait) {
         this.kubes = kubes;
         this.wait = wait;
-        this.traffic = new TrafficChecks(kubes, app);
+        var traffic = new TrafficChecks(kubes, app);
         var host = new HostChecks(docker);
         var cluster = new ClusterChecks(kubes, app, docker, kind, istioctl);
         var trust = new TrustChecks(kubes, app);
         var mesh = new MeshChecks(kubes, app, istioctl);
+        var ambient = new AmbientChecks(kubes, app, istioctl);
+        isAmbient = dataPlane == DataPlane.ambient;
+        endpoints = isAmbient ? ambient::endpoints : traffic::endpoints;
         boolean own = kubes.stream().allMatch(kube -> kube.cluster().isKind());
         // in existing clusters the mesh may use a part that works
         Severity severity = own ? Severity.FATAL : Severity.WARNING;
@@ -50,27 +55,38 @@ public final class Checks {
                         trust::sameRoot),
                 each("intermediate", "the intermediate CA chains to that root and is valid for another day", 2,
                         trust::intermediate),
-                each("identity", "the client's proxy has its SPIFFE identity, issued under that root", 10,
-                        trust::identity));
+                each("identity", "the client has its SPIFFE identity, issued under that root", 10,
+                        isAmbient ? ambient::identity : trust::identity));
         layer("control plane", each("istiod-ready", "istiod and the gateways are available", 20, mesh::istiodReady),
-                each("webhooks", "the injection webhook has its CA bundle", 10, mesh::webhooks),
+                isAmbient ? List.of() : each("webhooks", "the injection webhook has its CA bundle", 10, mesh::webhooks),
                 each("network-label", "istio-system is labelled with the cluster's network", 2, mesh::networkLabel),
                 each("remote-clusters-synced", "istiod is synced with every cluster", 20, mesh::remoteClusters),
-                each("proxies", "the client's proxy is connected to istiod, and no proxy is stale", 20, mesh::proxies),
+                each("proxies", "istiod is connected to the client's data plane, and nothing is stale", 20,
+                        isAmbient ? ambient::proxies : mesh::proxies),
                 each("versions", "the versions of Istio and Kubernetes are compatible", 0, Severity.WARNING,
                         mesh::versions));
+        if (isAmbient) layer("data plane",
+                each("cni-ready", "istio-cni is ready on every node", 20, ambient::cniReady),
+                each("ztunnel-ready", "ztunnel is ready on every node", 20, ambient::ztunnelReady),
+                each("enrolled", "the pods of the application are part of the mesh", 20, ambient::enrolled),
+                each("gateway-classes", "istiod's gateway classes are accepted", 20, ambient::gatewayClasses),
+                each("multi-network", "istiod uses endpoints on other networks", 0, ambient::multiNetwork));
+        int port = isAmbient ? 15008 : 15443;
         layer("east-west",
-                each("gateway-ready", "the east-west gateway is running and has an address", 20, mesh::eastWestReady),
-                each("gateway-reachable", "port 15443 of the gateway accepts connections from every other cluster", 20,
-                        mesh::eastWestReachable));
+                each("gateway-ready", "the east-west gateway is running and has an address", 20,
+                        isAmbient ? ambient::eastWestReady : mesh::eastWestReady),
+                each("gateway-reachable", "port %d of the gateway accepts connections from every other cluster"
+                        .formatted(port), 20, kube -> mesh.eastWestReachable(kube, port)));
         layer("endpoints", each("app-ready", "the application is available", 20, traffic::appReady),
+                isAmbient ? each("global-service", "the service is known to the other clusters", 5, severity,
+                        ambient::globalService) : List.of(),
                 each("endpoints", "the client has all endpoints of its network and of the other networks' gateways", 20,
-                        traffic::endpoints));
+                        endpoints));
         layer("traffic", each("responding-clusters", "live requests are answered by the expected clusters", 20,
-                        traffic::respondingClusters),
+                        kube -> traffic.respondingClusters(kube, dataPlane)),
                 each("strict", "a workload rejects plaintext from outside the mesh", 10, severity, trust::strict),
                 each("peer-identity", "a workload presents its SPIFFE identity and requires a client certificate", 10,
-                        severity, trust::peerIdentity));
+                        severity, isAmbient ? trust::hboneIdentity : trust::peerIdentity));
     }
 
     @SafeVarargs private void layer(String name, List<Check>... checks) {
@@ -133,19 +149,24 @@ public final class Checks {
         return results;
     }
 
-    /** Waits until the client's proxy in a cluster has the endpoints of all clusters. */
+    /** Waits until the client in a cluster has the endpoints of all clusters. */
     public Action awaitEndpoints(Kube kube) {
+        String context = kube.cluster().quotedContext();
+        String list = isAmbient ? "ztunnel-config all --context %s -o json | grep SplitHorizon.*helloworld"
+                : "proxy-config endpoints --context %s deploy/sleep -n sample | grep helloworld";
         String shell = """
-                endpoints() { istioctl --context %s proxy-config endpoints deploy/sleep -n sample | grep helloworld; }
-                all_clusters() { [ "$(endpoints | grep -c :15443)" -ge %d ]; }
+                endpoints() { istioctl %s; }
+                all_clusters() { [ "$(endpoints | grep -c %s)" -ge %d ]; }
                 retry all_clusters
-                endpoints""".formatted(kube.cluster().quotedContext(), kubes.size() - 1);
+                endpoints""".formatted(list.formatted(context), isAmbient ? "workloadUid" : ":15443", kubes.size() - 1);
         Await.Missing missing = () -> {
             try {
-                traffic.endpoints(kube);
+                endpoints.run(kube);
                 return "";
             } catch (Problem p) {
                 return p.getMessage();
+            } catch (Exception e) {
+                throw e instanceof IOException io ? io : new IOException(e);
             }
         };
         return new Action(shell, progress -> Await.until(kube.cluster() + ": endpoints", Duration.ofMinutes(2),

@@ -114,7 +114,7 @@ public record MeshChecks(List<Kube> kubes, SampleTarget app, Istioctl istioctl) 
         return "%s ready at %s".formatted(InstalledIstio.EAST_WEST, eastWestAddress(kube));
     }
 
-    private static String eastWestAddress(Kube kube) {
+    static String eastWestAddress(Kube kube) {
         Service service = kube.client().services().inNamespace(Mesh.NAMESPACE).withName(InstalledIstio.EAST_WEST).get();
         String address = service == null ? "" : Kube.address(service);
         if (!address.isEmpty()) return address;
@@ -124,9 +124,13 @@ public record MeshChecks(List<Kube> kubes, SampleTarget app, Istioctl istioctl) 
                 "%s get services -n %s".formatted(kube.kubectl(), Mesh.NAMESPACE));
     }
 
-    /** The gateway accepts connections on port 15443, and closes them in the handshake: it serves only proxies. */
-    String eastWestReachable(Kube kube) {
-        String url = "https://%s:15443/".formatted(Kube.inUrl(eastWestAddress(kube)));
+    /**
+     * The gateway accepts connections, and closes them in the handshake: it serves only proxies.
+     *
+     * @param port 15443 for mTLS, 15008 for HBONE
+     */
+    String eastWestReachable(Kube kube, int port) {
+        String url = "https://%s:%d/".formatted(Kube.inUrl(eastWestAddress(kube)), port);
         List<String> others = new ArrayList<>();
         for (Kube other : kubes) {
             if (other == kube) continue;

@@ -15,12 +15,16 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
     private static final long CACHE_BYTES = 1L << 30;
 
     /** @param force whether an Istio that the demo did not install may be replaced */
-    public static List<Check> forExistingClusters(Mesh mesh, Istioctl istioctl, boolean force, Console console) {
+    public static List<Check> forExistingClusters(Mesh mesh, Istioctl istioctl, GatewayApi gatewayApi, boolean force,
+            Console console) {
         List<Check> checks = new ArrayList<>(List.of(istioctl(mesh, istioctl)));
         for (Cluster cluster : mesh.clusters()) {
             Kube kube = new Kube(cluster, console);
             checks.add(new Check("no-other-istio", "the cluster has no other Istio than the demo's", cluster.name(),
                     Severity.FATAL, Duration.ZERO, () -> new InstalledIstio(kube).checkOwnership(force)));
+            if (istioctl.dataPlane() == DataPlane.ambient)
+                checks.add(new Check("gateway-api", "the CRDs of the Gateway API are new enough", cluster.name(),
+                        Severity.FATAL, Duration.ZERO, () -> gatewayApi.checkExisting(kube)));
         }
         return checks;
     }
@@ -30,10 +34,10 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
      * @param cache     the folder for downloads
      */
     public static List<Check> forNewClusters(Mesh mesh, HostChecks host, KindChecks kind, Images images,
-            Istioctl istioctl, MetalLb metalLb, Check.Attempt authority, Path cache) {
+            Istioctl istioctl, MetalLb metalLb, GatewayApi gatewayApi, Check.Attempt authority, Path cache) {
         List<Cluster> missing = kind.missing(mesh);
         Severity disk = missing.isEmpty() ? Severity.WARNING : Severity.FATAL;
-        return List.of(
+        List<Check> checks = new ArrayList<>(List.of(
                 check("docker", "Docker is running and supported", host::docker),
                 check("provider", "kind's provider is Docker", Severity.WARNING, host::provider),
                 check("cgroups", "Kubernetes starts on this cgroup version",
@@ -54,7 +58,10 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
                 istioctl(mesh, istioctl),
                 check("existing-clusters", "the existing clusters match the options", () -> kind.checkExisting(mesh)),
                 check("images", "Docker or a registry has every image", images::check),
-                check("metallb-manifest", "MetalLB's manifest is available", metalLb::checkManifest));
+                check("metallb-manifest", "MetalLB's manifest is available", metalLb::checkManifest)));
+        if (istioctl.dataPlane() == DataPlane.ambient)
+            checks.add(check("gateway-api", "the CRDs of the Gateway API are available", gatewayApi::checkManifests));
+        return checks;
     }
 
     private static Check istioctl(Mesh mesh, Istioctl istioctl) {

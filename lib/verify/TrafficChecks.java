@@ -78,10 +78,9 @@ public record TrafficChecks(List<Kube> kubes, SampleTarget app) {
     private static String address(String endpoint) { return endpoint.substring(0, endpoint.lastIndexOf(':')); }
 
     /** With the locality rule only the pods of this cluster may answer, without it those of every cluster must. */
-    String respondingClusters(Kube kube) {
+    String respondingClusters(Kube kube, DataPlane dataPlane) {
         ClientPod client = new ClientPod(kube, app);
-        boolean locality = kube.client().genericKubernetesResources("networking.istio.io/v1", "DestinationRule")
-                .inNamespace(app.namespace()).withName(app.service()).get() != null;
+        boolean locality = Locality.isSet(kube, app, dataPlane);
         Set<String> expected = new TreeSet<>();
         for (Kube each : kubes) if (!locality || each == kube) expected.add(each.cluster().name());
         Map<String, Integer> answers = countAnswers(client.ask(REQUESTS), clusterOfPod());

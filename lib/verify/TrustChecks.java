@@ -26,6 +26,10 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
         return root.strip();
     }
 
+    X509Certificate rootCertificate(Kube kube) throws GeneralSecurityException {
+        return Certificates.readCertificate(root(kube));
+    }
+
     /** Checks that in all clusters workloads trust, and the control plane signs under, the same root. */
     public String sameRoot() throws Exception {
         Map<String, Set<String>> roots = new TreeMap<>();
@@ -126,7 +130,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
     }
 
     /** The SPIFFE ID of the pods with this label {@code app}: trust domain, namespace and service account. */
-    private String identity(Kube kube, String label) {
+    String identity(Kube kube, String label) {
         String trustDomain = new InstalledIstio(kube).meshConfig().path("trustDomain").asText("cluster.local");
         String account = new Pods(kube, app.namespace()).anyReady(label).getSpec().getServiceAccountName();
         return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), account);
@@ -150,8 +154,18 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
 
     /** Calls a pod with TLS but without a client certificate: it must present its own and close the connection. */
     String peerIdentity(Kube kube) throws Exception {
+        return peerIdentity(kube, podUrl(new ClientPod(kube, app), "https"));
+    }
+
+    /** The same at port 15008 of the pod, where its ztunnel accepts HBONE. */
+    String hboneIdentity(Kube kube) throws Exception {
+        Pod pod = new Pods(kube, app.namespace()).anyReady(app.service());
+        return peerIdentity(kube, "https://%s:15008/".formatted(Kube.inUrl(pod.getStatus().getPodIP())));
+    }
+
+    private String peerIdentity(Kube kube, String url) throws Exception {
         ClientPod client = new ClientPod(kube, app);
-        String url = podUrl(client, "https"), expected = identity(kube, app.service()), hint = proxyCertificates(kube);
+        String expected = identity(kube, app.service()), hint = proxyCertificates(kube);
         Optional<ExternalCommand.Result> tls = client.curlOutsideMesh(url);
         if (tls.isEmpty()) return MeshChecks.NO_CURL;
         List<X509Certificate> chain = Certificates.readChain(tls.get().out());

@@ -121,9 +121,11 @@ class ChecksTest {
     }
 
     @Test void everyCheckHasATestInBreakageTest() throws IOException {
-        String breakages = Files.readString(Shell.PROJECT.resolve("lib/test/verify/BreakageTest.java"));
+        String breakages = Files.readString(Shell.PROJECT.resolve("lib/test/verify/BreakageTest.java"))
+                + Files.readString(Shell.PROJECT.resolve("lib/test/verify/AmbientBreakageTest.java"));
         Kube kube = new Kube(new Cluster(1, "so1"), null);
-        for (String id : new Checks(List.of(kube), SampleApp.TARGET, null, null, null, null).ids())
-            assertTrue(breakages.contains("\"%s\"".formatted(id)), id + " has no test in BreakageTest");
+        for (DataPlane dataPlane : DataPlane.values())
+            for (String id : new Checks(List.of(kube), SampleApp.TARGET, dataPlane, null, null, null, null).ids())
+                assertTrue(breakages.contains("\"%s\"".formatted(id)), id + " has no test in BreakageTest");
     }
 }

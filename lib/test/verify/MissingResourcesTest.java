@@ -51,13 +51,14 @@ class MissingResourcesTest {
         var mesh = new MeshChecks(List.of(kube), app, null);
         var trust = new TrustChecks(List.of(kube), app);
         var traffic = new TrafficChecks(List.of(kube), app);
+        var ambient = new AmbientChecks(List.of(kube, kube), app, null);
         var platform = new ClusterChecks(List.of(kube), app, null, null, null);
         Map<String, Call> calls = new LinkedHashMap<>();
         calls.put("istiodReady", () -> mesh.istiodReady(kube));
         calls.put("webhooks", () -> mesh.webhooks(kube));
         calls.put("networkLabel", () -> mesh.networkLabel(kube));
         calls.put("eastWestReady", () -> mesh.eastWestReady(kube));
-        calls.put("eastWestReachable", () -> mesh.eastWestReachable(kube));
+        calls.put("eastWestReachable", () -> mesh.eastWestReachable(kube, 15443));
         calls.put("sameRoot", trust::sameRoot);
         calls.put("intermediate", () -> trust.intermediate(kube));
         calls.put("identity", () -> trust.identity(kube));
@@ -65,7 +66,17 @@ class MissingResourcesTest {
         calls.put("peerIdentity", () -> trust.peerIdentity(kube));
         calls.put("appReady", () -> traffic.appReady(kube));
         calls.put("endpoints", () -> traffic.endpoints(kube));
-        calls.put("respondingClusters", () -> traffic.respondingClusters(kube));
+        calls.put("respondingClusters", () -> traffic.respondingClusters(kube, DataPlane.sidecar));
+        calls.put("respondingClusters, ambient", () -> traffic.respondingClusters(kube, DataPlane.ambient));
+        calls.put("cniReady", () -> ambient.cniReady(kube));
+        calls.put("ztunnelReady", () -> ambient.ztunnelReady(kube));
+        calls.put("enrolled", () -> ambient.enrolled(kube));
+        calls.put("gatewayClasses", () -> ambient.gatewayClasses(kube));
+        calls.put("multiNetwork", () -> ambient.multiNetwork(kube));
+        calls.put("eastWestReady, ambient", () -> ambient.eastWestReady(kube));
+        calls.put("globalService", () -> ambient.globalService(kube));
+        calls.put("hboneIdentity", () -> trust.hboneIdentity(kube));
+        calls.put("dataPlane", () -> new InstalledIstio(kube).dataPlane());
         calls.put("nodesReady", () -> platform.nodesReady(kube));
         calls.put("systemPods", () -> platform.systemPods(kube));
         calls.put("dns", () -> platform.dns(kube));
@@ -123,7 +134,7 @@ class MissingResourcesTest {
     @Test void namesTheMissingEastWestService() {
         resource = null;
         var checks = new MeshChecks(List.of(kube), SampleApp.TARGET, null);
-        String message = assertThrows(Problem.class, () -> checks.eastWestReachable(kube)).getMessage();
+        String message = assertThrows(Problem.class, () -> checks.eastWestReachable(kube, 15443)).getMessage();
         assertTrue(message.contains("there is no service istio-eastwestgateway in istio-system"), message);
         assertEquals("", new InstalledIstio(kube).network());
     }
