@@ -111,8 +111,8 @@ public class KindDemo extends DemoCommand {
             parts.addAll(List.of(addresses, exposed, plan.step(name, "sample app", sample, istiod, crds, ztunnel)));
             accounts.add(started);
         }
-        for (Kube kube : kubes)
-            parts.add(plan.step(kube.cluster().name(), "remote secret", demo.remoteSecrets().give(kube, kubes), accounts));
+        for (Kube kube : kubes) parts.add(plan.step(kube.cluster().name(), "remote secret",
+                demo.remoteSecrets().give(kube, kubes), accounts));
         for (Kube kube : kubes)
             plan.step(kube.cluster().name(), "endpoints of all clusters", demo.awaitEndpoints(kube, kubes), parts);
         return plan;

@@ -26,7 +26,7 @@ public class Verify extends DemoCommand {
 
     @Option(names = "--experiments", paramLabel = "NAME", split = ",", arity = "0..1", fallbackValue = "all",
             description = "Break or change something, watch the traffic, and restore everything: all, or failover, "
-                    + "broken-app, gateway-down, control-plane-down, locality, ingress, egress.")
+                    + "broken-app, gateway-down, control-plane-down, locality, ingress, egress, ztunnel-down.")
     List<String> experiments = List.of();
     @Option(names = {"-o", "--output"}, paramLabel = "FORMAT", defaultValue = "text",
             description = "text, json or junit. Default: ${DEFAULT-VALUE}.")

@@ -127,6 +127,7 @@ package lib;
 //SOURCES verify/TrustChecks.java
 //SOURCES verify/package-info.java
 
+//SOURCES experiments/Changes.java
 //SOURCES experiments/ExperimentContext.java
 //SOURCES experiments/Experiments.java
 //SOURCES experiments/Scenarios.java

@@ -188,7 +188,8 @@ public final class BundleMaker {
         }
         arguments.add("./" + Bundle.IMAGES);
         try (OutputStream out = gzip(archive, others, progress)) {
-            new ExternalCommand("tar", "install tar", console).into(Bundle.LIMIT, out, arguments.toArray(String[]::new));
+            var tar = new ExternalCommand("tar", "install tar", console);
+            tar.into(Bundle.LIMIT, out, arguments.toArray(String[]::new));
         }
         return archive;
     }

@@ -169,9 +169,10 @@ public final class DemoContext {
     }
 
     public Preflight preflight(Mesh mesh, Images images, boolean force) {
-        List<Check> checks = options.existing() ? Preflight.forExistingClusters(mesh, istioctl, gatewayApi, force, console)
-                : Preflight.forNewClusters(mesh, new HostChecks(docker), kindChecks(), images, istioctl, metalLb, gatewayApi,
-                        this::checkAuthority, dirs.cache());
+        List<Check> checks = options.existing()
+                ? Preflight.forExistingClusters(mesh, istioctl, gatewayApi, force, console)
+                : Preflight.forNewClusters(mesh, new HostChecks(docker), kindChecks(), images, istioctl, metalLb,
+                        gatewayApi, this::checkAuthority, dirs.cache());
         return new Preflight(checks, dirs, console);
     }
 

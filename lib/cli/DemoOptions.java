@@ -108,8 +108,8 @@ public final class DemoOptions {
                 "--clusters takes 1 to %d, not %d", Cluster.MOST, clusters);
         require(workers == null || workers >= 0 && workers <= 9, "--workers takes 0 to 9, not %d", workers);
         require(!existing() || ca == null || ca == CertificateAuthority.Choice.local,
-                "--ca %s is for clusters that the demo creates: Vault joins their network; with --contexts use --ca local",
-                ca);
+                "--ca %s is for clusters that the demo creates: Vault joins their network; with --contexts use --ca "
+                        + "local", ca);
         require(ca != CertificateAuthority.Choice.istioCsr || dataPlane != DataPlane.ambient,
                 "--ca %s has not been tried with --dataplane %s: use --ca local or --ca vault", ca, dataPlane);
         require(!existing() || clusters == null,

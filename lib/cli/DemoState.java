@@ -38,7 +38,8 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
     /** A {@link Problem} when the demo has another certificate authority than the wanted one. */
     void requireAuthority(CertificateAuthority.Choice wanted, DemoCommands commands) {
         if (authority.isEmpty() || authority.get() == wanted) return;
-        throw Problem.unmet("the demo uses --ca %s, and a running mesh cannot change its root".formatted(authority.get()),
+        throw Problem.unmet("the demo uses --ca %s, and a running mesh cannot change its root"
+                .formatted(authority.get()),
                 "leave --ca %s out, or start from scratch: %s".formatted(wanted,
                         commands.fromScratch("--ca", "" + wanted)));
     }

@@ -1,2 +1,2 @@
-/** The command line: options, the base class of the scripts, and the wiring of the objects. Only this package knows options. */
+/** The command line: options, the base class of the scripts, wiring of the objects. Only this package knows options. */
 package lib.cli;

@@ -8,43 +8,27 @@ import lib.run.*;
 import lib.verify.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.client.readiness.Readiness;
 
 /**
  * The state of one experiment: what it changed, sent and observed. Each change is recorded before it is made. All are
  * undone, the last first, when the experiment ends: also when it fails, and on Ctrl-C ({@link #restoreAll}).
  */
 final class ExperimentContext implements AutoCloseable {
-    interface Operation {
-        void run() throws Exception;
-    }
-
-    /**
-     * A change that was made or is about to be made.
-     *
-     * @param undo  may run twice
-     * @param await waits until the mesh is as it was before
-     */
-    private record Change(String key, Operation undo, Operation await) {}
-
     private static final String LOCALITY = "locality rule";
-    /** How long Ctrl-C waits for a change that is being made, such as a request to an API server. */
-    private static final Duration PATIENCE = Duration.ofSeconds(5);
-
     private final List<Kube> kubes;
     private final ClientPod client;
     private final Manifests manifests;
     private final DataPlane dataPlane;
     private final Docker docker;
     private final Console console;
-    private final Deque<Change> changes = new ConcurrentLinkedDeque<>();
+    private final Changes changes;
     private final List<Traffic> traffics = new CopyOnWriteArrayList<>();
     private final List<String> observations = new ArrayList<>(), failures = new CopyOnWriteArrayList<>();
     private final Map<String, Number> metrics = new LinkedHashMap<>();
     private final long start = System.nanoTime();
-    /** Held while a change is made or undone, never during a wait. */
-    private final ReentrantLock changing = new ReentrantLock();
-    private volatile boolean closed;
     private boolean skipped;
 
     /** @param kubes the clusters; the client of the first one sends the requests */
@@ -56,6 +40,7 @@ final class ExperimentContext implements AutoCloseable {
         this.dataPlane = dataPlane;
         this.docker = docker;
         this.console = console;
+        this.changes = new Changes(console, failures::add);
     }
 
     ClientPod client() { return client; }
@@ -110,6 +95,19 @@ final class ExperimentContext implements AutoCloseable {
         }, _ -> {});
     }
 
+    /** Deletes the ztunnel pod on the client's node, and waits until its successor is ready. */
+    void restartZtunnel() throws Exception {
+        Pod old = Ztunnel.pod(first(), client.client().getSpec().getNodeName());
+        changes.locked(() -> first().client().resource(old).delete());
+        var pods = first().client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", Ztunnel.DAEMON_SET);
+        first().await("the new ztunnel", Duration.ofMinutes(2), pods, all -> {
+            boolean ready = all.stream().filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod))
+                    .anyMatch(pod -> pod.getSpec().getNodeName().equals(old.getSpec().getNodeName())
+                            && !pod.getMetadata().getUid().equals(old.getMetadata().getUid()));
+            return ready ? "" : "not ready";
+        }, _ -> {});
+    }
+
     /** Applies a manifest in the first cluster. */
     void apply(String path, Map<String, String> values) throws Exception {
         for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.filled(path, values)))
@@ -130,11 +128,7 @@ final class ExperimentContext implements AutoCloseable {
     }
 
     /** Undoes the last change of the locality rule. */
-    void restoreLocality() throws Exception {
-        Change last = changes.stream().filter(change -> change.key.equals(key(first(), LOCALITY))).findFirst()
-                .orElseThrow();
-        locked(() -> undo(last));
-    }
+    void restoreLocality() throws Exception { changes.undoLast(key(first(), LOCALITY)); }
 
     private void replace(String path, GenericKubernetesResource resource, Optional<GenericKubernetesResource> after)
             throws Exception {
@@ -160,59 +154,20 @@ final class ExperimentContext implements AutoCloseable {
 
     private static String key(Kube kube, String object) { return kube.cluster() + " " + object; }
 
-    void change(String key, Operation make, Operation undo, Operation await) throws Exception {
-        locked(() -> {
-            changes.push(new Change(key, undo, await));
-            make.run();
-        });
-    }
-
-    private void locked(Operation operation) throws Exception {
-        changing.lock();
-        try {
-            if (closed) throw Problem.failed("interrupted", "run again");
-            operation.run();
-        } finally {
-            changing.unlock();
-        }
+    /** Makes a change and records how to undo it. */
+    void change(String key, Changes.Operation make, Changes.Operation undo, Changes.Operation await) throws Exception {
+        changes.make(key, make, undo, await);
     }
 
     /** Undoes the changes of a manifest in the first cluster. */
     void restore(String path) throws Exception { restore(first(), path); }
 
     /** Undoes the changes of a manifest or a label {@code app} in a cluster, and waits until the mesh is as before. */
-    void restore(Kube kube, String object) throws Exception {
-        List<Change> own = changes.stream().filter(change -> change.key.equals(key(kube, object))).toList();
-        for (Change change : own) locked(() -> undo(change));
-        for (Change change : own) change.await.run();
-    }
-
-    private void undo(Change change) throws Exception {
-        change.undo.run();
-        changes.remove(change);
-    }
-
-    /** Undoes all remaining changes, the last first. One that fails does not stop the others. */
-    private void undoAll() {
-        for (Change change : changes) {
-            try {
-                undo(change);
-            } catch (Throwable e) {
-                failures.add("not restored: " + Check.message(e));
-                console.problem("restoring " + change.key, e);
-            }
-        }
-    }
+    void restore(Kube kube, String object) throws Exception { changes.undo(key(kube, object)); }
 
     @Override public void close() {
         traffics.forEach(Traffic::close);
-        changing.lock();
-        try {
-            closed = true;
-            undoAll();
-        } finally {
-            changing.unlock();
-        }
+        changes.close();
     }
 
     /**
@@ -222,18 +177,9 @@ final class ExperimentContext implements AutoCloseable {
      * @return whether everything is restored
      */
     boolean restoreAll() {
-        closed = true;
-        boolean locked = false;
-        try {
-            locked = changing.tryLock(PATIENCE.toMillis(), TimeUnit.MILLISECONDS);
-            undoAll();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } finally {
-            if (locked) changing.unlock();
-            traffics.forEach(Traffic::close);
-        }
-        return changes.isEmpty();
+        boolean restored = changes.interrupt();
+        traffics.forEach(Traffic::close);
+        return restored;
     }
 
     /** Prints what happens, with the time since the start. */

@@ -15,25 +15,28 @@ public final class Experiments {
 
     /**
      * @param alone whether one cluster is enough
+     * @param only  the data plane that it needs; null for any
      * @param title what it demonstrates; FIRST and LAST stand for clusters, SERVICE for the application's service
      */
-    private record Experiment(String name, boolean alone, Scenario scenario, String title) {}
+    private record Experiment(String name, boolean alone, DataPlane only, Scenario scenario, String title) {}
 
     private static final List<Experiment> ALL = List.of(
-            new Experiment("failover", false, Scenarios::failover,
+            new Experiment("failover", false, null, Scenarios::failover,
                     "SERVICE of FIRST is scaled to zero: the other clusters answer, then requests return"),
-            new Experiment("broken-app", false, Scenarios::brokenApp,
+            new Experiment("broken-app", false, DataPlane.sidecar, Scenarios::brokenApp,
                     "SERVICE of FIRST answers 503: its endpoints are ejected, and the other clusters answer"),
-            new Experiment("gateway-down", false, Scenarios::gatewayDown,
+            new Experiment("gateway-down", false, null, Scenarios::gatewayDown,
                     "the east-west gateway of LAST is scaled to zero: no local request is lost"),
-            new Experiment("control-plane-down", true, Scenarios::controlPlaneDown,
+            new Experiment("control-plane-down", true, null, Scenarios::controlPlaneDown,
                     "istiod of FIRST is scaled to zero: no request is lost, and istiod applies a rule when it is back"),
-            new Experiment("locality", false, Scenarios::locality,
+            new Experiment("locality", false, null, Scenarios::locality,
                     "requests stay in the cluster with the locality rule, and spread without it"),
-            new Experiment("ingress", false, Scenarios::ingress,
+            new Experiment("ingress", false, null, Scenarios::ingress,
                     "requests from this machine to the ingress gateway of FIRST, with and without its SERVICE"),
-            new Experiment("egress", true, Scenarios::egress,
-                    "requests to a server outside the mesh, only through the egress gateway"));
+            new Experiment("egress", true, DataPlane.sidecar, Scenarios::egress,
+                    "requests to a server outside the mesh, only through the egress gateway"),
+            new Experiment("ztunnel-down", true, DataPlane.ambient, Scenarios::ztunnelDown,
+                    "ztunnel of the client's node in FIRST is restarted: new connections work again"));
 
     private final List<Kube> kubes;
     private final SampleTarget app;
@@ -65,15 +68,17 @@ public final class Experiments {
     }
 
     /**
-     * Runs experiments one after the other, and skips those that the settings of the mesh rule out. One that fails is
-     * restored and does not stop the others.
+     * Runs experiments one after the other, and skips those that the settings of the mesh rule out. When all are asked
+     * for, those of another data plane are left out. One that fails is restored and does not stop the others.
      *
      * @param listener gets each result as soon as the experiment has ended
      */
     public List<ExperimentResult> run(List<String> names, Consumer<ExperimentResult> listener) throws Exception {
         List<ExperimentResult> results = new ArrayList<>();
         for (Experiment experiment : ALL) {
-            if (!names.contains(experiment.name)) continue;
+            boolean fits = experiment.only == null || experiment.only == dataPlane;
+            boolean all = names.size() == ALL.size();
+            if (!names.contains(experiment.name) || all && !fits) continue;
             results.add(run(experiment));
             listener.accept(results.getLast());
         }
@@ -88,6 +93,8 @@ public final class Experiments {
         current = context;
         try (context) {
             String reason = kubes.size() == 1 && !experiment.alone ? "there is no other cluster"
+                    : experiment.only != null && experiment.only != dataPlane
+                    ? "it needs --dataplane %s".formatted(experiment.only)
                     : Scenarios.ruledOut(experiment.name, context);
             if (reason.isEmpty()) {
                 context.locality(true); // a demo with --no-locality lacks it

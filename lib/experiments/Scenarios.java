@@ -162,6 +162,24 @@ final class Scenarios {
         observeMove(context, traffic, "away", context.others(), down, traffic.now(), 1);
     }
 
+    static void ztunnelDown(ExperimentContext context) throws Exception {
+        Traffic traffic = context.traffic();
+        traffic.awaitAnswersFrom(first(context), 0, STEADY);
+        double down = traffic.event("ztunnel of %s is restarted".formatted(context.first().cluster()));
+        context.restartZtunnel();
+        double ready = traffic.event("the new ztunnel is ready");
+        traffic.awaitAnswersFrom(first(context), ready, UNDISTURBED);
+        List<Reply> lost = traffic.replies(down, traffic.now()).stream().filter(Reply::lost).toList();
+        double recovered = lost.isEmpty() ? 0 : Math.max(0, lost.getLast().at() - ready);
+        context.metric("lost", lost.size());
+        context.metric("restartSeconds", round(ready - down));
+        context.metric("recoveredSeconds", round(recovered));
+        context.observe("%d requests lost while ztunnel restarted in %.1f s; none later than %.1f s after it was ready"
+                .formatted(lost.size(), ready - down, recovered));
+        context.expect(recovered < MOVED, "requests were lost until %.1f s after ztunnel was ready, expected less than"
+                .formatted(recovered) + " %d s".formatted(MOVED));
+    }
+
     static void egress(ExperimentContext context) throws Exception {
         String path = context.app().path(), token = UUID.randomUUID().toString();
         String helloworld = context.manifests().read("apps/helloworld.yaml");

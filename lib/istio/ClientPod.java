@@ -46,8 +46,9 @@ public record ClientPod(Kube kube, SampleTarget app) {
     }
 
     /**
-     * Runs curl past the mesh: the requests and DNS queries of the proxy's own user are not redirected, nor are those of
-     * ztunnel's pod on the client's node. A client outside of the mesh runs it itself. curl also prints the server's certificates, https://curl.se/docs/manpage.html#-w
+     * Runs curl past the mesh: the requests and DNS queries of the proxy's own user are not redirected, nor are those
+     * of ztunnel's pod on the client's node. A client outside of the mesh runs it itself. curl also prints the server's
+     * certificates, https://curl.se/docs/manpage.html#-w
      *
      * @return empty when the image has no curl, such as a distroless one
      */
@@ -105,7 +106,8 @@ public record ClientPod(Kube kube, SampleTarget app) {
     }
 
     private String toShell(String pod, String namespace, String container, String... command) {
-        return "%s exec -n %s %s -c %s -- %s".formatted(kube.kubectl(), namespace, pod, container, Arrays.stream(command).map(DemoCommands::quoted).collect(Collectors.joining(" ")));
+        return "%s exec -n %s %s -c %s -- %s".formatted(kube.kubectl(), namespace, pod, container,
+                Arrays.stream(command).map(DemoCommands::quoted).collect(Collectors.joining(" ")));
     }
 
     public boolean hasProxy() {

@@ -7,7 +7,6 @@ import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResourceList;
-import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.dsl.NonNamespaceOperation;
 import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -115,7 +114,7 @@ public final class GatewayApi {
             Map<String, List<String>> services = new TreeMap<>();
             kube.await("addresses of the gateways", ADDRESSED, kube.client().services().inNamespace(Mesh.NAMESPACE),
                     all -> {
-                        for (Service service : all) services.put(service.getMetadata().getName(), Kube.addresses(service));
+                        all.forEach(s -> services.put(s.getMetadata().getName(), Kube.addresses(s)));
                         return names(kube).stream().filter(name -> services.getOrDefault(name, List.of()).isEmpty())
                                 .map("no address for "::concat).collect(Collectors.joining(", "));
                     }, progress);

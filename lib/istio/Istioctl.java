@@ -98,9 +98,10 @@ public final class Istioctl {
     /** A {@link Problem} when a running mesh has another data plane than the wanted one. */
     void requireDataPlane(Optional<DataPlane> running) {
         if (running.isEmpty() || running.get() == wanted.dataPlane()) return;
+        String asked = "--dataplane " + wanted.dataPlane();
         throw Problem.unmet("the mesh has the data plane %s, and a running mesh cannot change it"
-                .formatted(running.get()), "omit --dataplane %s, or start from scratch: %s".formatted(wanted.dataPlane(),
-                        commands.fromScratch("--dataplane", "" + wanted.dataPlane())));
+                .formatted(running.get()), "omit %s, or start from scratch: %s".formatted(asked,
+                        commands.fromScratch(asked)));
     }
 
     private String operator(Cluster cluster) {

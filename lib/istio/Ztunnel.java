@@ -35,7 +35,7 @@ public record Ztunnel(JsonNode config) {
     }
 
     /** The ready ztunnel pod on a node; a {@link Problem} when there is none. */
-    static Pod pod(Kube kube, String node) {
+    public static Pod pod(Kube kube, String node) {
         return kube.client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", DAEMON_SET)
                 .withField("spec.nodeName", node).list().getItems().stream()
                 .filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod)).findFirst()

@@ -18,6 +18,7 @@
 //SOURCES ca/IstioCsrMeshTest.java
 //SOURCES ca/VaultMeshTest.java
 //SOURCES ca/VaultTest.java
+//SOURCES cli/AmbientMeshTest.java
 //SOURCES cli/BadInputTest.java
 //SOURCES cli/ContextsTest.java
 //SOURCES cli/DemoCommandsTest.java
@@ -54,6 +55,7 @@
 //SOURCES run/ConsoleTest.java
 //SOURCES run/ExternalCommandTest.java
 //SOURCES run/PlanTest.java
+//SOURCES verify/AmbientBreakageTest.java
 //SOURCES verify/BreakageTest.java
 //SOURCES verify/Browser.java
 //SOURCES verify/ChecksTest.java

@@ -26,7 +26,7 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
         return onEveryNode(kube, Ztunnel.DAEMON_SET, "pods on such a node have no connections");
     }
 
-    /** Checks that a daemon set has a ready pod on every node; in an existing cluster, on every node that it selects. */
+    /** Checks that a daemon set has a ready pod on every node, or in an existing cluster on those that it selects. */
     private static String onEveryNode(Kube kube, String name, String consequence) {
         var all = kube.client().apps().daemonSets().inAnyNamespace().withField("metadata.name", name).list().getItems();
         if (all.isEmpty()) throw Problem.failed("there is no daemon set %s: %s".formatted(name, consequence),
@@ -196,7 +196,8 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
         List<String> failures = new ArrayList<>();
         Set<String> local = endpoints.stream().filter(e -> e.network().isEmpty()).map(Endpoint::address)
                 .collect(Collectors.toSet());
-        pods.stream().filter(pod -> !local.contains(pod)).forEach(pod -> failures.add("no endpoint for the pod " + pod));
+        pods.stream().filter(pod -> !local.contains(pod)).map("no endpoint for the pod "::concat)
+                .forEach(failures::add);
         gateways.forEach((network, addresses) -> {
             if (endpoints.stream().noneMatch(e -> e.network().equals(network)))
                 failures.add("no gateway of %s %s".formatted(network, addresses));

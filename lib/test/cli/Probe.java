@@ -3,8 +3,10 @@ package lib.cli;
 import module java.base;
 import lib.ca.*;
 import lib.docker.*;
+import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import org.junit.jupiter.api.Assumptions;
 import picocli.CommandLine;
 
 /** A script that does nothing: shows what the shared options make of a command line. */
@@ -39,13 +41,21 @@ public final class Probe extends DemoCommand {
     /** The same without any clusters. */
     public static DemoContext demo(String... arguments) { return demo(new Console(false), List.of(), arguments); }
 
+    /** Skips a test where there is no image of ztunnel: not every registry has it. */
+    public static void requireZtunnel() {
+        String image = IstioSettings.PINNED.with(null, DataPlane.ambient, null, null).images().stream()
+                .filter(name -> name.contains("/ztunnel:")).findFirst().orElseThrow();
+        boolean present = !new Docker(new Console(false)).images().present(Set.of(image)).isEmpty();
+        Assumptions.assumeTrue(present, () -> "skipped: image %s absent".formatted(image));
+    }
+
     /** A {@link Problem} when cert-manager's manifest is not available. */
     public static void checkCertManager() { ((IstioCsr) demo("--ca", "istio-csr").authority).checkManifest(); }
 
     /** The IDs of all preflight checks. */
     public static Set<String> preflightChecks() {
         Set<String> ids = new TreeSet<>();
-        for (String[] arguments : new String[][] {{}, {"--contexts", "a"}}) {
+        for (String[] arguments : new String[][] {{}, {"--contexts", "a"}, {"--dataplane", "ambient"}}) {
             DemoContext demo = demo(arguments);
             Mesh mesh = Mesh.of("so", 2);
             ids.addAll(demo.preflight(mesh, demo.images(mesh, false), false).ids());

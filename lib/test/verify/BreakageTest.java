@@ -25,7 +25,7 @@ class BreakageTest {
 
     @BeforeAll static void up() { DEMO.succeeds("jbang KindDemo.java"); }
 
-    private static void fails(String fault, String repair, String layer, String id, String cluster) throws IOException {
+    static void fails(String fault, String repair, String layer, String id, String cluster) throws IOException {
         detects("FAILED", fault, VERIFY, repair, layer, id, cluster);
     }
 
@@ -124,7 +124,7 @@ class BreakageTest {
     }
 
     /** Commands, one per line, that restart deployments of so2 and wait until they are ready. */
-    private static String restart(String namespace, String names, int seconds) {
+    static String restart(String namespace, String names, int seconds) {
         return """
                 %1$srollout restart deployment %3$s -n %2$s
                 %1$srollout status deployment %3$s -n %2$s --timeout %4$ds
@@ -152,6 +152,11 @@ class BreakageTest {
     }
 
     @Tag("long") @Test void differentRoots() throws Exception {
+        differentRoots(restart("istio-system", "istio-eastwestgateway istio-ingressgateway istio-egressgateway", 120));
+    }
+
+    /** @param restarted a command that restarts what has certificates in istio-system, apart from istiod */
+    static void differentRoots(String restarted) throws Exception {
         Path folder = otherAuthority();
         String exchange = """
                 set -e; cd %2$s; secret='secret cacerts -n istio-system'
@@ -175,7 +180,7 @@ class BreakageTest {
                 %4$s
                 %5$s
                 """.formatted(SO2, folder, restart("istio-system", "istiod", 120), restart("sample", "", 120),
-                restart("istio-system", "istio-eastwestgateway istio-ingressgateway istio-egressgateway", 120));
+                restarted);
         fails(exchange, repair, "trust", "same-root", "");
     }
 

@@ -1,0 +1,121 @@
+package lib.cli;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import lib.run.*;
+import lib.test.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** An ambient mesh on real clusters, with the commands of docs/ambient.md. One demo serves all tests, in order. */
+@Tag("e2e")
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class AmbientMeshTest {
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
+
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
+
+    @BeforeAll static void requireZtunnel() { Probe.requireZtunnel(); }
+
+    @Test @Order(1) void createsTheMesh() {
+        succeeds("jbang build KindDemo.java");
+        Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --dataplane ambient") + " --timings");
+        System.out.println("KindDemo, ambient: " + demo.took().toSeconds() + " s\n" + demo.out());
+        assertTrue(demo.err().contains("✓ so1: ztunnel"), demo.err());
+        String containers = succeeds("kubectl --context kind-so1 get pods -n sample -o "
+                + "jsonpath='{.items[*].spec.containers[*].name} {.items[*].spec.initContainers[*].name}'").out();
+        assertFalse(containers.contains("istio-proxy"), containers);
+    }
+
+    @Test @Order(2) void verifyProvesIt() {
+        Shell.Result verify = succeeds("jbang Verify.java");
+        System.out.println("Verify, ambient: " + verify.took().toMillis() + " ms");
+        for (String words : List.of("same-root", "so1: responding-clusters: {so1=40} of 40",
+                "so2: responding-clusters: {so2=40} of 40", "(gateway of network2, 2 instances)",
+                "so1: identity: spiffe://cluster.local/ns/sample/sa/sleep", "The mesh works."))
+            assertTrue(verify.out().contains(words), words + "\n" + verify.out());
+    }
+
+    @Test @Order(3) void aSecondRunChangesNothing() {
+        Shell.Result again = succeeds("jbang KindDemo.java");
+        System.out.println("KindDemo, ambient, when all is up: " + again.took().toMillis() + " ms");
+        assertTrue(again.err().contains("Nothing had to be changed."), again.err());
+    }
+
+    @Test @Order(3) void theDataPlaneOfARunningMeshCannotBeChanged() {
+        Shell.Result refused = DEMO.run("jbang KindDemo.java --dataplane sidecar");
+        assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
+        assertTrue(refused.err().contains("the mesh has the data plane ambient, and a running mesh cannot change it")
+                && refused.err().contains("jbang Teardown.java, then jbang KindDemo.java --dataplane sidecar"),
+                refused.err());
+    }
+
+    /** The proof by hand: the local pods, and the gateway of the other network. */
+    @Test @Order(4) void endpointsByHand() {
+        String endpoints = succeeds(Docs.command("ztunnel-config")).out();
+        assertTrue(endpoints.contains("helloworld"), endpoints);
+    }
+
+    @Test @Order(4) void helloFromTheHost() {
+        for (String port : List.of("32011", "32012"))
+            assertTrue(succeeds("curl -s http://localhost:%s/hello".formatted(port)).out().startsWith("Hello version"));
+    }
+
+    /** What an experiment could leave behind. */
+    private static String made() {
+        return Stream.of("so1", "so2").map(c -> succeeds(("kubectl --context kind-%s get deployments,services,"
+                + "gateways.gateway.networking.k8s.io,destinationrules -A -o custom-columns=KIND:.kind,"
+                + "NS:.metadata.namespace,NAME:.metadata.name,REPLICAS:.spec.replicas,"
+                + "DISTRIBUTION:.spec.trafficDistribution").formatted(c)).out()).collect(Collectors.joining());
+    }
+
+    @Test @Order(5) void experimentsHoldAndLeaveNothing() throws IOException {
+        String before = made();
+        Shell.Result all = succeeds("jbang Verify.java --experiments -o json");
+        System.out.println("All experiments, ambient: " + all.took().toSeconds() + " s\n" + all.err());
+        JsonNode experiments = new ObjectMapper().readTree(all.out()).path("experiments");
+        assertEquals(List.of("failover", "gateway-down", "control-plane-down", "locality", "ingress", "ztunnel-down"),
+                experiments.findValuesAsText("name"));
+        assertEquals(Set.of("PASSED"), Set.copyOf(experiments.findValuesAsText("status")));
+        assertEquals(before, made());
+    }
+
+    @Test @Order(6) void withoutTheRuleAllClustersAnswer() {
+        Shell.Result without = succeeds("jbang KindDemo.java --no-locality");
+        assertTrue(without.err().contains("Changed: so1: Service helloworld, so2: Service helloworld\n"), without.err());
+        Shell.Result verify = succeeds("jbang Verify.java");
+        assertTrue(verify.out().matches("(?s).*so1: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*"),
+                verify.out());
+        succeeds("jbang KindDemo.java");
+    }
+
+    @Test @Order(7) void aServiceThatIsNotGlobalIsReported() {
+        String label = "kubectl --context kind-so2 label service helloworld -n sample istio.io/global";
+        succeeds(label + "-");
+        Shell.Result verify = DEMO.run("jbang Verify.java --wait 2");
+        assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
+        assertTrue(verify.out().contains("so2: global-service: the service helloworld has no label istio.io/global=true"),
+                verify.out());
+        succeeds(label + "=true");
+        succeeds("jbang Verify.java");
+    }
+
+    @Test @Order(8) void repairsSwappedAddresses() {
+        Shell.swapAddresses();
+        succeeds("jbang KindDemo.java");
+        succeeds("jbang Verify.java --wait 60");
+    }
+
+    @Test @Order(9) void teardownLeavesNothing() {
+        succeeds("jbang Teardown.java");
+        assertEquals(DEMO.before(), OwnDemo.existing());
+    }
+}
