@@ -44,7 +44,7 @@ class RepairTest {
         succeeds("docker rm --force --volumes so2-control-plane");
         Shell.Result verify = demo.run("jbang Verify.java --wait 0");
         assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
-        assertTrue(verify.out().contains("so2: reachable: its container so2-control-plane is gone"), verify.out());
+        assertTrue(verify.out().contains("so2: reachable: the container so2-control-plane does not exist"), verify.out());
         String log = repaired("a deleted control plane");
         assertTrue(log.contains("so2: the container of its control plane is gone, with everything in it; "
                 + "the cluster is recreated"), log);
