@@ -25,8 +25,8 @@ public class Verify extends DemoCommand {
     public enum Output { text, json, junit }
 
     @Option(names = "--experiments", paramLabel = "NAME", split = ",", arity = "0..1", fallbackValue = "all",
-            description = "Break or change something, watch the traffic, and restore everything: all, or failover, "
-                    + "broken-app, gateway-down, control-plane-down, locality, ingress, egress, ztunnel-down.")
+            description = "Break something, watch the traffic, and restore it: all, or failover, broken-app, "
+                    + "gateway-down, control-plane-down, locality, ingress, egress, ztunnel-down, waypoint-down.")
     List<String> experiments = List.of();
     @Option(names = {"-o", "--output"}, paramLabel = "FORMAT", defaultValue = "text",
             description = "text, json or junit. Default: ${DEFAULT-VALUE}.")

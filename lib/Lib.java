@@ -127,6 +127,7 @@ package lib;
 //SOURCES verify/TrustChecks.java
 //SOURCES verify/package-info.java
 
+//SOURCES experiments/AmbientScenarios.java
 //SOURCES experiments/Changes.java
 //SOURCES experiments/ExperimentContext.java
 //SOURCES experiments/Experiments.java
@@ -149,6 +150,9 @@ package lib;
 //FILES manifests/ambient/istio.yaml=../manifests/ambient/istio.yaml
 //FILES manifests/ambient/locality.yaml=../manifests/ambient/locality.yaml
 //FILES manifests/ambient/namespace.yaml=../manifests/ambient/namespace.yaml
+//FILES manifests/ambient/use-waypoint.yaml=../manifests/ambient/use-waypoint.yaml
+//FILES manifests/ambient/waypoint-locality.yaml=../manifests/ambient/waypoint-locality.yaml
+//FILES manifests/ambient/waypoint.yaml=../manifests/ambient/waypoint.yaml
 //FILES manifests/apps/helloworld.yaml=../manifests/apps/helloworld.yaml
 //FILES manifests/apps/ingress.yaml=../manifests/apps/ingress.yaml
 //FILES manifests/apps/locality.yaml=../manifests/apps/locality.yaml

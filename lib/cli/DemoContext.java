@@ -64,7 +64,7 @@ public final class DemoContext {
                 new Bundle(file, istio.version(), console).open(dirs.cache(), kindBinary, istioctlBinary));
         vault = new Vault(options.prefix(), Optional.ofNullable(options.vaultPort), existing.slot(), docker,
                 this::unavailable, manifests, dirs.state(), console);
-        authority = switch (ca()) {
+        authority = switch (options.ca(state)) {
             case local -> new LocalAuthority(dirs.state(), manifests);
             case vault -> vault;
             case istioCsr -> new IstioCsr(vault, downloads, manifests);
@@ -78,29 +78,11 @@ public final class DemoContext {
 
     private ExistingClusters existing(List<Docker.Node> nodes) {
         Set<Integer> others = DemoState.slotsOfOthers(dirs);
-        int slot = ExistingClusters.slot(options.prefix(), nodes, state.slot(), others, this::isFree);
+        int slot = ExistingClusters.slot(options.prefix(), nodes, state.slot(), others, options::canUse);
         return ExistingClusters.of(options.prefix(), slot, nodes);
     }
 
-    /** Whether a new demo can use the slot. The default demo keeps the documented ports: preflight checks them. */
-    private boolean isFree(int slot) {
-        if (slot == 0 && options.hasDefaultPrefix()) return true;
-        return Mesh.of(options.prefix(), wantedClusters(2), slot).clusters().stream()
-                .flatMap(cluster -> cluster.ports().stream()).allMatch(Machine::isFree);
-    }
-
-    private int wantedClusters(int otherwise) { return options.clusters != null ? options.clusters : otherwise; }
-
-    private CertificateAuthority.Choice ca() {
-        return options.ca != null ? options.ca : state.authority().orElse(CertificateAuthority.Choice.local);
-    }
-
-    private NodeSettings nodeSettings() {
-        Optional<String> image = options.nodeImage();
-        String used = image.or(existing::nodeImage).or(() -> bundle.map(Bundle::nodeImage)).orElse(Versions.NODE_IMAGE);
-        int workers = options.workers != null ? options.workers : existing.workers();
-        return new NodeSettings(workers, options.workers != null, used, image.isPresent());
-    }
+    private NodeSettings nodeSettings() { return options.nodeSettings(existing, bundle); }
 
     /** Why an image can neither be pulled nor loaded; empty when it can. */
     private String unavailable(String image) {
@@ -113,7 +95,7 @@ public final class DemoContext {
         if (options.existing()) return InstalledIstio.withKeptIds(Mesh.of(options.contexts()), console);
         List<Cluster> ours = existing.clusters();
         int known = ours.isEmpty() ? 2 : Math.max(ours.getLast().index(), state.clusters());
-        return Mesh.of(options.prefix(), wantedClusters(known), existing.slot());
+        return Mesh.of(options.prefix(), options.clusters(known), existing.slot());
     }
 
     /** The mesh to verify: in existing clusters with the IDs and networks that its control planes have. */
@@ -165,13 +147,14 @@ public final class DemoContext {
             throw Problem.unmet("another demo has just started with the same ports",
                     "run this command again: it chooses other ports");
         OptionalInt slot = options.existing() ? OptionalInt.empty() : OptionalInt.of(existing.slot());
-        new DemoState(mesh.clusters().size(), Optional.of(ca()), Optional.of(istio), slot).write(dirs);
+        new DemoState(mesh.clusters().size(), Optional.of(options.ca(state)), Optional.of(istio), slot).write(dirs);
     }
 
     public Preflight preflight(Mesh mesh, Images images, boolean force) {
+        HostChecks host = new HostChecks(docker, istio.dataPlane());
         List<Check> checks = options.existing()
                 ? Preflight.forExistingClusters(mesh, istioctl, gatewayApi, force, console)
-                : Preflight.forNewClusters(mesh, new HostChecks(docker), kindChecks(), images, istioctl, metalLb,
+                : Preflight.forNewClusters(mesh, host, kindChecks(), images, istioctl, metalLb,
                         gatewayApi, this::checkAuthority, dirs.cache());
         return new Preflight(checks, dirs, console);
     }
@@ -181,7 +164,7 @@ public final class DemoContext {
     }
 
     private String checkAuthority() {
-        state.requireAuthority(ca(), commands());
+        state.requireAuthority(options.ca(state), commands());
         return authority.check();
     }
 
@@ -199,18 +182,22 @@ public final class DemoContext {
     }
 
     public Checks checks(List<Kube> kubes, SampleTarget target, Duration wait) {
-        return new Checks(kubes, target, dataPlane(kubes), docker, kindBinary, istioctl, wait);
+        return checks(kubes, target, dataPlane(kubes), wait);
+    }
+
+    private Checks checks(List<Kube> kubes, SampleTarget target, DataPlane dataPlane, Duration wait) {
+        return new Checks(kubes, target, dataPlane, docker, kindBinary, istioctl, wait);
     }
 
     /** The data plane of the demo; of another mesh in existing clusters, the one that its istiod serves. */
     private DataPlane dataPlane(List<Kube> kubes) {
-        if (!options.existing() || state.istio().isPresent()) return istio.dataPlane();
+        if (state.istio().isPresent()) return state.istio().get().dataPlane();
+        if (!options.existing()) return istio.dataPlane();
         return new InstalledIstio(kubes.getFirst()).dataPlane().orElse(istio.dataPlane());
     }
 
-    /** The step that waits until a cluster has the endpoints of all clusters. */
     public Action awaitEndpoints(Kube kube, List<Kube> kubes) {
-        return checks(kubes, SampleApp.TARGET, null).awaitEndpoints(kube);
+        return checks(kubes, SampleApp.TARGET, istio.dataPlane(), null).awaitEndpoints(kube);
     }
 
     /** How this machine reaches the ingress gateway of a cluster, where a port is mapped. */
@@ -219,7 +206,7 @@ public final class DemoContext {
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {
-        return new Experiments(kubes, target, checks, docker, manifests, istio.dataPlane(), console);
+        return new Experiments(kubes, target, checks, docker, manifests, dataPlane(kubes), console);
     }
 
     public Diagnostics diagnostics(List<Kube> kubes) {
@@ -242,7 +229,7 @@ public final class DemoContext {
 
     public RemoteSecrets remoteSecrets() { return new RemoteSecrets(istioctl, docker); }
 
-    public SampleApp sampleApp() { return new SampleApp(manifests, istio.dataPlane()); }
+    public SampleApp sampleApp() { return new SampleApp(manifests, istio.dataPlane(), istio.waypoints()); }
 
     public boolean usesExistingClusters() { return options.existing(); }
 
@@ -254,5 +241,4 @@ public final class DemoContext {
     public String istioVersion() { return istio.version(); }
 
     public DemoCommands commands() { return console.commands(); }
-
 }

@@ -4,6 +4,7 @@ import module java.base;
 import lib.ca.*;
 import lib.fetch.*;
 import lib.istio.*;
+import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
 import picocli.CommandLine.Model.CommandSpec;
@@ -53,10 +54,16 @@ public final class DemoOptions {
                     + "[KIND_DEMO_VAULT_PORT]")
     Integer vaultPort;
 
-    @Option(names = "--dataplane", paramLabel = "NAME",
+    // not NAME: the completion script has one list of values for each label
+    @Option(names = "--dataplane", paramLabel = "MODE",
             description = "How workloads join the mesh: ${COMPLETION-CANDIDATES}. Default: the one in use, else "
                     + "sidecar. [KIND_DEMO_DATAPLANE]")
     private DataPlane dataPlane;
+
+    @Option(names = "--waypoints", negatable = true,
+            description = "With --dataplane ambient: send requests to the sample service through a waypoint in each "
+                    + "cluster. Default: as it is, else no. [KIND_DEMO_WAYPOINTS]")
+    private Boolean waypoints;
 
     @Option(names = "--istio-version", paramLabel = "VERSION",
             description = "Istio version; istioctl must have the same minor "
@@ -140,6 +147,8 @@ public final class DemoOptions {
     }
 
     private void checkIstio(IstioSettings istio) {
+        require(waypoints == null || !waypoints || istio.dataPlane() == DataPlane.ambient,
+                "--waypoints needs --dataplane ambient");
         for (String set : istio.set()) require(set.matches("[^=\\s][^=]*=.*"),
                 "--istio-set takes KEY=VALUE, such as meshConfig.enableTracing=true, not '%s'", set);
         for (Path file : istio.values()) require(Files.isReadable(file) && !Files.isDirectory(file),
@@ -172,6 +181,27 @@ public final class DemoOptions {
         return Optional.of(Versions.NODE_IMAGE.startsWith(image + "@") ? Versions.NODE_IMAGE : image);
     }
 
+    int clusters(int otherwise) { return clusters != null ? clusters : otherwise; }
+
+    /** Whether a new demo can use the slot. The default demo keeps the documented ports: preflight checks them. */
+    boolean canUse(int slot) {
+        return slot == 0 && hasDefaultPrefix() || Mesh.of(namePrefix, clusters(2), slot).clusters().stream()
+                .flatMap(cluster -> cluster.ports().stream()).allMatch(Machine::isFree);
+    }
+
+    /** The certificate authority that is asked for, else the one in use. */
+    CertificateAuthority.Choice ca(DemoState state) {
+        return ca != null ? ca : state.authority().orElse(CertificateAuthority.Choice.local);
+    }
+
+    /** The nodes that are asked for, else as they exist, else as the bundle or the pins say. */
+    NodeSettings nodeSettings(ExistingClusters existing, Optional<Bundle> bundle) {
+        Optional<String> image = nodeImage();
+        String used = image.or(existing::nodeImage).or(() -> bundle.map(Bundle::nodeImage)).orElse(Versions.NODE_IMAGE);
+        return new NodeSettings(workers != null ? workers : existing.workers(), workers != null, used,
+                image.isPresent());
+    }
+
     /** The Istio that is asked for: each setting from its option, else from the current ones, else as pinned. */
     public IstioSettings istio(Optional<IstioSettings> current) {
         boolean fromEnvironment = istioSet != null && !typed("--istio-set");
@@ -179,7 +209,7 @@ public final class DemoOptions {
         String version = istioVersion == null ? null : istioVersion.replaceFirst("^v", "");
         List<Path> values = istioValues == null ? null : istioValues.stream()
                 .map(file -> file.toString().isEmpty() ? file : file.toAbsolutePath()).toList();
-        return current.orElse(IstioSettings.PINNED).with(version, dataPlane, set, values);
+        return current.orElse(IstioSettings.PINNED).with(version, dataPlane, waypoints, set, values);
     }
 
     /** Whether no option says anything about Istio. */

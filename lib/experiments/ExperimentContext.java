@@ -120,10 +120,11 @@ final class ExperimentContext implements AutoCloseable {
         boolean before = Locality.isSet(first(), app(), dataPlane);
         if (on == before) return;
         if (dataPlane == DataPlane.ambient) {
-            change(key(first(), LOCALITY), () -> rule.set(first(), on), () -> rule.set(first(), before), () -> {});
+            change(key(first(), LOCALITY), () -> rule.set(first(), app(), on), () -> rule.set(first(), app(), before),
+                    () -> {});
             return;
         }
-        for (GenericKubernetesResource resource : YamlDocuments.parse(manifests.read(rule.path())))
+        for (GenericKubernetesResource resource : rule.rule())
             replace(LOCALITY, resource, on ? Optional.of(resource) : Optional.empty());
     }
 

@@ -35,8 +35,10 @@ public final class Experiments {
                     "requests from this machine to the ingress gateway of FIRST, with and without its SERVICE"),
             new Experiment("egress", true, DataPlane.sidecar, Scenarios::egress,
                     "requests to a server outside the mesh, only through the egress gateway"),
-            new Experiment("ztunnel-down", true, DataPlane.ambient, Scenarios::ztunnelDown,
-                    "ztunnel of the client's node in FIRST is restarted: new connections work again"));
+            new Experiment("ztunnel-down", true, DataPlane.ambient, AmbientScenarios::ztunnelDown,
+                    "ztunnel of the client's node in FIRST is restarted: new connections work again"),
+            new Experiment("waypoint-down", false, DataPlane.ambient, AmbientScenarios::waypointDown,
+                    "the waypoint of FIRST is scaled to zero: those of the other clusters take over"));
 
     private final List<Kube> kubes;
     private final SampleTarget app;

@@ -14,11 +14,11 @@ final class Scenarios {
             QUICK_EJECTION = "experiments/quick-ejection.yaml", REGISTRY_ONLY = "experiments/registry-only.yaml";
     private static final String INGRESS_GATEWAY = "istio-ingressgateway", EGRESS_GATEWAY = "istio-egressgateway";
     /** So many requests in a row show that traffic is steady again: two seconds of them. */
-    private static final int STEADY = 2 * Traffic.PER_SECOND;
+    static final int STEADY = 2 * Traffic.PER_SECOND;
     /** So many show that traffic was not disturbed: five seconds of them. */
-    private static final int UNDISTURBED = 5 * Traffic.PER_SECOND;
+    static final int UNDISTURBED = 5 * Traffic.PER_SECOND;
     /** Seconds within which requests must have moved to another cluster, from the first error. */
-    private static final int MOVED = 3;
+    static final int MOVED = 3;
 
     private Scenarios() {}
 
@@ -34,7 +34,7 @@ final class Scenarios {
         observeMove(context, traffic, "home", first(context), restored, traffic.now(), 1);
     }
 
-    private static Set<String> first(ExperimentContext context) { return Set.of(context.first().cluster().name()); }
+    static Set<String> first(ExperimentContext context) { return Set.of(context.first().cluster().name()); }
 
     private static String service(ExperimentContext context) {
         return "%s of %s".formatted(context.app().service(), context.first().cluster());
@@ -48,7 +48,7 @@ final class Scenarios {
     }
 
     /** Observes how requests moved to other clusters, and expects that few were lost on the way. */
-    private static void observeMove(ExperimentContext context, Traffic traffic, String name, Set<String> to,
+    static void observeMove(ExperimentContext context, Traffic traffic, String name, Set<String> to,
             double from, double until, int mostLost) {
         List<Reply> replies = traffic.replies(from, until), lost = replies.stream().filter(Reply::lost).toList();
         double answered = replies.stream().filter(reply -> to.contains(reply.cluster())).mapToDouble(Reply::at).min()
@@ -65,7 +65,7 @@ final class Scenarios {
                 lost.size(), replies.size(), lost.isEmpty() ? "" : " within %.1f s".formatted(errors), answered));
     }
 
-    private static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
+    static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
 
     static void brokenApp(ExperimentContext context) throws Exception {
         context.apply(QUICK_EJECTION, Map.of());
@@ -162,24 +162,6 @@ final class Scenarios {
         observeMove(context, traffic, "away", context.others(), down, traffic.now(), 1);
     }
 
-    static void ztunnelDown(ExperimentContext context) throws Exception {
-        Traffic traffic = context.traffic();
-        traffic.awaitAnswersFrom(first(context), 0, STEADY);
-        double down = traffic.event("ztunnel of %s is restarted".formatted(context.first().cluster()));
-        context.restartZtunnel();
-        double ready = traffic.event("the new ztunnel is ready");
-        traffic.awaitAnswersFrom(first(context), ready, UNDISTURBED);
-        List<Reply> lost = traffic.replies(down, traffic.now()).stream().filter(Reply::lost).toList();
-        double recovered = lost.isEmpty() ? 0 : Math.max(0, lost.getLast().at() - ready);
-        context.metric("lost", lost.size());
-        context.metric("restartSeconds", round(ready - down));
-        context.metric("recoveredSeconds", round(recovered));
-        context.observe("%d requests lost while ztunnel restarted in %.1f s; none later than %.1f s after it was ready"
-                .formatted(lost.size(), ready - down, recovered));
-        context.expect(recovered < MOVED, "requests were lost until %.1f s after ztunnel was ready, expected less than"
-                .formatted(recovered) + " %d s".formatted(MOVED));
-    }
-
     static void egress(ExperimentContext context) throws Exception {
         String path = context.app().path(), token = UUID.randomUUID().toString();
         String helloworld = context.manifests().read("apps/helloworld.yaml");
@@ -228,6 +210,8 @@ final class Scenarios {
         return switch (experiment) {
             case "egress" -> egressRuledOut(replicas(context.first(), EGRESS_GATEWAY), context.client().blocksUnknown(),
                     new InstalledIstio(context.first()).meshConfig());
+            case "waypoint-down" -> Locality.waypoint(context.first(), context.app()).isPresent() ? ""
+                    : "the service uses no waypoint: --waypoints";
             case "ingress" -> replicas(context.first(), INGRESS_GATEWAY) == 0 ? "there is no " + INGRESS_GATEWAY : "";
             default -> "";
         };

@@ -17,6 +17,8 @@ import io.fabric8.kubernetes.client.utils.Serialization;
  */
 public final class GatewayApi {
     public static final String GATEWAYS = "ambient/gateways.yaml", GROUP = "gateway.networking.k8s.io";
+    /** Istio has a CRD of the same kind in another group. */
+    public static final String RESOURCE = "gateways." + GROUP;
     /** The first version whose standard channel has spec.infrastructure of a Gateway. */
     private static final Version OLDEST = new Version(1, 2, 0);
     private static final String BUNDLE_VERSION = GROUP + "/bundle-version";
@@ -81,9 +83,9 @@ public final class GatewayApi {
 
     private List<GenericKubernetesResource> resources(Kube kube) {
         var resources = YamlDocuments.parse(manifests.filled(GATEWAYS, kube.cluster().placeholders()));
-        // the ports that kind maps may be in use in another cluster
-        if (!kube.cluster().isKind()) Manifests.find(resources, "ConfigMap", InstalledIstio.INGRESS)
-                .ifPresent(ports -> ports.setAdditionalProperty("data", Map.of()));
+        // the ports that kind maps may be in use in another cluster, and another load balancer may need NodePorts
+        if (!kube.cluster().isKind()) resources.stream().filter(r -> r.getKind().equals("ConfigMap"))
+                .forEach(settings -> settings.setAdditionalProperty("data", Map.of()));
         return resources;
     }
 
@@ -92,8 +94,8 @@ public final class GatewayApi {
         String yaml = resources(kube).stream().map(Serialization::asYaml).collect(Collectors.joining());
         String toShell = """
                 %s
-                %s -n %s wait gateway --all --for=condition=Programmed --timeout 300s""".formatted(
-                Manifests.toShell(kube.kubectl(), yaml), kube.kubectl(), Mesh.NAMESPACE);
+                %s -n %s wait %s --all --for=condition=Programmed --timeout 300s""".formatted(
+                Manifests.toShell(kube.kubectl(), yaml), kube.kubectl(), Mesh.NAMESPACE, RESOURCE);
         return new Action(toShell, progress -> {
             kube.apply(resources(kube));
             new Deployments(kube, Mesh.NAMESPACE).await(names(kube), LIMIT, progress);
@@ -110,7 +112,7 @@ public final class GatewayApi {
      * address that only its own cluster can reach, and the other clusters would use it.
      */
     public Action addresses(Kube kube) {
-        return new Action("# waited for above", progress -> {
+        return new Action("# a gateway is programmed when it has its address, above", progress -> {
             Map<String, List<String>> services = new TreeMap<>();
             kube.await("addresses of the gateways", ADDRESSED, kube.client().services().inNamespace(Mesh.NAMESPACE),
                     all -> {
@@ -121,7 +123,7 @@ public final class GatewayApi {
             kube.await("the gateways to be programmed", ADDRESSED, list(kube), all -> all.stream()
                     .filter(gateway -> names(kube).contains(gateway.getMetadata().getName()))
                     .filter(gateway -> !isProgrammed(gateway)
-                            || !services.get(gateway.getMetadata().getName()).containsAll(addresses(gateway)))
+                            || Collections.disjoint(services.get(gateway.getMetadata().getName()), addresses(gateway)))
                     .map(gateway -> "%s: %s".formatted(gateway.getMetadata().getName(), state(gateway)))
                     .collect(Collectors.joining(", ")), progress);
         });
@@ -130,7 +132,13 @@ public final class GatewayApi {
     /** All gateways in istio-system. */
     public static NonNamespaceOperation<GenericKubernetesResource, GenericKubernetesResourceList,
             Resource<GenericKubernetesResource>> list(Kube kube) {
-        return kube.client().genericKubernetesResources(GROUP + "/v1", "Gateway").inNamespace(Mesh.NAMESPACE);
+        return list(kube, Mesh.NAMESPACE);
+    }
+
+    /** All gateways in a namespace. */
+    public static NonNamespaceOperation<GenericKubernetesResource, GenericKubernetesResourceList,
+            Resource<GenericKubernetesResource>> list(Kube kube, String namespace) {
+        return kube.client().genericKubernetesResources(GROUP + "/v1", "Gateway").inNamespace(namespace);
     }
 
     /** Whether istiod reports that the gateway is ready. https://gateway-api.sigs.k8s.io/reference/spec/#gateway */

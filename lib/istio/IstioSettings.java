@@ -12,12 +12,14 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
  *
  * @param version   Istio's version
  * @param dataPlane how workloads join the mesh
+ * @param waypoints whether callers of the sample service go through a waypoint, in an ambient mesh
  * @param set       key=value, as istioctl's --set takes it
  * @param values    files with an IstioOperator, as istioctl's -f takes them
  */
-public record IstioSettings(String version, DataPlane dataPlane, List<String> set, List<Path> values) {
+public record IstioSettings(String version, DataPlane dataPlane, boolean waypoints, List<String> set,
+        List<Path> values) {
     public static final IstioSettings PINNED =
-            new IstioSettings(Versions.ISTIO, DataPlane.sidecar, List.of(), List.of());
+            new IstioSettings(Versions.ISTIO, DataPlane.sidecar, false, List.of(), List.of());
     /** The options that reset the settings. */
     public static final String RESET = "--istio-version %s --istio-set= --istio-values=".formatted(Versions.ISTIO);
     /** Settings that a user cannot change, by their path in an IstioOperator's spec; ${…} differs by cluster. */
@@ -25,7 +27,8 @@ public record IstioSettings(String version, DataPlane dataPlane, List<String> se
             "namespace", Mesh.NAMESPACE, "values.global.istioNamespace", Mesh.NAMESPACE,
             "values.global.meshID", Cluster.MESH_ID, "values.global.network", "${NETWORK}",
             "values.global.multiCluster.clusterName", "${CLUSTER_ID}");
-    private static final String VERSION = "version", DATA_PLANE = "dataplane", SET = "set";
+    private static final String VERSION = "version", DATA_PLANE = "dataplane", WAYPOINTS = "waypoints",
+            SET = "set";
 
     /** Whether there are settings beyond the manifest. */
     public boolean custom() { return !set.isEmpty() || !values.isEmpty(); }
@@ -109,9 +112,10 @@ public record IstioSettings(String version, DataPlane dataPlane, List<String> se
     }
 
     /** A copy with other settings. Null leaves a setting unchanged; a list with an empty text in it resets it. */
-    public IstioSettings with(String version, DataPlane dataPlane, List<String> set, List<Path> values) {
+    public IstioSettings with(String version, DataPlane dataPlane, Boolean waypoints, List<String> set,
+            List<Path> values) {
         return new IstioSettings(version == null ? this.version : version,
-                dataPlane == null ? this.dataPlane : dataPlane,
+                dataPlane == null ? this.dataPlane : dataPlane, waypoints == null ? this.waypoints : waypoints,
                 set == null ? this.set : set.stream().filter(s -> !s.isBlank()).toList(),
                 values == null ? this.values : values.stream().filter(file -> !file.toString().isBlank()).toList());
     }
@@ -124,6 +128,7 @@ public record IstioSettings(String version, DataPlane dataPlane, List<String> se
         Files.createDirectories(draft);
         Files.writeString(draft.resolve(VERSION), version);
         Files.writeString(draft.resolve(DATA_PLANE), "" + dataPlane);
+        if (waypoints) Files.createFile(draft.resolve(WAYPOINTS));
         Files.write(draft.resolve(SET), set);
         for (int i = 0; i < values.size(); i++)
             Files.copy(values.get(i), draft.resolve("values-%d.yaml".formatted(i)));
@@ -139,7 +144,8 @@ public record IstioSettings(String version, DataPlane dataPlane, List<String> se
             Path file = folder.resolve(DATA_PLANE);
             boolean ambient = Files.exists(file) && Files.readString(file).equals("" + DataPlane.ambient);
             DataPlane dataPlane = ambient ? DataPlane.ambient : DataPlane.sidecar;
-            return Optional.of(new IstioSettings(Files.readString(folder.resolve(VERSION)), dataPlane,
+            boolean waypoints = Files.exists(folder.resolve(WAYPOINTS));
+            return Optional.of(new IstioSettings(Files.readString(folder.resolve(VERSION)), dataPlane, waypoints,
                     Files.readAllLines(folder.resolve(SET)), values));
         } catch (IOException e) {
             return Optional.empty();
@@ -150,6 +156,7 @@ public record IstioSettings(String version, DataPlane dataPlane, List<String> se
     @Override public String toString() {
         StringBuilder options = new StringBuilder("--istio-version " + version);
         if (dataPlane != DataPlane.sidecar) options.append(" --dataplane ").append(dataPlane);
+        if (waypoints) options.append(" --waypoints");
         for (Path file : values) options.append(" --istio-values ").append(DemoCommands.quoted(file.toString()));
         for (String s : set) options.append(" --istio-set ").append(DemoCommands.quoted(s));
         return options.toString();

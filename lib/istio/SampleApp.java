@@ -13,12 +13,18 @@ public final class SampleApp {
             "apps/ingress.yaml"), AMBIENT = List.of("ambient/namespace.yaml", STRICT, Locality.APP, CLIENT,
             "ambient/ingress.yaml");
 
+    private static final String WAYPOINT = "waypoint", WAYPOINT_FILE = "ambient/waypoint.yaml";
+    private static final Duration LIMIT = Duration.ofMinutes(5);
+
     private final Manifests manifests;
     private final DataPlane dataPlane;
+    private final boolean waypoints;
 
-    public SampleApp(Manifests manifests, DataPlane dataPlane) {
+    /** @param waypoints whether requests go through a waypoint, in an ambient mesh */
+    public SampleApp(Manifests manifests, DataPlane dataPlane, boolean waypoints) {
         this.manifests = manifests;
         this.dataPlane = dataPlane;
+        this.waypoints = waypoints;
     }
 
     private List<String> files() { return dataPlane == DataPlane.ambient ? AMBIENT : WITH_SIDECARS; }
@@ -38,19 +44,45 @@ public final class SampleApp {
         StringBuilder toShell = new StringBuilder();
         for (String file : files())
             toShell.append(Manifests.toShell(kube.kubectl(), manifests.read(file))).append("\n");
-        if (locality) toShell.append(rule.toShell(kube)).append("\n");
+        if (locality) toShell.append(rule.toShell(kube, waypoints)).append("\n");
+        if (waypoints) toShell.append(waypointToShell(kube)).append("\n");
         toShell.append("%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(),
                 TARGET.namespace()));
         return new Action(toShell.toString(), progress -> {
             List<GenericKubernetesResource> resources = new ArrayList<>();
             for (String file : files()) resources.addAll(YamlDocuments.parse(manifests.read(file)));
-            if (dataPlane == DataPlane.ambient) // the rule is part of the Service, which is applied with or without it
-                resources.removeIf(r -> r.getKind().equals("Service"));
+            boolean ambient = dataPlane == DataPlane.ambient;
+            // its rule is part of the Service, which is applied with or without it
+            if (ambient) resources.removeIf(r -> r.getKind().equals("Service"));
             else istio.annotatePods(kube, resources);
             kube.apply(resources);
-            rule.set(kube, locality);
-            new Deployments(kube, TARGET.namespace()).await(resources, Duration.ofMinutes(5), progress);
+            Deployments deployments = new Deployments(kube, TARGET.namespace());
+            if (ambient) applyService(kube, rule, locality, deployments, progress);
+            else rule.set(kube, TARGET, locality);
+            deployments.await(resources, LIMIT, progress);
         });
+    }
+
+    /** Applies the Service, and its waypoint. The Service uses the waypoint only while that is ready. */
+    private void applyService(Kube kube, Locality rule, boolean locality, Deployments deployments,
+            Consumer<String> progress) {
+        List<GenericKubernetesResource> waypoint =
+                YamlDocuments.parse(manifests.filled(WAYPOINT_FILE, kube.cluster().placeholders()));
+        if (waypoints) {
+            kube.apply(waypoint);
+            deployments.await(List.of(WAYPOINT), LIMIT, progress);
+        }
+        rule.set(kube, locality, waypoints);
+        if (!waypoints) waypoint.forEach(kube::remove);
+    }
+
+    private String waypointToShell(Kube kube) {
+        return """
+                %1$s
+                %2$s -n %3$s label service %4$s --overwrite istio.io/use-waypoint=%5$s
+                %2$s -n %3$s wait %6$s %5$s --for=condition=Programmed --timeout 300s""".formatted(
+                Manifests.toShell(kube.kubectl(), manifests.filled(WAYPOINT_FILE, kube.cluster().placeholders())),
+                kube.kubectl(), TARGET.namespace(), TARGET.service(), WAYPOINT, GatewayApi.RESOURCE);
     }
 
     /**

@@ -50,10 +50,22 @@ public final class ManagedResources {
             Await.until(kube.cluster() + ": removal of the demo's resources", Duration.ofMinutes(3),
                     Duration.ofSeconds(1), progress, () -> remaining(of(kube)));
             if (resources.stream().noneMatch(r -> r.getKind().equals("Deployment") && name(r).equals("istiod"))) return;
+            removeGatewayClasses(kube);
             for (String name : ISTIOD_CONFIG_MAPS)
                 kube.client().configMaps().inAnyNamespace().withField("metadata.name", name).list().getItems()
                         .forEach(configMap -> delete(kube, configMap));
         });
+    }
+
+    /** Removes the GatewayClasses that istiod created, unless the Gateway API is gone already. */
+    private static void removeGatewayClasses(Kube kube) {
+        var crds = kube.client().apiextensions().v1().customResourceDefinitions();
+        if (crds.withName("gatewayclasses.gateway.networking.k8s.io").get() == null) return;
+        for (var gatewayClass : kube.client().genericKubernetesResources("gateway.networking.k8s.io/v1",
+                "GatewayClass").list().getItems()) {
+            String controller = gatewayClass.get("spec", "controllerName");
+            if (controller != null && controller.startsWith("istio.io/")) delete(kube, gatewayClass);
+        }
     }
 
     private static String remaining(List<HasMetadata> left) {

@@ -19,6 +19,7 @@ public final class Manifests {
     public static final List<String> ALL = List.of(KIND, "metallb/pool.yaml", "metallb/probes.yaml",
             "istio/namespace.yaml", "istio/istio.yaml", "istio/cross-network-gateway.yaml", "ambient/istio.yaml",
             "ambient/gateways.yaml", "ambient/namespace.yaml", "ambient/ingress.yaml", "ambient/locality.yaml",
+            "ambient/waypoint.yaml", "ambient/use-waypoint.yaml", "ambient/waypoint-locality.yaml",
             "apps/namespace.yaml",
             "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml",
             "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",

@@ -3,9 +3,9 @@ package lib.verify;
 import module java.base;
 import lib.ca.*;
 import lib.istio.*;
-import lib.istio.Ztunnel.Endpoint;
 import lib.kube.*;
 import lib.run.*;
+import lib.istio.Ztunnel.Endpoint;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.readiness.Readiness;
@@ -74,7 +74,7 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
 
     String enrolled(Kube kube) {
         List<Pod> pods = new ArrayList<>();
-        for (String label : Set.of(app.client(), app.service()))
+        for (String label : new TreeSet<>(List.of(app.client(), app.service())))
             pods.addAll(new Pods(kube, app.namespace()).ready(label));
         List<String> others = pods.stream().filter(pod -> !ClientPod.isCaptured(pod))
                 .map(pod -> pod.getMetadata().getName()).sorted().toList();
@@ -126,16 +126,14 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
             if (!"istio-east-west".equals(gateway.get("spec", "gatewayClassName"))) continue;
             String name = gateway.getMetadata().getName();
             // a gateway without pods stays Programmed
-            boolean ready = kube.client().pods().inNamespace(Mesh.NAMESPACE).withLabel(GATEWAY_NAME, name).list()
-                    .getItems().stream().anyMatch(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod));
-            if (!ready) throw Problem.failed("no pod of the gateway %s is ready: requests from other networks cannot "
-                    .formatted(name) + "enter", "%s -n %s scale deployment %s --replicas 1".formatted(kube.kubectl(),
-                            Mesh.NAMESPACE, name));
+            if (!hasReadyPod(kube, Mesh.NAMESPACE, name)) throw Problem.failed(
+                    "no pod of the gateway %s is ready: requests from other networks cannot enter".formatted(name),
+                    "%s -n %s scale deployment %s --replicas 1".formatted(kube.kubectl(), Mesh.NAMESPACE, name));
             String address = MeshChecks.eastWestAddress(kube);
             if (!GatewayApi.isProgrammed(gateway) || !GatewayApi.addresses(gateway).contains(address))
                 throw Problem.failed("the gateway %s is not programmed with the address %s of its load balancer: %s"
                         .formatted(name, address, GatewayApi.state(gateway)),
-                        "%s -n %s describe gateway %s".formatted(kube.kubectl(), Mesh.NAMESPACE, name));
+                        "%s -n %s describe %s %s".formatted(kube.kubectl(), Mesh.NAMESPACE, GatewayApi.RESOURCE, name));
             found.add("%s ready at %s".formatted(name, address));
         }
         if (found.isEmpty()) throw Problem.failed("there is no Gateway of class istio-east-west in " + Mesh.NAMESPACE
@@ -154,6 +152,39 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
                 app.namespace()), kube.commands().kindDemo());
         throw Problem.failed("the service %s has no label istio.io/global=true: other clusters do not use its pods, "
                 .formatted(app.service()) + "and its callers do not use those of other clusters", hint);
+    }
+
+    /**
+     * Checks the waypoint of the service: callers in another cluster that has none would refuse the identity of the
+     * waypoint in this one, and the other way round.
+     */
+    String waypoint(Kube kube) {
+        Optional<String> own = Locality.waypoint(kube, app);
+        String bind = kube.kubectl() + " label service %s -n %s --overwrite istio.io/use-waypoint"
+                .formatted(app.service(), app.namespace());
+        for (Kube other : kubes) {
+            Optional<String> theirs = Locality.waypoint(other, app);
+            if (own.isEmpty() && theirs.isPresent())
+                throw Problem.failed("the service %s uses no waypoint here, but %s in %s".formatted(app.service(),
+                        theirs.get(), other.cluster()), bind + "=" + theirs.get());
+        }
+        if (own.isEmpty()) return "the service uses no waypoint";
+        String name = own.get(), hint = "%s; see %s -n %s get %s,pods".formatted(
+                kube.commands().kindDemo("--waypoints"), kube.kubectl(), app.namespace(), GatewayApi.RESOURCE);
+        var gateway = GatewayApi.list(kube, app.namespace()).withName(name).get();
+        if (gateway == null) throw Problem.failed("there is no Gateway %s, which the service %s uses as its waypoint"
+                .formatted(name, app.service()), hint);
+        if (!hasReadyPod(kube, app.namespace(), name))
+            throw Problem.failed("no pod of the waypoint %s is ready".formatted(name), hint);
+        if (!GatewayApi.isProgrammed(gateway))
+            throw Problem.failed("the waypoint %s is not programmed: %s".formatted(name, GatewayApi.state(gateway)),
+                    hint);
+        return "requests pass through %s".formatted(name);
+    }
+
+    private static boolean hasReadyPod(Kube kube, String namespace, String gateway) {
+        return kube.client().pods().inNamespace(namespace).withLabel(GATEWAY_NAME, gateway).list().getItems().stream()
+                .anyMatch(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod));
     }
 
     /**

@@ -28,7 +28,7 @@ public final class Checks {
         this.kubes = kubes;
         this.wait = wait;
         var traffic = new TrafficChecks(kubes, app);
-        var host = new HostChecks(docker);
+        var host = new HostChecks(docker, dataPlane);
         var cluster = new ClusterChecks(kubes, app, docker, kind, istioctl);
         var trust = new TrustChecks(kubes, app);
         var mesh = new MeshChecks(kubes, app, istioctl);
@@ -70,6 +70,7 @@ public final class Checks {
                 each("ztunnel-ready", "ztunnel is ready on every node", 20, ambient::ztunnelReady),
                 each("enrolled", "the pods of the application are part of the mesh", 20, ambient::enrolled),
                 each("gateway-classes", "istiod's gateway classes are accepted", 20, ambient::gatewayClasses),
+                each("waypoint", "the service's waypoint is ready, and used in every cluster", 20, ambient::waypoint),
                 each("multi-network", "istiod uses endpoints on other networks", 0, ambient::multiNetwork));
         int port = isAmbient ? 15008 : 15443;
         layer("east-west",
@@ -152,13 +153,14 @@ public final class Checks {
     /** Waits until the client in a cluster has the endpoints of all clusters. */
     public Action awaitEndpoints(Kube kube) {
         String context = kube.cluster().quotedContext();
-        String list = isAmbient ? "ztunnel-config all --context %s -o json | grep SplitHorizon.*helloworld"
+        String gateway = isAmbient ? "SplitHorizonWorkload.*helloworld" : ":15443";
+        String list = isAmbient ? "ztunnel-config workloads --context %s --workload-namespace sample"
                 : "proxy-config endpoints --context %s deploy/sleep -n sample | grep helloworld";
         String shell = """
                 endpoints() { istioctl %s; }
-                all_clusters() { [ "$(endpoints | grep -c %s)" -ge %d ]; }
+                all_clusters() { [ "$(endpoints | grep -c '%s')" -ge %d ]; }
                 retry all_clusters
-                endpoints""".formatted(list.formatted(context), isAmbient ? "workloadUid" : ":15443", kubes.size() - 1);
+                endpoints""".formatted(list.formatted(context), gateway, kubes.size() - 1);
         Await.Missing missing = () -> {
             try {
                 endpoints.run(kube);

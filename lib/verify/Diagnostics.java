@@ -182,8 +182,21 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
         files.put("proxy-status.txt", () -> Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet()
                 .stream().filter(proxy -> namespaces.contains(proxy.getKey().replaceFirst(".*\\.", "")))
                 .map(Object::toString).collect(Collectors.joining("\n")));
-        files.put("endpoints.txt", () -> new ClientPod(kube, SampleApp.TARGET).envoy("clusters").lines()
+        if (istioctl.dataPlane() == DataPlane.ambient) files.putAll(ambientFiles(kube, namespaces));
+        else files.put("endpoints.txt", () -> new ClientPod(kube, SampleApp.TARGET).envoy("clusters").lines()
                 .filter(line -> line.contains(SampleApp.TARGET.service())).collect(Collectors.joining("\n")));
+        return files;
+    }
+
+    private Map<String, Content> ambientFiles(Kube kube, Set<String> namespaces) {
+        Map<String, Content> files = new TreeMap<>();
+        files.put("ztunnel.txt", () -> ofTheDemo(logs(kube, Mesh.NAMESPACE, Ztunnel.DAEMON_SET), namespaces));
+        files.put("gateways.yaml", () -> yaml(GatewayApi.list(kube).list().getItems()));
+        files.put("endpoints.txt", () -> {
+            String node = new ClientPod(kube, SampleApp.TARGET).client().getSpec().getNodeName();
+            return Ztunnel.of(kube, istioctl, node).endpoints(SampleApp.TARGET.host()).stream()
+                    .map(Ztunnel.Endpoint::toString).collect(Collectors.joining("\n"));
+        });
         return files;
     }
 

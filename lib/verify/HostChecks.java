@@ -3,6 +3,7 @@ package lib.verify;
 import module java.base;
 import lib.docker.*;
 import lib.fetch.*;
+import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
@@ -15,17 +16,22 @@ public final class HostChecks {
             MEMORY_PER_CLUSTER = 3 * GB / 2;
     /** https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files */
     private static final int INOTIFY_INSTANCES = 512;
-    /** The inotify instances of a node, measured with Kubernetes 1.34. */
-    private static final int CONTROL_PLANE_INOTIFY = 26, WORKER_INOTIFY = 15;
+    /** The inotify instances of a node, and those of istio-cni on each; measured with Kubernetes 1.34. */
+    private static final int CONTROL_PLANE_INOTIFY = 26, WORKER_INOTIFY = 15, ISTIO_CNI_INOTIFY = 2;
     /** The oldest Docker that the demo was tried with: the first with cgroup namespaces on cgroup v1, too. */
     private static final Version OLDEST_DOCKER = new Version(20, 10, 0);
     /** From this version on the kubelet does not start on cgroup v1 by default, https://kep.k8s.io/5573 */
     private static final Version NO_CGROUP_V1 = new Version(1, 35, 0);
 
     private final Docker docker;
+    private final DataPlane dataPlane;
     private DockerInfo info;
 
-    public HostChecks(Docker docker) { this.docker = docker; }
+    /** @param dataPlane of the mesh to create or to check */
+    public HostChecks(Docker docker, DataPlane dataPlane) {
+        this.docker = docker;
+        this.dataPlane = dataPlane;
+    }
 
     private synchronized DockerInfo info() {
         if (info == null) info = docker.info();
@@ -107,7 +113,8 @@ public final class HostChecks {
         Set<String> names = clusters.stream().map(Cluster::name).collect(Collectors.toSet());
         List<Docker.Node> running = docker.nodes().stream().filter(Docker.Node::running).toList();
         List<Docker.Node> own = running.stream().filter(node -> names.contains(node.cluster())).toList();
-        int needed = clusters.size() * (CONTROL_PLANE_INOTIFY + workers * WORKER_INOTIFY);
+        int cni = dataPlane == DataPlane.ambient ? ISTIO_CNI_INOTIFY : 0;
+        int needed = clusters.size() * (CONTROL_PLANE_INOTIFY + cni + workers * (WORKER_INOTIFY + cni));
         // without root the processes of other users are unreadable: then the usual number of the running nodes counts
         int used = Math.max(inotify(running), inotify(Path.of("/proc"), user()));
         return inotify(used, Math.max(0, needed - inotify(own)), limit);

@@ -154,18 +154,19 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
 
     /** Calls a pod with TLS but without a client certificate: it must present its own and close the connection. */
     String peerIdentity(Kube kube) throws Exception {
-        return peerIdentity(kube, podUrl(new ClientPod(kube, app), "https"));
+        return peerIdentity(kube, podUrl(new ClientPod(kube, app), "https"), proxyCertificates(kube));
     }
 
     /** The same at port 15008 of the pod, where its ztunnel accepts HBONE. */
     String hboneIdentity(Kube kube) throws Exception {
         Pod pod = new Pods(kube, app.namespace()).anyReady(app.service());
-        return peerIdentity(kube, "https://%s:15008/".formatted(Kube.inUrl(pod.getStatus().getPodIP())));
+        return peerIdentity(kube, "https://%s:15008/".formatted(Kube.inUrl(pod.getStatus().getPodIP())),
+                MeshChecks.command(kube, "ztunnel-config certificates"));
     }
 
-    private String peerIdentity(Kube kube, String url) throws Exception {
+    private String peerIdentity(Kube kube, String url, String hint) throws Exception {
         ClientPod client = new ClientPod(kube, app);
-        String expected = identity(kube, app.service()), hint = proxyCertificates(kube);
+        String expected = identity(kube, app.service());
         Optional<ExternalCommand.Result> tls = client.curlOutsideMesh(url);
         if (tls.isEmpty()) return MeshChecks.NO_CURL;
         List<X509Certificate> chain = Certificates.readChain(tls.get().out());

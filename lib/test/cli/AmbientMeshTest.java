@@ -60,8 +60,11 @@ class AmbientMeshTest {
 
     /** The proof by hand: the local pods, and the gateway of the other network. */
     @Test @Order(4) void endpointsByHand() {
-        String endpoints = succeeds(Docs.command("ztunnel-config")).out();
-        assertTrue(endpoints.contains("helloworld"), endpoints);
+        List<String> endpoints = succeeds(Docs.command("ztunnel-config")).out().lines()
+                .filter(line -> line.contains("helloworld")).toList();
+        assertEquals(3, endpoints.size(), endpoints.toString());
+        assertEquals(1, endpoints.stream().filter(e -> e.contains("network2/SplitHorizonWorkload")).count(),
+                endpoints.toString());
     }
 
     @Test @Order(4) void helloFromTheHost() {
@@ -82,39 +85,58 @@ class AmbientMeshTest {
         Shell.Result all = succeeds("jbang Verify.java --experiments -o json");
         System.out.println("All experiments, ambient: " + all.took().toSeconds() + " s\n" + all.err());
         JsonNode experiments = new ObjectMapper().readTree(all.out()).path("experiments");
-        assertEquals(List.of("failover", "gateway-down", "control-plane-down", "locality", "ingress", "ztunnel-down"),
-                experiments.findValuesAsText("name"));
-        assertEquals(Set.of("PASSED"), Set.copyOf(experiments.findValuesAsText("status")));
+        assertEquals(List.of("failover", "gateway-down", "control-plane-down", "locality", "ingress", "ztunnel-down",
+                "waypoint-down"), experiments.findValuesAsText("name"));
+        assertEquals(List.of("PASSED", "PASSED", "PASSED", "PASSED", "PASSED", "PASSED", "SKIPPED"),
+                experiments.findValuesAsText("status"));
         assertEquals(before, made());
     }
 
     @Test @Order(6) void withoutTheRuleAllClustersAnswer() {
         Shell.Result without = succeeds("jbang KindDemo.java --no-locality");
-        assertTrue(without.err().contains("Changed: so1: Service helloworld, so2: Service helloworld\n"), without.err());
+        assertTrue(without.err().contains("Changed: so1: Service helloworld, so2: Service helloworld\n"),
+                without.err());
         Shell.Result verify = succeeds("jbang Verify.java");
         assertTrue(verify.out().matches("(?s).*so1: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*"),
                 verify.out());
         succeeds("jbang KindDemo.java");
     }
 
-    @Test @Order(7) void aServiceThatIsNotGlobalIsReported() {
+    /** Each answer names the cluster of its waypoint, and the other cluster's takes over. */
+    @Test @Order(7) void waypointsAreUsedAndReplaceOneAnother() throws IOException {
+        Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --waypoints"));
+        System.out.println("KindDemo --waypoints: " + demo.took().toMillis() + " ms");
+        String answer = succeeds(Docs.command("-D - -o /dev/null")).out();
+        assertTrue(answer.contains("x-waypoint: so1"), answer);
+        Shell.Result again = succeeds("jbang KindDemo.java");
+        assertTrue(again.err().contains("Nothing had to be changed."), again.err());
+        Shell.Result experiments = succeeds("jbang Verify.java --experiments waypoint-down,locality,failover -o json");
+        System.out.println(experiments.err());
+        assertEquals(Set.of("PASSED"), Set.copyOf(new ObjectMapper().readTree(experiments.out()).path("experiments")
+                .findValuesAsText("status")));
+        succeeds("jbang KindDemo.java --no-waypoints");
+        assertFalse(succeeds(Docs.command("-D - -o /dev/null")).out().contains("x-waypoint"));
+        succeeds("jbang Verify.java");
+    }
+
+    @Test @Order(8) void aServiceThatIsNotGlobalIsReported() {
         String label = "kubectl --context kind-so2 label service helloworld -n sample istio.io/global";
         succeeds(label + "-");
         Shell.Result verify = DEMO.run("jbang Verify.java --wait 2");
         assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
-        assertTrue(verify.out().contains("so2: global-service: the service helloworld has no label istio.io/global=true"),
-                verify.out());
+        assertTrue(verify.out().contains("so2: global-service: the service helloworld has no label "
+                + "istio.io/global=true"), verify.out());
         succeeds(label + "=true");
         succeeds("jbang Verify.java");
     }
 
-    @Test @Order(8) void repairsSwappedAddresses() {
+    @Test @Order(9) void repairsSwappedAddresses() {
         Shell.swapAddresses();
         succeeds("jbang KindDemo.java");
         succeeds("jbang Verify.java --wait 60");
     }
 
-    @Test @Order(9) void teardownLeavesNothing() {
+    @Test @Order(10) void teardownLeavesNothing() {
         succeeds("jbang Teardown.java");
         assertEquals(DEMO.before(), OwnDemo.existing());
     }

@@ -179,7 +179,7 @@ class DemoCommandsTest {
     }
 
     @Test void hintsBeforeAnythingIsMade() throws Exception {
-        Optional<IstioSettings> old = Optional.of(IstioSettings.PINNED.with("1.20.0", null, null, null));
+        Optional<IstioSettings> old = Optional.of(IstioSettings.PINNED.with("1.20.0", null, null, null, null));
         isOfThisDemo(hint(() -> istioctl(old).check(Mesh.of("mine", 1))));
         var nodes = new NodeSettings(1, true, Versions.NODE_IMAGE, false);
         var kind = new Kind(new Binary(Kind.BINARY, null, folder, console), docker, new Manifests(null), nodes,
@@ -197,7 +197,7 @@ class DemoCommandsTest {
     @Test void whatIsSaidAtTheEnd() throws Exception {
         Probe probe = new Probe();
         DemoCommand.commandLine(probe, System.getenv()).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.gz");
-        isOfThisDemo(new SampleApp(new Manifests(null), DataPlane.sidecar).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
+        isOfThisDemo(new SampleApp(new Manifests(null), DataPlane.sidecar, false).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
         isOfThisDemo(probe.afterInterrupt());
         String resume = probe.afterInterrupt();
         assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.gz'".formatted(MINE)), resume);

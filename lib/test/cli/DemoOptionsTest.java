@@ -116,19 +116,20 @@ class DemoOptionsTest {
     @Test void whatIsGivenReplacesWhatWasKept(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("my values.yaml"), "a: 1"), state = folder.resolve("istio");
         assertEquals(Optional.empty(), IstioSettings.kept(state));
-        IstioSettings.PINNED.with("1.31.2", DataPlane.ambient, List.of("a.b=c d", "e=f"), List.of(file)).keep(state);
+        IstioSettings.PINNED.with("1.31.2", DataPlane.ambient, true, List.of("a.b=c d", "e=f"), List.of(file)).keep(state);
         Files.writeString(file, "a: 2");
         IstioSettings kept = IstioSettings.kept(state).orElseThrow();
         assertEquals(List.of("a.b=c d", "e=f"), kept.set());
         assertEquals("1.31.2", kept.version());
+        assertTrue(kept.dataPlane() == DataPlane.ambient && kept.waypoints(), "" + kept);
         assertEquals("a: 1", Files.readString(kept.values().getFirst()));
-        kept.with(null, null, List.of("g=h"), null).keep(state);
+        kept.with(null, null, null, List.of("g=h"), null).keep(state);
         kept = IstioSettings.kept(state).orElseThrow();
         assertEquals(List.of("g=h"), kept.set());
         assertEquals("a: 1", Files.readString(kept.values().getFirst()),
                 "files that are kept outlive being kept again");
         assertEquals(List.of("-f", kept.values().getFirst().toString(), "--set", "g=h"), kept.arguments());
-        kept.with(Versions.ISTIO, null, List.of(""), List.of(Path.of(""))).keep(state);
+        kept.with(Versions.ISTIO, DataPlane.sidecar, false, List.of(""), List.of(Path.of(""))).keep(state);
         assertEquals(IstioSettings.PINNED, IstioSettings.kept(state).orElseThrow());
     }
 
@@ -147,9 +148,9 @@ class DemoOptionsTest {
                 "kind: IstioOperator\nspec: {values: {revision: canary}}\n");
         assertEquals(Optional.of(
                 "values.revision=canary is not supported: the demo needs one Istio per cluster, without a revision"),
-                IstioSettings.PINNED.with(null, null, null, List.of(file)).unsupported());
+                IstioSettings.PINNED.with(null, null, null, null, List.of(file)).unsupported());
         assertEquals(Optional.empty(),
-                IstioSettings.PINNED.with(null, null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
+                IstioSettings.PINNED.with(null, null, null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
                 .unsupported());
         assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + file));
         assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + Files.writeString(file, "a: [")));
@@ -176,7 +177,7 @@ class DemoOptionsTest {
 
     @Test void imagesOfOlderReleasesAreElsewhere() {
         assertEquals(Set.of("docker.io/istio/pilot:1.29.4", "docker.io/istio/proxyv2:1.29.4"),
-                IstioSettings.PINNED.with("1.29.4", null, null, null).images());
+                IstioSettings.PINNED.with("1.29.4", null, null, null, null).images());
         assertTrue(IstioSettings.PINNED.images().contains("registry.istio.io/release/pilot:" + Versions.ISTIO));
     }
 

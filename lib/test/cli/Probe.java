@@ -43,7 +43,7 @@ public final class Probe extends DemoCommand {
 
     /** Skips a test where there is no image of ztunnel: not every registry has it. */
     public static void requireZtunnel() {
-        String image = IstioSettings.PINNED.with(null, DataPlane.ambient, null, null).images().stream()
+        String image = IstioSettings.PINNED.with(null, DataPlane.ambient, null, null, null).images().stream()
                 .filter(name -> name.contains("/ztunnel:")).findFirst().orElseThrow();
         boolean present = !new Docker(new Console(false)).images().present(Set.of(image)).isEmpty();
         Assumptions.assumeTrue(present, () -> "skipped: image %s absent".formatted(image));

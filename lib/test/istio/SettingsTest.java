@@ -110,7 +110,7 @@ class SettingsTest {
             succeeds("jbang KindDemo.java --istio-version " + Versions.ISTIO);
             succeeds("jbang Verify.java");
         } finally {
-            Shell.run("docker rmi " + IstioSettings.PINNED.with(next, null, null, null).images().stream()
+            Shell.run("docker rmi " + IstioSettings.PINNED.with(next, null, null, null, null).images().stream()
                     .collect(Collectors.joining(" ")));
         }
     }

@@ -82,6 +82,13 @@ class AmbientBreakageTest {
         BreakageTest.fails(patch.formatted("\"true\""), patch.formatted("null"), "data plane", "cni-ready", "so2");
     }
 
+    @Test void aWaypointInOneClusterOnly() throws IOException {
+        DEMO.succeeds("jbang KindDemo.java --waypoints");
+        String label = SO2 + "label service helloworld -n sample --overwrite istio.io/use-waypoint";
+        BreakageTest.fails(label + "-", label + "=waypoint", "data plane", "waypoint", "so2");
+        DEMO.succeeds("jbang KindDemo.java --no-waypoints");
+    }
+
     @Test void aRejectedGatewayClass() throws IOException {
         String status = SO2 + "patch gatewayclass istio-east-west --subresource status --type merge -p "
                 + "'{\"status\": {\"conditions\": [{\"type\": \"Accepted\", \"status\": \"%s\", \"reason\": \"%s\","

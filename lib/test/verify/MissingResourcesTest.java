@@ -74,6 +74,7 @@ class MissingResourcesTest {
         calls.put("gatewayClasses", () -> ambient.gatewayClasses(kube));
         calls.put("multiNetwork", () -> ambient.multiNetwork(kube));
         calls.put("eastWestReady, ambient", () -> ambient.eastWestReady(kube));
+        calls.put("waypoint", () -> ambient.waypoint(kube));
         calls.put("globalService", () -> ambient.globalService(kube));
         calls.put("hboneIdentity", () -> trust.hboneIdentity(kube));
         calls.put("dataPlane", () -> new InstalledIstio(kube).dataPlane());
