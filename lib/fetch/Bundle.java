@@ -142,7 +142,7 @@ public final class Bundle {
         checkPart(folder, part);
         if (Files.exists(target) && Downloads.sha256(target).equals(index.parts.get(part))) return;
         Files.createDirectories(target.getParent());
-        Path draft = Files.createTempFile(target.getParent(), part, ".new");
+        Path draft = Files.createTempFile(target.getParent(), "part", ".new");
         Files.copy(folder.resolve(part), draft, StandardCopyOption.REPLACE_EXISTING,
                 StandardCopyOption.COPY_ATTRIBUTES);
         Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

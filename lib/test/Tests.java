@@ -19,6 +19,7 @@
 //SOURCES ca/VaultMeshTest.java
 //SOURCES ca/VaultTest.java
 //SOURCES cli/AmbientMeshTest.java
+//SOURCES cli/AmbientVariantsTest.java
 //SOURCES cli/BadInputTest.java
 //SOURCES cli/ContextsTest.java
 //SOURCES cli/DemoCommandsTest.java

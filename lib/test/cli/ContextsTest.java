@@ -3,6 +3,7 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import lib.docker.*;
 import lib.fetch.*;
 import lib.istio.*;
 import lib.kind.*;
@@ -33,6 +34,8 @@ class ContextsTest {
 
     @BeforeAll static void plainClustersWithALoadBalancer() throws IOException {
         Set<String> images = new TreeSet<>(IstioSettings.PINNED.images());
+        images.addAll(new Docker(new Console(false)).images().present(IstioSettings.PINNED.with(null,
+                DataPlane.ambient, null, null, null).images()).keySet());
         images.addAll(MetalLb.images());
         Manifests manifests = new Manifests(null);
         for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(
@@ -63,6 +66,17 @@ class ContextsTest {
         return succeeds("for kind in $(kubectl --context kind-%1$s api-resources --verbs=list -o name | grep -v -e events -e leases -e replicasets "
                 .formatted(cluster) + "-e pods -e endpointslices -e componentstatuses); do kubectl --context kind-%s get $kind -A -o name; done | sort"
                 .formatted(cluster)).out();
+    }
+
+    @Test void anAmbientMeshIsPutInAndTakenOutAgain() throws IOException {
+        Probe.requireZtunnel();
+        String east = all("east"), west = all("west");
+        Shell.Result demo = succeeds("jbang KindDemo.java --dataplane ambient --waypoints" + BOTH);
+        System.out.println("KindDemo, ambient, on clusters that are there: " + demo.took().toSeconds() + " s");
+        assertTrue(succeeds("jbang Verify.java" + BOTH).out().contains("West (EU): endpoints: "));
+        succeeds("jbang Teardown.java" + BOTH);
+        assertEquals(east, all("east"));
+        assertEquals(west, all("west"));
     }
 
     @Test void theMeshIsPutInAndTakenOutAgain() throws IOException {

@@ -17,13 +17,26 @@ class DryRunMeshTest {
     @TempDir Path folder;
 
     @Test void thePrintedCommandsMakeTheMesh() throws IOException {
-        String assets = System.getenv("KIND_DEMO_ASSETS"), upstream = Versions.METALLB_MANIFEST.url();
+        printedCommandsMakeTheMesh("--dry-run >", List.of(Versions.METALLB_MANIFEST));
+    }
+
+    @Test void thePrintedCommandsMakeAnAmbientMesh() throws IOException {
+        Probe.requireZtunnel();
+        List<Release> upstream = new ArrayList<>(Versions.GATEWAY_API_CRDS);
+        upstream.add(Versions.METALLB_MANIFEST);
+        printedCommandsMakeTheMesh("--dataplane ambient --waypoints --dry-run >", upstream);
+    }
+
+    private void printedCommandsMakeTheMesh(String options, List<Release> upstream) throws IOException {
+        String assets = System.getenv("KIND_DEMO_ASSETS");
         Path script = folder.resolve("demo.sh");
-        demo.succeeds(Docs.command("--dry-run > demo.sh").replace("demo.sh", "" + script));
+        demo.succeeds(Docs.command("--dry-run > demo.sh").replace("--dry-run >", options)
+                .replace("demo.sh", "" + script));
         String commands = Files.readString(script);
-        assertTrue(commands.contains(" -f " + upstream), "upstream's file is named by its address");
-        if (assets != null) commands = commands.replace(upstream,
-                Path.of(assets, Versions.METALLB_MANIFEST.file()).toString());
+        for (Release file : upstream) {
+            assertTrue(commands.contains(" -f " + file.url()), "upstream's file is named by its address");
+            if (assets != null) commands = commands.replace(file.url(), Path.of(assets, file.file()).toString());
+        }
         Files.writeString(script, commands);
         try {
             Shell.Result made = demo.succeeds("cd '%s' && %s".formatted(folder, Docs.command("bash demo.sh")));

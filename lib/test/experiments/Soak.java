@@ -17,7 +17,8 @@ public final class Soak {
         APP("a pod of the app", "sample", "helloworld"),
         GATEWAY("an east-west gateway", "istio-system", "istio-eastwestgateway"),
         ISTIOD("an istiod", "istio-system", "istiod"),
-        NODE("the other cluster's node", "", "");
+        NODE("the other cluster's node", "", ""),
+        ZTUNNEL("a ztunnel", "istio-system", "ztunnel");
 
         private final String title, namespace, app;
 
@@ -75,6 +76,10 @@ public final class Soak {
                   maxEjectionPercent: 100
             RULE""";
 
+    /** The same in an ambient mesh: the service without its locality rule. */
+    private static final String SPREAD_AMBIENT = "kubectl --context kind-so1 apply --server-side --force-conflicts"
+            + " --field-manager kind-demo -f manifests/apps/helloworld.yaml";
+
     private Soak() {}
 
     /**
@@ -82,13 +87,15 @@ public final class Soak {
      *
      * @return the share of requests that were lost while istiods were killed: the mesh must work without them
      */
-    public static double run(Duration duration, long seed) throws IOException {
-        System.out.printf("soak of %d s, seed %d%n", duration.toSeconds(), seed);
+    public static double run(Duration duration, long seed, DataPlane dataPlane) throws IOException {
+        System.out.printf("soak of %d s, %s, seed %d%n", duration.toSeconds(), dataPlane, seed);
+        boolean ambient = dataPlane == DataPlane.ambient;
+        List<Fault> faults = Arrays.stream(Fault.values()).filter(fault -> ambient || fault != Fault.ZTUNNEL).toList();
         Random random = new Random(seed);
         Console console = new Console(false);
         List<Kube> kubes = Mesh.of("so", 2).clusters().stream().map(c -> new Kube(c, console)).toList();
         Map<Fault, Losses> losses = new EnumMap<>(Fault.class);
-        Shell.succeeds(SPREAD);
+        Shell.succeeds(ambient ? SPREAD_AMBIENT : SPREAD);
         int most = (int) (duration.toSeconds() + 600) * Traffic.PER_SECOND;
         try (Traffic traffic = Traffic.fromClient(new ClientPod(kubes.getFirst(), SampleApp.TARGET), _ -> {},
                 () -> new TrafficChecks(kubes, SampleApp.TARGET).clusterOfPod(), most)) {
@@ -96,7 +103,7 @@ public final class Soak {
             List<Fault> round = new ArrayList<>();
             for (Instant end = Instant.now().plus(duration); Instant.now().isBefore(end)
                     || !losses.containsKey(Fault.ISTIOD); ) {
-                if (round.isEmpty()) Collections.shuffle(round = new ArrayList<>(List.of(Fault.values())), random);
+                if (round.isEmpty()) Collections.shuffle(round = new ArrayList<>(faults), random);
                 Fault fault = round.removeLast();
                 double since = traffic.now();
                 fault.strike(random);
@@ -107,8 +114,8 @@ public final class Soak {
             }
         } finally {
             kubes.forEach(Kube::close);
-            Shell.succeeds("kubectl --context kind-so1 delete destinationrule helloworld -n sample"
-                    + " && jbang KindDemo.java");
+            if (!ambient) Shell.succeeds("kubectl --context kind-so1 delete destinationrule helloworld -n sample");
+            Shell.succeeds("jbang KindDemo.java");
         }
         System.out.println("\n| killed | times | requests | lost | longest outage |\n| --- | --- | --- | --- | --- |");
         losses.forEach((fault, loss) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, loss.times,

@@ -1,7 +1,11 @@
 package lib.verify;
 
+import static org.junit.jupiter.api.Assertions.*;
+
 import module java.base;
 import lib.cli.*;
+import lib.experiments.*;
+import lib.istio.*;
 import lib.test.*;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -22,6 +26,11 @@ class AmbientBreakageTest {
     @BeforeAll static void up() {
         Probe.requireZtunnel();
         DEMO.succeeds("jbang KindDemo.java --dataplane ambient");
+    }
+
+    @Test void randomKills() throws IOException {
+        assertTrue(Soak.run(Duration.ofSeconds(60), 7, DataPlane.ambient) < 0.01, "requests were lost without istiod");
+        Shell.succeeds("jbang Verify.java --wait 60");
     }
 
     @Test void aServiceThatIsNotGlobalHere() throws IOException {

@@ -6,6 +6,7 @@ import module java.base;
 import lib.ca.*;
 import lib.experiments.*;
 import lib.fetch.*;
+import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
 import lib.test.*;
@@ -102,7 +103,7 @@ class BreakageTest {
 
     /** The short form of SoakTest. */
     @Tag("e2e") @Test void randomKills() throws IOException {
-        assertTrue(Soak.run(Duration.ofSeconds(20), 7) < 0.01, "requests were lost without istiod");
+        assertTrue(Soak.run(Duration.ofSeconds(20), 7, DataPlane.sidecar) < 0.01, "requests were lost without istiod");
         Shell.succeeds("jbang Verify.java --wait 60");
     }
 
