@@ -96,7 +96,7 @@ public final class IstioInstaller {
     }
 
     private static boolean isZtunnel(HasMetadata resource) {
-        return name(resource).equals("DaemonSet " + IstioManifest.ZTUNNEL);
+        return name(resource).equals("DaemonSet " + Ztunnel.DAEMON_SET);
     }
 
     /**
@@ -106,11 +106,11 @@ public final class IstioInstaller {
     public Action ztunnel(Kube kube) {
         return new Action("# started by istioctl install, above", progress -> {
             Deployments workloads = new Deployments(kube, Mesh.NAMESPACE);
-            workloads.awaitDaemonSet(IstioManifest.CNI, LIMIT, progress);
+            workloads.awaitDaemonSet(InstalledIstio.CNI, LIMIT, progress);
             kube.await("the config map " + ROOT, LIMIT, kube.client().configMaps().inNamespace(Mesh.NAMESPACE)
                     .withField("metadata.name", ROOT), all -> all.isEmpty() ? "absent" : "", progress);
             kube.apply(part(kube, IstioInstaller::isZtunnel));
-            workloads.awaitDaemonSet(IstioManifest.ZTUNNEL, LIMIT, progress);
+            workloads.awaitDaemonSet(Ztunnel.DAEMON_SET, LIMIT, progress);
         });
     }
 

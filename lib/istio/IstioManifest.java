@@ -14,9 +14,6 @@ import io.fabric8.kubernetes.client.utils.Serialization;
  * @param resources all other resources
  */
 record IstioManifest(List<String> crds, List<GenericKubernetesResource> resources) {
-    /** The daemon sets of an ambient mesh. */
-    static final String CNI = "istio-cni-node", ZTUNNEL = "ztunnel";
-
     static IstioManifest of(String yaml) {
         YamlDocuments documents = YamlDocuments.of(yaml);
         return new IstioManifest(documents.crds(), documents.others());
@@ -56,7 +53,8 @@ record IstioManifest(List<String> crds, List<GenericKubernetesResource> resource
 
     /** Checks that the demo can work with what the user's settings or manifests render; a {@link Problem} when not. */
     void requireUsable(Cluster cluster, DataPlane dataPlane) {
-        List<String> own = dataPlane == DataPlane.ambient ? List.of("DaemonSet " + CNI, "DaemonSet " + ZTUNNEL)
+        List<String> own = dataPlane == DataPlane.ambient
+                ? List.of("DaemonSet " + InstalledIstio.CNI, "DaemonSet " + Ztunnel.DAEMON_SET)
                 : List.of("Service " + InstalledIstio.EAST_WEST);
         List<String> all = new ArrayList<>(List.of("Deployment istiod", "ConfigMap istio",
                 "ConfigMap istio-sidecar-injector"));

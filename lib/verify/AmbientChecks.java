@@ -14,12 +14,12 @@ import java.security.cert.X509Certificate;
 
 /** Checks of an ambient mesh, in place of those that assume a proxy in each pod. */
 public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioctl) {
-    private static final String CNI = "istio-cni-node", GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name";
+    private static final String GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name";
     /** The classes that istiod offers. https://istio.io/latest/docs/reference/config/gateway-api/ */
     private static final List<String> CLASSES = List.of("istio", "istio-east-west", "istio-waypoint");
 
     String cniReady(Kube kube) {
-        return onEveryNode(kube, CNI, "pods on such a node do not join the mesh, and new ones do not start");
+        return onEveryNode(kube, InstalledIstio.CNI, "pods on such a node do not join the mesh, and new ones do not start");
     }
 
     String ztunnelReady(Kube kube) {
