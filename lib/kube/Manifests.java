@@ -3,6 +3,7 @@ package lib.kube;
 import module java.base;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
 
 /**
  * The files of manifests/, with placeholders such as ${NETWORK}, which envsubst could fill too. They come with the
@@ -147,11 +148,16 @@ public final class Manifests {
                 .collect(Collectors.toCollection(TreeSet::new));
     }
 
-    /** Merges each document of a patch into the resource of its kind and name, if there is one. */
+    /** Merges each document of a patch, with its labels, into the resource of its kind and name, if there is one. */
     public static void patch(List<GenericKubernetesResource> resources, String patches) {
         for (GenericKubernetesResource patch : YamlDocuments.parse(patches))
-            find(resources, patch.getKind(), patch.getMetadata().getName())
-                    .ifPresent(r -> merge(r.getAdditionalProperties(), patch.getAdditionalProperties()));
+            find(resources, patch.getKind(), patch.getMetadata().getName()).ifPresent(r -> {
+                merge(r.getAdditionalProperties(), patch.getAdditionalProperties());
+                Map<String, String> labels = new TreeMap<>();
+                for (ObjectMeta meta : List.of(r.getMetadata(), patch.getMetadata()))
+                    labels.putAll(Objects.requireNonNullElse(meta.getLabels(), Map.of()));
+                if (!labels.isEmpty()) r.getMetadata().setLabels(labels);
+            });
     }
 
     public static Optional<GenericKubernetesResource> find(List<GenericKubernetesResource> resources, String kind,
