@@ -212,13 +212,14 @@ public final class Kube implements AutoCloseable {
         });
         try {
             while (true) {
-                Duration passed = Duration.ofNanos(System.nanoTime() - start), left = limit.minus(passed);
+                Duration left = limit.minus(Duration.ofNanos(System.nanoTime() - start));
                 try {
                     met.get(Math.clamp(left.toMillis(), 0, 5_000), TimeUnit.MILLISECONDS);
                     return;
                 } catch (TimeoutException e) {
                     if (!left.isPositive() || cannotRecover.getAsBoolean())
-                        throw Await.timedOut(cluster + ": " + what, passed, last.get());
+                        throw Await.timedOut(cluster + ": " + what, Duration.ofNanos(System.nanoTime() - start),
+                                last.get());
                 }
             }
         } catch (ExecutionException | InterruptedException e) {

@@ -17,6 +17,8 @@ public record Pods(Kube kube, String namespace) {
     private static final int LOG_LINES = 6, EVENTS = 2;
     /** How long a pod may fail to pull its image, or stay on a node that accepts no pods, before a wait ends. */
     private static final Duration PATIENCE = Duration.ofMinutes(1);
+    /** The label that differs between the revisions of a Deployment. */
+    private static final String REVISION = "pod-template-hash";
     private static final Set<String> NOT_PULLED =
             Set.of("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull");
     /** The kubelet waits minutes from the fourth crash in a row. */
@@ -88,10 +90,15 @@ public record Pods(Kube kube, String namespace) {
                 .sorted(Comparator.comparing(Pods::time).reversed()).limit(EVENTS);
     }
 
-    /** Whether waiting longer is useless for one of the pods; false if the API server does not answer. */
+    /**
+     * Whether waiting longer is useless for one of the pods; false if the API server does not answer. A pod of an older
+     * revision counts no longer: a rollout that repairs it is on its way.
+     */
     public boolean cannotRecover() {
         try {
-            List<Pod> late = notReady().stream().filter(pod -> age(pod).compareTo(PATIENCE) > 0).toList();
+            List<Pod> all = notReady();
+            List<Pod> late = all.stream().filter(pod -> age(pod).compareTo(PATIENCE) > 0 && !isReplaced(pod, all))
+                    .toList();
             if (!late.isEmpty() && Nodes.of(kube).rejectPods()) return true;
             return late.stream().flatMap(Pods::waiting)
                     .anyMatch(w -> CRASHED_OFTEN.matcher(Objects.toString(w.getMessage(), "")).matches()
@@ -99,6 +106,17 @@ public record Pods(Kube kube, String namespace) {
         } catch (KubernetesClientException e) {
             return false;
         }
+    }
+
+    /** Whether one of the pods is younger and of another revision of the same Deployment. */
+    static boolean isReplaced(Pod pod, List<Pod> all) {
+        return all.stream().anyMatch(other -> Objects.equals(label(pod, "app"), label(other, "app"))
+                && !Objects.equals(label(pod, REVISION), label(other, REVISION))
+                && age(other).compareTo(age(pod)) < 0);
+    }
+
+    private static String label(Pod pod, String name) {
+        return Objects.requireNonNullElse(pod.getMetadata().getLabels(), Map.<String, String>of()).get(name);
     }
 
     private static Stream<ContainerStateWaiting> waiting(Pod pod) {

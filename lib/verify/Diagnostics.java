@@ -164,13 +164,12 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
     private Map<String, Content> files(Kube kube) {
         Map<String, Content> files = new TreeMap<>();
         Set<String> namespaces = namespaces();
-        var client = kube.client();
-        if (isOwn()) files.put("nodes.yaml", () -> yaml(client.nodes().list().getItems()));
+        if (isOwn()) files.put("nodes.yaml", () -> yaml(kube.client().nodes().list().getItems()));
         files.put("pods.yaml", () -> yaml(namespaces.stream()
-                .flatMap(namespace -> client.pods().inNamespace(namespace).list().getItems().stream()).toList()));
+                .flatMap(namespace -> kube.client().pods().inNamespace(namespace).list().getItems().stream()).toList()));
         files.put("services.yaml", () -> yaml(namespaces.stream()
-                .flatMap(namespace -> client.services().inNamespace(namespace).list().getItems().stream()).toList()));
-        files.put("events.txt", () -> client.v1().events().inAnyNamespace().list().getItems().stream()
+                .flatMap(namespace -> kube.client().services().inNamespace(namespace).list().getItems().stream()).toList()));
+        files.put("events.txt", () -> kube.client().v1().events().inAnyNamespace().list().getItems().stream()
                 .filter(event -> namespaces.contains(event.getMetadata().getNamespace())
                         || isOwn() && "Node".equals(event.getInvolvedObject().getKind()))
                 .sorted(Comparator.comparing(Pods::time)).map(Diagnostics::line).collect(Collectors.joining("\n")));
