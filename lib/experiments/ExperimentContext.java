@@ -99,7 +99,7 @@ final class ExperimentContext implements AutoCloseable {
     void restartZtunnel() throws Exception {
         Pod old = Ztunnel.pod(first(), client.client().getSpec().getNodeName());
         changes.locked(() -> first().client().resource(old).delete());
-        var pods = first().client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", Ztunnel.DAEMON_SET);
+        var pods = first().client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", InstalledIstio.ZTUNNEL);
         first().await("the new ztunnel", Duration.ofMinutes(2), pods, all -> {
             boolean ready = all.stream().filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod))
                     .anyMatch(pod -> pod.getSpec().getNodeName().equals(old.getSpec().getNodeName())

@@ -13,8 +13,8 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 /** The Istio that is installed in a cluster, by the demo or by others. */
 public record InstalledIstio(Kube kube) {
     public static final String EAST_WEST = "istio-eastwestgateway";
-    /** The daemon set of istio-cni, in an ambient mesh. */
-    public static final String CNI = "istio-cni-node";
+    /** The daemon sets of an ambient mesh. */
+    public static final String CNI = "istio-cni-node", ZTUNNEL = "ztunnel";
     /** The label in which istioctl names the component of a resource. */
     public static final String COMPONENT = "operator.istio.io/component";
     /** The label of what istiod creates for a Gateway of the Gateway API. */

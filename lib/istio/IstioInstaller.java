@@ -96,7 +96,7 @@ public final class IstioInstaller {
     }
 
     private static boolean isZtunnel(HasMetadata resource) {
-        return name(resource).equals("DaemonSet " + Ztunnel.DAEMON_SET);
+        return name(resource).equals("DaemonSet " + InstalledIstio.ZTUNNEL);
     }
 
     /**
@@ -110,7 +110,7 @@ public final class IstioInstaller {
             kube.await("the config map " + ROOT, LIMIT, kube.client().configMaps().inNamespace(Mesh.NAMESPACE)
                     .withField("metadata.name", ROOT), all -> all.isEmpty() ? "absent" : "", progress);
             kube.apply(part(kube, IstioInstaller::isZtunnel));
-            workloads.awaitDaemonSet(Ztunnel.DAEMON_SET, LIMIT, progress);
+            workloads.awaitDaemonSet(InstalledIstio.ZTUNNEL, LIMIT, progress);
         });
     }
 

@@ -54,7 +54,7 @@ record IstioManifest(List<String> crds, List<GenericKubernetesResource> resource
     /** Checks that the demo can work with what the user's settings or manifests render; a {@link Problem} when not. */
     void requireUsable(Cluster cluster, DataPlane dataPlane) {
         List<String> own = dataPlane == DataPlane.ambient
-                ? List.of("DaemonSet " + InstalledIstio.CNI, "DaemonSet " + Ztunnel.DAEMON_SET)
+                ? List.of("DaemonSet " + InstalledIstio.CNI, "DaemonSet " + InstalledIstio.ZTUNNEL)
                 : List.of("Service " + InstalledIstio.EAST_WEST);
         List<String> all = new ArrayList<>(List.of("Deployment istiod", "ConfigMap istio",
                 "ConfigMap istio-sidecar-injector"));

@@ -13,8 +13,6 @@ import io.fabric8.kubernetes.client.readiness.Readiness;
  * https://istio.io/latest/docs/ambient/architecture/data-plane/
  */
 public record Ztunnel(JsonNode config) {
-    public static final String DAEMON_SET = "ztunnel";
-
     /**
      * An endpoint of a service.
      *
@@ -36,12 +34,12 @@ public record Ztunnel(JsonNode config) {
 
     /** The ready ztunnel pod on a node; a {@link Problem} when there is none. */
     public static Pod pod(Kube kube, String node) {
-        return kube.client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", DAEMON_SET)
+        return kube.client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", InstalledIstio.ZTUNNEL)
                 .withField("spec.nodeName", node).list().getItems().stream()
                 .filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod)).findFirst()
                 .orElseThrow(() -> Problem.failed("%s: there is no ready ztunnel on the node %s"
                         .formatted(kube.cluster(), node), "%s get pods -n %s -l app=%s -o wide".formatted(
-                                kube.kubectl(), Mesh.NAMESPACE, DAEMON_SET)));
+                                kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.ZTUNNEL)));
     }
 
     /** The endpoints of the service with this full host name. */

@@ -23,7 +23,7 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
     }
 
     String ztunnelReady(Kube kube) {
-        return onEveryNode(kube, Ztunnel.DAEMON_SET, "pods on such a node have no connections");
+        return onEveryNode(kube, InstalledIstio.ZTUNNEL, "pods on such a node have no connections");
     }
 
     /** Checks that a daemon set has a ready pod on every node, or in an existing cluster on those that it selects. */
@@ -92,7 +92,7 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
                 .filter(p -> p.endsWith(end) && proxies.get(p).contains("STALE")).toList();
         if (!stale.isEmpty())
             throw Problem.failed("these proxies have a stale configuration: " + String.join(", ", stale), hint);
-        List<String> unknown = new Pods(kube, Mesh.NAMESPACE).ready(Ztunnel.DAEMON_SET).stream()
+        List<String> unknown = new Pods(kube, Mesh.NAMESPACE).ready(InstalledIstio.ZTUNNEL).stream()
                 .map(pod -> pod.getMetadata().getName()).filter(name -> !proxies.containsKey(name + end)).toList();
         if (!unknown.isEmpty())
             throw Problem.failed("not connected to istiod: " + String.join(", ", unknown), hint);

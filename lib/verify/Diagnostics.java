@@ -189,7 +189,7 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
 
     private Map<String, Content> ambientFiles(Kube kube, Set<String> namespaces) {
         Map<String, Content> files = new TreeMap<>();
-        files.put("ztunnel.txt", () -> ofTheDemo(logs(kube, Mesh.NAMESPACE, Ztunnel.DAEMON_SET), namespaces));
+        files.put("ztunnel.txt", () -> ofTheDemo(logs(kube, Mesh.NAMESPACE, InstalledIstio.ZTUNNEL), namespaces));
         files.put("gateways.yaml", () -> yaml(GatewayApi.list(kube).list().getItems()));
         files.put("endpoints.txt", () -> {
             String node = new ClientPod(kube, SampleApp.TARGET).client().getSpec().getNodeName();
