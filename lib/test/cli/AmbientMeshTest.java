@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.*;
 import module java.base;
 import lib.run.*;
 import lib.test.*;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -72,54 +71,23 @@ class AmbientMeshTest {
             assertTrue(succeeds("curl -s http://localhost:%s/hello".formatted(port)).out().startsWith("Hello version"));
     }
 
-    /** What an experiment could leave behind. */
-    private static String made() {
-        return Stream.of("so1", "so2").map(c -> succeeds(("kubectl --context kind-%s get deployments,services,"
-                + "gateways.gateway.networking.k8s.io,destinationrules -A -o custom-columns=KIND:.kind,"
-                + "NS:.metadata.namespace,NAME:.metadata.name,REPLICAS:.spec.replicas,"
-                + "DISTRIBUTION:.spec.trafficDistribution").formatted(c)).out()).collect(Collectors.joining());
-    }
-
-    @Test @Order(5) void experimentsHoldAndLeaveNothing() throws IOException {
-        String before = made();
-        Shell.Result all = succeeds("jbang Verify.java --experiments -o json");
-        System.out.println("All experiments, ambient: " + all.took().toSeconds() + " s\n" + all.err());
-        JsonNode experiments = new ObjectMapper().readTree(all.out()).path("experiments");
-        assertEquals(List.of("failover", "gateway-down", "control-plane-down", "locality", "ingress", "ztunnel-down",
-                "waypoint-down"), experiments.findValuesAsText("name"));
-        assertEquals(List.of("PASSED", "PASSED", "PASSED", "PASSED", "PASSED", "PASSED", "SKIPPED"),
-                experiments.findValuesAsText("status"));
-        assertEquals(before, made());
-    }
-
-    @Test @Order(6) void withoutTheRuleAllClustersAnswer() {
-        Shell.Result without = succeeds("jbang KindDemo.java --no-locality");
-        assertTrue(without.err().contains("Changed: so1: Service helloworld, so2: Service helloworld\n"),
-                without.err());
-        Shell.Result verify = succeeds("jbang Verify.java");
-        assertTrue(verify.out().matches("(?s).*so1: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*"),
-                verify.out());
-        succeeds("jbang KindDemo.java");
-    }
-
-    /** Each answer names the cluster of its waypoint, and the other cluster's takes over. */
-    @Test @Order(7) void waypointsAreUsedAndReplaceOneAnother() throws IOException {
+    /** Each answer names the cluster of its waypoint. */
+    @Test @Order(5) void requestsPassThroughAWaypoint() {
         Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --waypoints"));
         System.out.println("KindDemo --waypoints: " + demo.took().toMillis() + " ms");
         String answer = succeeds(Docs.command("-D - -o /dev/null")).out();
         assertTrue(answer.contains("x-waypoint: so1"), answer);
-        Shell.Result again = succeeds("jbang KindDemo.java");
-        assertTrue(again.err().contains("Nothing had to be changed."), again.err());
-        Shell.Result experiments = succeeds("jbang Verify.java --experiments waypoint-down,locality,failover -o json");
-        System.out.println(experiments.err());
-        assertEquals(Set.of("PASSED"), Set.copyOf(new ObjectMapper().readTree(experiments.out()).path("experiments")
-                .findValuesAsText("status")));
-        succeeds("jbang KindDemo.java --no-waypoints");
-        assertFalse(succeeds(Docs.command("-D - -o /dev/null")).out().contains("x-waypoint"));
-        succeeds("jbang Verify.java");
     }
 
-    @Test @Order(8) void aServiceThatIsNotGlobalIsReported() {
+    /** The others are in AmbientVariantsTest. */
+    @Test @Order(6) void threeExperimentsHold() throws IOException {
+        Shell.Result three = succeeds("jbang Verify.java --experiments failover,ztunnel-down,waypoint-down -o json");
+        System.out.println("Three experiments, ambient: " + three.took().toSeconds() + " s\n" + three.err());
+        assertEquals(List.of("PASSED", "PASSED", "PASSED"), new ObjectMapper().readTree(three.out())
+                .path("experiments").findValuesAsText("status"));
+    }
+
+    @Test @Order(7) void aServiceThatIsNotGlobalIsReported() {
         String label = "kubectl --context kind-so2 label service helloworld -n sample istio.io/global";
         succeeds(label + "-");
         Shell.Result verify = DEMO.run("jbang Verify.java --wait 2");
@@ -127,16 +95,9 @@ class AmbientMeshTest {
         assertTrue(verify.out().contains("so2: global-service: the service helloworld has no label "
                 + "istio.io/global=true"), verify.out());
         succeeds(label + "=true");
-        succeeds("jbang Verify.java");
     }
 
-    @Test @Order(9) void repairsSwappedAddresses() {
-        Shell.swapAddresses();
-        succeeds("jbang KindDemo.java");
-        succeeds("jbang Verify.java --wait 60");
-    }
-
-    @Test @Order(10) void teardownLeavesNothing() {
+    @Test @Order(8) void teardownLeavesNothing() {
         succeeds("jbang Teardown.java");
         assertEquals(DEMO.before(), OwnDemo.existing());
     }

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.test.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -20,6 +22,49 @@ class AmbientVariantsTest {
         Shell.Result created = demo.succeeds("jbang KindDemo.java --dataplane ambient " + options);
         System.out.printf("ambient %s: %d s%n", options, created.took().toSeconds());
         return demo.succeeds("jbang Verify.java --wait 60").out();
+    }
+
+    /** What an experiment could leave behind. */
+    private String made() {
+        return Stream.of("so1", "so2").map(c -> demo.succeeds(("kubectl --context kind-%s get deployments,services,"
+                + "gateways.gateway.networking.k8s.io,destinationrules -A -o custom-columns=KIND:.kind,"
+                + "NS:.metadata.namespace,NAME:.metadata.name,REPLICAS:.spec.replicas,"
+                + "DISTRIBUTION:.spec.trafficDistribution").formatted(c)).out()).collect(Collectors.joining());
+    }
+
+    private List<String> experiments() throws IOException {
+        String before = made();
+        Shell.Result all = demo.succeeds("jbang Verify.java --experiments -o json");
+        System.out.println("All experiments, ambient: " + all.took().toSeconds() + " s\n" + all.err());
+        JsonNode experiments = new ObjectMapper().readTree(all.out()).path("experiments");
+        assertEquals(List.of("failover", "gateway-down", "control-plane-down", "locality", "ingress", "ztunnel-down",
+                "waypoint-down"), experiments.findValuesAsText("name"));
+        assertEquals(before, made());
+        return experiments.findValuesAsText("status");
+    }
+
+    @Test void everyExperimentWithAndWithoutWaypoints() throws IOException {
+        verified("");
+        assertEquals(List.of("PASSED", "PASSED", "PASSED", "PASSED", "PASSED", "PASSED", "SKIPPED"), experiments());
+        demo.succeeds("jbang KindDemo.java --waypoints");
+        assertEquals(Set.of("PASSED"), Set.copyOf(experiments()));
+        demo.succeeds("jbang KindDemo.java --no-waypoints");
+        String answer = demo.succeeds(Docs.command("-D - -o /dev/null")).out();
+        assertFalse(answer.contains("x-waypoint"), answer);
+    }
+
+    @Test void withoutTheLocalityRuleAndWithSwappedAddresses() {
+        verified("");
+        Shell.Result without = demo.succeeds("jbang KindDemo.java --no-locality");
+        assertTrue(without.err().contains("Changed: so1: Service helloworld, so2: Service helloworld\n"),
+                without.err());
+        Shell.Result verify = demo.succeeds("jbang Verify.java");
+        assertTrue(verify.out().matches("(?s).*so1: responding-clusters: \\{so1=\\d+, so2=\\d+} of 40.*"),
+                verify.out());
+        Shell.swapAddresses();
+        Shell.Result repaired = demo.succeeds("jbang KindDemo.java");
+        System.out.println("KindDemo, ambient, after addresses swapped: " + repaired.took().toSeconds() + " s");
+        demo.succeeds("jbang Verify.java --wait 60");
     }
 
     @Test void threeClusters() {
