@@ -96,7 +96,7 @@ public final class Istioctl {
     }
 
     /** A {@link Problem} when a running mesh has another data plane than the wanted one. */
-    void requireDataPlane(Optional<DataPlane> running) {
+    public void requireDataPlane(Optional<DataPlane> running) {
         if (running.isEmpty() || running.get() == wanted.dataPlane()) return;
         String asked = "--dataplane " + wanted.dataPlane();
         throw Problem.unmet("the mesh has the data plane %s, and a running mesh cannot change it"

@@ -20,8 +20,14 @@ public record Preflight(List<Check> checks, AppDirs dirs, Console console) {
         List<Check> checks = new ArrayList<>(List.of(istioctl(mesh, istioctl)));
         for (Cluster cluster : mesh.clusters()) {
             Kube kube = new Kube(cluster, console);
+            InstalledIstio istio = new InstalledIstio(kube);
             checks.add(new Check("no-other-istio", "the cluster has no other Istio than the demo's", cluster.name(),
-                    Severity.FATAL, Duration.ZERO, () -> new InstalledIstio(kube).checkOwnership(force)));
+                    Severity.FATAL, Duration.ZERO, () -> {
+                        String found = istio.checkOwnership(force);
+                        // another set of contexts may have installed it: clusters of a mesh have one data plane
+                        if (!force) istioctl.requireDataPlane(istio.dataPlane());
+                        return found;
+                    }));
             if (istioctl.dataPlane() == DataPlane.ambient)
                 checks.add(new Check("gateway-api", "the CRDs of the Gateway API are new enough", cluster.name(),
                         Severity.FATAL, Duration.ZERO, () -> gatewayApi.checkExisting(kube)));
