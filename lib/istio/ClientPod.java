@@ -50,11 +50,12 @@ public record ClientPod(Kube kube, SampleTarget app) {
      * of ztunnel's pod on the client's node. A client outside of the mesh runs it itself. curl also prints the server's
      * certificates, https://curl.se/docs/manpage.html#-w
      *
-     * @return empty when the image has no curl, such as a distroless one
+     * @return empty when the image has no curl, such as a distroless one, or ztunnel is not ready
      */
     public Optional<ExternalCommand.Result> curlOutsideMesh(String url) {
         Pod client = client();
-        Pod pod = isCaptured(client) ? Ztunnel.pod(kube, client.getSpec().getNodeName()) : client;
+        Pod pod = isCaptured(client) ? Ztunnel.findPod(kube, client.getSpec().getNodeName()).orElse(null) : client;
+        if (pod == null) return Optional.empty();
         String container = hasProxy() || pod != client ? PROXY : app.client();
         ExternalCommand.Result result = attempt(pod, container, "curl", "--silent", "--show-error", "--insecure",
                 "--max-time", "5", "--write-out", "%{certs}", url);

@@ -3,6 +3,8 @@ package lib.istio;
 import module java.base;
 import lib.kube.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.ServiceBuilder;
 
 /**
  * The rule that keeps requests to the sample service in the caller's cluster while it has a healthy endpoint: a
@@ -11,6 +13,8 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 public record Locality(Manifests manifests, DataPlane dataPlane) {
     static final String RULE = "apps/locality.yaml", SERVICE = "ambient/locality.yaml", APP = "apps/helloworld.yaml",
             WAYPOINT_RULE = "ambient/waypoint-locality.yaml", USE_WAYPOINT = "ambient/use-waypoint.yaml";
+    /** https://istio.io/latest/docs/reference/config/labels/ */
+    private static final String WAYPOINT_LABEL = "istio.io/use-waypoint";
 
     /** The resources of a manifest. */
     public List<GenericKubernetesResource> resources(String path) { return YamlDocuments.parse(manifests.read(path)); }
@@ -35,6 +39,9 @@ public record Locality(Manifests manifests, DataPlane dataPlane) {
                 .filter(r -> r.getKind().equals("Service")).toList();
         if (waypoint) Manifests.patch(service, manifests.read(USE_WAYPOINT));
         kube.apply(service);
+        // kubectl may have set the label, and then applying a Service without it does not remove it
+        if (!waypoint) service.forEach(r -> kube.client().services().inNamespace(r.getMetadata().getNamespace())
+                .withName(r.getMetadata().getName()).edit(Locality::withoutWaypoint));
         if (on && waypoint) kube.apply(resources(WAYPOINT_RULE));
         else resources(WAYPOINT_RULE).forEach(kube::remove);
     }
@@ -51,7 +58,11 @@ public record Locality(Manifests manifests, DataPlane dataPlane) {
     public static Optional<String> waypoint(Kube kube, SampleTarget app) {
         var service = kube.client().services().inNamespace(app.namespace()).withName(app.service()).get();
         return Optional.ofNullable(service).map(s -> s.getMetadata().getLabels())
-                .map(labels -> labels.get("istio.io/use-waypoint"));
+                .map(labels -> labels.get(WAYPOINT_LABEL));
+    }
+
+    private static Service withoutWaypoint(Service service) {
+        return new ServiceBuilder(service).editMetadata().removeFromLabels(WAYPOINT_LABEL).endMetadata().build();
     }
 
     private static boolean usesWaypoint(Kube kube, SampleTarget app) { return waypoint(kube, app).isPresent(); }

@@ -34,12 +34,15 @@ public record Ztunnel(JsonNode config) {
 
     /** The ready ztunnel pod on a node; a {@link Problem} when there is none. */
     public static Pod pod(Kube kube, String node) {
+        return findPod(kube, node).orElseThrow(() -> Problem.failed("%s: there is no ready ztunnel on the node %s"
+                .formatted(kube.cluster(), node), "%s get pods -n %s -l app=%s -o wide".formatted(
+                        kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.ZTUNNEL)));
+    }
+
+    static Optional<Pod> findPod(Kube kube, String node) {
         return kube.client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", InstalledIstio.ZTUNNEL)
                 .withField("spec.nodeName", node).list().getItems().stream()
-                .filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod)).findFirst()
-                .orElseThrow(() -> Problem.failed("%s: there is no ready ztunnel on the node %s"
-                        .formatted(kube.cluster(), node), "%s get pods -n %s -l app=%s -o wide".formatted(
-                                kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.ZTUNNEL)));
+                .filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod)).findFirst();
     }
 
     /** The endpoints of the service with this full host name. */

@@ -51,6 +51,10 @@ public final class Checks {
                         cluster::remoteAddress));
         layer("load balancer", each("metallb-ready", "the pods of MetalLB are ready", 20, cluster::metalLbReady),
                 each("addresses", "every gateway has an address from its cluster's own range", 20, cluster::addresses));
+        if (isAmbient) layer("data plane",
+                each("cni-ready", "istio-cni is ready on every node", 20, ambient::cniReady),
+                each("ztunnel-ready", "ztunnel is ready on every node", 20, ambient::ztunnelReady),
+                each("enrolled", "the pods of the application are part of the mesh", 20, ambient::enrolled));
         layer("trust", one("same-root", "the workloads of all clusters trust one root CA", 5, Severity.FATAL,
                         trust::sameRoot),
                 each("intermediate", "the intermediate CA chains to that root and is valid for another day", 2,
@@ -59,19 +63,18 @@ public final class Checks {
                         isAmbient ? ambient::identity : trust::identity));
         layer("control plane", each("istiod-ready", "istiod and the gateways are available", 20, mesh::istiodReady),
                 isAmbient ? List.of() : each("webhooks", "the injection webhook has its CA bundle", 10, mesh::webhooks),
+                !isAmbient ? List.of() : each("gateway-classes", "istiod's gateway classes are accepted", 20,
+                        ambient::gatewayClasses),
+                !isAmbient ? List.of() : each("multi-network", "istiod uses endpoints on other networks", 0,
+                        ambient::multiNetwork),
+                !isAmbient ? List.of() : each("waypoint", "the service's waypoint is ready, and used in every cluster",
+                        20, ambient::waypoint),
                 each("network-label", "istio-system is labelled with the cluster's network", 2, mesh::networkLabel),
                 each("remote-clusters-synced", "istiod is synced with every cluster", 20, mesh::remoteClusters),
                 each("proxies", "istiod is connected to the client's data plane, and nothing is stale", 20,
                         isAmbient ? ambient::proxies : mesh::proxies),
                 each("versions", "the versions of Istio and Kubernetes are compatible", 0, Severity.WARNING,
                         mesh::versions));
-        if (isAmbient) layer("data plane",
-                each("cni-ready", "istio-cni is ready on every node", 20, ambient::cniReady),
-                each("ztunnel-ready", "ztunnel is ready on every node", 20, ambient::ztunnelReady),
-                each("enrolled", "the pods of the application are part of the mesh", 20, ambient::enrolled),
-                each("gateway-classes", "istiod's gateway classes are accepted", 20, ambient::gatewayClasses),
-                each("waypoint", "the service's waypoint is ready, and used in every cluster", 20, ambient::waypoint),
-                each("multi-network", "istiod uses endpoints on other networks", 0, ambient::multiNetwork));
         int port = isAmbient ? 15008 : 15443;
         layer("east-west",
                 each("gateway-ready", "the east-west gateway is running and has an address", 20,

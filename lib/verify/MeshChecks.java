@@ -11,7 +11,7 @@ import io.fabric8.kubernetes.api.model.Service;
 public record MeshChecks(List<Kube> kubes, SampleTarget app, Istioctl istioctl) {
     /** curl's exit codes for a refused connection and for a timeout, https://curl.se/docs/manpage.html#EXIT */
     static final Set<Integer> CANNOT_CONNECT = Set.of(7, 28);
-    static final String NO_CURL = "not checked: the proxy's image has no curl";
+    static final String NO_CURL = "not checked: there is no curl that bypasses the mesh";
 
     /** A command of istioctl for a hint. */
     static String command(Kube kube, String arguments) {

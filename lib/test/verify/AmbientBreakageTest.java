@@ -44,7 +44,7 @@ class AmbientBreakageTest {
     @Test void anIstiodWithoutMultiNetwork() throws IOException {
         String set = "set -e\n" + SO1 + "set env deployment/istiod -n istio-system AMBIENT_ENABLE_MULTI_NETWORK%s\n"
                 + SO1 + "rollout status deployment/istiod -n istio-system --timeout 120s";
-        BreakageTest.fails(set.formatted("-"), set.formatted("=true"), "data plane", "multi-network", "so1");
+        BreakageTest.fails(set.formatted("-"), set.formatted("=true"), "control plane", "multi-network", "so1");
     }
 
     @Test void aMissingNetworkLabel() throws IOException {
@@ -94,15 +94,18 @@ class AmbientBreakageTest {
     @Test void aWaypointInOneClusterOnly() throws IOException {
         DEMO.succeeds("jbang KindDemo.java --waypoints");
         String label = SO2 + "label service helloworld -n sample --overwrite istio.io/use-waypoint";
-        BreakageTest.fails(label + "-", label + "=waypoint", "data plane", "waypoint", "so2");
-        DEMO.succeeds("jbang KindDemo.java --no-waypoints");
+        try {
+            BreakageTest.fails(label + "-", label + "=waypoint", "control plane", "waypoint", "so2");
+        } finally {
+            DEMO.succeeds("jbang KindDemo.java --no-waypoints");
+        }
     }
 
     @Test void aRejectedGatewayClass() throws IOException {
         String status = SO2 + "patch gatewayclass istio-east-west --subresource status --type merge -p "
                 + "'{\"status\": {\"conditions\": [{\"type\": \"Accepted\", \"status\": \"%s\", \"reason\": \"%s\","
                 + " \"message\": \"test\", \"lastTransitionTime\": \"2026-01-01T00:00:00Z\"}]}}'";
-        BreakageTest.fails(status.formatted("False", "Pending"), status.formatted("True", "Accepted"), "data plane",
+        BreakageTest.fails(status.formatted("False", "Pending"), status.formatted("True", "Accepted"), "control plane",
                 "gateway-classes", "so2");
     }
 
