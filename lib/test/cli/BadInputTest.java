@@ -345,7 +345,7 @@ class BadInputTest {
         String container = "kind-demo-test-node";
         try {
             Shell.succeeds(("docker create --name %s --label io.x-k8s.kind.cluster=other1 --label kind-demo=node"
-                    + " --publish 127.0.0.1:34011:32211 --entrypoint sleep %s 60")
+                    + " --publish 127.0.0.1:34011:32211 --entrypoint sleep %s 900")
                     .formatted(container, Shell.NODE_IMAGE));
             for (String state : List.of("create", "start", "stop --time 0")) {
                 if (!state.equals("create")) Shell.succeeds("docker %s %s".formatted(state, container));
