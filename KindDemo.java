@@ -19,6 +19,7 @@ import picocli.CommandLine.Option;
         "  Two clusters, in about a minute:", "    jbang KindDemo.java",
         "  Three clusters with a worker node each:", "    jbang KindDemo.java --clusters 3 --workers 1",
         "  Without sidecars:", "    jbang KindDemo.java --dataplane ambient",
+        "  With Kiali, which shows the requests:", "    jbang KindDemo.java --observe",
         "  An Istio setting:", "    jbang KindDemo.java --istio-set meshConfig.enableTracing=true",
         "  The mesh in existing clusters:", "    jbang KindDemo.java --contexts east,west",
         "  The same as a shell script:", "    jbang KindDemo.java --dry-run"})
@@ -61,13 +62,12 @@ public class KindDemo extends DemoCommand {
         Plan plan = plan(demo, images, kubes, console);
         boolean done = plan.run();
         if (timings) console.result(plan.timeline());
-        if (!done) plan.report();
-        if (!done) console.hint("→ %s reports which layer fails".formatted(commands().verify()));
+        if (!done) plan.report("→ %s reports which layer fails".formatted(commands().verify()));
         if (!done || demo.wantsDiagnostics()) demo.diagnostics(kubes).collect(plan.timeline());
         demo.kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.info(Kube.changes(kubes));
-        console.result(demo.sampleApp().nextSteps(mesh, demo::ingressAddress, commands()));
+        console.result(demo.nextSteps(mesh));
         return 0;
     }
 
@@ -115,6 +115,7 @@ public class KindDemo extends DemoCommand {
                 demo.remoteSecrets().give(kube, kubes), accounts));
         for (Kube kube : kubes)
             plan.step(kube.cluster().name(), "endpoints of all clusters", demo.awaitEndpoints(kube, kubes), parts);
+        demo.observability().addSteps(plan, kubes, accounts);
         return plan;
     }
 }

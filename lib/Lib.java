@@ -41,6 +41,7 @@ package lib;
 
 //SOURCES fetch/Binary.java
 //SOURCES fetch/Bundle.java
+//SOURCES fetch/DownloadSource.java
 //SOURCES fetch/Downloads.java
 //SOURCES fetch/HttpDownload.java
 //SOURCES fetch/HttpProxies.java
@@ -109,6 +110,11 @@ package lib;
 //SOURCES istio/Ztunnel.java
 //SOURCES istio/package-info.java
 
+//SOURCES observe/ClusterAccess.java
+//SOURCES observe/Observability.java
+//SOURCES observe/Prometheus.java
+//SOURCES observe/package-info.java
+
 //SOURCES verify/AmbientChecks.java
 //SOURCES verify/Check.java
 //SOURCES verify/CheckResult.java
@@ -118,6 +124,7 @@ package lib;
 //SOURCES verify/ExperimentResult.java
 //SOURCES verify/HostChecks.java
 //SOURCES verify/MeshChecks.java
+//SOURCES verify/ObservabilityChecks.java
 //SOURCES verify/Preflight.java
 //SOURCES verify/Report.java
 //SOURCES verify/Results.java
@@ -173,6 +180,12 @@ package lib;
 //FILES manifests/kind/cluster.yaml=../manifests/kind/cluster.yaml
 //FILES manifests/metallb/pool.yaml=../manifests/metallb/pool.yaml
 //FILES manifests/metallb/probes.yaml=../manifests/metallb/probes.yaml
+//FILES manifests/observability/access.yaml=../manifests/observability/access.yaml
+//FILES manifests/observability/kiali.yaml=../manifests/observability/kiali.yaml
+//FILES manifests/observability/kubeconfig.yaml=../manifests/observability/kubeconfig.yaml
+//FILES manifests/observability/prometheus.yaml=../manifests/observability/prometheus.yaml
+//FILES manifests/observability/scrape.yaml=../manifests/observability/scrape.yaml
+//FILES manifests/observability/traffic.yaml=../manifests/observability/traffic.yaml
 //FILES manifests/vault/compose.yaml=../manifests/vault/compose.yaml
 
 /** Where the library's parts are listed; there is nothing to call here. */

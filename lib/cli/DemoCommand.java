@@ -34,7 +34,7 @@ public abstract class DemoCommand implements Callable<Integer> {
     static {
         GROUPS.put("Clusters", List.of("--clusters", "--contexts", "--workers", "--name-prefix", "--node-image",
                 "--kubernetes-version"));
-        GROUPS.put("Mesh", List.of("--dataplane", "--waypoints", "--ca", "--vault-port", "--istio-version",
+        GROUPS.put("Mesh", List.of("--dataplane", "--waypoints", "--observe", "--ca", "--vault-port", "--istio-version",
                 "--istio-set", "--istio-values", "--no-locality"));
         GROUPS.put("Checks and experiments", List.of("--experiments", "--wait", "--preflight", "--explain",
                 "--namespace", "--service", "--client", "--path"));

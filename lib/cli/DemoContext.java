@@ -8,6 +8,7 @@ import lib.fetch.*;
 import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
+import lib.observe.*;
 import lib.run.*;
 import lib.verify.*;
 
@@ -147,7 +148,8 @@ public final class DemoContext {
             throw Problem.unmet("another demo has just started with the same ports",
                     "run this command again: it chooses other ports");
         OptionalInt slot = options.existing() ? OptionalInt.empty() : OptionalInt.of(existing.slot());
-        new DemoState(mesh.clusters().size(), Optional.of(options.ca(state)), Optional.of(istio), slot).write(dirs);
+        new DemoState(mesh.clusters().size(), Optional.of(options.ca(state)), Optional.of(istio),
+                observes(), slot).write(dirs);
     }
 
     public Preflight preflight(Mesh mesh, Images images, boolean force) {
@@ -176,8 +178,8 @@ public final class DemoContext {
     public Images images(Mesh mesh, boolean download) {
         if (download && istioctl.rendersCustomSettings()) istioctlBinary.path();
         Set<String> names = new TreeSet<>();
-        List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images())
-                .forEach(names::addAll);
+        List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images(),
+                observability().images()).forEach(names::addAll);
         return new Images(names, nodeSettings().image(), docker, bundle, dirs.cache());
     }
 
@@ -186,7 +188,7 @@ public final class DemoContext {
     }
 
     private Checks checks(List<Kube> kubes, SampleTarget target, DataPlane dataPlane, Duration wait) {
-        return new Checks(kubes, target, dataPlane, docker, kindBinary, istioctl, wait);
+        return new Checks(kubes, target, dataPlane, state.observed(), docker, kindBinary, istioctl, wait);
     }
 
     /** The data plane of the demo; of another mesh in existing clusters, the one that its istiod serves. */
@@ -201,8 +203,16 @@ public final class DemoContext {
     }
 
     /** How this machine reaches the ingress gateway of a cluster, where a port is mapped. */
-    public Optional<String> ingressAddress(Cluster cluster) {
-        return options.existing() ? Optional.empty() : docker.published(cluster, cluster.httpPort());
+    private Optional<String> ingressAddress(Cluster cluster) { return published(cluster, cluster.httpPort()); }
+
+    private Optional<String> published(Cluster cluster, int port) {
+        return options.existing() ? Optional.empty() : docker.published(cluster, port);
+    }
+
+    /** Commands to try when the mesh is up; the last line says how to see it. */
+    public String nextSteps(Mesh mesh) {
+        String steps = sampleApp().nextSteps(mesh, this::ingressAddress, commands());
+        return observes() ? steps + "\n" + observability().seeIt(mesh.clusters().getFirst(), this::published) : steps;
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {
@@ -229,7 +239,16 @@ public final class DemoContext {
 
     public RemoteSecrets remoteSecrets() { return new RemoteSecrets(istioctl, docker); }
 
-    public SampleApp sampleApp() { return new SampleApp(manifests, istio.dataPlane(), istio.waypoints()); }
+    public SampleApp sampleApp() {
+        return new SampleApp(manifests, istio.dataPlane(), istio.waypoints(), observes());
+    }
+
+    public Observability observability() {
+        return new Observability(manifests, remoteSecrets(), observes(), options.stopsObserving());
+    }
+
+    /** Whether the options, or earlier runs, say that the demo has Prometheus and Kiali. */
+    public boolean observes() { return options.observe(state); }
 
     public boolean usesExistingClusters() { return options.existing(); }
 

@@ -65,6 +65,11 @@ public final class DemoOptions {
                     + "cluster. Default: as it is, else no. [KIND_DEMO_WAYPOINTS]")
     private Boolean waypoints;
 
+    @Option(names = "--observe", arity = "0..1", fallbackValue = "true", paramLabel = "BOOLEAN",
+            description = "Add Kiali and Prometheus, for all clusters. Default: as it is, else no; --observe= removes "
+                    + "them. [KIND_DEMO_OBSERVE]")
+    private String observe;
+
     @Option(names = "--istio-version", paramLabel = "VERSION",
             description = "Istio version; istioctl must have the same minor "
             + "version. Default: the installed one, else " + Versions.ISTIO + ". [KIND_DEMO_ISTIO_VERSION]")
@@ -141,8 +146,9 @@ public final class DemoOptions {
                 vaultPort);
         require(manifests == null || Files.isDirectory(manifests), "--manifests takes a folder; %s is none", manifests);
         require(assets == null || Files.isDirectory(assets), "--assets takes a folder; %s is none", assets);
-        require(mirror == null || mirrorUrl().isPresent() || mirrorFolder().isPresent(),
+        require(mirror == null || mirrorUrl().isPresent() || new DownloadSource(mirror).folder().isPresent(),
                 "--mirror takes a folder, or a URL such as https://mirror.example.org/upstream, not '%s'", mirror);
+        require(observe == null || observe.matches("(true|false)?"), "--observe takes true or false, not '%s'", observe);
         checkIstio(istio(DemoState.of(dirs()).istio()));
     }
 
@@ -212,29 +218,23 @@ public final class DemoOptions {
         return current.orElse(IstioSettings.PINNED).with(version, dataPlane, waypoints, set, values);
     }
 
+    /** Whether the demo gets Prometheus and Kiali: as asked for, else as it is. */
+    boolean observe(DemoState state) { return observe == null ? state.observed() : observe.equals("true"); }
+
+    /** Whether an option says to remove them. */
+    boolean stopsObserving() { return observe != null && !observe.equals("true"); }
+
     /** Whether no option says anything about Istio. */
     boolean leavesIstio() { return istioSet == null && istioValues == null && istioVersion == null; }
 
     Manifests manifests() { return new Manifests(manifests); }
 
-    /** The server of --mirror. */
-    Optional<URI> mirrorUrl() {
-        try {
-            return Optional.ofNullable(mirror).filter(m -> m.matches("https?://.+")).map(URI::create)
-                    .filter(u -> u.getHost() != null);
-        } catch (IllegalArgumentException e) {
-            return Optional.empty();
-        }
-    }
+    Optional<URI> mirrorUrl() { return new DownloadSource(mirror).url(); }
 
-    /** The folder of --mirror. */
+    /** The folder of --mirror, or of its old name. */
     Optional<Path> mirrorFolder() {
-        if (mirror == null || mirrorUrl().isPresent()) return Optional.ofNullable(assets);
-        try {
-            return Optional.of(Path.of(mirror)).filter(Files::isDirectory);
-        } catch (InvalidPathException e) {
-            return Optional.empty();
-        }
+        return mirrorUrl().isPresent() ? Optional.ofNullable(assets)
+                : new DownloadSource(mirror).folder().or(() -> Optional.ofNullable(assets));
     }
 
     Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }

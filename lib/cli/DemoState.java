@@ -12,18 +12,21 @@ import lib.run.*;
  * @param clusters  how many the demo has, so that a deleted one is noticed; 0 when there is no demo
  * @param authority its certificate authority, which cannot be changed; empty when there is no demo
  * @param istio     the Istio that was asked for; empty when there is no demo
+ * @param observed  whether it has Prometheus and Kiali
  * @param slot      its block of ports and addresses; empty when there is no demo, or it has no kind clusters
  */
 public record DemoState(int clusters, Optional<CertificateAuthority.Choice> authority, Optional<IstioSettings> istio,
-        OptionalInt slot) {
-    private static final String CLUSTERS = "clusters", AUTHORITY = "ca", ISTIO = "istio", SLOT = "slot";
+        boolean observed, OptionalInt slot) {
+    private static final String CLUSTERS = "clusters", AUTHORITY = "ca", ISTIO = "istio", OBSERVED = "observe",
+            SLOT = "slot";
     /** The longest name of a folder: file systems allow 255 bytes, and names of files beside it have endings. */
     private static final int LONGEST = 200;
 
     public static DemoState of(AppDirs dirs) {
         String clusters = read(dirs.state(), CLUSTERS), authority = read(dirs.state(), AUTHORITY);
         return new DemoState(clusters.matches("\\d") ? Integer.parseInt(clusters) : 0, choice(authority),
-                IstioSettings.kept(dirs.state().resolve(ISTIO)), slot(dirs.state()));
+                IstioSettings.kept(dirs.state().resolve(ISTIO)), Files.exists(dirs.state().resolve(OBSERVED)),
+                slot(dirs.state()));
     }
 
     private static Optional<CertificateAuthority.Choice> choice(String name) {
@@ -67,6 +70,8 @@ public record DemoState(int clusters, Optional<CertificateAuthority.Choice> auth
         Files.writeString(state.resolve(CLUSTERS), "" + clusters);
         Files.writeString(state.resolve(AUTHORITY), "" + authority.orElseThrow());
         istio.orElseThrow().keep(state.resolve(ISTIO));
+        if (observed) Files.writeString(state.resolve(OBSERVED), "");
+        else Files.deleteIfExists(state.resolve(OBSERVED));
         if (slot.isPresent()) Files.writeString(state.resolve(SLOT), "" + slot.getAsInt());
     }
 

@@ -36,11 +36,8 @@ public final class RemoteSecrets {
 
     /** Creates the secret; returns what is missing. A cluster that has just started creates tokens late. */
     private String create(Kube kube, AtomicReference<String> secret) {
-        Cluster cluster = kube.cluster();
-        String server = cluster.isKind() ? "https://%s:6443".formatted(docker.address(cluster))
-                : new ApiServer(kube).reachableUrl();
         try {
-            secret.set(istioctl.remoteSecret(cluster, server));
+            secret.set(istioctl.remoteSecret(kube.cluster(), apiServer(kube)));
             return "";
         } catch (Problem p) {
             if (!p.getMessage().contains("data found")) throw p;
@@ -48,9 +45,17 @@ public final class RemoteSecrets {
         }
     }
 
-    /** The same as shell commands; they keep the secret out of argument lists. */
-    private static String toShell(Cluster cluster, List<Kube> others) {
-        String server = """
+    /** The URL of a cluster's API server for the other clusters. */
+    public String apiServer(Kube kube) {
+        Cluster cluster = kube.cluster();
+        return cluster.isKind() ? "https://%s:6443".formatted(docker.address(cluster))
+                : new ApiServer(kube).reachableUrl();
+    }
+
+    /** Shell commands that set the variable server to that URL. */
+    public static String apiServerAsShell(Cluster cluster) {
+        if (cluster.isKind()) return "server=https://$(%s):6443".formatted(Docker.addressAsShell(cluster.controlPlane()));
+        return """
                 server=$(%1$s config view --minify -o jsonpath='{.clusters[0].cluster.server}')
                 case $server in
                   *//127.*|*//0.0.0.0*|*//'[::'*|*localhost*|\
@@ -60,9 +65,11 @@ public final class RemoteSecrets {
                   case $ip in *:*) ip="[$ip]";; esac
                   server=https://$ip:$port;;
                 esac""".formatted(cluster.kubectl());
-        if (cluster.isKind())
-            server = "server=https://$(%s):6443".formatted(Docker.addressAsShell(cluster.controlPlane()));
-        StringBuilder text = new StringBuilder(server);
+    }
+
+    /** The same as shell commands; they keep the secret out of argument lists. */
+    private static String toShell(Cluster cluster, List<Kube> others) {
+        StringBuilder text = new StringBuilder(apiServerAsShell(cluster));
         text.append("\nsecret=$(retry istioctl create-remote-secret --context %s --name %s --server \"$server\")"
                 .formatted(cluster.quotedContext(), cluster.id()));
         for (Kube other : others) text.append("\n%s apply -f - <<< \"$secret\"".formatted(other.kubectl()));

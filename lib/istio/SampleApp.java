@@ -8,7 +8,8 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 /** The sample application: helloworld v1 and v2 and a client, sleep, in every cluster. */
 public final class SampleApp {
     public static final SampleTarget TARGET = new SampleTarget("sample", "helloworld", "sleep", "/hello");
-    private static final String STRICT = "apps/strict.yaml", CLIENT = "apps/sleep.yaml";
+    private static final String STRICT = "apps/strict.yaml", CLIENT = "apps/sleep.yaml",
+            TRAFFIC = "observability/traffic.yaml";
     private static final List<String> WITH_SIDECARS = List.of("apps/namespace.yaml", STRICT, Locality.APP, CLIENT,
             "apps/ingress.yaml"), AMBIENT = List.of("ambient/namespace.yaml", STRICT, Locality.APP, CLIENT,
             "ambient/ingress.yaml");
@@ -18,13 +19,17 @@ public final class SampleApp {
 
     private final Manifests manifests;
     private final DataPlane dataPlane;
-    private final boolean waypoints;
+    private final boolean waypoints, traffic;
 
-    /** @param waypoints whether requests go through a waypoint, in an ambient mesh */
-    public SampleApp(Manifests manifests, DataPlane dataPlane, boolean waypoints) {
+    /**
+     * @param waypoints whether requests go through a waypoint, in an ambient mesh
+     * @param traffic   whether the client sends requests all the time
+     */
+    public SampleApp(Manifests manifests, DataPlane dataPlane, boolean waypoints, boolean traffic) {
         this.manifests = manifests;
         this.dataPlane = dataPlane;
         this.waypoints = waypoints;
+        this.traffic = traffic;
     }
 
     private List<String> files() { return dataPlane == DataPlane.ambient ? AMBIENT : WITH_SIDECARS; }
@@ -44,6 +49,8 @@ public final class SampleApp {
         StringBuilder toShell = new StringBuilder();
         for (String file : files())
             toShell.append(Manifests.toShell(kube.kubectl(), manifests.read(file))).append("\n");
+        if (traffic) toShell.append("%s -n %s patch deployment %s --patch-file /dev/stdin %s\n".formatted(kube.kubectl(),
+                TARGET.namespace(), TARGET.client(), DemoCommands.hereDocument("EOF", manifests.read(TRAFFIC))));
         if (locality) toShell.append(rule.toShell(kube, waypoints)).append("\n");
         if (waypoints) toShell.append(waypointToShell(kube)).append("\n");
         toShell.append("%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(),
@@ -51,6 +58,7 @@ public final class SampleApp {
         return new Action(toShell.toString(), progress -> {
             List<GenericKubernetesResource> resources = new ArrayList<>();
             for (String file : files()) resources.addAll(YamlDocuments.parse(manifests.read(file)));
+            if (traffic) Manifests.patch(resources, manifests.read(TRAFFIC));
             boolean ambient = dataPlane == DataPlane.ambient;
             // its rule is part of the Service, which is applied with or without it
             if (ambient) resources.removeIf(r -> r.getKind().equals("Service"));

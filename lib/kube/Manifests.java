@@ -25,7 +25,12 @@ public final class Manifests {
             "apps/strict.yaml", "apps/helloworld.yaml", "apps/sleep.yaml", "apps/ingress.yaml", "apps/locality.yaml",
             "experiments/broken-app.yaml", "experiments/quick-ejection.yaml", "experiments/egress.yaml",
             "experiments/registry-only.yaml", VAULT, "cert-manager/probes.yaml", "istio-csr/vault.yaml",
-            "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml");
+            "istio-csr/istiod.yaml", "istio-csr/istio-csr.yaml", "observability/access.yaml",
+            "observability/prometheus.yaml", "observability/scrape.yaml", "observability/kiali.yaml",
+            "observability/kubeconfig.yaml", "observability/traffic.yaml");
+    /** Those that are not Kubernetes resources. */
+    private static final Set<String> OTHERS = Set.of(VAULT, "observability/scrape.yaml",
+            "observability/kubeconfig.yaml");
 
     private final Path folder;
 
@@ -48,7 +53,7 @@ public final class Manifests {
                 throw Problem.usage("the manifest %s in %s is invalid YAML, or no Kubernetes resource: %s"
                         .formatted(path, folder, Problem.rootCause(e).getMessage()), COMPARE);
             }
-            if (path.equals(VAULT)) continue;
+            if (OTHERS.contains(path)) continue;
             String defect = resources.isEmpty() ? "no document" : resources.stream().map(r -> defect(path, r))
                     .filter(d -> !d.isEmpty()).findFirst().orElse("");
             if (!defect.isEmpty())
@@ -166,17 +171,17 @@ public final class Manifests {
                 .findFirst();
     }
 
-    /** Merges a patch like a strategic merge: maps by key, and lists of named items by name. */
+    /** Merges a patch like a strategic merge: maps by key, and lists of named items by name; new items are added. */
     public @SuppressWarnings("unchecked") static void merge(Map<String, Object> target, Map<String, Object> patch) {
         patch.forEach((key, value) -> {
             Object old = target.get(key);
             if (old instanceof Map && value instanceof Map) {
                 merge((Map<String, Object>) old, (Map<String, Object>) value);
             } else if (isNamedList(old) && isNamedList(value)) {
-                for (var item : (List<Map<String, Object>>) value) {
-                    ((List<Map<String, Object>>) old).stream().filter(o -> item.get("name").equals(o.get("name")))
-                            .forEach(o -> merge(o, item));
-                }
+                var items = (List<Map<String, Object>>) old;
+                for (var item : (List<Map<String, Object>>) value) items.stream()
+                        .filter(o -> item.get("name").equals(o.get("name"))).findFirst()
+                        .ifPresentOrElse(o -> merge(o, item), () -> items.add(item));
             } else {
                 target.put(key, value);
             }

@@ -41,6 +41,11 @@ public record YamlDocuments(List<String> crds, List<GenericKubernetesResource> o
                 .filter(d -> d.lines().map(String::strip).anyMatch(l -> !l.isEmpty() && !l.startsWith("#"))).toList();
     }
 
+    /** The resources as one YAML text. */
+    public static String print(List<GenericKubernetesResource> resources) {
+        return resources.stream().map(Serialization::asYaml).collect(Collectors.joining());
+    }
+
     static GenericKubernetesResource parseOne(String document) {
         try {
             return Serialization.unmarshal(YAML + document, GenericKubernetesResource.class);

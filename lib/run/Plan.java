@@ -85,6 +85,12 @@ public final class Plan {
         console.logFile().ifPresent(log -> console.info("Full log: " + log));
     }
 
+    /** The same, and then a hint. */
+    public void report(String hint) {
+        report();
+        console.hint(hint);
+    }
+
     /**
      * The plan as one shell command that runs step after step. A bash reads it as its input: it can be pasted into a
      * shell that does not know comments, and a failure does not end that shell. The steps are in a function, so that

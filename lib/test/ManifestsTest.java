@@ -71,8 +71,8 @@ class ManifestsTest {
         String page = Files.readString(Shell.PROJECT.resolve("docs/troubleshooting.md"));
         Set<String> ids = new TreeSet<>(Probe.preflightChecks());
         for (DataPlane dataPlane : DataPlane.values())
-            ids.addAll(new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.TARGET, dataPlane, null,
-                    null, null, null).ids());
+            ids.addAll(new Checks(List.of(new Kube(new Cluster(1, "so1"), null)), SampleApp.TARGET, dataPlane, true,
+                    null, null, null, null).ids());
         for (String id : ids) assertTrue(page.contains("\n## %s\n".formatted(id)), id);
     }
 

@@ -22,9 +22,12 @@ public final class Checks {
     private final Duration wait;
     private final Map<String, List<Check>> layers = new LinkedHashMap<>();
 
-    /** @param wait how long every failing check is repeated; null for each check's own deadline */
-    public Checks(List<Kube> kubes, SampleTarget app, DataPlane dataPlane, Docker docker, Binary kind,
-            Istioctl istioctl, Duration wait) {
+    /**
+     * @param observed whether the mesh has the demo's Prometheus and Kiali
+     * @param wait     how long every failing check is repeated; null for each check's own deadline
+     */
+    public Checks(List<Kube> kubes, SampleTarget app, DataPlane dataPlane, boolean observed, Docker docker,
+            Binary kind, Istioctl istioctl, Duration wait) {
         this.kubes = kubes;
         this.wait = wait;
         var traffic = new TrafficChecks(kubes, app);
@@ -91,6 +94,31 @@ public final class Checks {
                 each("strict", "a workload rejects plaintext from outside the mesh", 10, severity, trust::strict),
                 each("peer-identity", "a workload presents its SPIFFE identity and requires a client certificate", 10,
                         severity, isAmbient ? trust::hboneIdentity : trust::peerIdentity));
+        if (observed)
+            observability(new ObservabilityChecks(kubes, dataPlane, new RemoteSecrets(istioctl, docker), docker));
+    }
+
+    private void observability(ObservabilityChecks observe) {
+        layer("observability", first("prometheus-ready", "Prometheus is ready", 20, Severity.FATAL,
+                        observe::prometheusReady),
+                first("kiali-ready", "Kiali is ready", 20, Severity.FATAL, observe::kialiReady),
+                first("page", "Kiali's page opens on this machine", 10, Severity.FATAL, observe::page),
+                each("observer-access", "Prometheus and Kiali can read the cluster", 5, observe::observerAccess),
+                each("scraped", "Prometheus reads every pod that offers metrics", 30, observe::scraped),
+                first("once", "Prometheus reads no pod for two clusters", 5, Severity.FATAL, observe::once),
+                first("kiali-clusters", "the metrics and Kiali have all clusters by their IDs", 30, Severity.FATAL,
+                        observe::kialiClusters),
+                first("both-reporters", "both ends report the requests of the mesh", 40, Severity.FATAL,
+                        observe::bothReporters),
+                first("unknown-source", "the source of all requests is known", 0, Severity.WARNING,
+                        observe::unknownSource),
+                first("passthrough", "no request goes to an unknown host", 0, Severity.WARNING, observe::passthrough));
+    }
+
+    private List<Check> first(String id, String title, int seconds, Severity severity, ClusterAttempt attempt) {
+        Kube first = kubes.getFirst();
+        return List.of(new Check(id, title, first.cluster().name(), severity, deadline(seconds),
+                () -> attempt.run(first)));
     }
 
     @SafeVarargs private void layer(String name, List<Check>... checks) {

@@ -186,7 +186,7 @@ class DemoCommandsTest {
                 folder, console);
         var checks = new KindChecks(kind, nodes, ExistingClusters.of("mine", 0, docker.nodes()), docker, console.commands());
         isOfThisDemo(hint(() -> checks.checkExisting(Mesh.of("mine", 1))));
-        String ca = hint(() -> new DemoState(1, Optional.of(CertificateAuthority.Choice.vault), Optional.empty(), OptionalInt.empty())
+        String ca = hint(() -> new DemoState(1, Optional.of(CertificateAuthority.Choice.vault), Optional.empty(), false, OptionalInt.empty())
                 .requireAuthority(
                 CertificateAuthority.Choice.local, console.commands()));
         assertTrue(ca.endsWith(MINE + " --ca local"), ca);
@@ -197,7 +197,7 @@ class DemoCommandsTest {
     @Test void whatIsSaidAtTheEnd() throws Exception {
         Probe probe = new Probe();
         DemoCommand.commandLine(probe, System.getenv()).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.gz");
-        isOfThisDemo(new SampleApp(new Manifests(null), DataPlane.sidecar, false).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
+        isOfThisDemo(new SampleApp(new Manifests(null), DataPlane.sidecar, false, false).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
         isOfThisDemo(probe.afterInterrupt());
         String resume = probe.afterInterrupt();
         assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.gz'".formatted(MINE)), resume);

@@ -187,7 +187,7 @@ class PortsTest {
         AppDirs home = new AppDirs(folder.resolve("cache"), folder.resolve("state/demo2"));
         assertEquals(OptionalInt.empty(), DemoState.of(home).slot());
         assertEquals(Set.of(), DemoState.slotsOfOthers(home));
-        new DemoState(2, Optional.of(CertificateAuthority.Choice.local), Optional.of(IstioSettings.PINNED),
+        new DemoState(2, Optional.of(CertificateAuthority.Choice.local), Optional.of(IstioSettings.PINNED), false,
                 OptionalInt.of(1)).write(home);
         assertEquals(OptionalInt.of(1), DemoState.of(home).slot());
         assertEquals(Set.of(), DemoState.slotsOfOthers(home));

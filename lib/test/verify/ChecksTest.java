@@ -125,7 +125,7 @@ class ChecksTest {
                 + Files.readString(Shell.PROJECT.resolve("lib/test/verify/AmbientBreakageTest.java"));
         Kube kube = new Kube(new Cluster(1, "so1"), null);
         for (DataPlane dataPlane : DataPlane.values())
-            for (String id : new Checks(List.of(kube), SampleApp.TARGET, dataPlane, null, null, null, null).ids())
+            for (String id : new Checks(List.of(kube), SampleApp.TARGET, dataPlane, true, null, null, null, null).ids())
                 assertTrue(breakages.contains("\"%s\"".formatted(id)), id + " has no test in BreakageTest");
     }
 }

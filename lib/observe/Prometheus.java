@@ -1,0 +1,71 @@
+package lib.observe;
+
+import module java.base;
+import lib.kube.*;
+import lib.run.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+
+/**
+ * The demo's Prometheus, asked through the API server of its cluster: its port is not open on this machine.
+ * https://prometheus.io/docs/prometheus/latest/querying/api/
+ */
+public record Prometheus(Kube kube) {
+    /**
+     * A pod whose metrics it reads.
+     *
+     * @param cluster the ID of the cluster that the pod was found in
+     * @param pod     its namespace and name, as NAMESPACE/NAME
+     * @param up      whether the last attempt succeeded
+     * @param error   of the last attempt; empty if it succeeded
+     */
+    public record Target(String cluster, String pod, boolean up, String error) {}
+
+    /** A time series and its value. */
+    public record Sample(Map<String, String> labels, double value) {}
+
+    /** All pods that it has found. */
+    public List<Target> targets() {
+        List<Target> targets = new ArrayList<>();
+        for (JsonNode target : get("targets?state=active").at("/data/activeTargets")) {
+            JsonNode labels = target.path("labels");
+            targets.add(new Target(target.path("scrapePool").asText(), "%s/%s".formatted(
+                    labels.path("namespace").asText(), labels.path("pod").asText()),
+                    target.path("health").asText().equals("up"), target.path("lastError").asText()));
+        }
+        return targets;
+    }
+
+    /** The result of an instant query. https://prometheus.io/docs/prometheus/latest/querying/basics/ */
+    public List<Sample> query(String expression) {
+        List<Sample> samples = new ArrayList<>();
+        JsonNode result = get("query?query=" + URLEncoder.encode(expression, StandardCharsets.UTF_8)).at("/data/result");
+        for (JsonNode series : result) {
+            Map<String, String> labels = new TreeMap<>();
+            series.path("metric").properties().forEach(label -> labels.put(label.getKey(), label.getValue().asText()));
+            samples.add(new Sample(labels, series.at("/value/1").asDouble()));
+        }
+        return samples;
+    }
+
+    private JsonNode get(String path) {
+        String url = "/api/v1/namespaces/%s/services/%s:http/proxy/api/v1/%s".formatted(Mesh.NAMESPACE,
+                Observability.PROMETHEUS, path);
+        try {
+            String answer = kube.client().raw(url);
+            if (answer == null) throw noAnswer("its service does not exist");
+            return new ObjectMapper().readTree(answer);
+        } catch (KubernetesClientException e) {
+            throw noAnswer(Kube.reason(e));
+        } catch (IOException e) {
+            throw noAnswer(e.getMessage());
+        }
+    }
+
+    private Problem noAnswer(String reason) {
+        return Problem.failed("%s: Prometheus does not answer: %s".formatted(kube.cluster(), reason),
+                "%s get deployments,pods -n %s -l app=%s".formatted(kube.kubectl(), Mesh.NAMESPACE,
+                        Observability.PROMETHEUS));
+    }
+}

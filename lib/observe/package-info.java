@@ -1,0 +1,2 @@
+/** What shows the mesh: one Prometheus and one Kiali for all clusters. */
+package lib.observe;
