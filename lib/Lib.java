@@ -111,8 +111,12 @@ package lib;
 //SOURCES istio/package-info.java
 
 //SOURCES observe/ClusterAccess.java
+//SOURCES observe/Kiali.java
+//SOURCES observe/KialiInstaller.java
 //SOURCES observe/Observability.java
 //SOURCES observe/Prometheus.java
+//SOURCES observe/PrometheusInstaller.java
+//SOURCES observe/Workload.java
 //SOURCES observe/package-info.java
 
 //SOURCES verify/AmbientChecks.java

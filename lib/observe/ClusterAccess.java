@@ -1,6 +1,7 @@
 package lib.observe;
 
 import module java.base;
+import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -38,8 +39,8 @@ public record ClusterAccess(Cluster cluster, String apiServer, String caCertific
 
     /** How Prometheus in the first cluster reads a cluster; empty if it does not. */
     public static Optional<ClusterAccess> ofPrometheus(Kube first, Cluster cluster) {
-        var jobs = first.client().configMaps().inNamespace(Mesh.NAMESPACE).withName(Observability.JOBS).get();
-        Secret credentials = secret(first, Observability.JOBS);
+        var jobs = first.client().configMaps().inNamespace(Mesh.NAMESPACE).withName(PrometheusInstaller.CLUSTERS).get();
+        Secret credentials = secret(first, PrometheusInstaller.CLUSTERS);
         if (jobs == null || credentials == null) return Optional.empty();
         Matcher server = API_SERVER.matcher(jobs.getData().getOrDefault(cluster.id() + ".yml", ""));
         String token = credentials.getData().get(cluster.id() + ".token");
@@ -50,7 +51,7 @@ public record ClusterAccess(Cluster cluster, String apiServer, String caCertific
 
     /** How Kiali in the first cluster reads another cluster; empty if it does not. */
     public static Optional<ClusterAccess> ofKiali(Kube first, Cluster cluster) {
-        Secret kubeconfigs = secret(first, Observability.REMOTE_CLUSTERS);
+        Secret kubeconfigs = secret(first, KialiInstaller.CLUSTERS);
         if (kubeconfigs == null || kubeconfigs.getData() == null) return Optional.empty();
         return Optional.ofNullable(kubeconfigs.getData().get(cluster.id())).map(encoded -> {
             JsonNode config = Serialization.unmarshal(decode(encoded), JsonNode.class);
@@ -94,5 +95,25 @@ public record ClusterAccess(Cluster cluster, String apiServer, String caCertific
     Map<String, String> placeholders() {
         return Map.of("CLUSTER_ID", cluster.id(), "API_SERVER", apiServer, "API_SERVER_ADDRESS",
                 apiServer.replaceFirst("^https://", ""), "CA_CERTIFICATE", caCertificate, "TOKEN", decode(token));
+    }
+
+    /** Shell commands that set the variables id, server, token and ca (in Base64) of a cluster. */
+    static String toShell(Kube kube) {
+        String secret = "%s -n %s get secret %s -o jsonpath=".formatted(kube.kubectl(), Mesh.NAMESPACE, ACCOUNT);
+        return """
+                id=%s
+                %s
+                token=$(%3$s'{.data.token}' | base64 -d)
+                ca=$(%3$s'{.data.ca\\.crt}')
+                """.formatted(kube.cluster().id(), RemoteSecrets.apiServerAsShell(kube.cluster()), secret);
+    }
+
+    /** A manifest as a here document whose placeholders the shell fills, with those variables. */
+    static String expandedByShell(String manifest) {
+        // references of other programs, such as $1, are not for the shell
+        String text = manifest.replaceAll("\\$(?!\\{[A-Z_]+})", "\\\\\\$").replace("${CLUSTER_ID}", "$id")
+                .replace("${API_SERVER}", "$server").replace("${API_SERVER_ADDRESS}", "${server#https://}")
+                .replace("${CA_CERTIFICATE}", "$ca").replace("${TOKEN}", "$token");
+        return "<<EOF\n%s\nEOF".formatted(text.stripTrailing());
     }
 }

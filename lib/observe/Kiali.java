@@ -9,10 +9,13 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /** The demo's Kiali, asked through the API server of its cluster. */
 public record Kiali(Kube kube) {
+    /** Its deployment and service. */
+    public static final String NAME = "kiali";
+
     /** The clusters that it has read the secrets of, by the names that it uses. */
     public Set<String> clusters() {
         String url = "/api/v1/namespaces/%s/services/%s:http/proxy/api/config".formatted(Mesh.NAMESPACE,
-                Observability.KIALI);
+                NAME);
         try {
             String answer = kube.client().raw(url);
             JsonNode clusters = new ObjectMapper().readTree(Objects.requireNonNullElse(answer, "{}")).path("clusters");
@@ -22,7 +25,7 @@ public record Kiali(Kube kube) {
         } catch (KubernetesClientException | IOException e) {
             String reason = e instanceof KubernetesClientException k ? Kube.reason(k) : e.getMessage();
             throw Problem.failed("%s: Kiali does not answer: %s".formatted(kube.cluster(), reason),
-                    "%s -n %s logs deploy/%s".formatted(kube.kubectl(), Mesh.NAMESPACE, Observability.KIALI));
+                    "%s -n %s logs deploy/%s".formatted(kube.kubectl(), Mesh.NAMESPACE, NAME));
         }
     }
 

@@ -12,6 +12,9 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
  * https://prometheus.io/docs/prometheus/latest/querying/api/
  */
 public record Prometheus(Kube kube) {
+    /** Its deployment and service. */
+    public static final String NAME = "prometheus";
+
     /**
      * A pod whose metrics it reads.
      *
@@ -40,8 +43,8 @@ public record Prometheus(Kube kube) {
     /** The result of an instant query. https://prometheus.io/docs/prometheus/latest/querying/basics/ */
     public List<Sample> query(String expression) {
         List<Sample> samples = new ArrayList<>();
-        JsonNode result = get("query?query=" + URLEncoder.encode(expression, StandardCharsets.UTF_8)).at("/data/result");
-        for (JsonNode series : result) {
+        String encoded = URLEncoder.encode(expression, StandardCharsets.UTF_8);
+        for (JsonNode series : get("query?query=" + encoded).at("/data/result")) {
             Map<String, String> labels = new TreeMap<>();
             series.path("metric").properties().forEach(label -> labels.put(label.getKey(), label.getValue().asText()));
             samples.add(new Sample(labels, series.at("/value/1").asDouble()));
@@ -51,7 +54,7 @@ public record Prometheus(Kube kube) {
 
     private JsonNode get(String path) {
         String url = "/api/v1/namespaces/%s/services/%s:http/proxy/api/v1/%s".formatted(Mesh.NAMESPACE,
-                Observability.PROMETHEUS, path);
+                NAME, path);
         try {
             String answer = kube.client().raw(url);
             if (answer == null) throw noAnswer("its service does not exist");
@@ -66,6 +69,6 @@ public record Prometheus(Kube kube) {
     private Problem noAnswer(String reason) {
         return Problem.failed("%s: Prometheus does not answer: %s".formatted(kube.cluster(), reason),
                 "%s get deployments,pods -n %s -l app=%s".formatted(kube.kubectl(), Mesh.NAMESPACE,
-                        Observability.PROMETHEUS));
+                        NAME));
     }
 }

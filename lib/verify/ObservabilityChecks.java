@@ -21,9 +21,9 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
 
     private Prometheus prometheus() { return new Prometheus(first()); }
 
-    String prometheusReady(Kube kube) { return ready(kube, Observability.PROMETHEUS); }
+    String prometheusReady(Kube kube) { return ready(kube, Prometheus.NAME); }
 
-    String kialiReady(Kube kube) { return ready(kube, Observability.KIALI); }
+    String kialiReady(Kube kube) { return ready(kube, Kiali.NAME); }
 
     private static String ready(Kube kube, String deployment) {
         if (new Pods(kube, Mesh.NAMESPACE).ready(deployment).isEmpty()) throw Problem.failed(
@@ -49,7 +49,7 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
         } catch (IOException e) {
             throw Problem.failed("%s does not answer: %s".formatted(url, Problem.rootCause(e)),
                     "%s -n %s get service,endpointslices -l app=%s".formatted(kube.kubectl(), Mesh.NAMESPACE,
-                            Observability.KIALI));
+                            Kiali.NAME));
         }
     }
 
@@ -91,7 +91,7 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
             throw Problem.failed("Prometheus reads %d of %d pods; %s".formatted(pods.size() - failures.size(),
                     pods.size(), String.join("\n", failures)),
                     "%s; see %s -n %s logs deploy/%s".formatted(kube.commands().kindDemo(), first().kubectl(),
-                            Mesh.NAMESPACE, Observability.PROMETHEUS));
+                            Mesh.NAMESPACE, Prometheus.NAME));
         return "%d of %d pods".formatted(pods.size(), pods.size());
     }
 
@@ -153,17 +153,18 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
 
     /** Checks that the source of recent requests is known: it is unknown without mutual TLS. */
     String unknownSource(Kube kube) {
-        return none(kube, "sum(increase(istio_requests_total{reporter=\"destination\", source_workload=\"unknown\"}[2m]))",
+        return none(kube, "reporter=\"destination\", source_workload=\"unknown\"",
                 "requests from an unknown source in the last two minutes");
     }
 
     /** Checks for recent requests to hosts that the mesh does not know. */
     String passthrough(Kube kube) {
-        return none(kube, "sum(increase(istio_requests_total{destination_service_name=\"PassthroughCluster\"}[2m]))",
+        return none(kube, "destination_service_name=\"PassthroughCluster\"",
                 "requests to hosts that the mesh does not know in the last two minutes");
     }
 
-    private String none(Kube kube, String query, String what) {
+    private String none(Kube kube, String labels, String what) {
+        String query = "sum(increase(istio_requests_total{%s}[2m]))".formatted(labels);
         long count = prometheus().query(query).stream().mapToLong(sample -> Math.round(sample.value())).sum();
         if (count > 0) throw Problem.failed("%d %s".formatted(count, what), "istioctl dashboard kiali --context "
                 + kube.cluster().quotedContext());

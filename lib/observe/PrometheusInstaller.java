@@ -1,0 +1,58 @@
+package lib.observe;
+
+import module java.base;
+import lib.kube.*;
+import lib.run.*;
+import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+
+/** Installs Prometheus in the first cluster, with a scrape job for each cluster. */
+record PrometheusInstaller(Manifests manifests) {
+    static final String FILE = "observability/prometheus.yaml";
+    /** The ConfigMap with the scrape jobs, and the Secret with the tokens and CA certificates that they use. */
+    static final String CLUSTERS = "prometheus-clusters";
+    private static final String SCRAPE = "observability/scrape.yaml";
+
+    Action install(Kube first, List<Kube> all, Function<Kube, ClusterAccess> access) {
+        return new Action(toShell(first, all), progress -> {
+            List<HasMetadata> credentials = credentials(all.stream().map(access).toList());
+            first.apply(credentials);
+            new Workload(first, YamlDocuments.parse(manifests.read(FILE))).install("" + credentials, progress);
+        });
+    }
+
+    /** The scrape jobs of clusters, and what they authenticate with. */
+    List<HasMetadata> credentials(List<ClusterAccess> clusters) {
+        Map<String, String> jobs = new TreeMap<>(), credentials = new TreeMap<>();
+        for (ClusterAccess access : clusters) {
+            String id = access.cluster().id();
+            jobs.put(id + ".yml", manifests.filled(SCRAPE, access.placeholders()));
+            credentials.put(id + ".token", access.token());
+            credentials.put(id + ".crt", access.caCertificate());
+        }
+        return List.of(new ConfigMapBuilder().withMetadata(Workload.metadata(CLUSTERS)).withData(jobs).build(),
+                Workload.secret(CLUSTERS, credentials));
+    }
+
+    private String toShell(Kube first, List<Kube> all) {
+        StringBuilder text = new StringBuilder("clusters=$(mktemp -d)\n"), jobs = new StringBuilder(),
+                credentials = new StringBuilder();
+        for (Kube kube : all) {
+            text.append(ClusterAccess.toShell(kube)).append("""
+                    printf %%s "$token" > $clusters/$id.token
+                    printf %%s "$ca" | base64 -d > $clusters/$id.crt
+                    cat > $clusters/$id.yml %s
+                    """.formatted(ClusterAccess.expandedByShell(manifests.read(SCRAPE))));
+            String file = " --from-file $clusters/" + kube.cluster().id();
+            jobs.append(file).append(".yml");
+            credentials.append(file).append(".token").append(file).append(".crt");
+        }
+        return text + """
+                %1$s -n %2$s create configmap %3$s%4$s --dry-run=client -o yaml | %1$s apply -f -
+                %1$s -n %2$s create secret generic %3$s%5$s --dry-run=client -o yaml | %1$s apply -f -
+                rm -r $clusters
+                %6$s
+                %1$s -n %2$s rollout status deployment/%7$s --timeout 180s""".formatted(first.kubectl(), Mesh.NAMESPACE,
+                CLUSTERS, jobs, credentials, Manifests.toShell(first.kubectl(), manifests.read(FILE)), Prometheus.NAME);
+    }
+}
