@@ -34,7 +34,7 @@ public class Verify extends DemoCommand {
     @Option(names = "--report", paramLabel = "FILE", description = "Write an HTML page with all results.")
     Path report;
     @Option(names = "--wait", paramLabel = "SECONDS", description = "How long a check may fail while the mesh "
-            + "converges. Default: up to 20, depending on the check. [KIND_DEMO_WAIT]")
+            + "converges. Default: up to 40, depending on the check. [KIND_DEMO_WAIT]")
     Integer wait;
     @Option(names = "--namespace", paramLabel = "NAME", defaultValue = "sample",
             description = "Namespace of the application. Default: ${DEFAULT-VALUE}.")

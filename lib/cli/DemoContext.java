@@ -212,7 +212,7 @@ public final class DemoContext {
     /** Commands to try when the mesh is up; the last line says how to see it. */
     public String nextSteps(Mesh mesh) {
         String steps = sampleApp().nextSteps(mesh, this::ingressAddress, commands());
-        return observes() ? steps + "\n" + observability().seeIt(mesh.clusters().getFirst(), this::published) : steps;
+        return observes() ? steps + "\n" + observability().seeIt(mesh, this::published) : steps;
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {

@@ -78,7 +78,7 @@ public record Cluster(int index, String name, String context, String id, String 
 
     public int httpsPort() { return httpPort() + 10; }
 
-    /** A mapped port that the demo does not use: for the user's own NodePort. */
+    /** A mapped port for Kiali, or without it for the user's own NodePort. */
     public int freePort() { return httpPort() + 20; }
 
     public List<Integer> ports() { return List.of(httpPort(), httpsPort(), freePort()); }

@@ -14,7 +14,7 @@ public record Kiali(Kube kube) {
 
     /** The clusters that it has read the secrets of, by the names that it uses. */
     public Set<String> clusters() {
-        String url = "/api/v1/namespaces/%s/services/%s:http/proxy/api/config".formatted(Mesh.NAMESPACE,
+        String url = "/api/v1/namespaces/%s/services/%s:http/proxy/kiali/api/config".formatted(Mesh.NAMESPACE,
                 NAME);
         try {
             String answer = kube.client().raw(url);
@@ -35,7 +35,7 @@ public record Kiali(Kube kube) {
      * @param address where the page is, as HOST:PORT
      */
     public static String graph(String address, String namespace) {
-        return ("http://%s/console/graph/namespaces?namespaces=%s&graphType=versionedApp&duration=60&refresh=15000"
-                + "&boxByCluster=true&boxByNamespace=false").formatted(address, namespace);
+        return ("http://%s/kiali/console/graph/namespaces?namespaces=%s&graphType=versionedApp&duration=60"
+                + "&refresh=15000&boxCluster=true&boxNamespace=false").formatted(address, namespace);
     }
 }

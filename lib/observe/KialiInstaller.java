@@ -16,7 +16,6 @@ record KialiInstaller(Manifests manifests) {
 
     Action install(Kube first, List<Kube> others, Function<Kube, ClusterAccess> access) {
         return new Action(toShell(first, others), progress -> {
-            requireFreePort(first);
             List<HasMetadata> secrets = secrets(others.stream().map(access).toList(), signingKey(first));
             first.apply(secrets);
             new Workload(first, resources(first)).install("" + secrets, progress);
@@ -54,8 +53,7 @@ record KialiInstaller(Manifests manifests) {
     }
 
     /** The user may have exposed another Service at the port that is for Kiali now. */
-    private static void requireFreePort(Kube kube) {
-        if (!kube.cluster().isKind()) return;
+    static void requireFreePort(Kube kube) {
         int port = kube.cluster().freePort();
         for (var service : kube.client().services().inAnyNamespace().list().getItems()) {
             String name = service.getMetadata().getName(), namespace = service.getMetadata().getNamespace();

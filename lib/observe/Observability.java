@@ -4,6 +4,7 @@ import module java.base;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 
 /**
  * One Prometheus and one Kiali in the first cluster, for all clusters: each reads a cluster through its API server, at
@@ -32,6 +33,11 @@ public final class Observability {
         this.unwanted = unwanted;
     }
 
+    /** The cluster that it runs in: the first one, whatever the order of --contexts. */
+    public static Kube home(List<Kube> kubes) {
+        return kubes.stream().min(Comparator.comparing(kube -> kube.cluster().id())).orElseThrow();
+    }
+
     /** The images in its manifests; none if the demo does not have it. */
     public Set<String> images() {
         Set<String> images = new TreeSet<>();
@@ -47,19 +53,24 @@ public final class Observability {
      * @param namespaces the steps after which each cluster has the namespace istio-system
      */
     public void addSteps(Plan plan, List<Kube> kubes, List<Step> namespaces) {
-        Kube first = kubes.getFirst();
+        Kube home = home(kubes);
         if (unwanted) for (Kube kube : kubes)
             plan.step(kube.cluster().name(), "Kiali and Prometheus removed", remove(kube), namespaces);
         if (!wanted) return;
         List<Step> access = kubes.stream().map(kube ->
-                plan.step(kube.cluster().name(), "read access", access(kube), namespaces)).toList();
-        String name = first.cluster().name();
-        Step ready = plan.step(name, "Prometheus", prometheus.install(first, kubes, this::accessTo), access);
-        plan.step(name, "Kiali", kiali.install(first, kubes.subList(1, kubes.size()), this::accessTo), ready);
+                plan.step(kube.cluster().name(), "read access", access(kube, kube == home), namespaces)).toList();
+        List<Kube> others = kubes.stream().filter(kube -> kube != home).toList();
+        String name = home.cluster().name();
+        Step ready = plan.step(name, "Prometheus", prometheus.install(home, kubes, this::accessTo), access);
+        plan.step(name, "Kiali", kiali.install(home, others, this::accessTo), ready);
     }
 
-    /** Creates the account that reads a cluster, and waits for its token. */
-    private Action access(Kube kube) {
+    /**
+     * Creates the account that reads a cluster, and waits for its token.
+     *
+     * @param home whether Prometheus and Kiali will run in it
+     */
+    private Action access(Kube kube, boolean home) {
         String yaml = manifests.read(ACCESS);
         String toShell = """
                 %s
@@ -67,11 +78,22 @@ public final class Observability {
                 retry has_token""".formatted(Manifests.toShell(kube.kubectl(), yaml), kube.kubectl(), Mesh.NAMESPACE,
                 ClusterAccess.ACCOUNT);
         return new Action(toShell, progress -> {
+            if (home) requireNoOther(kube);
             kube.apply(yaml);
             kube.await("the token of " + ClusterAccess.ACCOUNT, LIMIT, kube.client().secrets()
                     .inNamespace(Mesh.NAMESPACE).withField("metadata.name", ClusterAccess.ACCOUNT),
                     all -> all.stream().anyMatch(ClusterAccess::hasToken) ? "" : "not created yet", progress);
         });
+    }
+
+    /** Refuses to replace a Prometheus or Kiali of the user, or to take a port that another Service uses. */
+    private static void requireNoOther(Kube kube) {
+        if (kube.cluster().isKind()) KialiInstaller.requireFreePort(kube);
+        else for (String name : List.of(Prometheus.NAME, Kiali.NAME)) {
+            var other = kube.client().apps().deployments().inNamespace(Mesh.NAMESPACE).withName(name).get();
+            if (other != null && !Kube.isManaged(other)) throw Problem.failed("%s: there is another %s in %s"
+                    .formatted(kube.cluster(), name, Mesh.NAMESPACE), kube.commands().kindDemo("--observe="));
+        }
     }
 
     private ClusterAccess accessTo(Kube kube) { return ClusterAccess.of(kube, remoteSecrets.apiServer(kube)); }
@@ -87,20 +109,26 @@ public final class Observability {
         String toShell = "%s delete --ignore-not-found -f - %s\n%s".formatted(kube.kubectl(),
                 DemoCommands.hereDocument("EOF", yaml), own);
         return new Action(toShell, _ -> {
-            YamlDocuments.parse(yaml).forEach(kube::remove);
-            prometheus.credentials(List.of()).forEach(kube::remove);
-            kiali.secrets(List.of(), "").forEach(kube::remove);
+            List<HasMetadata> all = new ArrayList<>(YamlDocuments.parse(yaml));
+            all.addAll(prometheus.credentials(List.of()));
+            all.addAll(kiali.secrets(List.of(), ""));
+            // in an existing cluster a resource of that name may be the user's
+            all.removeIf(resource -> !kube.cluster().isKind() && !isManaged(kube.client().resource(resource).get()));
+            all.forEach(kube::remove);
         });
     }
+
+    private static boolean isManaged(HasMetadata resource) { return resource != null && Kube.isManaged(resource); }
 
     /**
      * How to open Kiali.
      *
      * @param published the address of a cluster's port on this machine, if it is mapped
      */
-    public String seeIt(Cluster first, BiFunction<Cluster, Integer, Optional<String>> published) {
-        return "See the requests:\n  " + published.apply(first, first.freePort())
+    public String seeIt(Mesh mesh, BiFunction<Cluster, Integer, Optional<String>> published) {
+        Cluster home = mesh.clusters().stream().min(Comparator.comparing(Cluster::id)).orElseThrow();
+        return "See the requests:\n  " + published.apply(home, home.freePort())
                 .map(address -> Kiali.graph(address, SampleApp.TARGET.namespace()))
-                .orElse("istioctl dashboard kiali --context " + first.quotedContext());
+                .orElse("istioctl dashboard kiali --context " + home.quotedContext());
     }
 }

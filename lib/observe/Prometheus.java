@@ -20,10 +20,11 @@ public record Prometheus(Kube kube) {
      *
      * @param cluster the ID of the cluster that the pod was found in
      * @param pod     its namespace and name, as NAMESPACE/NAME
+     * @param uid     the pod's UID
      * @param up      whether the last attempt succeeded
      * @param error   of the last attempt; empty if it succeeded
      */
-    public record Target(String cluster, String pod, boolean up, String error) {}
+    public record Target(String cluster, String pod, String uid, boolean up, String error) {}
 
     /** A time series and its value. */
     public record Sample(Map<String, String> labels, double value) {}
@@ -35,6 +36,7 @@ public record Prometheus(Kube kube) {
             JsonNode labels = target.path("labels");
             targets.add(new Target(target.path("scrapePool").asText(), "%s/%s".formatted(
                     labels.path("namespace").asText(), labels.path("pod").asText()),
+                    target.at("/discoveredLabels/__meta_kubernetes_pod_uid").asText(),
                     target.path("health").asText().equals("up"), target.path("lastError").asText()));
         }
         return targets;

@@ -5,6 +5,7 @@ import lib.docker.*;
 import lib.fetch.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.observe.*;
 import lib.run.*;
 
 /** The checks of a mesh in layers: each layer needs those before it. */
@@ -116,7 +117,7 @@ public final class Checks {
     }
 
     private List<Check> first(String id, String title, int seconds, Severity severity, ClusterAttempt attempt) {
-        Kube first = kubes.getFirst();
+        Kube first = Observability.home(kubes);
         return List.of(new Check(id, title, first.cluster().name(), severity, deadline(seconds),
                 () -> attempt.run(first)));
     }

@@ -17,7 +17,7 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
     private static final String SCRAPE = "prometheus.io/scrape";
     private static final Duration LIMIT = Duration.ofSeconds(5);
 
-    private Kube first() { return kubes.getFirst(); }
+    private Kube first() { return Observability.home(kubes); }
 
     private Prometheus prometheus() { return new Prometheus(first()); }
 
@@ -107,14 +107,15 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
 
     /** Checks that no pod is counted for two clusters: a job that reads the wrong API server would do that. */
     String once(Kube kube) {
-        Map<String, Set<String>> clusters = new TreeMap<>();
-        for (Target target : prometheus().targets())
-            clusters.computeIfAbsent(target.pod(), _ -> new TreeSet<>()).add(target.cluster());
-        List<String> twice = clusters.entrySet().stream().filter(e -> e.getValue().size() > 1)
-                .map(e -> "%s in %s".formatted(e.getKey(), e.getValue())).toList();
+        Map<String, List<Target>> pods =
+                prometheus().targets().stream().collect(Collectors.groupingBy(Target::uid, TreeMap::new,
+                        Collectors.toList()));
+        List<String> twice = pods.values().stream().filter(targets -> targets.size() > 1)
+                .map(targets -> "%s for %s".formatted(targets.getFirst().pod(),
+                        targets.stream().map(Target::cluster).sorted().toList())).toList();
         if (!twice.isEmpty()) throw Problem.failed("pods are read for more than one cluster: "
                 + String.join(", ", twice), kube.commands().kindDemo() + " (it renews the addresses)");
-        return "%d pods, each for one cluster".formatted(clusters.size());
+        return "%d pods, each for one cluster".formatted(pods.size());
     }
 
     /** Checks that the metrics and Kiali know the clusters by their IDs in the mesh. */
