@@ -88,7 +88,7 @@ class ManifestsTest {
                 problem.getMessage());
     }
 
-    @Test void aFolderWithoutAFileIsRefusedByName(@TempDir Path folder) {
+    @Test void refusesAFolderWithoutAManifest(@TempDir Path folder) {
         Problem problem = assertThrows(Problem.class, () -> new Manifests(folder).check());
         assertEquals(Problem.USAGE, problem.exitCode());
         assertTrue(problem.getMessage().contains("kind/cluster.yaml"), problem.getMessage());
@@ -145,7 +145,7 @@ class ManifestsTest {
                 true), target);
     }
 
-    @Test void aServiceThatNamesItsNodePortsIsKnown() {
+    @Test void recognizesServicesWithNodePorts() {
         String service = "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
         assertTrue(Kube.namesNodePorts(YamlDocuments.parse(service.formatted(", nodePort: 32011")).getFirst()));
         assertFalse(Kube.namesNodePorts(YamlDocuments.parse(service.formatted("")).getFirst()));

@@ -24,13 +24,13 @@ class PinsTest {
         return texts;
     }
 
-    @Test void aVersionIsWrittenOnce() throws IOException {
+    @Test void versionsAreDefinedOnce() throws IOException {
         String kubernetes = Version.first(Versions.NODE_IMAGE).toString();
         Map<String, String> product = product();
         for (String line : product.get("lib/Lib.java").lines().filter(l -> l.startsWith("//SOURCES ")).toList())
-            assertTrue(product.containsKey(line.replace("//SOURCES ", "lib/")), line + " is not looked at");
+            assertTrue(product.containsKey(line.replace("//SOURCES ", "lib/")), line + " is not read");
         for (String path : Manifests.ALL) assertTrue(product.containsKey("manifests/" + path), path
-                + " is not looked at");
+                + " is not read");
         for (String pin : List.of(Versions.ISTIO, Versions.KIND, kubernetes, Versions.METALLB, Versions.VAULT,
                 Versions.CERT_MANAGER,
                 Versions.ISTIO_CSR)) {
@@ -50,7 +50,7 @@ class PinsTest {
         tags.forEach((name, several) -> assertEquals(1, several.size(), name + several));
     }
 
-    @Test void aLibraryHasOneVersionAndIsToldOf() throws IOException {
+    @Test void everyLibraryHasOneVersion() throws IOException {
         Map<String, Set<String>> versions = new TreeMap<>();
         String told = Files.readString(Shell.PROJECT.resolve("CONTRIBUTING.md"));
         for (String source : List.of("lib/Lib.java", "lib/test/Tests.java")) {

@@ -34,7 +34,7 @@ class AmbientMeshTest {
         assertFalse(containers.contains("istio-proxy"), containers);
     }
 
-    @Test @Order(2) void verifyProvesIt() {
+    @Test @Order(2) void verifyPasses() {
         Shell.Result verify = succeeds("jbang Verify.java");
         System.out.println("Verify, ambient: " + verify.took().toMillis() + " ms");
         for (String words : List.of("same-root", "so1: responding-clusters: {so1=40} of 40",
@@ -66,7 +66,7 @@ class AmbientMeshTest {
                 endpoints.toString());
     }
 
-    @Test @Order(4) void helloFromTheHost() {
+    @Test @Order(4) void theIngressAnswersThisMachine() {
         for (String port : List.of("32011", "32012"))
             assertTrue(succeeds("curl -s http://localhost:%s/hello".formatted(port)).out().startsWith("Hello version"));
     }
@@ -80,7 +80,7 @@ class AmbientMeshTest {
     }
 
     /** The others are in AmbientVariantsTest. */
-    @Test @Order(6) void threeExperimentsHold() throws IOException {
+    @Test @Order(6) void threeExperimentsPass() throws IOException {
         Shell.Result three = succeeds("jbang Verify.java --experiments failover,ztunnel-down,waypoint-down -o json");
         System.out.println("Three experiments, ambient: " + three.took().toSeconds() + " s\n" + three.err());
         assertEquals(List.of("PASSED", "PASSED", "PASSED"), new ObjectMapper().readTree(three.out())

@@ -203,7 +203,7 @@ class BadInputTest {
         refused(Problem.UNMET, "DOCKER_CONTENT_TRUST is set", "", Map.of("DOCKER_CONTENT_TRUST", "1"));
     }
 
-    @Test void anotherProviderIsWarnedOf() {
+    @Test void warnsOfAnotherProvider() {
         Shell.Result preflight = preflight(Map.of("KIND_EXPERIMENTAL_PROVIDER", "podman"));
         assertTrue(preflight.out().contains("‼ provider: KIND_EXPERIMENTAL_PROVIDER is podman; the demo uses Docker"),
                 preflight.all());
@@ -214,13 +214,13 @@ class BadInputTest {
                 "{\"ServerVersion\": \"19.03.15\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
 
-    @Test void aKubernetesThatDoesNotStartOnThisCgroupVersion() throws IOException {
+    @Test void kubernetesThatDoesNotStartOnCgroupV1() throws IOException {
         refused(Problem.UNMET, "Kubernetes 1.36.4 does not start on this machine's cgroup v1",
                 "--node-image kindest/node:v1.36.4", Map.of("PATH", engineThatSays(
                         "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
 
-    @Test void littleMemoryAndAProxyAreWarnedOf() throws IOException {
+    @Test void warnsOfLittleMemoryAndOfAProxy() throws IOException {
         var environment = Map.of("HTTPS_PROXY", "http://127.0.0.1:9", "NO_PROXY", "localhost", "XDG_STATE_HOME",
                 folder.toString(), "PATH",
                 engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 1000000000, \"CgroupVersion\": \"2\"}"));
@@ -248,7 +248,7 @@ class BadInputTest {
         assertFalse(Files.exists(folder.resolve("state")), "files were made");
     }
 
-    @Test void whereThereIsNoDemoVerifyAndTeardownLeaveNoFiles() {
+    @Test void verifyAndTeardownLeaveNoFilesWithoutADemo() {
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
         Shell.Result verify = Shell.run("jbang Verify.java --name-prefix nodemo", own);
         assertEquals(Problem.UNMET, verify.exitCode(), verify.all());
@@ -380,7 +380,7 @@ class BadInputTest {
         assertFalse(Files.exists(state));
     }
 
-    @Test void aTakenPortForVault() throws IOException {
+    @Test void vaultsPortIsInUse() throws IOException {
         try (ServerSocket other = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"))) {
             refused(Problem.UNMET, "port %d (Vault) on 127.0.0.1 is already in use".formatted(other.getLocalPort()),
                     "--ca vault --vault-port " + other.getLocalPort());
@@ -394,7 +394,7 @@ class BadInputTest {
                 Map.of("PATH", bin.toString()));
     }
 
-    @Test void aContainerOfVaultsNameThatIsNotOurs() {
+    @Test void aForeignContainerWithVaultsName() {
         String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE))
                 .out().strip();
         try {
@@ -406,7 +406,7 @@ class BadInputTest {
         }
     }
 
-    @Test void countsThatCannotBe() {
+    @Test void refusesInvalidNumbersOfClustersAndWorkers() {
         refused(Problem.USAGE, "--clusters takes 1 to 9, not 0", "--clusters 0");
         refused(Problem.USAGE, "--workers takes 0 to 9, not -1", "--workers -1");
     }
@@ -433,7 +433,7 @@ class BadInputTest {
         return quoted;
     }
 
-    @Test void manifestsThatCannotBeMeant() throws IOException {
+    @Test void refusesInvalidManifests() throws IOException {
         refused(Problem.USAGE, "the manifest apps/sleep.yaml", "--manifests "
                 + manifestsWith("apps/sleep.yaml", "kind: [broken\n"));
         refused(Problem.USAGE, "without a kind or an apiVersion", "--manifests "
@@ -445,7 +445,7 @@ class BadInputTest {
                 + manifestsWith("apps/sleep.yaml", "# long\n".repeat(200_000)));
     }
 
-    @Test void aFolderThatAShellWouldTakeApart() throws IOException {
+    @Test void aFolderWithSpacesAndQuotes() throws IOException {
         String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\nmetadata: {name: a}\n");
         Shell.Result plan = Shell.succeeds(
                 "jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
@@ -456,7 +456,7 @@ class BadInputTest {
         assertFalse(Files.exists(folder.resolve("pwned")) || Files.exists(Shell.PROJECT.resolve("pwned")), plan.out());
     }
 
-    @Test void aKubeconfigThatIsNone() throws IOException {
+    @Test void aFileThatIsNoKubeconfig() throws IOException {
         Path broken = Files.writeString(folder.resolve("broken"), "{{{ no yaml");
         refused(Problem.UNMET, "is not a kubeconfig", "", Map.of("KUBECONFIG", broken.toString()));
         assertEquals("{{{ no yaml", Files.readString(broken));
@@ -475,7 +475,7 @@ class BadInputTest {
         }
     }
 
-    @Test void aStateFolderThatCannotBeMade() throws IOException {
+    @Test void aStateFolderThatCannotBeCreated() throws IOException {
         Path file = Files.writeString(folder.resolve("file"), "");
         Shell.Result teardown = Shell.run("jbang Teardown.java", Map.of("XDG_STATE_HOME", file.toString()));
         assertEquals(Problem.UNMET, teardown.exitCode(), teardown.all());
@@ -502,7 +502,7 @@ class BadInputTest {
         }
     }
 
-    @Test void aClusterOfTheSameNameThatIsNotOurs() {
+    @Test void refusesAForeignClusterOfTheSameName() {
         // a node is known by its labels, so a container that has them stands for a foreign cluster
         String id = Shell.run(
                 "docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane"

@@ -68,7 +68,7 @@ class ContextsTest {
                 .formatted(cluster)).out();
     }
 
-    @Test void anAmbientMeshIsPutInAndTakenOutAgain() throws IOException {
+    @Test void installsAndRemovesAnAmbientMesh() throws IOException {
         Probe.requireZtunnel();
         String east = all("east"), west = all("west");
         Shell.Result demo = succeeds("jbang KindDemo.java --dataplane ambient --waypoints" + BOTH);
@@ -79,7 +79,7 @@ class ContextsTest {
         assertEquals(west, all("west"));
     }
 
-    @Test void theMeshIsPutInAndTakenOutAgain() throws IOException {
+    @Test void installsAndRemovesAMesh() throws IOException {
         String east = all("east"), west = all("west"), current = succeeds("kubectl config current-context").out();
 
         succeeds("kubectl --context kind-west create namespace other && kubectl --context kind-west -n other create deployment istiod --image none "

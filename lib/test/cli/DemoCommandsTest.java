@@ -194,7 +194,7 @@ class DemoCommandsTest {
         isOfThisDemo(hint(() -> new Bundle(folder.resolve("none"), Versions.ISTIO, console).open(folder)));
     }
 
-    @Test void whatIsSaidAtTheEnd() throws Exception {
+    @Test void printsNextSteps() throws Exception {
         Probe probe = new Probe();
         DemoCommand.commandLine(probe, System.getenv()).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.gz");
         isOfThisDemo(new SampleApp(new Manifests(null), DataPlane.sidecar, false, false).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));

@@ -32,7 +32,7 @@ class DemoOptionsTest {
             "--istio-set values.revision=canary",
             "--istio-set values.global.network=net", "--istio-set values.global.meshID=other",
             "--istio-set namespace=mesh"})
-    void whatCannotBeMeantIsRefused(String arguments) {
+    void refusesInvalidOptions(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, new Probe().exitCode(words));
     }
@@ -107,13 +107,13 @@ class DemoOptionsTest {
         assertEquals(List.of(32013, 32023, 32033), third.ports());
     }
 
-    @Test void whoSignsIsNamedAsItsProject() {
+    @Test void namesCertificateAuthoritiesLikeTheirProjects() {
         Probe probe = new Probe();
         assertEquals(0, probe.exitCode("--ca", "istio-csr"));
         assertEquals(CertificateAuthority.Choice.istioCsr, probe.options.ca);
     }
 
-    @Test void whatIsGivenReplacesWhatWasKept(@TempDir Path folder) throws IOException {
+    @Test void newSettingsReplaceKeptOnes(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("my values.yaml"), "a: 1"), state = folder.resolve("istio");
         assertEquals(Optional.empty(), IstioSettings.kept(state));
         IstioSettings.PINNED.with("1.31.2", DataPlane.ambient, true, List.of("a.b=c d", "e=f"), List.of(file)).keep(state);
@@ -134,7 +134,7 @@ class DemoOptionsTest {
     }
 
     /** Run as a script, with variables of its own: the tests' may have this one or not. */
-    @Test void whatIsTypedCountsForMoreThanTheEnvironment() {
+    @Test void optionsOverrideVariables() {
         Map<String, String> environment = Map.of("KIND_DEMO_NODE_IMAGE", "kindest/node:v1.2.3");
         String plan = "jbang KindDemo.java --dry-run ", create = "kind create cluster --name so1 --image ";
         assertTrue(Shell.succeeds(plan, environment).out().contains(create + "kindest/node:v1.2.3 "));
@@ -143,7 +143,7 @@ class DemoOptionsTest {
         assertTrue(Shell.succeeds(plan + "--node-image a/b:c", environment).out().contains(create + "a/b:c "));
     }
 
-    @Test void settingsThatTheDemoCannotWorkWithAreNamed(@TempDir Path folder) throws IOException {
+    @Test void refusesUnsupportedIstioSettings(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("values.yaml"),
                 "kind: IstioOperator\nspec: {values: {revision: canary}}\n");
         assertEquals(Optional.of(
@@ -157,7 +157,7 @@ class DemoOptionsTest {
     }
 
     /** For every option that has one, and for the folders. */
-    @Test void anEmptyVariableCountsAsOneThatIsNotSet() throws IOException {
+    @Test void anEmptyVariableIsIgnored() throws IOException {
         String sources = Files.readString(Shell.PROJECT.resolve("lib/cli/DemoOptions.java"))
                 + Files.readString(Shell.PROJECT.resolve("Verify.java"));
         Set<String> variables = Pattern.compile("\\[(KIND_DEMO_\\w+)").matcher(sources).results().map(m -> m.group(1))
@@ -181,7 +181,7 @@ class DemoOptionsTest {
         assertTrue(IstioSettings.PINNED.images().contains("registry.istio.io/release/pilot:" + Versions.ISTIO));
     }
 
-    @Test void nothingThatMustDifferBetweenClustersIsShared() {
+    @Test void clustersHaveDistinctNamesPortsAndSubnets() {
         List<Cluster> clusters = Mesh.of("so", 9).clusters();
         for (String key : List.of("POD_SUBNET", "SERVICE_SUBNET", "NETWORK", "CLUSTER_ID", "REGION", "ZONE")) {
             assertEquals(9, clusters.stream().map(c -> c.placeholders().get(key)).distinct().count(), key);

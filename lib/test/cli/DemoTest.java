@@ -38,7 +38,7 @@ public class DemoTest {
                 "openssl")) assertTrue(plan.out().contains(words), words);
     }
 
-    @Test @Order(2) void interruptedItSaysWhatIsHalfDone() {
+    @Test @Order(2) void namesHalfCreatedClustersAfterAnInterruption() {
         succeeds("jbang build KindDemo.java");
         // first one that cannot say anything, and whose commands stay at work
         Shell.run("timeout --foreground --signal KILL 9 jbang KindDemo.java", OWN);
@@ -62,7 +62,7 @@ public class DemoTest {
     }
 
     /** Goes on from what the interrupted run left. */
-    @Test @Order(3) void oneCommandStandsItUp() throws IOException {
+    @Test @Order(3) void createsTheMeshWithOneCommand() throws IOException {
         succeeds("jbang build KindDemo.java");
         Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java") + " --timings");
         System.out.println("KindDemo, first run: " + demo.took().toSeconds() + " s\n" + demo.out());
@@ -72,7 +72,7 @@ public class DemoTest {
         assertTrue(demo.err().contains("✓ so1: kind cluster"), demo.err());
     }
 
-    @Test @Order(4) void verifyProvesIt() throws IOException {
+    @Test @Order(4) void verifyPasses() throws IOException {
         Shell.Result verify = succeeds(Docs.command("jbang Verify.java"));
         System.out.println("Verify: " + verify.took().toMillis() + " ms");
         for (String words : List.of("same-root", "so1: responding-clusters: {so1=40} of 40",
@@ -90,7 +90,7 @@ public class DemoTest {
                 .formatted(c)).out()).collect(Collectors.joining());
     }
 
-    @Test @Order(5) void experimentsHoldAndLeaveNothing() throws IOException {
+    @Test @Order(5) void experimentsPassAndRestoreEverything() throws IOException {
         String before = made(), containers = Shell.run("docker ps -aq | sort").out();
         Path report = STATE.resolve("report.html");
         Shell.Result all = succeeds(Docs.command("--report report.html").replace("report.html", "" + report)
@@ -108,7 +108,7 @@ public class DemoTest {
         assertEquals(containers, Shell.run("docker ps -aq | sort").out());
     }
 
-    @Test @Order(5) void anInterruptedExperimentPutsEverythingBack() {
+    @Test @Order(5) void anInterruptedExperimentRestoresEverything() {
         String before = made();
         Shell.Result interrupted = Shell.interrupt(Docs.command("--experiments failover"), OWN,
                 said -> said.contains("is scaled to zero"));
@@ -141,7 +141,7 @@ public class DemoTest {
         succeeds("jbang Verify.java"); // waits until the pods are ready in every proxy
     }
 
-    @Test @Order(5) void anyMeshIsVerifiedByItsContexts() throws IOException {
+    @Test @Order(5) void verifiesAnyMeshByItsContexts() throws IOException {
         Shell.Result verify = succeeds(Docs.command("--contexts kind-so1"));
         assertTrue(verify.out().contains("kind-so2: responding-clusters: {kind-so2=40} of 40")
                 && verify.out().contains("The mesh works."),
@@ -166,7 +166,7 @@ public class DemoTest {
                 .count());
     }
 
-    @Test @Order(7) void helloFromTheHost() throws IOException {
+    @Test @Order(7) void theIngressAnswersThisMachine() throws IOException {
         assertTrue(succeeds(Docs.command("curl http://localhost:32011/hello")).out().startsWith("Hello version"));
         assertTrue(succeeds(Docs.command("curl http://localhost:32011/hello").replace("32011", "32012")).out()
                 .startsWith("Hello version"));
@@ -197,7 +197,7 @@ public class DemoTest {
                 .anyMatch(answers::contains)).collect(Collectors.toSet());
     }
 
-    @Test @Order(8) void whatIsAskedForStands() throws IOException {
+    @Test @Order(8) void clustersHaveTheirNetworksRegionsAndPorts() throws IOException {
         for (String i : List.of("1", "2")) {
             String kubectl = "kubectl --context kind-so" + i;
             assertEquals("network" + i, succeeds(kubectl
@@ -256,7 +256,7 @@ public class DemoTest {
                 succeeds("kubectl --context kind-so1 get secret cacerts -n istio-system -o jsonpath='{.data.root-cert\\.pem}' | base64 -d").out());
     }
 
-    @Test @Order(10) void onATerminalTheLastLinesTellWhatRuns() {
+    @Test @Order(10) void aTerminalShowsTheRunningSteps() {
         var noColour = new HashMap<>(OWN);
         noColour.putAll(Map.of("NO_COLOR", "1", "TERM", "xterm"));
         Terminal.Result again = Terminal.run("jbang KindDemo.java", 60, noColour);
@@ -271,7 +271,7 @@ public class DemoTest {
         assertFalse(Terminal.run(look, 80, Map.of("TERM", "dumb")).written().contains("\033"));
     }
 
-    @Test @Order(11) void aClusterThatDoesNotAnswerIsNotGivenUp() {
+    @Test @Order(11) void keepsAClusterThatDoesNotAnswer() {
         String before = Shell.run("docker ps -aq | sort").out();
         succeeds("docker pause so2-control-plane");
         try {
@@ -287,7 +287,7 @@ public class DemoTest {
         assertEquals(before, Shell.run("docker ps -aq | sort").out());
     }
 
-    @Test @Order(12) void whatKindCannotChangeIsRefused() {
+    @Test @Order(12) void refusesChangesThatKindCannotMake() {
         String before = Shell.run("docker ps -aq --filter name=^so").out();
         Map.of("--workers 1", "so1 has 0 workers, not 1", "--node-image docker.io/curlimages/curl:8.16.0",
                 "so1 was made from",
@@ -343,9 +343,9 @@ public class DemoTest {
         }
         assertEquals("", Shell.run("grep -rniE 'SECRET[0-9]|secret\\.28' " + folder).out());
         assertTrue(Files.readString(folder.resolve("so1/not-ready.txt")).contains("planted"),
-                "the pod's log was looked at");
+                "Diagnostics read the pod's log");
         assertTrue(Files.readString(folder.resolve("so1/events.txt")).contains("Planted: "),
-                "the events were looked at");
+                "Diagnostics read the events");
         assertEquals("", Shell.run("grep -rl users-own %s --include '*.yaml' --include '*.txt'".formatted(folder))
                 .out());
         assertTrue(Files.readString(STATE.resolve("kind-demo/so/Verify.log")).contains("The mesh works."));
@@ -356,7 +356,7 @@ public class DemoTest {
         assertEquals("", Shell.secretsIn(folder));
     }
 
-    @Test @Order(14) void swappedAddressesAreMended() {
+    @Test @Order(14) void repairsSwappedAddresses() {
         Shell.swapAddresses();
         System.out.println("KindDemo after addresses swapped: " + succeeds("jbang KindDemo.java").took().toMillis()
                 + " ms");

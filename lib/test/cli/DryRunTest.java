@@ -62,7 +62,7 @@ class DryRunTest {
     @ValueSource(strings = {"", "--clusters 1", "--clusters 3 --workers 2", "--ca vault", "--ca istio-csr",
             "--contexts east,west",
             "--istio-set meshConfig.enableTracing=true --istio-set 'a=b \"c\" $d'"})
-    void needsNoFileAndTakesNoneOfItsOwnTextForInput(String options) throws IOException {
+    void readsItsScriptFromInputAlone(String options) throws IOException {
         Shell.needs("openssl");
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(options));
         Shell.Result run = Shell.succeeds(withStubs() + "bash " + script);
@@ -94,7 +94,7 @@ class DryRunTest {
 
     /** Pasted, as somebody would, into shells that take no comments (zsh), and that a failed command must not end. */
     @ParameterizedTest @ValueSource(strings = {"zsh -i", "bash -i"})
-    void aFailureLeavesTheShellThatItIsPastedInto(String shell) throws IOException {
+    void aFailureDoesNotEndTheShell(String shell) throws IOException {
         Shell.needs(shell.split(" ")[0]);
         String stubs = withStubs();
         Files.writeString(folder.resolve("bin/kind"), "#!/bin/sh\necho no kind today >&2\nexit 7\n");

@@ -40,7 +40,7 @@ class ExistingContextsTest {
         assertTrue(DnsLabel.of(ALL.getFirst()).contains("-cluster-prod-"), DnsLabel.of(ALL.getFirst()));
     }
 
-    @Test void theSameInAnyOrderAndWhateverIsBeside() {
+    @Test void idsDoNotDependOnOtherContexts() {
         Set<Cluster> clusters = Set.copyOf(Mesh.of(ALL).clusters());
         List<String> shuffled = new ArrayList<>(ALL);
         Collections.shuffle(shuffled, new Random(1));
@@ -87,7 +87,7 @@ class ExistingContextsTest {
     /**
      * Earlier versions gave team.prod the ID of team-prod: an installed cluster keeps it, and a new one gets another.
      */
-    @Test void whatIsInstalledKeepsItsId() throws IOException {
+    @Test void anInstalledMeshKeepsItsIds() throws IOException {
         String istiod = """
                 {"metadata": {"name": "istiod", "managedFields": [{"manager": "%s"}]},
                 "spec": {"template": {"spec": {"containers": [

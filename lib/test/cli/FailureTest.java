@@ -118,7 +118,7 @@ class FailureTest {
         assertTrue(verify.out().contains("nodes-ready: node so1-control-plane: DiskPressure"), verify.out());
     }
 
-    @Test void aWebhookThatRefuses() throws IOException {
+    @Test void aWebhookThatRejectsResources() throws IOException {
         failsAfter("""
                 docker exec -i so1-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf apply -f - <<'WEBHOOK'
                 apiVersion: admissionregistration.k8s.io/v1

@@ -114,7 +114,7 @@ class TeardownTest {
     }
 
     /** Variables that kind, docker, Compose and istioctl follow; the network's name has a hyphen. */
-    @Tag("long") @Test void theMeshIsMadeWhateverIsExported() {
+    @Tag("long") @Test void exportedVariablesDoNotMatter() {
         own.putAll(Map.of("KIND_EXPERIMENTAL_PROVIDER", "podman", "KIND_EXPERIMENTAL_DOCKER_NETWORK", "my-net",
                 "DOCKER_DEFAULT_PLATFORM", "linux/s390x", "COMPOSE_FILE", "none.yaml", "COMPOSE_PROJECT_NAME", "none",
                 "ISTIOCTL_ISTIONAMESPACE", "none", "ISTIOCONFIG", "/none.yaml"));

@@ -54,7 +54,7 @@ class UnreachableNetworkTest {
         return Long.parseLong(packets.group(1));
     }
 
-    @Test void nothingNeedsIt() {
+    @Test void noCommandUsesAddressesOfTheDockerNetwork() {
         succeeds(AS_GROUP + "jbang KindDemo.java");
         assertTrue(succeeds(AS_GROUP + "jbang Verify.java").out().contains("The mesh works."));
         succeeds(AS_GROUP + "jbang KindDemo.java");

@@ -146,7 +146,7 @@ class BundleTest {
     }
 
     /** A website, an OCI layout, a bundle without the marker, any other archive or link: refused, and untouched. */
-    @Test void replacesNothingWithoutTheMarker() throws IOException {
+    @Test void replacesOnlyFoldersWithTheMarker() throws IOException {
         Files.writeString(Files.createDirectory(folder.resolve("website")).resolve("index.json"),
                 "{\"posts\": [1, 2]}");
         Files.writeString(Files.createDirectory(folder.resolve("oci")).resolve("index.json"),
