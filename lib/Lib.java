@@ -142,6 +142,7 @@ package lib;
 //SOURCES experiments/Changes.java
 //SOURCES experiments/ExperimentContext.java
 //SOURCES experiments/Experiments.java
+//SOURCES experiments/MeshMetrics.java
 //SOURCES experiments/Scenarios.java
 //SOURCES experiments/Traffic.java
 //SOURCES experiments/package-info.java

@@ -216,7 +216,9 @@ public final class DemoContext {
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {
-        return new Experiments(kubes, target, checks, docker, manifests, dataPlane(kubes), console);
+        Optional<Prometheus> prometheus = Optional.of(new Prometheus(Observability.home(kubes)));
+        return new Experiments(kubes, target, checks, docker, manifests, dataPlane(kubes),
+                prometheus.filter(_ -> state.observed()), console);
     }
 
     public Diagnostics diagnostics(List<Kube> kubes) {

@@ -4,6 +4,7 @@ import module java.base;
 import lib.docker.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.observe.*;
 import lib.run.*;
 import lib.verify.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
@@ -23,22 +24,28 @@ final class ExperimentContext implements AutoCloseable {
     private final Manifests manifests;
     private final DataPlane dataPlane;
     private final Docker docker;
+    private final Optional<MeshMetrics> meshMetrics;
     private final Console console;
     private final Changes changes;
     private final List<Traffic> traffics = new CopyOnWriteArrayList<>();
     private final List<String> observations = new ArrayList<>(), failures = new CopyOnWriteArrayList<>();
     private final Map<String, Number> metrics = new LinkedHashMap<>();
     private final long start = System.nanoTime();
+    private final Instant started = Instant.now();
     private boolean skipped;
 
-    /** @param kubes the clusters; the client of the first one sends the requests */
+    /**
+     * @param kubes      the clusters; the client of the first one sends the requests
+     * @param prometheus that has the metrics of the mesh, if it is installed
+     */
     ExperimentContext(List<Kube> kubes, SampleTarget app, Manifests manifests, DataPlane dataPlane, Docker docker,
-            Console console) {
+            Optional<Prometheus> prometheus, Console console) {
         this.kubes = kubes;
         this.client = new ClientPod(kubes.getFirst(), app);
         this.manifests = manifests;
         this.dataPlane = dataPlane;
         this.docker = docker;
+        this.meshMetrics = prometheus.map(p -> new MeshMetrics(p, kubes, dataPlane));
         this.console = console;
         this.changes = new Changes(console, failures::add);
     }
@@ -196,6 +203,26 @@ final class ExperimentContext implements AutoCloseable {
         observe("skipped: " + reason);
     }
 
+    /**
+     * Waits until the metrics show requests from the first cluster to others, or no longer show any, and records how
+     * long that took. Does nothing without Prometheus.
+     *
+     * @param leaving whether requests leave the cluster now
+     * @param since   when that began, on the clock of {@code traffic}
+     */
+    void awaitMetrics(Traffic traffic, boolean leaving, double since) throws IOException {
+        if (meshMetrics.isEmpty()) return;
+        Cluster cluster = first().cluster();
+        Await.until("the metrics of %s".formatted(cluster), Duration.ofSeconds(90), Duration.ofSeconds(1), _ -> {}, () -> {
+            double rate = meshMetrics.get().leaving(cluster);
+            return rate > 0 == leaving ? "" : "%.1f requests per second to other clusters".formatted(rate);
+        });
+        double seconds = traffic.now() - since;
+        metric(leaving ? "metricsAppearSeconds" : "metricsDisappearSeconds", Scenarios.round(seconds));
+        observe("metrics: requests from %s to other clusters %s after %.1f s".formatted(cluster,
+                leaving ? "appear" : "disappear", seconds));
+    }
+
     void metric(String name, Number value) { metrics.put(name, value); }
 
     /** Records a failure if something does not hold; the experiment continues. */
@@ -206,6 +233,7 @@ final class ExperimentContext implements AutoCloseable {
         Status ended = skipped ? Status.SKIPPED : Status.PASSED;
         return new ExperimentResult(name, title, failures.isEmpty() ? ended : Status.FAILED, List.copyOf(observations),
                 List.copyOf(failures), metrics, (System.nanoTime() - start) / 1e9,
-                traffics.stream().map(Traffic::result).toList());
+                traffics.stream().map(Traffic::result).toList(),
+                skipped ? List.of() : meshMetrics.map(m -> m.edges(started)).orElse(List.of()));
     }
 }

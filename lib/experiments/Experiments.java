@@ -4,6 +4,7 @@ import module java.base;
 import lib.docker.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.observe.*;
 import lib.run.*;
 import lib.verify.*;
 
@@ -46,17 +47,19 @@ public final class Experiments {
     private final Docker docker;
     private final Manifests manifests;
     private final DataPlane dataPlane;
+    private final Optional<Prometheus> prometheus;
     private final Console console;
     private volatile ExperimentContext current;
 
     public Experiments(List<Kube> kubes, SampleTarget app, Checks checks, Docker docker, Manifests manifests,
-            DataPlane dataPlane, Console console) {
+            DataPlane dataPlane, Optional<Prometheus> prometheus, Console console) {
         this.kubes = kubes;
         this.app = app;
         this.checks = checks;
         this.docker = docker;
         this.manifests = manifests;
         this.dataPlane = dataPlane;
+        this.prometheus = prometheus;
         this.console = console;
     }
 
@@ -91,7 +94,8 @@ public final class Experiments {
         String title = experiment.title.replace("FIRST", kubes.getFirst().cluster().name())
                 .replace("LAST", kubes.getLast().cluster().name()).replace("SERVICE", app.service());
         console.info("\n%s: %s".formatted(experiment.name, title));
-        ExperimentContext context = new ExperimentContext(kubes, app, manifests, dataPlane, docker, console);
+        ExperimentContext context = new ExperimentContext(kubes, app, manifests, dataPlane, docker, prometheus,
+                console);
         current = context;
         try (context) {
             String reason = kubes.size() == 1 && !experiment.alone ? "there is no other cluster"

@@ -27,11 +27,13 @@ final class Scenarios {
         traffic.awaitAnswersFrom(first(context), 0, STEADY);
         double down = scaleServiceToZero(context, traffic);
         traffic.awaitAnswersFrom(context.others(), down, STEADY);
+        context.awaitMetrics(traffic, true, down);
         double restored = traffic.event(service(context) + " is restored");
         observeMove(context, traffic, "away", context.others(), down, restored, 1);
         context.restore(context.first(), context.app().service());
         traffic.awaitAnswersFrom(first(context), restored, STEADY);
         observeMove(context, traffic, "home", first(context), restored, traffic.now(), 1);
+        context.awaitMetrics(traffic, false, restored);
     }
 
     static Set<String> first(ExperimentContext context) { return Set.of(context.first().cluster().name()); }

@@ -1,6 +1,7 @@
 package lib.observe;
 
 import module java.base;
+import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -26,8 +27,19 @@ public record Prometheus(Kube kube) {
      */
     public record Target(String cluster, String pod, String uid, boolean up, String error) {}
 
-    /** A time series and its value. */
+    /** A time series and its value, or its last value of a period. */
     public record Sample(Map<String, String> labels, double value) {}
+
+    /** A time series and its values of a period, by their times in seconds since 1970. */
+    public record Series(Map<String, String> labels, SortedMap<Double, Double> values) {}
+
+    /**
+     * The counter that shows how many requests a mesh sends: HTTP requests by proxies, or TCP connections by ztunnel.
+     * https://istio.io/latest/docs/reference/config/metrics/
+     */
+    public static String counter(DataPlane dataPlane) {
+        return dataPlane == DataPlane.ambient ? "istio_tcp_connections_opened_total" : "istio_requests_total";
+    }
 
     /** All pods that it has found. */
     public List<Target> targets() {
@@ -45,13 +57,30 @@ public record Prometheus(Kube kube) {
     /** The result of an instant query. https://prometheus.io/docs/prometheus/latest/querying/basics/ */
     public List<Sample> query(String expression) {
         List<Sample> samples = new ArrayList<>();
-        String encoded = URLEncoder.encode(expression, StandardCharsets.UTF_8);
-        for (JsonNode series : get("query?query=" + encoded).at("/data/result")) {
-            Map<String, String> labels = new TreeMap<>();
-            series.path("metric").properties().forEach(label -> labels.put(label.getKey(), label.getValue().asText()));
-            samples.add(new Sample(labels, series.at("/value/1").asDouble()));
-        }
+        for (JsonNode series : get("query?query=" + encoded(expression)).at("/data/result"))
+            samples.add(new Sample(labels(series), series.at("/value/1").asDouble()));
         return samples;
+    }
+
+    /** The result of a query for each step of a period until now. */
+    public List<Series> query(String expression, Instant since, Duration step) {
+        List<Series> all = new ArrayList<>();
+        String path = "query_range?query=%s&start=%s&end=%s&step=%d".formatted(encoded(expression), since,
+                Instant.now(), step.toSeconds());
+        for (JsonNode series : get(path).at("/data/result")) {
+            SortedMap<Double, Double> values = new TreeMap<>();
+            for (JsonNode value : series.path("values")) values.put(value.get(0).asDouble(), value.get(1).asDouble());
+            all.add(new Series(labels(series), values));
+        }
+        return all;
+    }
+
+    private static String encoded(String text) { return URLEncoder.encode(text, StandardCharsets.UTF_8); }
+
+    private static Map<String, String> labels(JsonNode series) {
+        Map<String, String> labels = new TreeMap<>();
+        series.path("metric").properties().forEach(label -> labels.put(label.getKey(), label.getValue().asText()));
+        return labels;
     }
 
     private JsonNode get(String path) {

@@ -53,6 +53,7 @@
 //SOURCES kind/RepairTest.java
 //SOURCES kube/ClientConfigTest.java
 //SOURCES kube/KubeconfigTest.java
+//SOURCES observe/ObservabilityTest.java
 //SOURCES run/ConsoleTest.java
 //SOURCES run/ExternalCommandTest.java
 //SOURCES run/PlanTest.java

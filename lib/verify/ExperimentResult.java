@@ -5,7 +5,8 @@ import lib.run.*;
 
 /** The result of an experiment; docs/verify.md documents the fields. The observation of a skipped one is the reason. */
 public record ExperimentResult(String name, String title, Status status, List<String> observations,
-        List<String> failures, Map<String, Number> metrics, double durationSeconds, List<Requests> traffic) {
+        List<String> failures, Map<String, Number> metrics, double durationSeconds, List<Requests> traffic,
+        List<Edge> edges) {
     /**
      * A request and its reply.
      *
@@ -23,4 +24,10 @@ public record ExperimentResult(String name, String title, Status status, List<St
 
     /** Requests at a steady rate from one client. */
     public record Requests(String title, List<Reply> replies, List<Event> events) {}
+
+    /** Requests between two clusters as Prometheus has them; in an ambient mesh, connections. */
+    public record Edge(String source, String destination, List<Rate> rates) {}
+
+    /** @param at in seconds since the start of the experiment */
+    public record Rate(double at, double perSecond) {}
 }

@@ -134,7 +134,7 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
      * other cluster is not read.
      */
     String bothReporters(Kube kube) {
-        String metric = dataPlane == DataPlane.ambient ? "istio_tcp_connections_opened_total" : "istio_requests_total";
+        String metric = Prometheus.counter(dataPlane);
         Map<String, Set<String>> reporters = new TreeMap<>();
         for (Sample sample : prometheus().query(("sum by (reporter, source_cluster, destination_cluster) "
                 + "(%s{source_cluster!=\"unknown\", destination_cluster!=\"unknown\"})").formatted(metric))) {

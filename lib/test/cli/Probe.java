@@ -45,8 +45,11 @@ public final class Probe extends DemoCommand {
     public static void requireZtunnel() {
         String image = IstioSettings.PINNED.with(null, DataPlane.ambient, null, null, null).images().stream()
                 .filter(name -> name.contains("/ztunnel:")).findFirst().orElseThrow();
-        boolean present = !new Docker(new Console(false)).images().present(Set.of(image)).isEmpty();
-        Assumptions.assumeTrue(present, () -> "skipped: image %s absent".formatted(image));
+        Assumptions.assumeTrue(hasImage(image), () -> "skipped: image %s absent".formatted(image));
+    }
+
+    public static boolean hasImage(String image) {
+        return !new Docker(new Console(false)).images().present(Set.of(image)).isEmpty();
     }
 
     /** A {@link Problem} when cert-manager's manifest is not available. */

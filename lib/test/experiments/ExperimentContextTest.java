@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Timeout;
 class ExperimentContextTest {
     private final Kube kube = new Kube(new Cluster(1, "so1"), new Console(false));
     private final ExperimentContext context = new ExperimentContext(List.of(kube), SampleApp.TARGET,
-            new Manifests(null), DataPlane.sidecar, null, new Console(false));
+            new Manifests(null), DataPlane.sidecar, null, Optional.empty(), new Console(false));
     private final List<String> done = new CopyOnWriteArrayList<>();
 
     private void change(String name) throws Exception {

@@ -108,7 +108,7 @@ class ChecksTest {
     }
 
     private static ExperimentResult experiment(Status status, String observation) {
-        return new ExperimentResult("egress", "title", status, List.of(observation), List.of(), Map.of(), 0, List.of());
+        return new ExperimentResult("egress", "title", status, List.of(observation), List.of(), Map.of(), 0, List.of(), List.of());
     }
 
     @Test void skippedExperimentIsNotAFailure() {

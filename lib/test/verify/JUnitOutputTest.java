@@ -30,7 +30,7 @@ class JUnitOutputTest {
 
     private static ExperimentResult experiment(Status status, String text) {
         List<String> failures = status == Status.FAILED ? List.of(text, text) : List.of();
-        return new ExperimentResult(text, text, status, List.of(text), failures, Map.of(), 1, List.of());
+        return new ExperimentResult(text, text, status, List.of(text), failures, Map.of(), 1, List.of(), List.of());
     }
 
     private static Results results(List<CheckResult> checks, List<ExperimentResult> experiments) {

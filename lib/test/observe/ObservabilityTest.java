@@ -1,0 +1,203 @@
+package lib.observe;
+
+import static org.junit.jupiter.api.Assertions.*;
+
+import module java.base;
+import lib.cli.*;
+import lib.kube.*;
+import lib.run.*;
+import lib.test.*;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/**
+ * Prometheus and Kiali on real clusters, with the commands of docs/observability.md. One demo serves all tests, in
+ * order. Without an image of Kiali, the demo has none, by a changed manifest, and its checks fail.
+ */
+@Tag("e2e")
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class ObservabilityTest {
+    @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
+    private static final String SO1 = "kubectl --context kind-so1 ", SO2 = "kubectl --context kind-so2 ",
+            OBSERVER = "kind-demo-observer", RENEW = "jbang KindDemo.java";
+    /** Where Envoy lacks Istio's stats filter, an EnvoyFilter that stands in for it. */
+    private static final String STATS_STAND_IN = System.getenv("TESTBED_STATS_FILTER");
+
+    private static final String KIALI_IMAGE = Manifests.images(new Manifests(null).read("observability/kiali.yaml"))
+            .iterator().next();
+
+    private static boolean hasKiali;
+
+    private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
+
+    @BeforeAll static void removeKialiWithoutItsImage() throws IOException {
+        hasKiali = Probe.hasImage(KIALI_IMAGE);
+        if (hasKiali) return;
+        System.out.println("Docker has no image " + KIALI_IMAGE + ": the tests of Kiali are skipped");
+        Path manifests = DEMO.folder().resolve("manifests");
+        succeeds("jbang KindDemo.java --export-manifests " + manifests);
+        Path kiali = manifests.resolve("observability/kiali.yaml");
+        String prometheus = Files.readString(manifests.resolve("observability/prometheus.yaml"))
+                .lines().filter(line -> line.contains("image: ")).findFirst().orElseThrow().strip();
+        Files.writeString(kiali, Files.readString(kiali).replace("replicas: 1", "replicas: 0")
+                .replace("image: " + KIALI_IMAGE, prometheus));
+        DEMO.environment.put("KIND_DEMO_MANIFESTS", manifests.toString());
+    }
+
+    private static void requireKiali() {
+        Assumptions.assumeTrue(hasKiali, () -> "skipped: image %s absent".formatted(KIALI_IMAGE));
+    }
+
+    @Test @Order(1) void installsPrometheusAndKiali() {
+        succeeds("jbang build KindDemo.java");
+        Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --observe") + " --timings");
+        System.out.println("KindDemo --observe: " + demo.took().toSeconds() + " s\n" + demo.out());
+        assertTrue(demo.out().stripTrailing().lines().toList().getLast().strip()
+                .startsWith("http://127.0.0.1:32031/kiali/console/graph/namespaces?namespaces=sample"), demo.out());
+        if (STATS_STAND_IN != null) for (String kubectl : List.of(SO1, SO2))
+            succeeds(kubectl + "apply -f " + STATS_STAND_IN);
+    }
+
+    /** The result of a check in a cluster, when it is the one that is expected, or else after a minute. */
+    private static JsonNode await(String expected, String id, String cluster) throws IOException {
+        JsonNode found = null;
+        for (Instant end = Instant.now().plusSeconds(90); found == null || Instant.now().isBefore(end); ) {
+            for (JsonNode check : checks()) if (check.path("id").asText().equals(id)
+                    && check.path("cluster").asText().equals(cluster)) found = check;
+            if (found != null && found.path("status").asText().equals(expected)) break;
+        }
+        assertEquals(expected, found.path("status").asText(), found.toString());
+        System.out.printf("%s %s: %s%n", id, cluster, found.path("message").asText().lines().findFirst().orElse(""));
+        return found;
+    }
+
+    private static JsonNode checks() throws IOException {
+        return new ObjectMapper().readTree(DEMO.run("jbang Verify.java --wait 2 --output json").out()).path("checks");
+    }
+
+    @Test @Order(2) void readsEveryPodOfBothClusters() throws IOException {
+        await("PASSED", "both-reporters", "so1");
+        for (String cluster : List.of("so1", "so2")) {
+            await("PASSED", "scraped", cluster);
+            await("PASSED", "observer-access", cluster);
+        }
+        for (String id : List.of("prometheus-ready", "once", "unknown-source", "passthrough")) await("PASSED", id, "so1");
+        if (!hasKiali) await("FAILED", "kiali-ready", "so1");
+    }
+
+    @Test @Order(3) void kialiKnowsBothClusters() throws IOException {
+        requireKiali();
+        Shell.Result verify = succeeds("jbang Verify.java");
+        for (String words : List.of("so1: kiali-ready: kiali ready", "so1: page: http://127.0.0.1:32031/ answers",
+                "so1: kiali-clusters: istio-so1, istio-so2", "The mesh works."))
+            assertTrue(verify.out().contains(words), words + "\n" + verify.out());
+    }
+
+    @Test @Order(4) void aPlainRunKeepsItAndChangesNothing() {
+        Shell.Result again = succeeds("jbang KindDemo.java");
+        assertTrue(again.err().contains("Nothing had to be changed.") && again.out().contains(":32031/"), again.all());
+    }
+
+    @Test @Order(5) void noTokenIsInTheLogOrTheDiagnostics() throws IOException {
+        Path diagnostics = DEMO.folder().resolve("diagnostics");
+        DEMO.run("jbang Verify.java --wait 0 --diagnostics " + diagnostics);
+        Path log = DEMO.state().resolve("KindDemo.log");
+        assertTrue(Files.exists(log), log.toString());
+        for (String kubectl : List.of(SO1, SO2)) {
+            String token = new String(Base64.getDecoder().decode(succeeds(kubectl + "get secret -n istio-system "
+                    + OBSERVER + " -o jsonpath='{.data.token}'").out().strip()), StandardCharsets.US_ASCII);
+            Path pattern = Files.writeString(DEMO.folder().resolve("token"), token);
+            assertEquals("", DEMO.run("grep -rlFf %s %s %s".formatted(pattern, diagnostics, log)).out());
+        }
+    }
+
+    private static void detects(String fault, String repair, String id, String cluster) throws IOException {
+        succeeds(fault);
+        try {
+            JsonNode failed = await("FAILED", id, cluster);
+            assertFalse(failed.path("hint").asText().isBlank(), failed.toString());
+        } finally {
+            succeeds(repair);
+        }
+        await("PASSED", id, cluster);
+        await("PASSED", "both-reporters", "so1");
+    }
+
+    @Test @Order(6) void aRevokedToken() throws IOException {
+        detects(SO2 + "delete secret -n istio-system " + OBSERVER, RENEW, "observer-access", "so2");
+    }
+
+    @Test @Order(6) void prometheusScaledToZero() throws IOException {
+        String scale = SO1 + "scale deployment -n istio-system prometheus --replicas ";
+        detects(scale + 0, scale + 1, "prometheus-ready", "so1");
+    }
+
+    @Tag("long") @Test @Order(7) void aRemovedRole() throws IOException {
+        detects(SO2 + "delete clusterrolebinding " + OBSERVER, RENEW, "scraped", "so2");
+    }
+
+    @Tag("long") @Test @Order(7) void anotherAddress() throws IOException {
+        String jobs = SO1 + "get configmap -n istio-system prometheus-clusters -o json | sed 's|%s|%s|g' | " + SO1
+                + "apply --server-side --force-conflicts --field-manager kind-demo -f -";
+        detects("address=$(docker inspect so2-control-plane -f '{{.NetworkSettings.Networks.kind.IPAddress}}'); "
+                + jobs.formatted("'$address'", "192.0.2.1"), RENEW, "observer-access", "so2");
+    }
+
+    /** Each reads the other's pods: only their IDs are wrong. */
+    @Tag("long") @Test @Order(7) void aWrongIdInKiali() throws IOException {
+        requireKiali();
+        String renamed = SO1 + "get secret -n istio-system kiali-multi-cluster-secret -o json | sed 's|istio-so2|so2|g' | "
+                + SO1 + "replace -f - && " + SO1 + "rollout restart deployment -n istio-system kiali && "
+                + SO1 + "rollout status deployment -n istio-system kiali --timeout 60s";
+        detects(renamed, RENEW + " && " + SO1 + "rollout restart deployment -n istio-system kiali && " + SO1
+                + "rollout status deployment -n istio-system kiali --timeout 60s", "kiali-clusters", "so1");
+    }
+
+    @Tag("long") @Test @Order(7) void aStoppedKiali() throws IOException {
+        requireKiali();
+        String scale = SO1 + "scale deployment -n istio-system kiali --replicas ";
+        detects(scale + 0, scale + 1, "kiali-ready", "so1");
+        detects(SO1 + "patch service -n istio-system kiali -p '{\"spec\": {\"selector\": {\"app\": \"none\"}}}'", RENEW,
+                "page", "so1");
+    }
+
+    @Tag("long") @Test @Order(8) void failoverAppearsInTheMetrics() throws IOException {
+        requireKiali(); // experiments need a mesh without a failed check
+        Shell.Result failover = succeeds("jbang Verify.java --experiments failover -o json");
+        JsonNode result = new ObjectMapper().readTree(failover.out()).path("experiments").get(0);
+        System.out.println(result.path("metrics"));
+        assertTrue(result.at("/metrics/metricsAppearSeconds").asDouble() > 0, result.toString());
+        assertTrue(result.at("/metrics/metricsDisappearSeconds").asDouble() > 0, result.toString());
+        JsonNode edge = null;
+        for (JsonNode e : result.path("edges"))
+            if (e.path("source").asText().equals("so1") && e.path("destination").asText().equals("so2")) edge = e;
+        assertNotNull(edge, result.path("edges").toString());
+        assertTrue(edge.findValues("perSecond").stream().anyMatch(rate -> rate.asDouble() > 1), edge.toString());
+    }
+
+    @Test @Order(9) void refusesAPortOfTheUser() {
+        succeeds(Docs.command("jbang KindDemo.java --observe="));
+        assertEquals("", succeeds(SO1 + "get deployments,services,secrets,configmaps -n istio-system -o name").out()
+                .lines().filter(l -> l.matches(".*(prometheus|kiali|observer).*")).collect(Collectors.joining(" ")));
+        assertEquals("sleep", succeeds(SO2 + "get deployment sleep -n sample -o "
+                + "jsonpath='{.spec.template.spec.containers[*].name}'").out());
+        succeeds(SO1 + "create service nodeport mine -n default --tcp 80 --node-port 32031");
+        Shell.Result refused = DEMO.run("jbang KindDemo.java --observe");
+        assertEquals(Problem.FAILED, refused.exitCode(), refused.all());
+        assertTrue(refused.err().contains("the service mine in default uses the NodePort 32031, which Kiali needs"),
+                refused.err());
+    }
+
+    @Test @Order(10) void teardownLeavesNothing() {
+        succeeds("jbang Teardown.java");
+        assertEquals(DEMO.before(), OwnDemo.existing());
+    }
+}
