@@ -110,7 +110,13 @@ class ReportTest {
         return Map.of("name", "failover", "title", text, "status", status, "observations", List.of(text),
                 "failures", status.equals("FAILED") ? List.of(text) : List.of(),
                 "metrics", Map.of("lost", 4, "homeSeconds", 1.2), "durationSeconds", 41.2,
-                "traffic", List.of(Map.of("title", text, "replies", replies, "events", events)));
+                "traffic", List.of(Map.of("title", text, "replies", replies, "events", events)),
+                "edges", List.of(edge("so1", "so1"), edge("so1", text)));
+    }
+
+    private static Map<String, Object> edge(String source, String destination) {
+        return Map.of("source", source, "destination", destination, "rates", List.of(
+                Map.of("at", 5, "perSecond", 11), Map.of("at", 10, "perSecond", 0.5), Map.of("at", 15, "perSecond", 0)));
     }
 
     /** so1 loses its pods after 10 s, so2 answers, after 26 s so1 again; four requests are lost. */
@@ -171,6 +177,8 @@ class ReportTest {
             assertReadable(failover());
             assertEquals("The mesh works.", browser.text("h1"));
             assertEquals("so1=238, so2=158, errors=4", browser.eval(BARS).textValue());
+            assertEquals("so1 → so1|so1 → so1 loses its helloworld", browser.eval(
+                    "[...document.querySelectorAll('.edge')].map(e => e.dataset.edge).join('|')").textValue());
             assertEquals("so1 238 59.5 % 4 ms 4 ms|so2 158 39.5 % 4 ms 4 ms|no answer 2 0.5 % 2.0 s 2.0 s"
                     + "|code 503 2 0.5 % 4 ms 4 ms",
                     browser.eval("[...document.querySelectorAll('tbody tr')]"
