@@ -109,6 +109,9 @@ public record InstalledIstio(Kube kube) {
         return Serialization.unmarshal(mesh.isBlank() ? "{}" : mesh, JsonNode.class);
     }
 
+    /** The trust domain of the cluster's SPIFFE IDs; Istio's default if none is set. */
+    public String trustDomain() { return meshConfig().path("trustDomain").asText("cluster.local"); }
+
     /** The cluster's ID in its istiod; a {@link Problem} when there is no istiod, or it has no ID. */
     public String clusterId() {
         return environment("CLUSTER_ID").orElseThrow(() -> Problem.failed("%s: there is no istiod in %s".formatted(

@@ -3,8 +3,8 @@ package lib.istio;
 import module java.base;
 import lib.kube.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
-import io.fabric8.kubernetes.api.model.Service;
-import io.fabric8.kubernetes.api.model.ServiceBuilder;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 
 /**
  * The rule that keeps requests to the sample service in the caller's cluster while it has a healthy endpoint: a
@@ -40,8 +40,8 @@ public record Locality(Manifests manifests, DataPlane dataPlane) {
         if (waypoint) Manifests.patch(service, manifests.read(USE_WAYPOINT));
         kube.apply(service);
         // kubectl may have set the label, and then applying a Service without it does not remove it
-        if (!waypoint) service.forEach(r -> kube.client().services().inNamespace(r.getMetadata().getNamespace())
-                .withName(r.getMetadata().getName()).edit(Locality::withoutWaypoint));
+        if (!waypoint) service.forEach(r -> kube.client().resource(r).patch(PatchContext.of(PatchType.JSON_MERGE),
+                "{\"metadata\": {\"labels\": {\"%s\": null}}}".formatted(WAYPOINT_LABEL)));
         if (on && waypoint) kube.apply(resources(WAYPOINT_RULE));
         else resources(WAYPOINT_RULE).forEach(kube::remove);
     }
@@ -59,10 +59,6 @@ public record Locality(Manifests manifests, DataPlane dataPlane) {
         var service = kube.client().services().inNamespace(app.namespace()).withName(app.service()).get();
         return Optional.ofNullable(service).map(s -> s.getMetadata().getLabels())
                 .map(labels -> labels.get(WAYPOINT_LABEL));
-    }
-
-    private static Service withoutWaypoint(Service service) {
-        return new ServiceBuilder(service).editMetadata().removeFromLabels(WAYPOINT_LABEL).endMetadata().build();
     }
 
     private static boolean usesWaypoint(Kube kube, SampleTarget app) { return waypoint(kube, app).isPresent(); }

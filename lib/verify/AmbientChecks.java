@@ -102,6 +102,7 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
     /** Checks the certificate that ztunnel has for the client, and the root that it trusts. */
     String identity(Kube kube) throws Exception {
         var trust = new TrustChecks(kubes, app);
+        trust.requireOneDomain(kube);
         String expected = trust.identity(kube, app.client());
         Ztunnel ztunnel = ztunnel(kube);
         String hint = MeshChecks.command(kube, "ztunnel-config certificates");

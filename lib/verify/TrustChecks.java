@@ -129,11 +129,18 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
                 .map(serial -> new BigInteger(serial, 16)).collect(Collectors.toSet());
     }
 
+    /** Every ztunnel expects the trust domain of its own cluster from the others. Only requests between them show it. */
+    void requireOneDomain(Kube kube) {
+        String own = new InstalledIstio(kube).trustDomain(), first = new InstalledIstio(kubes.getFirst()).trustDomain();
+        if (!own.equals(first)) throw Problem.failed("the trust domain is %s, but %s has %s: requests between them fail"
+                .formatted(own, kubes.getFirst().cluster(), first),
+                "%s -n %s edit configmap istio (meshConfig.trustDomain)".formatted(kube.kubectl(), Mesh.NAMESPACE));
+    }
+
     /** The SPIFFE ID of the pods with this label {@code app}: trust domain, namespace and service account. */
     String identity(Kube kube, String label) {
-        String trustDomain = new InstalledIstio(kube).meshConfig().path("trustDomain").asText("cluster.local");
         String account = new Pods(kube, app.namespace()).anyReady(label).getSpec().getServiceAccountName();
-        return "spiffe://%s/ns/%s/sa/%s".formatted(trustDomain, app.namespace(), account);
+        return "spiffe://%s/ns/%s/sa/%s".formatted(new InstalledIstio(kube).trustDomain(), app.namespace(), account);
     }
 
     /** Checks that a pod rejects plaintext from outside the mesh and answers the same request through the mesh. */

@@ -101,12 +101,21 @@ class AmbientBreakageTest {
         }
     }
 
+    /** Another controller has taken the class while istiod was away: istiod leaves it alone. */
     @Test void aRejectedGatewayClass() throws IOException {
-        String status = SO2 + "patch gatewayclass istio-east-west --subresource status --type merge -p "
-                + "'{\"status\": {\"conditions\": [{\"type\": \"Accepted\", \"status\": \"%s\", \"reason\": \"%s\","
-                + " \"message\": \"test\", \"lastTransitionTime\": \"2026-01-01T00:00:00Z\"}]}}'";
-        BreakageTest.fails(status.formatted("False", "Pending"), status.formatted("True", "Accepted"), "control plane",
-                "gateway-classes", "so2");
+        String scale = SO2 + "scale deployment -n istio-system istiod --replicas ";
+        String fault = """
+                set -e
+                %2$s0
+                %1$swait pods -n istio-system -l app=istiod --for=delete --timeout 60s
+                %1$sdelete gatewayclass istio-east-west
+                %1$sapply -f - <<EOF
+                {apiVersion: gateway.networking.k8s.io/v1, kind: GatewayClass, metadata: {name: istio-east-west},
+                 spec: {controllerName: example.org/other}}
+                EOF
+                %2$s1
+                %1$srollout status deployment/istiod -n istio-system --timeout 120s""".formatted(SO2, scale);
+        BreakageTest.fails(fault, SO2 + "delete gatewayclass istio-east-west", "control plane", "gateway-classes", "so2");
     }
 
     @Test void acceptedPlaintext() throws IOException {
