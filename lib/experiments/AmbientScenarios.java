@@ -20,8 +20,8 @@ final class AmbientScenarios {
         List<Reply> lost = traffic.replies(down, traffic.now()).stream().filter(Reply::lost).toList();
         double recovered = lost.isEmpty() ? 0 : Math.max(0, lost.getLast().at() - ready);
         context.metric("lost", lost.size());
-        context.metric("restartSeconds", round(ready - down));
-        context.metric("recoveredSeconds", round(recovered));
+        context.metric("restartSeconds", Traffic.round(ready - down));
+        context.metric("recoveredSeconds", Traffic.round(recovered));
         context.observe("%d requests lost while ztunnel restarted in %.1f s; none later than %.1f s after it was ready"
                 .formatted(lost.size(), ready - down, recovered));
         context.expect(recovered < MOVED, "requests were lost until %.1f s after ztunnel was ready, expected at most %d s"

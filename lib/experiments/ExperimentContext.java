@@ -218,7 +218,7 @@ final class ExperimentContext implements AutoCloseable {
             return rate > 0 == leaving ? "" : "%.1f requests per second to other clusters".formatted(rate);
         });
         double seconds = traffic.now() - since;
-        metric(leaving ? "metricsAppearSeconds" : "metricsDisappearSeconds", Scenarios.round(seconds));
+        metric(leaving ? "metricsAppearSeconds" : "metricsDisappearSeconds", Traffic.round(seconds));
         observe("metrics: requests from %s to other clusters %s after %.1f s".formatted(cluster,
                 leaving ? "appear" : "disappear", seconds));
     }

@@ -37,7 +37,7 @@ record MeshMetrics(Prometheus prometheus, List<Kube> kubes, DataPlane dataPlane)
             if (source == null || destination == null) continue;
             double start = since.toEpochMilli() / 1e3;
             edges.add(new Edge(source, destination, series.values().entrySet().stream()
-                    .map(value -> new Rate(Scenarios.round(value.getKey() - start), Scenarios.round(value.getValue())))
+                    .map(value -> new Rate(Traffic.round(value.getKey() - start), Traffic.round(value.getValue())))
                     .toList()));
         }
         edges.sort(Comparator.comparing(Edge::source).thenComparing(Edge::destination));

@@ -57,8 +57,8 @@ final class Scenarios {
                 .orElse(until) - from;
         double errors = lost.isEmpty() ? 0 : lost.getLast().at() - lost.getFirst().at() + 1.0 / Traffic.PER_SECOND;
         context.metric(name + "Lost", lost.size());
-        context.metric(name + "FirstAnswerSeconds", round(answered));
-        context.metric(name + "ErrorSeconds", round(errors));
+        context.metric(name + "FirstAnswerSeconds", Traffic.round(answered));
+        context.metric(name + "ErrorSeconds", Traffic.round(errors));
         context.expect(lost.size() <= mostLost, "%s: %d requests were lost, expected at most %d"
                 .formatted(name, lost.size(), mostLost));
         context.expect(errors < MOVED, "%s: errors lasted %.1f s, expected less than %d s"
@@ -66,8 +66,6 @@ final class Scenarios {
         context.observe("%s: %s; %d of %d lost%s; first answer after %.1f s".formatted(name, Traffic.count(replies),
                 lost.size(), replies.size(), lost.isEmpty() ? "" : " within %.1f s".formatted(errors), answered));
     }
-
-    static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
 
     static void brokenApp(ExperimentContext context) throws Exception {
         context.apply(QUICK_EJECTION, Map.of());
@@ -130,7 +128,7 @@ final class Scenarios {
         double applied = traffic.event("the locality rule is applied");
         context.restoreLocality();
         traffic.awaitAnswersFrom(first(context), applied, STEADY);
-        context.metric("caughtUpSeconds", round(traffic.now() - applied - STEADY / (double) Traffic.PER_SECOND));
+        context.metric("caughtUpSeconds", Traffic.round(traffic.now() - applied - STEADY / (double) Traffic.PER_SECOND));
         context.observe("proxies follow the rule %.1f s after it was applied".formatted(traffic.now() - applied));
     }
 

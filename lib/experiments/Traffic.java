@@ -137,6 +137,9 @@ public final class Traffic implements AutoCloseable {
     /** Seconds since the start. */
     double now() { return (System.nanoTime() - start) / 1e9; }
 
+    /** To a hundredth of a second. */
+    static double round(double seconds) { return Math.round(seconds * 100) / 100.0; }
+
     /** Records a change that is made now; returns the time. */
     double event(String text) {
         Event event = new Event(now(), text);

@@ -29,7 +29,7 @@ public final class Manifests {
             "observability/prometheus.yaml", "observability/scrape.yaml", "observability/kiali.yaml",
             "observability/kubeconfig.yaml", "observability/traffic.yaml");
     /** Those that are not Kubernetes resources. */
-    private static final Set<String> OTHERS = Set.of(VAULT, "observability/scrape.yaml",
+    public static final Set<String> OTHERS = Set.of(VAULT, "observability/scrape.yaml",
             "observability/kubeconfig.yaml");
 
     private final Path folder;

@@ -39,8 +39,8 @@ public record ClusterAccess(Cluster cluster, String apiServer, String caCertific
 
     /** How Prometheus in the first cluster reads a cluster; empty if it does not. */
     public static Optional<ClusterAccess> ofPrometheus(Kube first, Cluster cluster) {
-        var jobs = first.client().configMaps().inNamespace(Mesh.NAMESPACE).withName(PrometheusInstaller.CLUSTERS).get();
-        Secret credentials = secret(first, PrometheusInstaller.CLUSTERS);
+        var jobs = first.client().configMaps().inNamespace(Mesh.NAMESPACE).withName(Prometheus.CLUSTERS).get();
+        Secret credentials = secret(first, Prometheus.CLUSTERS);
         if (jobs == null || credentials == null) return Optional.empty();
         Matcher server = API_SERVER.matcher(jobs.getData().getOrDefault(cluster.id() + ".yml", ""));
         String token = credentials.getData().get(cluster.id() + ".token");
@@ -51,7 +51,7 @@ public record ClusterAccess(Cluster cluster, String apiServer, String caCertific
 
     /** How Kiali in the first cluster reads another cluster; empty if it does not. */
     public static Optional<ClusterAccess> ofKiali(Kube first, Cluster cluster) {
-        Secret kubeconfigs = secret(first, KialiInstaller.CLUSTERS);
+        Secret kubeconfigs = secret(first, Kiali.CLUSTERS);
         if (kubeconfigs == null || kubeconfigs.getData() == null) return Optional.empty();
         return Optional.ofNullable(kubeconfigs.getData().get(cluster.id())).map(encoded -> {
             JsonNode config = Serialization.unmarshal(decode(encoded), JsonNode.class);

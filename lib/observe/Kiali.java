@@ -11,6 +11,8 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 public record Kiali(Kube kube) {
     /** Its deployment and service. */
     public static final String NAME = "kiali";
+    /** The Secret with a kubeconfig for each other cluster. https://kiali.io/docs/configuration/multi-cluster/ */
+    static final String CLUSTERS = "kiali-multi-cluster-secret";
 
     /** The clusters that it has read the secrets of, by the names that it uses. */
     public Set<String> clusters() {

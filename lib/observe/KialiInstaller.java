@@ -10,8 +10,6 @@ import io.fabric8.kubernetes.api.model.Secret;
 /** Installs Kiali in the first cluster, with access to the others. */
 record KialiInstaller(Manifests manifests) {
     static final String FILE = "observability/kiali.yaml";
-    /** The Secret with a kubeconfig for each other cluster. https://kiali.io/docs/configuration/multi-cluster/ */
-    static final String CLUSTERS = "kiali-multi-cluster-secret";
     private static final String KUBECONFIG = "observability/kubeconfig.yaml", SIGNING_KEY = "signing-key";
 
     Action install(Kube first, List<Kube> others, Function<Kube, ClusterAccess> access) {
@@ -27,7 +25,7 @@ record KialiInstaller(Manifests manifests) {
         Map<String, String> kubeconfigs = new TreeMap<>();
         for (ClusterAccess access : others) kubeconfigs.put(access.cluster().id(),
                 ClusterAccess.encode(manifests.filled(KUBECONFIG, access.placeholders())));
-        return List.of(Workload.secret(CLUSTERS, kubeconfigs),
+        return List.of(Workload.secret(Kiali.CLUSTERS, kubeconfigs),
                 Workload.secret(Kiali.NAME, Map.of(SIGNING_KEY, signingKey)));
     }
 
@@ -78,6 +76,6 @@ record KialiInstaller(Manifests manifests) {
                   %1$s -n %2$s create secret generic %4$s --from-file %5$s=/dev/stdin
                 %6$s
                 %1$s -n %2$s rollout status deployment/%4$s --timeout 180s""".formatted(first.kubectl(), Mesh.NAMESPACE,
-                CLUSTERS, Kiali.NAME, SIGNING_KEY, yaml);
+                Kiali.CLUSTERS, Kiali.NAME, SIGNING_KEY, yaml);
     }
 }

@@ -104,7 +104,7 @@ public final class Observability {
                 .map(file -> manifests.filled(file, kube.cluster().placeholders()))
                 .collect(Collectors.joining("---\n"));
         String own = "%s -n %s delete --ignore-not-found secret/%s secret/%s secret/%s configmap/%3$s".formatted(
-                kube.kubectl(), Mesh.NAMESPACE, PrometheusInstaller.CLUSTERS, KialiInstaller.CLUSTERS,
+                kube.kubectl(), Mesh.NAMESPACE, Prometheus.CLUSTERS, Kiali.CLUSTERS,
                 Kiali.NAME);
         String toShell = "%s delete --ignore-not-found -f - %s\n%s".formatted(kube.kubectl(),
                 DemoCommands.hereDocument("EOF", yaml), own);

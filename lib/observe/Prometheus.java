@@ -15,6 +15,8 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 public record Prometheus(Kube kube) {
     /** Its deployment and service. */
     public static final String NAME = "prometheus";
+    /** The ConfigMap with the scrape jobs, and the Secret with the tokens and CA certificates that they use. */
+    static final String CLUSTERS = "prometheus-clusters";
 
     /**
      * A pod whose metrics it reads.

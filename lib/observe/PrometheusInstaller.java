@@ -9,8 +9,6 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 /** Installs Prometheus in the first cluster, with a scrape job for each cluster. */
 record PrometheusInstaller(Manifests manifests) {
     static final String FILE = "observability/prometheus.yaml";
-    /** The ConfigMap with the scrape jobs, and the Secret with the tokens and CA certificates that they use. */
-    static final String CLUSTERS = "prometheus-clusters";
     private static final String SCRAPE = "observability/scrape.yaml";
 
     Action install(Kube first, List<Kube> all, Function<Kube, ClusterAccess> access) {
@@ -30,8 +28,8 @@ record PrometheusInstaller(Manifests manifests) {
             credentials.put(id + ".token", access.token());
             credentials.put(id + ".crt", access.caCertificate());
         }
-        return List.of(new ConfigMapBuilder().withMetadata(Workload.metadata(CLUSTERS)).withData(jobs).build(),
-                Workload.secret(CLUSTERS, credentials));
+        return List.of(new ConfigMapBuilder().withMetadata(Workload.metadata(Prometheus.CLUSTERS)).withData(jobs).build(),
+                Workload.secret(Prometheus.CLUSTERS, credentials));
     }
 
     private String toShell(Kube first, List<Kube> all) {
@@ -53,6 +51,6 @@ record PrometheusInstaller(Manifests manifests) {
                 rm -r $clusters
                 %6$s
                 %1$s -n %2$s rollout status deployment/%7$s --timeout 180s""".formatted(first.kubectl(), Mesh.NAMESPACE,
-                CLUSTERS, jobs, credentials, Manifests.toShell(first.kubectl(), manifests.read(FILE)), Prometheus.NAME);
+                Prometheus.CLUSTERS, jobs, credentials, Manifests.toShell(first.kubectl(), manifests.read(FILE)), Prometheus.NAME);
     }
 }

@@ -66,10 +66,10 @@ class ObservabilityTest {
             succeeds(kubectl + "apply -f " + STATS_STAND_IN);
     }
 
-    /** The result of a check in a cluster, when it is the one that is expected, or else after a minute. */
+    /** The result of a check in a cluster, when it is the one that is expected, or the last one after a while. */
     private static JsonNode await(String expected, String id, String cluster) throws IOException {
         JsonNode found = null;
-        for (Instant end = Instant.now().plusSeconds(90); found == null || Instant.now().isBefore(end); ) {
+        for (Instant end = Instant.now().plusSeconds(150); found == null || Instant.now().isBefore(end); ) {
             for (JsonNode check : checks()) if (check.path("id").asText().equals(id)
                     && check.path("cluster").asText().equals(cluster)) found = check;
             if (found != null && found.path("status").asText().equals(expected)) break;
@@ -151,7 +151,43 @@ class ObservabilityTest {
                 + jobs.formatted("'$address'", "192.0.2.1"), RENEW, "observer-access", "so2");
     }
 
-    /** Each reads the other's pods: only their IDs are wrong. */
+    /** Changes the scrape jobs, and restarts Prometheus with them. */
+    private static String changedJobs(String change) {
+        return "set -e\n" + change + "\n" + SO1 + "rollout restart deployment -n istio-system prometheus\n" + SO1
+                + "rollout status deployment -n istio-system prometheus --timeout 60s";
+    }
+
+    @Tag("long") @Test @Order(7) void aJobThatReadsAnotherCluster() throws IOException {
+        String address = "$(docker inspect %s-control-plane -f '{{.NetworkSettings.Networks.kind.IPAddress}}')";
+        String sed = "sed \"s|%s|%s|g; s|clusters/istio-so2|clusters/istio-so1|g\"".formatted(address.formatted("so2"),
+                address.formatted("so1"));
+        detects(changedJobs(SO1 + "get configmap -n istio-system prometheus-clusters -o yaml | " + sed + " | " + SO1
+                + "replace -f -"), RENEW, "once", "so1");
+    }
+
+    /** so1 reports its requests to so2, and so2 is not read. */
+    @Tag("long") @Test @Order(7) void aClusterThatIsNotRead() throws IOException {
+        succeeds("jbang KindDemo.java --no-locality");
+        detects(changedJobs(SO1 + "patch configmap -n istio-system prometheus-clusters --type json -p "
+                + "'[{\"op\": \"remove\", \"path\": \"/data/istio-so2.yml\"}]'"), RENEW, "both-reporters", "so1");
+    }
+
+    @Tag("long") @Test @Order(7) void aRequestFromOutsideOfTheMesh() throws IOException {
+        Assumptions.assumeTrue(STATS_STAND_IN != null, "needs the stand-in for Istio's stats filter");
+        // the stand-in takes the source from this header
+        String request = SO1 + "exec -n sample deploy/sleep -c istio-proxy -- curl -s -m 5 -H 'x-peer-workload: unknown' "
+                + "http://$(%sget pod -n sample -l app=helloworld -o jsonpath='{.items[0].status.podIP}'):5000/hello"
+                .formatted(SO1);
+        succeeds("set -e; " + SO1 + "delete peerauthentication -n sample strict; " + request);
+        try {
+            for (int i = 0; i < 3; i++) succeeds(request);
+            await("WARNING", "unknown-source", "so1");
+        } finally {
+            succeeds(RENEW);
+        }
+    }
+
+    /** Only the name is wrong: Kiali shows no requests of such a cluster. */
     @Tag("long") @Test @Order(7) void aWrongIdInKiali() throws IOException {
         requireKiali();
         String renamed = SO1 + "get secret -n istio-system kiali-multi-cluster-secret -o json | sed 's|istio-so2|so2|g' | "
