@@ -24,7 +24,7 @@ final class AmbientScenarios {
         context.metric("recoveredSeconds", Traffic.round(recovered));
         context.observe("%d requests lost while ztunnel restarted in %.1f s; none later than %.1f s after it was ready"
                 .formatted(lost.size(), ready - down, recovered));
-        context.expect(recovered < MOVED, "requests were lost until %.1f s after ztunnel was ready, expected at most %d s"
+        context.expect(recovered < MOVED, "requests were lost until %.1f s after ztunnel was ready; at most %d s"
                 .formatted(recovered, MOVED));
     }
 

@@ -19,7 +19,8 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
     private static final List<String> CLASSES = List.of("istio", "istio-east-west", "istio-waypoint");
 
     String cniReady(Kube kube) {
-        return onEveryNode(kube, InstalledIstio.CNI, "pods on such a node do not join the mesh, and new ones do not start");
+        return onEveryNode(kube, InstalledIstio.CNI,
+                "pods on such a node do not join the mesh, and new pods do not start");
     }
 
     String ztunnelReady(Kube kube) {

@@ -165,10 +165,10 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
         Map<String, Content> files = new TreeMap<>();
         Set<String> namespaces = namespaces();
         if (isOwn()) files.put("nodes.yaml", () -> yaml(kube.client().nodes().list().getItems()));
-        files.put("pods.yaml", () -> yaml(namespaces.stream()
-                .flatMap(namespace -> kube.client().pods().inNamespace(namespace).list().getItems().stream()).toList()));
-        files.put("services.yaml", () -> yaml(namespaces.stream()
-                .flatMap(namespace -> kube.client().services().inNamespace(namespace).list().getItems().stream()).toList()));
+        files.put("pods.yaml", () -> yaml(namespaces.stream().flatMap(namespace ->
+                kube.client().pods().inNamespace(namespace).list().getItems().stream()).toList()));
+        files.put("services.yaml", () -> yaml(namespaces.stream().flatMap(namespace ->
+                kube.client().services().inNamespace(namespace).list().getItems().stream()).toList()));
         files.put("events.txt", () -> kube.client().v1().events().inAnyNamespace().list().getItems().stream()
                 .filter(event -> namespaces.contains(event.getMetadata().getNamespace())
                         || isOwn() && "Node".equals(event.getInvolvedObject().getKind()))

@@ -129,7 +129,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
                 .map(serial -> new BigInteger(serial, 16)).collect(Collectors.toSet());
     }
 
-    /** Every ztunnel expects the trust domain of its own cluster from the others. Only requests between them show it. */
+    /** A ztunnel expects the trust domain of its own cluster from the others; only requests between them show it. */
     void requireOneDomain(Kube kube) {
         String own = new InstalledIstio(kube).trustDomain(), first = new InstalledIstio(kubes.getFirst()).trustDomain();
         if (!own.equals(first)) throw Problem.failed("the trust domain is %s, but %s has %s: requests between them fail"
