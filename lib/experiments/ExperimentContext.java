@@ -213,7 +213,8 @@ final class ExperimentContext implements AutoCloseable {
     void awaitMetrics(Traffic traffic, boolean leaving, double since) throws IOException {
         if (meshMetrics.isEmpty()) return;
         Cluster cluster = first().cluster();
-        Await.until("the metrics of %s".formatted(cluster), Duration.ofSeconds(90), Duration.ofSeconds(1), _ -> {}, () -> {
+        Duration limit = Duration.ofSeconds(90), pause = Duration.ofSeconds(1);
+        Await.until("the metrics of " + cluster, limit, pause, _ -> {}, () -> {
             double rate = meshMetrics.get().leaving(cluster);
             return rate > 0 == leaving ? "" : "%.1f requests per second to other clusters".formatted(rate);
         });

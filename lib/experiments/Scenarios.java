@@ -128,7 +128,8 @@ final class Scenarios {
         double applied = traffic.event("the locality rule is applied");
         context.restoreLocality();
         traffic.awaitAnswersFrom(first(context), applied, STEADY);
-        context.metric("caughtUpSeconds", Traffic.round(traffic.now() - applied - STEADY / (double) Traffic.PER_SECOND));
+        double steady = STEADY / (double) Traffic.PER_SECOND;
+        context.metric("caughtUpSeconds", Traffic.round(traffic.now() - applied - steady));
         context.observe("proxies follow the rule %.1f s after it was applied".formatted(traffic.now() - applied));
     }
 

@@ -54,7 +54,8 @@ public final class RemoteSecrets {
 
     /** Shell commands that set the variable server to that URL. */
     public static String apiServerAsShell(Cluster cluster) {
-        if (cluster.isKind()) return "server=https://$(%s):6443".formatted(Docker.addressAsShell(cluster.controlPlane()));
+        if (cluster.isKind())
+            return "server=https://$(%s):6443".formatted(Docker.addressAsShell(cluster.controlPlane()));
         return """
                 server=$(%1$s config view --minify -o jsonpath='{.clusters[0].cluster.server}')
                 case $server in

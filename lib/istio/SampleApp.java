@@ -49,8 +49,8 @@ public final class SampleApp {
         StringBuilder toShell = new StringBuilder();
         for (String file : files())
             toShell.append(Manifests.toShell(kube.kubectl(), manifests.read(file))).append("\n");
-        if (traffic) toShell.append("%s -n %s patch deployment %s --patch-file /dev/stdin %s\n".formatted(kube.kubectl(),
-                TARGET.namespace(), TARGET.client(), DemoCommands.hereDocument("EOF", manifests.read(TRAFFIC))));
+        if (traffic) toShell.append("%s -n %s patch deployment %s --patch-file /dev/stdin %s\n".formatted(
+                kube.kubectl(), TARGET.namespace(), TARGET.client(), DemoCommands.hereDocument("EOF", manifests.read(TRAFFIC))));
         if (locality) toShell.append(rule.toShell(kube, waypoints)).append("\n");
         if (waypoints) toShell.append(waypointToShell(kube)).append("\n");
         toShell.append("%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(),

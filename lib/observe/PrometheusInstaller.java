@@ -28,8 +28,8 @@ record PrometheusInstaller(Manifests manifests) {
             credentials.put(id + ".token", access.token());
             credentials.put(id + ".crt", access.caCertificate());
         }
-        return List.of(new ConfigMapBuilder().withMetadata(Workload.metadata(Prometheus.CLUSTERS)).withData(jobs).build(),
-                Workload.secret(Prometheus.CLUSTERS, credentials));
+        var config = new ConfigMapBuilder().withMetadata(Workload.metadata(Prometheus.CLUSTERS)).withData(jobs).build();
+        return List.of(config, Workload.secret(Prometheus.CLUSTERS, credentials));
     }
 
     private String toShell(Kube first, List<Kube> all) {
@@ -45,12 +45,13 @@ record PrometheusInstaller(Manifests manifests) {
             jobs.append(file).append(".yml");
             credentials.append(file).append(".token").append(file).append(".crt");
         }
+        String yaml = Manifests.toShell(first.kubectl(), manifests.read(FILE));
         return text + """
                 %1$s -n %2$s create configmap %3$s%4$s --dry-run=client -o yaml | %1$s apply -f -
                 %1$s -n %2$s create secret generic %3$s%5$s --dry-run=client -o yaml | %1$s apply -f -
                 rm -r $clusters
                 %6$s
                 %1$s -n %2$s rollout status deployment/%7$s --timeout 180s""".formatted(first.kubectl(), Mesh.NAMESPACE,
-                Prometheus.CLUSTERS, jobs, credentials, Manifests.toShell(first.kubectl(), manifests.read(FILE)), Prometheus.NAME);
+                Prometheus.CLUSTERS, jobs, credentials, yaml, Prometheus.NAME);
     }
 }
