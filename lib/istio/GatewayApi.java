@@ -163,7 +163,8 @@ public final class GatewayApi {
         return Optional.empty();
     }
 
-    private static JsonNode json(GenericKubernetesResource resource) {
-        return Serialization.jsonMapper().valueToTree(resource);
+    /** A resource as a tree, in which paths such as /status/conditions may lack any part. */
+    public static JsonNode json(GenericKubernetesResource resource) {
+        return Serialization.unmarshal(Serialization.asJson(resource), JsonNode.class);
     }
 }

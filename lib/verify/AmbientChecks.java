@@ -9,7 +9,6 @@ import lib.istio.Ztunnel.Endpoint;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.readiness.Readiness;
-import io.fabric8.kubernetes.client.utils.Serialization;
 import java.security.cert.X509Certificate;
 
 /** Checks of an ambient mesh, in place of those that assume a proxy in each pod. */
@@ -55,7 +54,7 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
             String hint = kube.kubectl() + " describe gatewayclasses";
             if (found == null) throw Problem.failed("there is no GatewayClass %s: istiod creates no gateways"
                     .formatted(name), hint);
-            for (JsonNode condition : Serialization.jsonMapper().valueToTree(found).at("/status/conditions"))
+            for (JsonNode condition : GatewayApi.json(found).at("/status/conditions"))
                 if (condition.path("type").asText().equals("Accepted")
                         && !condition.path("status").asText().equals("True"))
                     throw Problem.failed("the GatewayClass %s is not accepted: %s".formatted(name,

@@ -88,13 +88,15 @@ class AmbientVariantsTest {
                 .toSeconds());
     }
 
-    @Test void aSettingOfIstioAndABundle() {
+    @Test void aSettingOfIstioAndABundle() throws Exception {
         String verify = verified("--istio-set values.ztunnel.logLevel=debug");
         assertTrue(verify.contains("The mesh works."), verify);
         assertTrue(demo.succeeds("kubectl --context kind-so1 get daemonset ztunnel -n istio-system -o yaml").out()
                 .contains("debug"));
         Path bundle = demo.folder().resolve("ambient");
-        demo.succeeds("jbang KindDemo.java --dataplane ambient --bundle " + bundle);
+        try (Mirror upstream = Upstream.ofThisMachine()) {
+            demo.succeeds("KIND_DEMO_MIRROR=%s jbang KindDemo.java --bundle %s".formatted(upstream.address(), bundle));
+        }
         // with an empty cache, and without the folder of a mirror
         Shell.Result offline = demo.succeeds("env -u KIND_DEMO_ASSETS XDG_CACHE_HOME=%s jbang KindDemo.java --offline %s"
                 .formatted(demo.folder().resolve("cache"), bundle));
