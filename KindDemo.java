@@ -13,9 +13,8 @@ import lib.run.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-@Command(name = "KindDemo", description = "Creates kind clusters and joins them in one Istio mesh: multi-primary, each "
-        + "cluster on its own network. Existing clusters are reused and left as they are unless an option says so.",
-    footer = {
+@Command(name = "KindDemo", description = "Creates kind clusters and joins them in one Istio mesh, each on its own "
+        + "network. Existing clusters are reused and left as they are unless an option says so.", footer = {
         "  Two clusters, in about a minute:", "    jbang KindDemo.java",
         "  Three clusters with a worker node each:", "    jbang KindDemo.java --clusters 3 --workers 1",
         "  Without sidecars:", "    jbang KindDemo.java --dataplane ambient",
@@ -51,7 +50,7 @@ public class KindDemo extends DemoCommand {
         if (export != null) return demo.exportManifests(export, force);
         demo.manifests.check();
         if (bundle != null) return new BundleMaker(bundle, demo).make() ? 0 : Problem.FAILED;
-        Mesh mesh = demo.mesh();
+        Mesh mesh = demo.clusters.wanted();
         Images images = demo.images(mesh, !dryRun);
         List<Kube> kubes = demo.connect(mesh);
         if (dryRun) {

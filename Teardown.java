@@ -38,7 +38,7 @@ public class Teardown extends DemoCommand {
         DemoContext demo = discover();
         boolean existing = demo.usesExistingClusters();
         Docker docker = demo.docker;
-        List<Cluster> clusters = new ArrayList<>(demo.removable());
+        List<Cluster> clusters = new ArrayList<>(demo.clusters.removable());
         if (force && !dryRun)
             for (Cluster foreign : demo.existing.foreign()) if (agreed(foreign)) clusters.add(foreign);
 

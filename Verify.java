@@ -72,7 +72,7 @@ public class Verify extends DemoCommand {
         if (preflight) return preflight(demo, console);
 
         SampleTarget target = new SampleTarget(namespace, service, client, path);
-        Mesh mesh = demo.installedMesh();
+        Mesh mesh = demo.clusters.installed();
         List<Kube> kubes = demo.connect(mesh);
         demo.istioctl.binary().path(); // downloaded when it is missing
         if (!wanted.isEmpty() && (demo.usesExistingClusters() || !target.equals(SampleApp.TARGET)))
@@ -100,7 +100,7 @@ public class Verify extends DemoCommand {
     }
 
     private int preflight(DemoContext demo, Console console) throws Exception {
-        Mesh mesh = demo.mesh();
+        Mesh mesh = demo.clusters.wanted();
         List<CheckResult> checks = demo.preflight(mesh, demo.images(mesh, false), false).run();
         if (output == Output.text) Results.print(console, "preflight", checks);
         Results results = Results.of(demo.istioVersion(), List.of(), checks, List.of());

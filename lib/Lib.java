@@ -148,6 +148,7 @@ package lib;
 //SOURCES experiments/package-info.java
 
 //SOURCES cli/BundleMaker.java
+//SOURCES cli/DemoClusters.java
 //SOURCES cli/DemoCommand.java
 //SOURCES cli/DemoContext.java
 //SOURCES cli/DemoOptions.java

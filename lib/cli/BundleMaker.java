@@ -29,7 +29,7 @@ public final class BundleMaker {
     public boolean make() throws IOException {
         demo.docker.info();
         checkTarget();
-        Images images = demo.images(demo.mesh(), false);
+        Images images = demo.images(demo.clusters.wanted(), false);
         String nodeImage = images.nodeBase();
         // docker load would drop a name with a digest
         String node = nodeImage.contains("@") ? "kind-demo/base:v" + Version.first(nodeImage) : nodeImage;

@@ -16,6 +16,7 @@ import lib.verify.*;
 public final class DemoContext {
     public final AppDirs dirs;
     public final ExistingClusters existing;
+    public final DemoClusters clusters;
     public final Manifests manifests;
     public final Docker docker;
     public final Binary kindBinary;
@@ -54,6 +55,7 @@ public final class DemoContext {
         dirs = options.dirs();
         state = DemoState.of(dirs);
         existing = options.existing() ? ExistingClusters.NONE : existing(nodes);
+        clusters = new DemoClusters(options, state, existing, console);
         manifests = options.manifests();
         istio = options.istio(state.istio());
         docker = new Docker(console, options.prefix());
@@ -89,31 +91,6 @@ public final class DemoContext {
     private String unavailable(String image) {
         if (bundle.isEmpty()) return docker.images().whyNotPullable(image);
         return bundle.get().images().contains(image) ? "" : "it is not in the bundle";
-    }
-
-    /** The mesh of --contexts or --clusters, else of the clusters that exist or existed before, else of two. */
-    public Mesh mesh() {
-        if (options.existing()) return InstalledIstio.withKeptIds(Mesh.of(options.contexts()), console);
-        List<Cluster> ours = existing.clusters();
-        int known = ours.isEmpty() ? 2 : Math.max(ours.getLast().index(), state.clusters());
-        return Mesh.of(options.prefix(), options.clusters(known), existing.slot());
-    }
-
-    /** The mesh to verify: in existing clusters with the IDs and networks that its control planes have. */
-    public Mesh installedMesh() {
-        if (options.existing()) return InstalledIstio.describe(Mesh.of(options.contexts()), console);
-        if (existing.clusters().isEmpty()) throw Problem.unmet("no demo to verify: cluster %s does not exist"
-                .formatted(mesh().clusters().getFirst()), commands().kindDemo());
-        return mesh();
-    }
-
-    /** The clusters to remove: those that exist, and deleted ones that are still in the kubeconfig. */
-    public List<Cluster> removable() {
-        if (options.existing()) return Mesh.of(options.contexts()).clusters();
-        Kubeconfig kubeconfig = Kubeconfig.ofUser();
-        return Mesh.of(options.prefix(), Cluster.MOST, existing.slot()).clusters().stream()
-                .filter(c -> existing.clusters().contains(c) || c.index() <= state.clusters()
-                        && !existing.foreign().contains(c) && kubeconfig.has(c.context())).toList();
     }
 
     /** Clients for the clusters; those that exist begin to connect. */

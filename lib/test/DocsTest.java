@@ -99,7 +99,7 @@ class DocsTest {
                 List.of("--contexts", "east,my prod (eu)"))) {
             DemoContext demo = Probe.demo(options.toArray(String[]::new));
             List<String> commands =
-                    commands(demo.sampleApp().nextSteps(demo.mesh(), _ -> Optional.empty(), demo.commands()));
+                    commands(demo.sampleApp().nextSteps(demo.clusters.wanted(), _ -> Optional.empty(), demo.commands()));
             assertEquals(5, commands.size(), "" + commands);
             runAlikeInZsh(commands);
         }

@@ -242,7 +242,7 @@ class GeneratedInputTest {
                 Probe probe = new Probe();
                 DemoCommand.commandLine(probe, Map.of(variable, value)).parseArgs();
                 probe.options.check();
-                assertNotNull(new DemoContext(probe.options, new Console(false), List.of()).mesh() + ""
+                assertNotNull(new DemoContext(probe.options, new Console(false), List.of()).clusters.wanted() + ""
                         + probe.options.commands());
             });
             Map<String, String> proxies = Map.of("HTTPS_PROXY", any(values).toString(), "http_proxy",

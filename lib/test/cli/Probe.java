@@ -15,7 +15,7 @@ public final class Probe extends DemoCommand {
     public Mesh mesh;
 
     @Override protected int run(Console console) {
-        mesh = withoutClusters().mesh();
+        mesh = withoutClusters().clusters.wanted();
         return 0;
     }
 
