@@ -64,11 +64,12 @@ record KialiInstaller(Manifests manifests) {
     }
 
     private String toShell(Kube first, List<Kube> others) {
-        StringBuilder text = new StringBuilder("kubeconfigs=$(mktemp -d)\n");
-        for (Kube kube : others) text.append(ClusterAccess.toShell(kube)).append("cat > $kubeconfigs/$id %s\n"
+        StringBuilder secrets = new StringBuilder("kubeconfigs=$(mktemp -d)\n");
+        for (Kube kube : others) secrets.append(ClusterAccess.toShell(kube)).append("cat > $kubeconfigs/$id %s\n"
                 .formatted(ClusterAccess.expandedByShell(manifests.read(KUBECONFIG))));
-        String yaml = Manifests.toShell(first.kubectl(), YamlDocuments.print(resources(first)));
-        return text + """
+        String text = first.cluster().isKind() ? manifests.filled(FILE, first.cluster().placeholders())
+                : YamlDocuments.print(resources(first)), yaml = Manifests.toShell(first.kubectl(), text);
+        return secrets + """
                 %1$s -n %2$s create secret generic %3$s --from-file $kubeconfigs --dry-run=client -o yaml |
                   %1$s apply -f -
                 rm -r $kubeconfigs

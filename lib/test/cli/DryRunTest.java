@@ -60,7 +60,7 @@ class DryRunTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "--clusters 1", "--clusters 3 --workers 2", "--ca vault", "--ca istio-csr",
-            "--contexts east,west",
+            "--contexts east,west", "--observe",
             "--istio-set meshConfig.enableTracing=true --istio-set 'a=b \"c\" $d'"})
     void readsItsScriptFromInputAlone(String options) throws IOException {
         Shell.needs("openssl");
