@@ -148,7 +148,7 @@ public final class DemoOptions {
         require(assets == null || Files.isDirectory(assets), "--assets takes a folder; %s is none", assets);
         require(mirror == null || mirrorUrl().isPresent() || new DownloadSource(mirror).folder().isPresent(),
                 "--mirror takes a folder, or a URL such as https://mirror.example.org/upstream, not '%s'", mirror);
-        require(observe == null || observe.matches("(true)?"), "--observe takes no value, not '%s'", observe);
+        require(observe == null || observe.matches("(true|false)?"), "--observe takes true or false, not %s", observe);
         checkIstio(istio(DemoState.of(dirs()).istio()));
     }
 
