@@ -96,7 +96,8 @@ class ManifestsTest {
 
     /** kubectl accepts all of these documents, too. The text has a byte order mark, as editors on Windows write it. */
     @Test void expandsListsAndSkipsEmptyDocuments() {
-        String yaml = "\uFEFF---\n# a comment\n--- {apiVersion: v1, kind: A, metadata: {name: a}}\n---\nnull\n---\n" + """
+        String yaml = "\uFEFF---\n# a comment\n--- {apiVersion: v1, kind: A, metadata: {name: a}}\n---\nnull\n---\n"
+                + """
                 apiVersion: v1
                 kind: List
                 items:
@@ -145,7 +146,8 @@ class ManifestsTest {
     }
 
     @Test void recognizesServicesWithNodePorts() {
-        String service = "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
+        String service =
+                "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
         assertTrue(Kube.namesNodePorts(YamlDocuments.parse(service.formatted(", nodePort: 32011")).getFirst()));
         assertFalse(Kube.namesNodePorts(YamlDocuments.parse(service.formatted("")).getFirst()));
         assertFalse(Kube.namesNodePorts(YamlDocuments.parse("kind: Service\napiVersion: v1\nmetadata: {name: a}\n"

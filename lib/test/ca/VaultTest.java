@@ -49,7 +49,7 @@ class VaultTest {
                 dirs.state(), console);
     }
 
-    /** A new object, as in another run of KindDemo. */
+    /** A new Vault object, as in another run of KindDemo. */
     private static Vault fresh() throws IOException {
         Vault vault = newVault();
         vault.start(_ -> {});

@@ -89,7 +89,7 @@ class DockerTest {
         assertTrue(Docker.addressAsShell("x").contains(index));
     }
 
-    /** Docker's daemon accepts the registry's certificate, and the docker command rejects it. */
+    /** The registry has a certificate that Docker's daemon accepts and the docker command rejects. */
     @Tag("e2e") @Test void findsImagesThatOnlyTheDaemonCanPull() throws Exception {
         byte[] manifest = """
                 {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
