@@ -62,7 +62,7 @@ public final class DemoOptions {
 
     @Option(names = "--waypoints", negatable = true,
             description = "With --dataplane ambient: send requests to the sample service through a waypoint in each "
-                    + "cluster. Default: as it is, else no. [KIND_DEMO_WAYPOINTS]")
+                    + "cluster. Default: the current setting, else no. [KIND_DEMO_WAYPOINTS]")
     private Boolean waypoints;
 
     @Option(names = "--istio-version", paramLabel = "VERSION",
