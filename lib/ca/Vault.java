@@ -53,7 +53,7 @@ public final class Vault implements CertificateAuthority {
     @Override public String check() {
         Optional<JsonNode> container = docker.container(name);
         if (container.isPresent() && !container.get().at("/Config/Labels").has(LABEL))
-            throw Problem.unmet("a container named %s exists and was not made by this demo; it stays untouched"
+            throw Problem.unmet("a container named %s exists and was not created by this demo; nothing was changed"
                     .formatted(name), "choose another --name-prefix, or remove it: docker rm " + name);
         int port = port(container);
         boolean published = publishedPort(container).equals(Optional.of(port));
@@ -145,7 +145,7 @@ public final class Vault implements CertificateAuthority {
     private void initialize(VaultApi api, Path unsealKey) throws IOException {
         boolean initialized = api.health() != VaultApi.NOT_INITIALIZED;
         if (initialized && !Files.exists(unsealKey))
-            throw Problem.failed("%s is sealed, and its key is gone: %s".formatted(name, unsealKey),
+            throw Problem.failed("%s is sealed, and its unseal key is missing: %s".formatted(name, unsealKey),
                     console.commands().fromScratch());
         if (!initialized && Files.exists(unsealKey))
             throw Problem.failed("%s is empty: the root of the mesh was lost with its volume".formatted(name),

@@ -62,12 +62,12 @@ public final class DemoOptions {
 
     @Option(names = "--waypoints", negatable = true,
             description = "With --dataplane ambient: send requests to the sample service through a waypoint in each "
-                    + "cluster. Default: as it is, else no. [KIND_DEMO_WAYPOINTS]")
+                    + "cluster. Default: the current setting, else no. [KIND_DEMO_WAYPOINTS]")
     private Boolean waypoints;
 
     @Option(names = "--observe", arity = "0..1", fallbackValue = "true", paramLabel = "BOOLEAN",
-            description = "Add Kiali and Prometheus, for all clusters. Default: as it is, else no; --observe= removes "
-                    + "them. [KIND_DEMO_OBSERVE]")
+            description = "Add Kiali and Prometheus, for all clusters. Default: the current setting, else no; "
+                    + "--observe= removes them. [KIND_DEMO_OBSERVE]")
     private String observe;
 
     @Option(names = "--istio-version", paramLabel = "VERSION",

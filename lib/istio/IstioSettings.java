@@ -97,7 +97,7 @@ public record IstioSettings(String version, DataPlane dataPlane, boolean waypoin
         return operator.get(Stream.concat(Stream.of("spec"), Arrays.stream(path.split("\\."))).toArray());
     }
 
-    /** The text of all values files; a {@link Problem} when one is gone. */
+    /** The text of all values files; a {@link Problem} when one is missing. */
     public String valuesAsText() {
         return values.stream().map(file -> read(file) + "\n").collect(Collectors.joining());
     }

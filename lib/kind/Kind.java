@@ -85,7 +85,7 @@ public final class Kind {
         Cluster cluster = kube.cluster();
         console.warn("%s: %s; the cluster is recreated".formatted(cluster, hasControlPlane(cluster, nodes)
                 ? "an earlier run did not complete it"
-                : "the container of its control plane is gone, with everything in it"));
+                : "the container of its control plane was deleted, with everything in it"));
         if (!nodes.isEmpty()) delete(cluster).task().run(progress);
         createNew(kube, images, progress);
     }
@@ -156,7 +156,7 @@ public final class Kind {
         for (var node : kube.client().nodes().list().getItems()) {
             String name = node.getMetadata().getName();
             if (names.contains(name)) continue;
-            console.warn("%s: the container of its node %s is gone; the cluster continues without it".formatted(
+            console.warn("%s: the container of its node %s was deleted; the cluster continues without it".formatted(
                     kube.cluster(), name));
             kube.remove(node);
         }
@@ -187,7 +187,7 @@ public final class Kind {
                     "--name", cluster.name(), "--kubeconfig", file));
             List<String> left = docker.nodes(cluster).stream().map(Docker.Node::name).toList();
             if (!left.isEmpty())
-                throw Problem.failed("%s: its nodes are still there: %s".formatted(cluster, String.join(", ", left)),
+                throw Problem.failed("%s: its nodes still exist: %s".formatted(cluster, String.join(", ", left)),
                         "docker rm --force --volumes " + String.join(" ", left));
             Kubeconfig.ofUser().remove(cluster.context());
         });

@@ -27,7 +27,7 @@ public record KindChecks(Kind kind, NodeSettings wanted, ExistingClusters existi
     /** Checks that no cluster with a name of the mesh exists that the demo did not create. */
     public String checkNames(Mesh mesh) {
         for (Cluster taken : existing.foreign()) if (mesh.clusters().contains(taken))
-            throw Problem.unmet("a kind cluster named %s exists and was not made by this demo; it stays untouched"
+            throw Problem.unmet("a kind cluster named %s exists and was not created by this demo; nothing was changed"
                     .formatted(taken), "choose other names (%s), or remove it: kind delete cluster --name %s"
                     .formatted(existing.freePrefix(), taken));
         List<Cluster> ours = existing.clusters();
@@ -62,7 +62,7 @@ public record KindChecks(Kind kind, NodeSettings wanted, ExistingClusters existi
                     "export KIND_EXPERIMENTAL_DOCKER_NETWORK=" + String.join(" or ", networks));
         String base = nodes.getFirst().base();
         if (wanted.imageSet() && !base.isEmpty() && !isSameImage(base, wanted.image()))
-            throw Problem.unmet("%s was made from %s, not from %s, and kind cannot change that".formatted(cluster, base,
+            throw Problem.unmet("%s was created from %s, not from %s, and kind cannot change that".formatted(cluster, base,
                     wanted.image()), "to keep it, omit --node-image and --kubernetes-version; or " + fromScratch);
     }
 

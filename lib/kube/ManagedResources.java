@@ -57,7 +57,7 @@ public final class ManagedResources {
         });
     }
 
-    /** Removes the GatewayClasses that istiod created, unless the Gateway API is gone already. */
+    /** Removes the GatewayClasses that istiod created, unless the Gateway API was removed already. */
     private static void removeGatewayClasses(Kube kube) {
         var crds = kube.client().apiextensions().v1().customResourceDefinitions();
         if (crds.withName("gatewayclasses.gateway.networking.k8s.io").get() == null) return;

@@ -28,4 +28,11 @@ public final class CommandEnvironment {
                 "ISTIOCTL_CERT_DIR", "", "ISTIOCTL_PREFER_EXPERIMENTAL", "false"));
         return changes;
     }
+
+    /** A command that is started with these changes. */
+    static ProcessBuilder builder(List<String> words) {
+        var builder = new ProcessBuilder(words);
+        changes(System.getenv()).forEach((name, value) -> builder.environment().compute(name, (_, _) -> value));
+        return builder;
+    }
 }

@@ -17,8 +17,13 @@ public final class ExternalCommand {
         }
     }
 
+    private interface Starting<T> { T start() throws IOException; }
+
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
+
+    /** Each command starts with the read lock held; after {@link #endAll} none does. */
+    private static final ReadWriteLock MAY_START = new ReentrantReadWriteLock();
 
     private final Supplier<String> program;
     private final String howToInstall;
@@ -78,20 +83,17 @@ public final class ExternalCommand {
     /** Runs the program twice; the second reads what the first prints. A {@link Problem} when either fails. */
     public void pipe(Duration limit, String[] from, String[] into) {
         // zt-exec has no pipes between processes, and hundreds of megabytes should not pass through this one
-        List<Process> processes;
         var printed = new ByteArrayOutputStream();
-        try {
-            processes = ProcessBuilder.startPipeline(List.of(builder(from), builder(into).redirectErrorStream(true)));
-        } catch (IOException e) {
-            throw cannotStart(e);
-        }
+        List<ProcessBuilder> both = Stream.of(from, into).map(this::words).map(CommandEnvironment::builder).toList();
+        both.getLast().redirectErrorStream(true);
+        var processes = start(() -> ProcessBuilder.startPipeline(both));
         await(CompletableFuture.allOf(read(processes.getFirst().getErrorStream(), printed),
                 read(processes.getLast().getInputStream(), printed), processes.getFirst().onExit(),
                 processes.getLast().onExit()), limit, processes, printed, from, into);
         int exitCode = processes.stream().mapToInt(Process::exitValue).max().orElseThrow();
-        String text = printed.toString(StandardCharsets.UTF_8);
-        console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, text));
-        requireSuccess(new Result(exitCode, "", text), from, into);
+        Result result = new Result(exitCode, "", printed.toString(StandardCharsets.UTF_8));
+        console.detail("$ %s\n(exit code %d)\n%s".formatted(toShell(from, into), exitCode, result.out));
+        requireSuccess(result, from, into);
     }
 
     /** Reads in a platform thread: reading from a process may block the carrier of a virtual thread. */
@@ -129,29 +131,35 @@ public final class ExternalCommand {
         long start = System.nanoTime();
         var err = new ByteArrayOutputStream();
         var broken = new CompletableFuture<Throwable>();
-        StartedProcess started;
-        try {
-            started = new ProcessExecutor(words(arguments)).environment(CommandEnvironment.changes(System.getenv()))
-                    .redirectInput(reporting(input, broken)).redirectOutput(reporting(output, broken))
-                    .redirectError(err).start();
-        } catch (IOException e) {
-            throw cannotStart(e);
-        }
+        StartedProcess started = start(() ->
+                new ProcessExecutor(words(arguments)).environment(CommandEnvironment.changes(System.getenv()))
+                        .redirectInput(reporting(input, broken)).redirectOutput(reporting(output, broken))
+                        .redirectError(err).start());
         Process process = started.getProcess();
         broken.thenRun(() -> end(process));
         await(started.getFuture(), limit, List.of(process), err, arguments);
         switch (broken.getNow(null)) {
             case IOException e -> throw e;
             case RuntimeException e -> throw e;
-            case null, default -> { }
+            case null, default -> {}
         }
-        String printed = output instanceof ByteArrayOutputStream memory ? memory.toString(StandardCharsets.UTF_8) : "";
+        String printed = output instanceof ByteArrayOutputStream o ? o.toString(StandardCharsets.UTF_8) : "";
         var result = new Result(process.exitValue(), printed, err.toString(StandardCharsets.UTF_8));
         String shown = logged ? printed : "(%d bytes, kept out of the log)\n".formatted(printed.length());
-        double seconds = (System.nanoTime() - start) / 1e9;
-        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(toShell(arguments), result.exitCode, seconds,
-                shown, result.err));
+        console.detail("$ %s\n(exit code %d, %.1f s)\n%s%s".formatted(toShell(arguments), result.exitCode,
+                (System.nanoTime() - start) / 1e9, shown, result.err));
         return result;
+    }
+
+    private <T> T start(Starting<T> starting) {
+        MAY_START.readLock().lock();
+        try {
+            return starting.start();
+        } catch (IOException e) {
+            throw cannotStart(e);
+        } finally {
+            MAY_START.readLock().unlock();
+        }
     }
 
     /** A stream that reports its failures: zt-exec ignores them. */
@@ -185,13 +193,6 @@ public final class ExternalCommand {
         return Stream.concat(Stream.of(program.get()), Arrays.stream(arguments)).toList();
     }
 
-    private ProcessBuilder builder(String... arguments) {
-        var builder = new ProcessBuilder(words(arguments));
-        CommandEnvironment.changes(System.getenv()).forEach((name, value) ->
-                builder.environment().compute(name, (_, _) -> value));
-        return builder;
-    }
-
     private static void end(Process process) {
         process.descendants().forEach(ProcessHandle::destroy);
         process.destroy();
@@ -219,20 +220,26 @@ public final class ExternalCommand {
     private String requireSuccess(Result result, String[]... arguments) {
         if (result.ok()) return result.out;
         // Ctrl-C ends the commands too, maybe first: the message about it is printed before the JVM ends
-        boolean interrupted = result.exitCode == Problem.INTERRUPTED || result.exitCode == TERMINATED;
-        if (interrupted) LockSupport.parkNanos(Duration.ofSeconds(3).toNanos());
+        if (Set.of(Problem.INTERRUPTED, TERMINATED).contains(result.exitCode)) LockSupport.parkNanos(3_000_000_000L);
         String hint = console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more");
         throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode,
                 result.lastLines()), hint);
     }
 
-    /** Ends all running commands and the processes that they started. */
+    /** Ends all running commands and the processes that they started; afterwards only this thread starts commands. */
     public static void endAll() {
-        List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
-        children.forEach(ProcessHandle::destroy);
-        CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
-                .completeOnTimeout(null, 1500, TimeUnit.MILLISECONDS).join();
-        children.forEach(ProcessHandle::destroyForcibly);
+        MAY_START.writeLock().lock(); // never released: this program ends
+        long end = System.nanoTime() + Duration.ofMillis(1500).toNanos();
+        Set<ProcessHandle> asked = new HashSet<>();
+        while (System.nanoTime() < end) {
+            // a command may start a process while it ends
+            List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
+            if (children.isEmpty()) return;
+            children.stream().filter(asked::add).forEach(ProcessHandle::destroy);
+            CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+                    .completeOnTimeout(null, 100, TimeUnit.MILLISECONDS).join();
+        }
+        ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);
     }
 
     private String toShell(String[]... arguments) {

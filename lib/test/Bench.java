@@ -1,6 +1,6 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //JAVA 25+
-//DESCRIPTION How long the demo takes, beside bare kind clusters and the same demo in plain shell
+//DESCRIPTION Compares the demo's times with those of bare kind clusters and of the same demo in plain shell
 //SOURCES ../Lib.java
 //SOURCES Shell.java
 
@@ -12,31 +12,32 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Measures in one run, in turn, so that a machine whose speed drifts is fair to all. Makes and removes clusters so1…
- *  and floor1…; not a test.
+ * The measurements alternate in one run, so that changes of the machine's speed affect all of them. Creates and removes
+ * the clusters so1… and floor1…. This is not a test.
  */
 @Command(name = "Bench", mixinStandardHelpOptions = true,
-        description = "Times KindDemo, Verify and Teardown beside bare `kind create` and, where it exists, the demo in plain shell.")
+        description = "Measures KindDemo, Verify and Teardown, and compares KindDemo with bare `kind create cluster` "
+                + "and, if its script exists, with the demo in plain shell.")
 public final class Bench implements Callable<Integer> {
     @Option(names = "--rounds", defaultValue = "3",
-            description = "How often everything is measured. Default: ${DEFAULT-VALUE}.")
+            description = "How often to run all measurements. Default: ${DEFAULT-VALUE}.")
     int rounds;
     @Option(names = "--workers", split = ",", defaultValue = "0,1",
             description = "Numbers of worker nodes to measure. Default: ${DEFAULT-VALUE}.")
     List<Integer> workers;
     @Option(names = "--growth", split = ",", defaultValue = "1,3,4",
-            description = "Numbers of clusters to measure beside two, in the first round. Default: ${DEFAULT-VALUE}.")
+            description = "More numbers of clusters to measure, in the first round. Default: ${DEFAULT-VALUE}.")
     List<Integer> growth;
     @Option(names = "--reference", defaultValue = "../shared/testbed/reference.sh",
-            description = "The demo in plain shell, if there is one. It reads WORKERS. Default: ${DEFAULT-VALUE}.")
+            description = "The script of the demo in plain shell. It reads WORKERS. Default: ${DEFAULT-VALUE}.")
     Path reference;
     @Option(names = "--timeline", defaultValue = "timeline.svg",
-            description = "Where to draw the last warm run, a lane per cluster. Default: ${DEFAULT-VALUE}.")
+            description = "The file for a chart of the last warm run, a lane per cluster. Default: ${DEFAULT-VALUE}.")
     Path timeline;
 
     /**
-     * Whole-machine figures of one command: the wall clock, busy CPU seconds, and the peak of memory in use over what
-     *  was in use before.
+     * Figures of the whole machine for one command: elapsed time, busy CPU seconds, and the peak of the memory in use,
+     * without the memory that was in use before.
      */
     private record Figures(double seconds, double cpuSeconds, double megabytes) {}
 
@@ -46,16 +47,16 @@ public final class Bench implements Callable<Integer> {
     public static void main(String[] arguments) { System.exit(new CommandLine(new Bench()).execute(arguments)); }
 
     @Override public Integer call() throws Exception {
-        for (String script : List.of("KindDemo", "Verify",
-                "Teardown")) Shell.succeeds("jbang build %s.java".formatted(script));
+        for (String script : List.of("KindDemo", "Verify", "Teardown"))
+            Shell.succeeds("jbang build %s.java".formatted(script));
         Shell.succeeds("jbang Teardown.java");
         for (int round = 1; round <= rounds; round++) {
             for (int w : workers) {
                 String suffix = ", %d worker%s".formatted(w, w == 1 ? "" : "s");
                 if (Files.exists(reference)) measure("plain shell" + suffix, "WORKERS=%d '%s'".formatted(w, reference));
                 measure("bare kind clusters" + suffix, floor(w));
-                // kind ends before a node takes pods
-                measure("from there until their nodes are ready" + suffix,
+                // kind returns before the nodes accept pods
+                measure("then until their nodes are ready" + suffix,
                         "for c in floor1 floor2; do KUBECONFIG=$(mktemp) sh -c \"kind -q export kubeconfig --name $c"
                         + " && kubectl wait nodes --all --for condition=Ready --timeout 3m\" || exit 1; done");
                 Shell.succeeds("kind delete clusters floor1 floor2");
@@ -67,7 +68,7 @@ public final class Bench implements Callable<Integer> {
                 }
                 lastWarmTimeline = measure("KindDemo warm" + suffix, "jbang KindDemo.java --timings --workers " + w);
                 if (w == 0) {
-                    measure("KindDemo when all is up", "jbang KindDemo.java");
+                    measure("KindDemo, everything is up", "jbang KindDemo.java");
                     measure("Verify", "jbang Verify.java");
                     if (round == 1) measure("all experiments", "jbang Verify.java --experiments");
                 }
@@ -85,10 +86,10 @@ public final class Bench implements Callable<Integer> {
         return 0;
     }
 
-    /** Two bare clusters side by side, which nothing that makes clusters can undercut. */
+    /** Creates two bare clusters at the same time: the lower bound for everything that creates clusters. */
     private static String floor(int workers) {
-        String config = "{kind: Cluster, apiVersion: kind.x-k8s.io/v1alpha4, nodes: [{role: control-plane}%s]}".formatted(
-                ", {role: worker}".repeat(workers));
+        String config = "{kind: Cluster, apiVersion: kind.x-k8s.io/v1alpha4, nodes: [{role: control-plane}%s]}"
+                .formatted(", {role: worker}".repeat(workers));
         return """
                 for c in floor1 floor2; do
                   echo '%s' | kind create cluster --name $c --image %s --config - --kubeconfig $(mktemp) & made="$made $!"
@@ -121,8 +122,8 @@ public final class Bench implements Callable<Integer> {
     }
 
     /**
-     * From /proc/stat, https://man7.org/linux/man-pages/man5/proc_stat.5.html: all but idle, iowait and steal, in
-     *  hundredths of a second.
+     * The busy time in /proc/stat, in hundredths of a second: everything except idle, iowait and steal.
+     * https://man7.org/linux/man-pages/man5/proc_stat.5.html
      */
     private static double busySeconds() throws IOException {
         String[] fields = Files.readAllLines(Path.of("/proc/stat")).getFirst().split("\\s+");
@@ -131,8 +132,8 @@ public final class Bench implements Callable<Integer> {
 
     private static long memoryInUse() throws IOException {
         Map<String, Long> kilobytes = new HashMap<>();
-        for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) kilobytes.put(line.split(":")[0],
-                Long.parseLong(line.replaceAll("\\D", "")));
+        for (String line : Files.readAllLines(Path.of("/proc/meminfo")))
+            kilobytes.put(line.split(":")[0], Long.parseLong(line.replaceAll("\\D", "")));
         return (kilobytes.get("MemTotal") - kilobytes.get("MemAvailable")) * 1024;
     }
 
@@ -143,40 +144,38 @@ public final class Bench implements Callable<Integer> {
     }
 
     /**
-     * Medians and spreads, and each figure's ratio to the plain shell's and to the bare clusters' with the same
-     * workers.
+     * Medians and ranges, and the ratios of KindDemo's times to those of the plain shell and of bare clusters with the
+     * same number of workers.
      */
     private String table() {
         StringBuilder text = new StringBuilder("""
-                | | seconds, median (min–max) | of plain shell | of bare clusters | CPU s | peak MB |
+                | | seconds, median (min–max) | ratio to plain shell | ratio to bare clusters | CPU s | peak MB |
                 | --- | --- | --- | --- | --- | --- |
                 """);
         results.forEach((what, all) -> {
             double seconds = median(all, Figures::seconds);
             String suffix = what.contains(", 1 worker") ? ", 1 worker" : ", 0 workers";
-            text.append("| %s | %.1f (%.1f–%.1f) | %s | %s | %.0f | %.0f |%n".formatted(what, seconds, all.stream()
-                    .mapToDouble(Figures::seconds).min().orElse(0),
+            text.append("| %s | %.1f (%.1f–%.1f) | %s | %s | %.0f | %.0f |%n".formatted(what, seconds,
+                    all.stream().mapToDouble(Figures::seconds).min().orElse(0),
                     all.stream().mapToDouble(Figures::seconds).max().orElse(0),
                     ratio(what, seconds, "plain shell" + suffix), ratio(what, seconds, "bare kind clusters" + suffix),
-                            median(all, Figures::cpuSeconds), median(all, Figures::megabytes)));
+                    median(all, Figures::cpuSeconds), median(all, Figures::megabytes)));
         });
         return text.toString();
     }
 
     private String ratio(String what, double seconds, String to) {
         return results.containsKey(to) && what.startsWith("KindDemo")
-                ? "%.2f".formatted(seconds / median(results.get(to),
-                Figures::seconds)) : "";
+                ? "%.2f".formatted(seconds / median(results.get(to), Figures::seconds)) : "";
     }
 
-    /** Draws what --timings printed: a lane per cluster, a bar per step. */
+    /** Draws the output of --timings: a lane per cluster, a bar per step. */
     static String draw(String timings) {
         record Bar(String lane, String what, double from, double to) {}
         List<Bar> bars = Pattern.compile("(?m)^(?:(\\S+): )?(.+?) +([\\d.]+) → +([\\d.]+) ").matcher(timings).results()
                 .map(m -> new Bar(Objects.requireNonNullElse(m.group(1), "mesh"), m.group(2),
-                Double.parseDouble(m.group(3)),
-                        Double.parseDouble(m.group(4))))
-                        .sorted(Comparator.comparing(Bar::lane).thenComparing(Bar::from)).toList();
+                        Double.parseDouble(m.group(3)), Double.parseDouble(m.group(4))))
+                .sorted(Comparator.comparing(Bar::lane).thenComparing(Bar::from)).toList();
         double end = bars.stream().mapToDouble(Bar::to).max().orElse(1), scale = 800 / end;
         StringBuilder svg = new StringBuilder();
         int y = 20;
@@ -187,16 +186,16 @@ public final class Bench implements Callable<Integer> {
                 svg.append("<text x='8' y='%d' font-weight='bold'>%s</text>%n".formatted(y - 6, bar.lane));
                 lane = bar.lane;
             }
-            svg.append("<rect x='%.1f' y='%d' width='%.1f' height='14' rx='2'/><text x='%.1f' y='%d'>%s %.1f s</text>%n".formatted(
-                    120 + bar.from * scale, y, Math.max(1, (bar.to - bar.from) * scale), 124 + bar.from * scale, y
-                    + 11, bar.what,
-                            bar.to - bar.from));
+            svg.append(("<rect x='%.1f' y='%d' width='%.1f' height='14' rx='2'/>"
+                    + "<text x='%.1f' y='%d'>%s %.1f s</text>%n").formatted(
+                    120 + bar.from * scale, y, Math.max(1, (bar.to - bar.from) * scale),
+                    124 + bar.from * scale, y + 11, bar.what, bar.to - bar.from));
             y += 17;
         }
         return """
                 <svg xmlns='http://www.w3.org/2000/svg' width='1100' height='%d' font-family='sans-serif' font-size='11'>
                 <style>rect{fill:#8ecae6}svg{background:#fff}</style>
-                %s<text x='120' y='%d'>%.1f s in all</text></svg>
+                %s<text x='120' y='%d'>%.1f s in total</text></svg>
                 """.formatted(y + 40, svg, y + 24, end);
     }
 }

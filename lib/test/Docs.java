@@ -4,9 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import module java.base;
 
-/**
- * The commands in README and docs/: those in blocks marked `shell` are run by tests, with these words, on a real demo.
- */
+/** The commands in README and docs/. Tests run those in blocks marked `shell` on a real demo. */
 public final class Docs {
     private Docs() {}
 
@@ -15,8 +13,7 @@ public final class Docs {
         try (Stream<Path> docs = Files.list(Shell.PROJECT.resolve("docs"))) {
             Stream<Path> pages = docs.filter(file -> file.toString().endsWith(".md"));
             return Stream.concat(Stream.of(Shell.PROJECT.resolve("README.md"),
-                    Shell.PROJECT.resolve("CONTRIBUTING.md")), pages)
-                    .sorted().toList();
+                    Shell.PROJECT.resolve("CONTRIBUTING.md")), pages).sorted().toList();
         }
     }
 
@@ -31,14 +28,14 @@ public final class Docs {
         return lines;
     }
 
-    /** Every command that a reader is to run on a demo. */
+    /** Every command that readers run on a demo. */
     static List<String> commands() throws IOException {
         List<String> commands = new ArrayList<>();
         for (Path page : pages()) commands.addAll(lines(page, "shell"));
         return commands;
     }
 
-    /** The one command that is these words, or else contains them. */
+    /** The command that consists of these words, or otherwise the only one that contains them. */
     public static String command(String words) {
         List<String> found;
         try {

@@ -13,10 +13,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Commands that users copy are typed, unchanged, into an interactive zsh, the default shell of macOS: it passes
- *  comments on as arguments, and rejects a pattern that matches no file. Stubs replace the programs: each must get the
- *  same arguments as
- * from a bash script.
+ * Types the commands that users copy into an interactive zsh, the default shell of macOS. It passes comments on as
+ * arguments, and rejects a pattern that matches no file. Stubs replace the programs: each must get the same arguments
+ * as from a bash script.
  */
 @Tag("unit")
 class DocsTest {
@@ -37,14 +36,14 @@ class DocsTest {
         Files.writeString(token, "a-token");
     }
 
-    /** What each program is called with, and each line's exit code, when a shell reads these lines. */
+    /** The arguments of each program and the exit code of each line, when a shell reads these lines. */
     private Map<String, String> calls(String shell, List<String> lines) throws IOException {
         Path calls = Files.createTempDirectory(folder, "calls"), empty = Files.createTempDirectory(folder, "empty");
         String typed = lines.stream().map(line -> line + "\necho \"$? after %s\" >> \"$CALLS/codes\"\n".formatted(
                 line.replaceAll("[^\\w -]", ""))).collect(Collectors.joining());
         Path script = Files.writeString(calls.resolveSibling(calls.getFileName() + ".typed"), typed);
-        Shell.run("cd '%s' && export HOME='%s/home' ZDOTDIR=\"$PWD\" CALLS='%s' PATH='%2$s/bin':$PATH; exec %s < '%s'".formatted(empty, folder,
-                calls, shell, script));
+        Shell.run(("cd '%s' && export HOME='%s/home' ZDOTDIR=\"$PWD\" CALLS='%s' PATH='%2$s/bin':$PATH;"
+                + " exec %s < '%s'").formatted(empty, folder, calls, shell, script));
         Map<String, String> called = new TreeMap<>();
         try (Stream<Path> files = Files.list(calls)) {
             for (Path file : files.toList()) called.put(file.getFileName().toString(), Files.readString(file));
@@ -55,10 +54,10 @@ class DocsTest {
     /** Expects zsh to run the lines like bash, without an error. */
     private void runAlikeInZsh(List<String> lines) throws IOException {
         assertFalse(lines.isEmpty());
-        Map<String, String> meant = calls("/bin/bash", lines), taken = calls("zsh -i", lines);
-        assertEquals(meant, taken);
-        assertEquals(lines.size(), taken.get("codes").lines().filter(line -> line.startsWith("0 ")).count(),
-                taken.get("codes"));
+        Map<String, String> bash = calls("/bin/bash", lines), zsh = calls("zsh -i", lines);
+        assertEquals(bash, zsh);
+        assertEquals(lines.size(), zsh.get("codes").lines().filter(line -> line.startsWith("0 ")).count(),
+                zsh.get("codes"));
     }
 
     static List<Path> pages() throws IOException { return Docs.pages(); }
@@ -69,14 +68,13 @@ class DocsTest {
         if (!lines.isEmpty()) runAlikeInZsh(lines);
     }
 
-    /** Each command that a reader is to run on a demo is run by a test: the test asks for it by its words. */
+    /** A test runs each command that readers run on a demo, and gets it with Docs.command. */
     @Test void everyCommandIsRunByATest() throws IOException {
         List<String> asked = new ArrayList<>();
         try (Stream<Path> sources = Files.walk(Shell.PROJECT.resolve("lib/test"))) {
             for (Path source : sources.filter(Files::isRegularFile).toList())
                 Pattern.compile("Docs\\.command\\(\"((?:\\\\.|[^\"\\\\])+)\"\\)").matcher(Files.readString(source))
-                .results()
-                        .forEach(found -> asked.add(found.group(1)));
+                        .results().forEach(found -> asked.add(found.group(1)));
         }
         Set<String> run = new HashSet<>();
         for (String words : asked) run.add(Docs.command(words));
@@ -94,8 +92,7 @@ class DocsTest {
     }
 
     @Test void zshRunsTheNextStepsOfKindDemo() throws IOException {
-        for (List<String> options
-                : List.of(List.<String>of(), List.of("--name-prefix", "demo"),
+        for (List<String> options : List.of(List.<String>of(), List.of("--name-prefix", "demo"),
                 List.of("--contexts", "east,my prod (eu)"))) {
             DemoContext demo = Probe.demo(options.toArray(String[]::new));
             List<String> commands =

@@ -7,14 +7,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * The packages of lib/, in the order of lib/Lib.java: each uses those listed before it, and no class uses itself by way
- * of others.
+ * Each package of lib/ uses only packages that lib/Lib.java lists before it, and no classes depend on one another in a
+ * circle.
  */
 @Tag("unit")
 class LayersTest {
     private static final Path LIB = Shell.PROJECT.resolve("lib");
 
-    /** What each class of a text uses: the names of other classes outside of comments and texts. */
+    /** The other classes that each class uses: their names in its source, outside of comments and strings. */
     private static Map<String, Set<String>> uses(Map<String, String> sources) {
         Map<String, String> paths = new TreeMap<>();
         sources.keySet().forEach(path -> paths.put(path.replaceFirst(".*/", ""), path));
@@ -55,7 +55,7 @@ class LayersTest {
         return upward;
     }
 
-    /** Each circle of classes, as the shortest way from a class back to itself. */
+    /** Each circle of classes, as the shortest path from a class back to itself. */
     private static Set<String> circles(Map<String, String> sources) {
         Map<String, Set<String>> uses = uses(sources);
         Set<String> circles = new TreeSet<>();
@@ -76,7 +76,7 @@ class LayersTest {
 
     @Test void dependenciesPointDown() throws IOException { assertEquals(List.of(), upward(sources())); }
 
-    @Test void noClassUsesItselfByWayOfOthers() throws IOException { assertEquals(Set.of(), circles(sources())); }
+    @Test void hasNoCircularDependencies() throws IOException { assertEquals(Set.of(), circles(sources())); }
 
     @Test void catchesAPlantedUpwardDependency() throws IOException {
         Map<String, String> sources = sources();

@@ -31,13 +31,13 @@ class ManifestsTest {
         }
     }
 
-    @Test void theHubListsEverySource() throws IOException {
+    @Test void everySourceIsListed() throws IOException {
         Set<String> sources = below("lib", ".java");
         sources.removeIf(s -> s.startsWith("test/") || s.equals("Lib.java"));
         assertEquals(sources, listed("SOURCES"));
     }
 
-    @Test void theHubAndTheCodeListEveryManifest() throws IOException {
+    @Test void everyManifestIsListed() throws IOException {
         Set<String> manifests = below("manifests", ".yaml");
         Set<String> files = manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m))
                 .collect(Collectors.toSet());
@@ -51,12 +51,12 @@ class ManifestsTest {
         Set<String> listed = Files.readAllLines(Shell.PROJECT.resolve("lib/test/Tests.java")).stream()
                 .filter(l -> l.startsWith("//SOURCES ") && !l.contains("..")).map(l -> l.substring(10))
                 .collect(Collectors.toSet());
-        Set<String> there = below("lib/test", ".java");
-        there.removeAll(Set.of("Tests.java", "Bench.java"));
-        assertEquals(there, listed);
+        Set<String> tests = below("lib/test", ".java");
+        tests.removeAll(Set.of("Tests.java", "Bench.java"));
+        assertEquals(tests, listed);
     }
 
-    @Test void theCatalogHasEveryScriptWithItsOwnDescription() throws IOException {
+    @Test void theCatalogHasEveryScriptAndItsDescription() throws IOException {
         JsonNode aliases = new ObjectMapper().readTree(Shell.PROJECT.resolve("jbang-catalog.json").toFile())
                 .path("aliases");
         Map<String, String> described = new HashMap<>();
@@ -64,7 +64,7 @@ class ManifestsTest {
         assertEquals(Set.of("KindDemo.java", "Verify.java", "Teardown.java"), described.keySet());
         for (String script : described.keySet())
             assertTrue(Files.readString(Shell.PROJECT.resolve(script))
-            .contains("//DESCRIPTION " + described.get(script) + "\n"), script);
+                    .contains("//DESCRIPTION " + described.get(script) + "\n"), script);
     }
 
     @Test void troubleshootingHasASectionForEveryCheck() throws IOException {
@@ -76,7 +76,7 @@ class ManifestsTest {
         for (String id : ids) assertTrue(page.contains("\n## %s\n".formatted(id)), id);
     }
 
-    @Test void placeholdersAreFilledAndUnknownOnesRefused(@TempDir Path folder) throws IOException {
+    @Test void fillsPlaceholdersAndRefusesUnknownOnes(@TempDir Path folder) throws IOException {
         Files.createDirectories(folder.resolve("apps"));
         Files.writeString(folder.resolve("apps/a.yaml"), "network: ${NETWORK}\nprice: $5\n");
         Files.writeString(folder.resolve("apps/b.yaml"), "what: ${NO_SUCH_THING}\n");
@@ -94,9 +94,10 @@ class ManifestsTest {
         assertTrue(problem.getMessage().contains("kind/cluster.yaml"), problem.getMessage());
     }
 
-    /** The kinds of documents that kubectl takes too, in a file that an editor on Windows wrote. */
-    @Test void listsAreExpandedAndEmptyDocumentsLeftOut() {
-        String yaml = "\uFEFF---\n# a comment\n--- {apiVersion: v1, kind: A, metadata: {name: a}}\n---\nnull\n---\n" + """
+    /** kubectl accepts all of these documents, too. The text has a byte order mark, as editors on Windows write it. */
+    @Test void expandsListsAndSkipsEmptyDocuments() {
+        String yaml = "\uFEFF---\n# a comment\n--- {apiVersion: v1, kind: A, metadata: {name: a}}\n---\nnull\n---\n"
+                + """
                 apiVersion: v1
                 kind: List
                 items:
@@ -108,12 +109,11 @@ class ManifestsTest {
                 metadata: {name: d}
                 """;
         for (String text : List.of(yaml, yaml.replace("\n", "\r\n")))
-            assertEquals(List.of("A a", "B b", "C c", "D d"),
-            YamlDocuments.parse(text).stream().map(r -> r.getKind() + " "
-                    + r.getMetadata().getName()).toList());
+            assertEquals(List.of("A a", "B b", "C c", "D d"), YamlDocuments.parse(text).stream()
+                    .map(r -> r.getKind() + " " + r.getMetadata().getName()).toList());
     }
 
-    @Test void aDocumentWithoutANameIsRefused(@TempDir Path folder) throws IOException {
+    @Test void refusesADocumentWithoutAName(@TempDir Path folder) throws IOException {
         Manifests.export(folder, false);
         for (String text : List.of("apiVersion: v1\nkind: Namespace\n",
                 "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Pod}]\n",
@@ -124,7 +124,7 @@ class ManifestsTest {
         }
     }
 
-    @Test void imagesAreReadFromAnyStyleOfYaml() {
+    @Test void findsImagesInAnyStyleOfYaml() {
         assertEquals(Set.of("a/b:1", "c:2", "d@sha256:0"), Manifests.images("""
                 containers:
                 - image: a/b:1
@@ -135,18 +135,19 @@ class ManifestsTest {
                 """));
     }
 
-    @Test void aPatchIsMergedByName() {
+    @Test void mergesAPatchByName() {
         var target = new LinkedHashMap<String, Object>(Map.of("containers",
                 List.of(new LinkedHashMap<>(Map.of("name", "a", "image", "x")),
                 new LinkedHashMap<>(Map.of("name", "b", "image", "y")))));
         Manifests.merge(target, Map.of("containers", List.of(Map.of("name", "b", "probe", 1)), "new", true));
         assertEquals(Map.of("containers",
-                List.of(Map.of("name", "a", "image", "x"), Map.of("name", "b", "image", "y", "probe", 1)), "new",
-                true), target);
+                List.of(Map.of("name", "a", "image", "x"), Map.of("name", "b", "image", "y", "probe", 1)),
+                "new", true), target);
     }
 
     @Test void recognizesServicesWithNodePorts() {
-        String service = "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
+        String service =
+                "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
         assertTrue(Kube.namesNodePorts(YamlDocuments.parse(service.formatted(", nodePort: 32011")).getFirst()));
         assertFalse(Kube.namesNodePorts(YamlDocuments.parse(service.formatted("")).getFirst()));
         assertFalse(Kube.namesNodePorts(YamlDocuments.parse("kind: Service\napiVersion: v1\nmetadata: {name: a}\n"
@@ -154,15 +155,14 @@ class ManifestsTest {
     }
 
     /**
-     * The network comes first, which is all that is known of endpoints behind a gateway; other manifests give these
-     * labels.
+     * Endpoints behind another cluster's gateway carry only network and cluster labels, so the network comes first.
+     * Other manifests set the labels that the rule names.
      */
-    @Test void theLocalityRuleIsForTheSampleAndItsLabelsExist() {
+    @Test void theLocalityRuleNamesTheSampleServiceAndExistingLabels() {
         Manifests manifests = new Manifests(null);
         GenericKubernetesResource rule = YamlDocuments.parse(manifests.read("apps/locality.yaml")).getFirst();
         GenericKubernetesResource service = Manifests.find(YamlDocuments.parse(manifests.read("apps/helloworld.yaml")),
-                "Service", "helloworld")
-                .orElseThrow();
+                "Service", "helloworld").orElseThrow();
         assertEquals("helloworld.%s.svc.cluster.local".formatted(service.getMetadata().getNamespace()),
                 rule.get("spec", "host"));
         assertNotNull(rule.get("spec", "trafficPolicy", "outlierDetection"),
@@ -172,7 +172,7 @@ class ManifestsTest {
                 "failoverPriority");
         assertTrue(manifests.read("istio/namespace.yaml").contains(labels.getFirst() + ": ${NETWORK}"), "" + labels);
         String nodes = manifests.read("kind/cluster.yaml");
-        assertTrue(nodes.contains(labels.get(1) + ": ${REGION}") && nodes.contains(labels.get(2) + ": ${ZONE}"), ""
-                + labels);
+        assertTrue(nodes.contains(labels.get(1) + ": ${REGION}") && nodes.contains(labels.get(2) + ": ${ZONE}"),
+                "" + labels);
     }
 }

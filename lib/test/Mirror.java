@@ -4,18 +4,18 @@ import module java.base;
 import module jdk.httpserver;
 import lib.fetch.*;
 
-/** A mirror on loopback: it has the files that were published to it, by the addresses that upstream has them at. */
+/** A mirror on loopback. It serves the files that a test publishes, under their original addresses. */
 public final class Mirror implements AutoCloseable {
     private final Map<String, byte[]> files = new ConcurrentHashMap<>();
     private final HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", 0), 0);
-    /** The paths that it was asked for, in that order. */
-    public final List<String> asked = new CopyOnWriteArrayList<>();
+    /** The requested paths, in order. */
+    public final List<String> requested = new CopyOnWriteArrayList<>();
 
     public Mirror() throws IOException {
         server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         server.createContext("/", exchange -> {
             String path = exchange.getRequestURI().getPath();
-            asked.add(path);
+            requested.add(path);
             byte[] body = files.get(path);
             exchange.sendResponseHeaders(body == null ? 404 : 200, body == null ? -1 : body.length);
             if (body != null) exchange.getResponseBody().write(body);
@@ -30,7 +30,7 @@ public final class Mirror implements AutoCloseable {
 
     public void publish(String url, String content) { publish(url, content.getBytes(StandardCharsets.UTF_8)); }
 
-    /** The file, and its checksum where upstream has that. */
+    /** Publishes the file, and its checksum at the address of the release's checksums. */
     public void publish(Release asset, byte[] content) throws NoSuchAlgorithmException {
         publish(asset.url(), content);
         publish(asset.sums(), "%s  %s\n".formatted(sha256(content), asset.file()));

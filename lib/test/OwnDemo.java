@@ -8,16 +8,16 @@ import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
 /**
- * A demo of the test's own, with its own kubeconfig and state folder: one for all tests of a class when it is a static
- *  field, else one for each test. It refuses to start where a demo of the default name exists, and removes the demo in
- *  the end.
+ * The test's own demo, with its own kubeconfig and state folder. A static field is one demo for all tests of the class;
+ * otherwise each test has its own. The tests fail if a demo with the default name exists. The demo is removed at the
+ * end.
  */
 public final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
-    /** What exists on this machine apart from node images' volumes, which are kept for the next demo. */
+    /** Lists all containers and volumes, except the volumes with node images: these are kept for the next demo. */
     private static final String EXISTING =
             "docker ps -aq | sort; docker volume ls -q | grep -v ^kind-demo-images- | sort";
 
-    /** The variables that the commands get beside those of the tests; a test may add some. */
+    /** The variables of the commands, in addition to those of the tests. A test may add more. */
     public final Map<String, String> environment;
     private boolean forAllTests, started;
     private String before;
@@ -26,7 +26,7 @@ public final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, Aft
 
     private OwnDemo(Map<String, String> environment) { this.environment = new HashMap<>(environment); }
 
-    /** One in the user's own kubeconfig, for tests that connect to its clusters from this process. */
+    /** A demo in the user's own kubeconfig, for tests that connect to its clusters from this process. */
     public static OwnDemo inTheUsersKubeconfig() { return new OwnDemo(Map.of()); }
 
     public Path kubeconfig() { return Path.of(environment.get("KUBECONFIG")); }
@@ -39,12 +39,13 @@ public final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, Aft
 
     public Shell.Result run(String command) { return Shell.run(command, environment); }
 
-    /** The same for a command that must end with 0. */
+    /** The same for a command that must succeed. */
     public Shell.Result succeeds(String command) { return Shell.succeeds(command, environment); }
 
-    /** The containers and volumes that exist now, and those that existed before the demo. */
+    /** The existing containers and volumes. */
     public static String existing() { return Shell.run(EXISTING).out(); }
 
+    /** The containers and volumes that existed before the demo. */
     public String before() { return before; }
 
     @Override public void beforeAll(ExtensionContext context) {
@@ -59,11 +60,10 @@ public final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, Aft
     @Override public void afterAll(ExtensionContext context) { remove(); }
 
     private void start() {
-        String there = Shell.run("docker ps -a --format '{{.Names}}' --filter name=^so[1-9]- --filter name=^so-vault$")
+        String nodes = Shell.run("docker ps -a --format '{{.Names}}' --filter name=^so[1-9]- --filter name=^so-vault$")
                 .out();
-        if (!there.isBlank()) throw new AssertionError(
-                "a demo exists, and the test would use its clusters; first: jbang Teardown.java\n"
-                + there);
+        if (!nodes.isBlank()) throw new AssertionError(
+                "a demo exists, and the test would use its clusters; first run: jbang Teardown.java\n" + nodes);
         before = existing();
         started = true;
     }

@@ -10,52 +10,53 @@ public final class Shell {
         public String all() { return out + err; }
     }
 
-    /** The folder of the scripts: the one that the tests are started in. */
+    /** The folder of the scripts: the tests must be started in it. */
     public static final Path PROJECT = Path.of("").toAbsolutePath();
 
-    /** JBang's own start takes less on a machine at ease. */
+    /** On an idle machine JBang itself starts in less time. */
     private static final Duration START = Duration.ofSeconds(1);
 
-    /** The node image that the scripts take here. */
+    /** The node image that the scripts use on this machine. */
     public static final String NODE_IMAGE = variable("KIND_DEMO_NODE_IMAGE", Versions.NODE_IMAGE);
 
-    /** Lets JBang keep what it has built and fetched where a test gives it another home or another cache folder. */
-    public static final Map<String,
-            String> SAME_JBANG = Map.of("JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
+    /** Lets JBang use its existing cache in a test that sets another home or another cache folder. */
+    public static final Map<String, String> SAME_JBANG =
+            Map.of("JBANG_CACHE_DIR", System.getProperty("user.home") + "/.jbang/cache");
 
     private Shell() {}
 
-    /** What a variable says; {@code otherwise} where it is empty or not set. */
+    /** The value of an environment variable, or {@code otherwise} if it is empty or not set. */
     public static String variable(String name, String otherwise) {
         return Optional.ofNullable(System.getenv(name)).filter(value -> !value.isBlank()).orElse(otherwise);
     }
 
-    /** The IPv4 subnet of the docker network that nodes are on. */
+    /** The IPv4 subnet of the nodes' Docker network. */
     public static String subnet() {
-        return succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}' | grep -v :").out().strip();
+        return succeeds("docker network inspect kind --format '{{range .IPAM.Config}}{{println .Subnet}}{{end}}'"
+                + " | grep -v :").out().strip();
     }
 
-    /** Lets so1's and so2's nodes exchange their addresses, as an engine's restart may. */
+    /** Swaps the addresses of the nodes of so1 and so2, as a restart of Docker may do. */
     public static void swapAddresses() {
         String both = "so1-control-plane so2-control-plane";
         String addresses = "docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' " + both;
         List<String> before = run(addresses).out().lines().toList();
-        // docker gives the lowest free address to who comes first
+        // Docker assigns the lowest free address to the node that starts first
         List<String> names = new ArrayList<>(List.of(both.split(" ")));
         if (before.getFirst().compareTo(before.getLast()) < 0) Collections.reverse(names);
         run("docker stop %s && docker start %s && docker start %s".formatted(both, names.getFirst(), names.getLast()));
         List<String> after = run(addresses).out().lines().toList();
-        if (!after.equals(before.reversed())) throw new AssertionError("the addresses did not swap: " + before
-                + ", then " + after);
+        if (!after.equals(before.reversed()))
+            throw new AssertionError("the addresses were not swapped: " + before + ", then " + after);
     }
 
-    /** Files below a folder that hold keys or tokens. */
+    /** The files below a folder that contain keys or tokens. */
     public static String secretsIn(Path folder) {
         return run("grep -rlE 'PRIVATE KEY|client-key-data: *[A-Za-z0-9]|token\"?: *\"?[A-Za-z0-9._-]{20}|eyJhbGci' "
                 + folder).out();
     }
 
-    /** The arguments of all processes that run meanwhile, as anybody on this machine sees them. */
+    /** The command lines of all processes that run during the work, as every user of this machine can see them. */
     public static String processesDuring(Runnable work) throws IOException {
         Path seen = Files.createTempFile("processes", "");
         Process watch = new ProcessBuilder("bash", "-c", "while sleep 0.2; do ps -eo args; done")
@@ -70,7 +71,7 @@ public final class Shell {
         return processes;
     }
 
-    /** A kubeconfig with a context of the user's own, and a state folder, for a demo that touches nobody's. */
+    /** The variables for a new state folder and for a new kubeconfig, which contains a context of the user. */
     public static Map<String, String> ownFolders() {
         try {
             Path folder = Files.createTempDirectory("kind-demo-test"), kubeconfig = folder.resolve("config");
@@ -89,66 +90,65 @@ public final class Shell {
     }
 
     /**
-     * Whether what took so long was over in time. Where even JBang's start takes longer just now than on a machine at
-     *  ease, the bound grows by as much.
+     * Whether an operation was quick enough. If JBang itself now starts more slowly than on an idle machine, the limit
+     * is longer in proportion.
      */
     public static boolean inTime(String what, Duration took, Duration bound) {
         if (took.compareTo(bound) < 0) return true;
         Duration start = run("jbang KindDemo.java --version").took();
-        System.out.printf("%s: %s instead of %s, JBang's start alone takes %s%n", what, took, bound, start);
+        System.out.printf("%s: took %s, limit %s; JBang's start alone takes %s%n", what, took, bound, start);
         return start.compareTo(START) > 0
                 && took.compareTo(bound.multipliedBy(start.toMillis()).dividedBy(START.toMillis())) < 0;
     }
 
     /**
-     * Expects a run to be over in time. Others may keep the machine busy for a while, so a run that was slow is
-     * measured twice more.
+     * Expects a run to be quick enough. Other programs may keep the machine busy for a while, so a slow run is repeated
+     * up to two times.
      */
     public static Result inTime(String what, Duration bound, Supplier<Result> run) {
         for (int i = 0; i < 3; i++) {
             Result result = run.get();
-            System.out.printf("%s: over after %d ms%n", what, result.took().toMillis());
+            System.out.printf("%s: %d ms%n", what, result.took().toMillis());
             if (inTime(what, result.took(), bound)) return result;
         }
-        throw new AssertionError("%s: not over in %s, three times".formatted(what, bound));
+        throw new AssertionError("%s: took longer than %s, three times".formatted(what, bound));
     }
 
-    /** Skips the test where one of these programs is missing. */
+    /** Skips the test if one of these programs is missing. */
     public static void needs(String... programs) {
         for (String program : programs)
             Assumptions.assumeTrue(run("command -v " + program).exitCode() == 0, program + " is not installed");
     }
 
-    /** Skips the test where it is not root that runs it. */
-    public static void needsRoot() { Assumptions.assumeTrue(run("id -u").out().strip().equals("0"),
-            "needs to be root"); }
+    /** Skips the test unless root runs it. */
+    public static void needsRoot() {
+        Assumptions.assumeTrue(run("id -u").out().strip().equals("0"), "only root can run this test");
+    }
 
     public static Result run(String command) { return run(command, Map.of()); }
 
-    /**
-     * Runs bash with the command, and with these variables set beside those of the tests; ends it after ten minutes.
-     */
-    public static Result run(String command, Map<String,
-            String> environment) { return run(command, environment, null); }
+    /** Runs the command in bash, with these variables in addition to those of the tests. Kills it after ten minutes. */
+    public static Result run(String command, Map<String, String> environment) {
+        return run(command, environment, null);
+    }
 
     public static Result succeeds(String command) { return succeeds(command, Map.of()); }
 
-    /** The same for a command that must end with 0: an AssertionError with all that it said when it does not. */
+    /** The same for a command that must succeed. Otherwise the AssertionError contains all its output. */
     public static Result succeeds(String command, Map<String, String> environment) {
         Result result = run(command, environment);
-        if (result.exitCode() != 0) throw new AssertionError("`%s` ended with %d:\n%s".formatted(command,
-                result.exitCode(), result.all()));
+        if (result.exitCode() != 0)
+            throw new AssertionError("`%s` ended with %d:\n%s".formatted(command, result.exitCode(), result.all()));
         return result;
     }
 
     /**
-     * Sends SIGINT to the command and to those that it runs, as Ctrl-C does, as soon as what it has said on stderr is
-     *  enough; the result's time is counted from then.
+     * Runs the command, and sends SIGINT to it and to its child processes, as Ctrl-C does, as soon as its output on
+     * stderr meets the condition. The time of the result starts with the signal.
      */
-    public static Result interrupt(String command, Map<String, String> environment, Predicate<String> enough) {
-        // timeout gives them a process group of their own, hands the signal on to it, and lets it count where this
-        //  test's own does not
-        return run("exec timeout --preserve-status 10m " + command, environment, enough);
+    public static Result interrupt(String command, Map<String, String> environment, Predicate<String> condition) {
+        // timeout creates a process group and forwards the signal to it, even if SIGINT is ignored in this process
+        return run("exec timeout --preserve-status 10m " + command, environment, condition);
     }
 
     private static Result run(String command, Map<String, String> environment, Predicate<String> interrupt) {

@@ -3,18 +3,16 @@ package lib.test;
 import module java.base;
 import lib.run.*;
 
-/** A terminal for the tests: runs a command in a real one, and follows what it writes as the screen would show it. */
+/** Runs a command in a real terminal, and works out what the screen shows. */
 public final class Terminal {
     private static final Pattern CONTROL = Pattern.compile("\033\\[([0-9;]*)([A-Za-z])|[\r\n]");
 
-    /** What the command wrote, how it ended, and the lines of the screen in the end. */
+    /** The exit code of a command, its output, and the lines on the screen at the end. */
     public record Result(int exitCode, String written, List<String> screen) {}
 
     private Terminal() {}
 
-    /**
-     * Runs the command in a terminal of so many columns; an AssertionError when a status line is broken by its edge.
-     */
+    /** Runs the command in a terminal with this number of columns. Expects every status line to fit into one line. */
     public static Result run(String command, int columns, Map<String, String> environment) {
         String inside = "stty cols %d rows 24; unset CI; exec %s".formatted(columns, command);
         Shell.Result ended =
@@ -23,10 +21,7 @@ public final class Terminal {
         return new Result(ended.exitCode(), ended.out(), screen(ended.out(), columns));
     }
 
-    /**
-     * The screen's lines after all that was written, without colours; a line longer than the screen is wide counts as
-     * one.
-     */
+    /** The lines on the screen after this output, without colors. A line wider than the screen counts as one line. */
     private static List<String> screen(String written, int columns) {
         List<StringBuilder> rows = new ArrayList<>(List.of(new StringBuilder()));
         int row = 0, column = 0, from = 0;
@@ -55,7 +50,7 @@ public final class Terminal {
                     rows.subList(row + 1, rows.size()).clear();
                 }
                 case 'm' -> {}
-                default -> throw new AssertionError("not followed here: " + control.group().substring(1));
+                default -> throw new AssertionError("unknown control sequence: " + control.group().substring(1));
             }
         }
         return rows.stream().map(StringBuilder::toString).toList();

@@ -1,6 +1,6 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //JAVA 25+
-//DESCRIPTION The tests: unit tests, with --e2e those on real clusters and in a real browser too, with --long the long proofs
+//DESCRIPTION Runs the unit tests; with --e2e also those on real clusters and in a browser, with --long the long ones
 //SOURCES ../Lib.java
 //SOURCES Docs.java
 //SOURCES DocsTest.java
@@ -76,7 +76,7 @@ import org.junit.platform.console.ConsoleLauncher;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
 
 /**
- * Runs the tests by JUnit's console launcher; other arguments go to it as they are, such as {@code --include-classname
+ * Runs the tests with JUnit's console launcher, which also gets all other arguments, such as {@code --include-classname
  * '.*PlanTest'}.
  */
 public final class Tests {
@@ -89,9 +89,8 @@ public final class Tests {
         if (rest.remove("--long")) tags.add("long");
         String own = Path.of(URI.create(Tests.class.getProtectionDomain().getCodeSource().getLocation().toString()))
                 .toString();
-        List<String> words =
-                new ArrayList<>(List.of("execute", "--scan-classpath=" + own, "--fail-if-no-tests", "--disable-banner",
-                "--details=tree"));
+        List<String> words = new ArrayList<>(List.of("execute", "--scan-classpath=" + own, "--fail-if-no-tests",
+                "--disable-banner", "--details=tree"));
         tags.forEach(tag -> words.add("--include-tag=" + tag));
         words.addAll(rest);
         PrintWriter out = new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.UTF_8), true);

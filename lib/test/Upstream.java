@@ -4,21 +4,20 @@ import module java.base;
 import lib.fetch.*;
 import lib.run.*;
 
-/** What upstream publishes, and machines that have none of it. */
+/** A mirror with the releases of kind and istioctl, and a PATH without them. */
 public final class Upstream {
     private Upstream() {}
 
     /**
-     * A mirror with the kind and the istioctl that are on PATH; the published istioctl is an archive of a script that
-     * calls it.
+     * A mirror that publishes kind and istioctl from this machine's PATH. The archive of istioctl contains a script
+     * that calls the program on PATH.
      */
     public static Mirror ofThisMachine() throws IOException, NoSuchAlgorithmException {
         Mirror mirror = new Mirror();
         mirror.publish(Versions.kind(Platform.current()), Files.readAllBytes(onPath("kind")));
         Path folder = Files.createTempDirectory("upstream");
         Files.writeString(folder.resolve("istioctl"), "#!/bin/sh\nexec '%s' \"$@\"\n".formatted(onPath("istioctl")))
-                .toFile()
-                .setExecutable(true);
+                .toFile().setExecutable(true);
         Shell.run("tar -czf '%1$s/archive' -C '%1$s' istioctl".formatted(folder));
         mirror.publish(Versions.istioctl(Versions.ISTIO, Platform.current()),
                 Files.readAllBytes(folder.resolve("archive")));
@@ -30,7 +29,7 @@ public final class Upstream {
         return Path.of(Shell.run("readlink -f $(command -v %s)".formatted(program)).out().strip());
     }
 
-    /** A folder with the programs that a user has who has neither kind nor istioctl, and the PATH that leads there. */
+    /** A PATH for a user who has neither kind nor istioctl. Its first folder contains the other programs. */
     public static String pathWithout(Path folder) throws IOException {
         Path bin = Files.createDirectories(folder.resolve("bin"));
         for (String program : List.of("jbang", "java", "docker", "kubectl"))

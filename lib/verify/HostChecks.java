@@ -191,7 +191,7 @@ public final class HostChecks {
                 .filter(subnet -> subnet.contains(".")).forEach(direct::add));
         List<String> missing = notListed(proxies, direct);
         if (!missing.isEmpty())
-            throw Problem.unmet("a proxy is set, and NO_PROXY lacks " + String.join(", ", missing),
+            throw Problem.unmet("a proxy is set, and NO_PROXY does not contain " + String.join(", ", missing),
                     "export NO_PROXY=\"$NO_PROXY,%s\"".formatted(String.join(",", missing)));
         return "set, but not used for this machine and the Docker network";
     }

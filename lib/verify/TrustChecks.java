@@ -67,7 +67,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
             String missing = "there is no secret %s: ".formatted(Cacerts.SECRET);
             if (intermediates.isEmpty()) {
                 if (!kube.cluster().isKind()) return missing + "another certificate authority signs";
-                throw Problem.failed(missing + "istiod signs with a root of its own", fromScratch);
+                throw Problem.failed(missing + "istiod signs with its own root", fromScratch);
             }
             Certificates.validate("the secret " + Cacerts.SECRET, intermediates, root, fromScratch);
         }

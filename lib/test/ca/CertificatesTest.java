@@ -11,13 +11,13 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Creates, reads and validates certificates; openssl validates them, too, where it is installed. */
+/** Creates, reads and validates certificates; openssl validates them, too, if it is installed. */
 @Tag("unit")
 class CertificatesTest {
     private final Certificates.Authority root = Certificates.createRoot();
     private final Certificates.Authority first = Certificates.createIntermediate(root, new Cluster(1, "so1"));
 
-    @Test void acceptsAChainOfItsOwnRootOnly() throws GeneralSecurityException {
+    @Test void acceptsOnlyAChainToTheSameRoot() throws GeneralSecurityException {
         X509Certificate own = first.certificate(), top = root.certificate();
         Certificates.validate("so1", List.of(own), top, "");
         Certificates.validate("so1", List.of(own, top), top, "");
@@ -41,7 +41,7 @@ class CertificatesTest {
         assertEquals(first.key(), Certificates.readKey(Certificates.pem(first.key())));
     }
 
-    @Test void webhookCertificateIsForItsNameAndNoCa() throws Exception {
+    @Test void webhookCertificateHasItsNameAndIsNoCa() throws Exception {
         Map<String, String> data = Certificates.webhookCertificate("cert", "webhook.metallb-system.svc");
         X509Certificate server = Certificates.readCertificate(Certificates.decode(data.get("tls.crt")));
         Certificates.validate("webhook", List.of(server),
@@ -55,7 +55,7 @@ class CertificatesTest {
 
     @Test void setsUsagesAndLifetimesOfACa() throws GeneralSecurityException {
         assertEquals(Integer.MAX_VALUE, root.certificate().getBasicConstraints());
-        assertEquals(0, first.certificate().getBasicConstraints(), "an intermediate signs workloads, no further CAs");
+        assertEquals(0, first.certificate().getBasicConstraints(), "an intermediate CA may not issue CA certificates");
         for (var authority : List.of(root, first)) {
             assertTrue(authority.certificate().getKeyUsage()[5], "keyCertSign");
             authority.certificate().checkValidity(Date.from(Instant.now().minus(Duration.ofMinutes(5))));

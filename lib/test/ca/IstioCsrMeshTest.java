@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A mesh with workload certificates of a real Vault, through cert-manager and istio-csr, from KindDemo to Teardown. */
+/** A mesh with istio-csr: cert-manager gets the workload certificates from a real Vault. From KindDemo to Teardown. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class IstioCsrMeshTest {
@@ -52,7 +52,7 @@ class IstioCsrMeshTest {
                 + "kubectl --context kind-so$i logs -n cert-manager deploy/cert-manager; done; docker logs so-vault");
     }
 
-    @Test @Order(2) void verifyShowsWhoSigns() {
+    @Test @Order(2) void verifyShowsTheIssuer() {
         Shell.Result verify = succeeds("jbang Verify.java");
         for (String words : List.of("same-root: CN=sample.mesh, SHA-256", "The mesh works.",
                 "so1: intermediate: CN=sample.mesh Intermediate Authority,L=istio-so1, issued by CN=sample.mesh",
@@ -63,22 +63,20 @@ class IstioCsrMeshTest {
 
     /** The certificate chain of a running proxy, as istioctl shows it. */
     private static List<X509Certificate> chainOf(String cluster, String workload) throws Exception {
-        String json = succeeds("istioctl --context kind-%s proxy-config secret %s -o json".formatted(cluster,
-                workload)).out();
+        String json = succeeds("istioctl --context kind-%s proxy-config secret %s -o json".formatted(cluster, workload))
+                .out();
         return Certificates.readChain(Certificates.decode(new ObjectMapper().readTree(json)
-                .findValue("certificateChain")
-                .path("inlineBytes").asText()));
+                .findValue("certificateChain").path("inlineBytes").asText()));
     }
 
-    @Test @Order(3) void vaultsIntermediateSignsEveryWorkloadForAnHour() throws Exception {
+    @Test @Order(3) void vaultIssuesWorkloadCertificatesForAnHour() throws Exception {
         for (String cluster : List.of("so1", "so2"))
             for (String workload : List.of("deploy/sleep.sample", "deploy/helloworld-v1.sample",
-                    "deploy/istio-ingressgateway.istio-system",
-                    "deploy/istio-eastwestgateway.istio-system")) {
+                    "deploy/istio-ingressgateway.istio-system", "deploy/istio-eastwestgateway.istio-system")) {
                 List<X509Certificate> chain = chainOf(cluster, workload);
                 X509Certificate own = chain.getFirst(), signer = chain.get(1);
-                assertEquals("CN=sample.mesh Intermediate Authority,L=istio-" + cluster, own.getIssuerX500Principal()
-                        .getName(), workload);
+                assertEquals("CN=sample.mesh Intermediate Authority,L=istio-" + cluster,
+                        own.getIssuerX500Principal().getName(), workload);
                 assertEquals("CN=sample.mesh", signer.getIssuerX500Principal().getName(), workload);
                 Duration life = Duration.between(own.getNotBefore().toInstant(), own.getNotAfter().toInstant());
                 assertTrue(life.compareTo(Duration.ofMinutes(59)) > 0 && life.compareTo(Duration.ofMinutes(62)) < 0,
@@ -94,15 +92,14 @@ class IstioCsrMeshTest {
     }
 
     @Test @Order(4) void refusesAnotherCa() {
-        String there = OwnDemo.existing();
+        String before = OwnDemo.existing();
         for (String other : List.of("local", "vault")) {
             Shell.Result refused = DEMO.run("jbang KindDemo.java --ca " + other);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains("the demo uses --ca istio-csr")
-                    && refused.err().contains("jbang Teardown.java"),
-                    refused.err());
+                    && refused.err().contains("jbang Teardown.java"), refused.err());
         }
-        assertEquals(there, OwnDemo.existing());
+        assertEquals(before, OwnDemo.existing());
     }
 
     @Test @Order(5) void reusesEverything() {
@@ -117,7 +114,10 @@ class IstioCsrMeshTest {
                 + " | sha256sum").out();
     }
 
-    /** Sealed, at another address: nobody gets a certificate, and cert-manager retries istiod's only after an hour. */
+    /**
+     * Vault is sealed and has another address, so it issues no certificates. cert-manager would retry istiod's
+     * certificate only after an hour.
+     */
     @Test @Order(6) void repairsAMovedVault() throws Exception {
         String address = succeeds(ADDRESS).out();
         succeeds("docker stop so-vault && docker run --detach --name so-in-its-place --network kind --entrypoint sleep "
@@ -127,8 +127,8 @@ class IstioCsrMeshTest {
             succeeds("kubectl --context kind-so1 delete secret istiod-tls -n istio-system");
             succeeds("kubectl --context kind-so1 wait certificate istiod -n istio-system --timeout 120s"
                     + " --for=jsonpath='{.status.failedIssuanceAttempts}'=1");
-            System.out.println("KindDemo when Vault moved: " + succeeds("jbang KindDemo.java").took().toMillis()
-                    + " ms");
+            System.out.println("KindDemo after Vault got another address: "
+                    + succeeds("jbang KindDemo.java").took().toMillis() + " ms");
             succeeds("kubectl --context kind-so1 get secret istiod-tls -n istio-system");
             for (String cluster : List.of("so1", "so2")) {
                 Instant start = Instant.now().truncatedTo(ChronoUnit.SECONDS);

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A mesh whose root is in a real Vault, from KindDemo to Teardown. */
+/** A mesh with its root CA in a real Vault, from KindDemo to Teardown. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class VaultMeshTest {
@@ -36,16 +36,16 @@ class VaultMeshTest {
         var demo = new AtomicReference<Shell.Result>();
         String seen = Shell.processesDuring(() -> demo.set(own.run(command)));
         assertEquals(0, demo.get().exitCode(), demo.get().all());
-        assertTrue(seen.contains("kind create cluster") && seen.contains("so-vault"), "the processes were not seen");
+        assertTrue(seen.contains("kind create cluster") && seen.contains("so-vault"), "no process lists were recorded");
         System.out.println("%s: %d s%n%s".formatted(command, demo.get().took().toSeconds(), demo.get().out()));
         Shell.Result logged = own.succeeds(logs);
         seen += demo.get().all() + Files.readString(state.resolve("KindDemo.log")) + logged.all();
         for (String secret : List.of("root-token", "unseal-key", "so1-token", "so2-token")) {
             Path file = state.resolve("vault").resolve(secret);
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
-            assertFalse(seen.contains(Files.readString(file)), secret + " was seen");
+            assertFalse(seen.contains(Files.readString(file)), secret + " is visible");
         }
-        assertFalse(seen.contains("PRIVATE KEY") || seen.contains("hvs."), "a key or a token was seen");
+        assertFalse(seen.contains("PRIVATE KEY") || seen.contains("hvs."), "a key or a token is visible");
     }
 
     @Test @Order(2) void verifyShowsVaultsRoot() {
@@ -58,7 +58,7 @@ class VaultMeshTest {
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
 
-    /** The commands of the documentation, except for the folder of the state. */
+    /** Runs the documented commands, with the test's own state folder. */
     @Test @Order(3) void documentedCommandsShowTheIssuer() throws IOException {
         String login = Docs.command("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString())
                 + " && ";
@@ -70,15 +70,14 @@ class VaultMeshTest {
     }
 
     @Test @Order(4) void refusesAnotherCa() {
-        String there = OwnDemo.existing(), cacerts = succeeds(CACERTS).out();
+        String before = OwnDemo.existing(), cacerts = succeeds(CACERTS).out();
         for (String command : List.of("jbang KindDemo.java --ca local", "KIND_DEMO_CA=local jbang KindDemo.java")) {
             Shell.Result refused = DEMO.run(command);
             assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
             assertTrue(refused.err().contains("the demo uses --ca vault")
-                    && refused.err().contains("jbang Teardown.java"),
-                    refused.err());
+                    && refused.err().contains("jbang Teardown.java"), refused.err());
         }
-        assertEquals(there, OwnDemo.existing());
+        assertEquals(before, OwnDemo.existing());
         assertEquals(cacerts, succeeds(CACERTS).out());
     }
 

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A real Vault, without any cluster: a name prefix and a port of its own keep it apart from a running demo. */
+/** A real Vault without clusters. Its name prefix and its port differ from those of a running demo. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class VaultTest {
@@ -49,14 +49,14 @@ class VaultTest {
                 dirs.state(), console);
     }
 
-    /** As in another run of KindDemo: nothing is kept in memory. */
+    /** A new Vault object, as in another run of KindDemo. */
     private static Vault fresh() throws IOException {
         Vault vault = newVault();
         vault.start(_ -> {});
         return vault;
     }
 
-    @BeforeAll static void up() throws IOException {
+    @BeforeAll static void createVault() throws IOException {
         assertEquals("", Shell.run("docker ps -aq --filter name=^%1$s$; docker volume ls -q --filter name=^%1$s$"
                 .formatted(NAME)).out());
         Shell.run("docker network inspect kind || docker network create kind");
@@ -70,7 +70,7 @@ class VaultTest {
         vault = newVault();
     }
 
-    @AfterAll static void down() throws Exception {
+    @AfterAll static void removeVault() throws Exception {
         vault.remove().task().run(_ -> {});
         dirs.delete(false).task().run(_ -> {});
     }
@@ -87,7 +87,7 @@ class VaultTest {
         long start = System.nanoTime();
         try {
             vault.start(_ -> {});
-            System.out.printf("Vault is open after %.1f s%n", (System.nanoTime() - start) / 1e9);
+            System.out.printf("Vault is unsealed after %.1f s%n", (System.nanoTime() - start) / 1e9);
             vault.pki().root();
             for (Cluster cluster : List.of(FIRST, SECOND)) vault.pki().intermediate(cluster);
             System.out.printf("root and two intermediates after %.1f s%n", (System.nanoTime() - start) / 1e9);
@@ -96,7 +96,7 @@ class VaultTest {
             watch.join();
         }
 
-        assertTrue(processes.stream().anyMatch(p -> p.contains("compose")), "compose was not seen among the processes");
+        assertTrue(processes.stream().anyMatch(p -> p.contains("compose")), "no process of Compose was recorded");
         String docker = Shell.run("docker inspect %1$s; docker logs %1$s; docker volume inspect %1$s".formatted(NAME))
                 .all();
         assertTrue(docker.contains("vault server") && docker.contains("post-unseal"), docker);
@@ -109,7 +109,7 @@ class VaultTest {
                 files.stream().map(f -> f.getFileName().toString()).collect(Collectors.toSet()));
         for (Path file : files) {
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
-            assertFalse(seen.contains(Files.readString(file)), file + " was seen");
+            assertFalse(seen.contains(Files.readString(file)), file + " is visible");
         }
         assertFalse(seen.contains("PRIVATE KEY"));
         assertEquals("127.0.0.1", Shell.run("docker port %s 8200".formatted(NAME)).out().split(":")[0]);
@@ -118,8 +118,8 @@ class VaultTest {
     }
 
     @Test @Order(2) void intermediatesChainToTheRoot() throws Exception {
-        X509Certificate root = vault.pki().root(), first = vault.pki().intermediate(FIRST), second = vault.pki()
-                .intermediate(SECOND);
+        X509Certificate root = vault.pki().root();
+        X509Certificate first = vault.pki().intermediate(FIRST), second = vault.pki().intermediate(SECOND);
         assertEquals("CN=sample.mesh", root.getSubjectX500Principal().getName());
         assertNotEquals(first.getPublicKey(), second.getPublicKey());
         for (X509Certificate intermediate : List.of(first, second)) {
@@ -128,7 +128,7 @@ class VaultTest {
         }
     }
 
-    private static int ask(Path token, String method, String path, Object body) throws Exception {
+    private static int status(Path token, String method, String path, Object body) throws Exception {
         return send(token, method, path, body).statusCode();
     }
 
@@ -137,12 +137,11 @@ class VaultTest {
             return http.send(HttpRequest.newBuilder(URI.create("http://127.0.0.1:%d/v1/%s".formatted(port, path)))
                     .header("X-Vault-Token", Files.readString(token)).timeout(Duration.ofSeconds(10))
                     .method(method, HttpRequest.BodyPublishers.ofString(new ObjectMapper().writeValueAsString(body)))
-                            .build(),
-                    HttpResponse.BodyHandlers.ofString());
+                    .build(), HttpResponse.BodyHandlers.ofString());
         }
     }
 
-    /** A request like a workload's: no name, and its SPIFFE identity. */
+    /** A certificate request like that of a workload: without a name, but with its SPIFFE identity. */
     private static String request() throws Exception {
         KeyPair keys = Certificates.newKeys();
         var names = new Extensions(new Extension(Extension.subjectAlternativeName, false,
@@ -164,27 +163,26 @@ class VaultTest {
         assertEquals(200, answer.statusCode(), answer.body());
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
         List<X509Certificate> chain = Certificates.readChain(data.path("certificate").asText() + "\n"
-                + data.path("ca_chain").toString()
-                .replace("\\n", "\n"));
+                + data.path("ca_chain").toString().replace("\\n", "\n"));
         Certificates.validate(URI_SAN, chain, vault.pki().root(), "");
         assertEquals(Set.of(URI_SAN), Certificates.uris(chain.getFirst()));
-        assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(), chain.getFirst().getIssuerX500Principal()
-                .getName());
+        assertEquals("CN=sample.mesh Intermediate Authority,L=" + FIRST.id(),
+                chain.getFirst().getIssuerX500Principal().getName());
 
-        assertEquals(403, ask(token, "POST", "pki_int2/sign/cluster2-issuer", body));
-        assertEquals(403, ask(token, "POST", "pki_int1/root/sign-intermediate", Map.of("csr", request(), "common_name",
-                "mine")));
-        assertEquals(403, ask(token, "POST", "pki/root/sign-intermediate", Map.of("csr", request(), "common_name",
-                "mine")));
-        assertEquals(403, ask(token, "POST", "pki_int1/issue/cluster1-issuer", Map.of("common_name", "mine")));
-        assertEquals(403, ask(token, "POST", "pki_int1/roles/cluster1-issuer", Map.of("max_ttl", "8760h")));
-        assertEquals(403, ask(token, "PUT", "sys/policies/acl/cluster1-issuer", Map.of("policy", "")));
-        assertEquals(403, ask(token, "GET", "sys/mounts", Map.of()));
-        assertEquals(200, ask(vault.pki().token(SECOND), "POST", "pki_int2/sign/cluster2-issuer", body));
-        assertEquals(403, ask(vault.pki().token(SECOND), "POST", "pki_int1/sign/cluster1-issuer", body));
+        assertEquals(403, status(token, "POST", "pki_int2/sign/cluster2-issuer", body));
+        assertEquals(403, status(token, "POST", "pki_int1/root/sign-intermediate",
+                Map.of("csr", request(), "common_name", "mine")));
+        assertEquals(403, status(token, "POST", "pki/root/sign-intermediate",
+                Map.of("csr", request(), "common_name", "mine")));
+        assertEquals(403, status(token, "POST", "pki_int1/issue/cluster1-issuer", Map.of("common_name", "mine")));
+        assertEquals(403, status(token, "POST", "pki_int1/roles/cluster1-issuer", Map.of("max_ttl", "8760h")));
+        assertEquals(403, status(token, "PUT", "sys/policies/acl/cluster1-issuer", Map.of("policy", "")));
+        assertEquals(403, status(token, "GET", "sys/mounts", Map.of()));
+        assertEquals(200, status(vault.pki().token(SECOND), "POST", "pki_int2/sign/cluster2-issuer", body));
+        assertEquals(403, status(vault.pki().token(SECOND), "POST", "pki_int1/sign/cluster1-issuer", body));
     }
 
-    @Test @Order(4) void workloadCertificatesLiveThreeDaysAtMost() throws Exception {
+    @Test @Order(4) void workloadCertificatesAreValidForAtMostThreeDays() throws Exception {
         HttpResponse<String> answer = send(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer",
                 Map.of("csr", request(), "ttl", "1000h"));
         JsonNode data = new ObjectMapper().readTree(answer.body()).path("data");
@@ -204,21 +202,21 @@ class VaultTest {
         again = fresh();
         assertEquals(List.of(root, first), List.of(again.pki().root(), again.pki().intermediate(FIRST)));
         assertEquals(token, Files.readString(vault.pki().token(FIRST)));
-        assertEquals(200, ask(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer", Map.of("csr",
-                request())));
+        assertEquals(200, status(vault.pki().token(FIRST), "POST", "pki_int1/sign/cluster1-issuer",
+                Map.of("csr", request())));
     }
 
     @Test @Order(6) void reportsALostKeyAndALostVolume() throws Exception {
         Path key = dirs.state().resolve("vault/unseal-key"), away = folder.resolve("key");
         Files.move(key, away);
         Problem problem = assertThrows(Problem.class, VaultTest::fresh);
-        assertTrue(problem.getMessage().contains("its key is gone")
+        assertTrue(problem.getMessage().contains("its unseal key is missing")
                 && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
         Files.move(away, key);
         vault.remove().task().run(_ -> {});
         problem = assertThrows(Problem.class, VaultTest::fresh);
-        assertTrue(problem.getMessage().contains("is empty") && problem.hint().contains("Teardown.java --name-prefix "
-                + PREFIX), problem.getMessage());
+        assertTrue(problem.getMessage().contains("is empty")
+                && problem.hint().contains("Teardown.java --name-prefix " + PREFIX), problem.getMessage());
     }
 
     @Test @Order(7) void removesEverything() throws Exception {

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** An ambient mesh on real clusters, with the commands of docs/ambient.md. One demo serves all tests, in order. */
+/** An ambient mesh on real clusters, with the commands of docs/ambient.md. All tests use one demo, in order. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class AmbientMeshTest {
@@ -45,11 +45,11 @@ class AmbientMeshTest {
 
     @Test @Order(3) void aSecondRunChangesNothing() {
         Shell.Result again = succeeds("jbang KindDemo.java");
-        System.out.println("KindDemo, ambient, when all is up: " + again.took().toMillis() + " ms");
+        System.out.println("KindDemo, ambient, everything is up: " + again.took().toMillis() + " ms");
         assertTrue(again.err().contains("Nothing had to be changed."), again.err());
     }
 
-    @Test @Order(3) void theDataPlaneOfARunningMeshCannotBeChanged() {
+    @Test @Order(3) void refusesAnotherDataPlaneForARunningMesh() {
         Shell.Result refused = DEMO.run("jbang KindDemo.java --dataplane sidecar");
         assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
         assertTrue(refused.err().contains("the mesh has the data plane ambient, and a running mesh cannot change it")
@@ -57,8 +57,8 @@ class AmbientMeshTest {
                 refused.err());
     }
 
-    /** The proof by hand: the local pods, and the gateway of the other network. */
-    @Test @Order(4) void endpointsByHand() {
+    /** The documented command shows the local pods and the gateway of the other network. */
+    @Test @Order(4) void showsTheEndpointsOfTheClient() {
         List<String> endpoints = succeeds(Docs.command("ztunnel-config")).out().lines()
                 .filter(line -> line.contains("helloworld")).toList();
         assertEquals(3, endpoints.size(), endpoints.toString());
@@ -66,7 +66,7 @@ class AmbientMeshTest {
                 endpoints.toString());
     }
 
-    @Test @Order(4) void theIngressAnswersThisMachine() {
+    @Test @Order(4) void theIngressAnswersRequestsFromThisMachine() {
         for (String port : List.of("32011", "32012"))
             assertTrue(succeeds("curl -s http://localhost:%s/hello".formatted(port)).out().startsWith("Hello version"));
     }
@@ -79,7 +79,7 @@ class AmbientMeshTest {
         assertTrue(answer.contains("x-waypoint: so1"), answer);
     }
 
-    /** The others are in AmbientVariantsTest. */
+    /** AmbientVariantsTest runs all experiments. */
     @Test @Order(6) void twoExperimentsPass() throws IOException {
         Shell.Result two = succeeds("jbang Verify.java --experiments failover,ztunnel-down -o json");
         System.out.println("Two experiments, ambient: " + two.took().toSeconds() + " s\n" + two.err());
@@ -87,7 +87,7 @@ class AmbientMeshTest {
                 .path("experiments").findValuesAsText("status"));
     }
 
-    @Test @Order(7) void aServiceThatIsNotGlobalIsReported() {
+    @Test @Order(7) void reportsAServiceThatIsNotGlobal() {
         String label = "kubectl --context kind-so2 label service helloworld -n sample istio.io/global";
         succeeds(label + "-");
         Shell.Result verify = DEMO.run("jbang Verify.java --wait 2");

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** Ambient meshes with other options, each on a demo of its own. */
+/** Ambient meshes with other options. Each test has its own demo. */
 @Tag("long")
 class AmbientVariantsTest {
     @RegisterExtension final OwnDemo demo = new OwnDemo();
@@ -24,7 +24,7 @@ class AmbientVariantsTest {
         return demo.succeeds("jbang Verify.java --wait 60").out();
     }
 
-    /** What an experiment could leave behind. */
+    /** The resources that an experiment could leave behind. */
     private String made() {
         return Stream.of("so1", "so2").map(c -> demo.succeeds(("kubectl --context kind-%s get deployments,services,"
                 + "gateways.gateway.networking.k8s.io,destinationrules -A -o custom-columns=KIND:.kind,"
@@ -73,18 +73,18 @@ class AmbientVariantsTest {
                 && verify.contains("(gateway of network3, 2 instances)"), verify);
     }
 
-    /** Requests between pods pass two ztunnels, on different nodes. */
+    /** Requests between pods pass through two ztunnels, on different nodes. */
     @Test void aWorkerInEachCluster() { verified("--workers 1"); }
 
     @Test void vault() { assertTrue(verified("--ca vault").contains("same-root: CN=sample.mesh")); }
 
-    /** The mesh recovers without KindDemo when Docker gives the nodes their addresses again. */
+    /** The mesh recovers without KindDemo if Docker assigns the same addresses to the nodes again. */
     @Test void aRestartedNode() {
         verified("");
         Instant start = Instant.now();
         demo.succeeds("docker restart so1-control-plane");
         demo.succeeds("jbang Verify.java --wait 120");
-        System.out.printf("a restarted node: whole again after %d s%n", Duration.between(start, Instant.now())
+        System.out.printf("a restarted node: recovered after %d s%n", Duration.between(start, Instant.now())
                 .toSeconds());
     }
 
@@ -97,9 +97,10 @@ class AmbientVariantsTest {
         try (Mirror upstream = Upstream.ofThisMachine()) {
             demo.succeeds("KIND_DEMO_MIRROR=%s jbang KindDemo.java --bundle %s".formatted(upstream.address(), bundle));
         }
-        // with an empty cache, and without the folder of a mirror
-        Shell.Result offline = demo.succeeds("env -u KIND_DEMO_ASSETS XDG_CACHE_HOME=%s jbang KindDemo.java --offline %s"
-                .formatted(demo.folder().resolve("cache"), bundle));
+        // with an empty cache, and without a folder of downloaded files
+        Path cache = demo.folder().resolve("cache");
+        Shell.Result offline = demo.succeeds(
+                "env -u KIND_DEMO_ASSETS XDG_CACHE_HOME=%s jbang KindDemo.java --offline %s".formatted(cache, bundle));
         assertTrue(offline.err().contains("Nothing had to be changed."), offline.err());
     }
 }

@@ -20,8 +20,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.xml.sax.InputSource;
 
 /**
- * What cannot work is refused at once, in words, and changes nothing. Needs an engine, and makes one small foreign
- * cluster.
+ * KindDemo refuses invalid input and unsuitable machines at once, with a message, and changes nothing. Needs Docker;
+ * some tests create a small container.
  */
 @Tag("e2e")
 class BadInputTest {
@@ -29,11 +29,11 @@ class BadInputTest {
     @TempDir Path folder;
 
     @BeforeAll static void build() {
-        for (String script : List.of("KindDemo", "Verify",
-                "Teardown")) Shell.succeeds("jbang build %s.java".formatted(script));
+        for (String script : List.of("KindDemo", "Verify", "Teardown"))
+            Shell.succeeds("jbang build %s.java".formatted(script));
     }
 
-    /** Runs KindDemo, and does not count the ten seconds that an engine is given to answer. */
+    /** Runs KindDemo. Its time does not include the ten seconds in which it waits for Docker's answer. */
     private static Shell.Result kindDemo(String arguments, Map<String, String> environment) {
         Shell.Result result = Shell.run("jbang KindDemo.java " + arguments, environment);
         return !result.err().contains("`docker info` took over 10 s") ? result
@@ -41,13 +41,12 @@ class BadInputTest {
     }
 
     /**
-     * Runs KindDemo with its own folders, expects this exit code and these words in one line of stderr, a hint, and no
-     * change.
+     * Runs KindDemo with new folders. Expects this exit code, these words in one line of stderr, a hint, and no
+     * changes.
      */
     private void refused(int exitCode, String words, String arguments, Map<String, String> environment) {
-        Map<String, String> all =
-                new HashMap<>(Map.of("XDG_STATE_HOME", folder.resolve("state").toString(), "KUBECONFIG",
-                folder.resolve("kubeconfig").toString()));
+        Map<String, String> all = new HashMap<>(Map.of("XDG_STATE_HOME", folder.resolve("state").toString(),
+                "KUBECONFIG", folder.resolve("kubeconfig").toString()));
         all.putAll(environment);
         String before = Shell.run("docker ps -aq; docker network ls -q").out();
         Shell.Result result = Shell.inTime(words, AT_ONCE, () -> kindDemo(arguments, all));
@@ -58,50 +57,52 @@ class BadInputTest {
         assertFalse(result.err().contains("\tat "), "a stack trace:\n" + result.err());
         assertEquals(before, Shell.run("docker ps -aq; docker network ls -q").out());
         assertFalse(Files.exists(folder.resolve("state")) || Files.exists(folder.resolve("kubeconfig")),
-                "files were made");
+                "files were created");
     }
 
-    private void refused(int exitCode, String words,
-            String arguments) { refused(exitCode, words, arguments, Map.of()); }
-
-    @Test void noEngine() {
-        refused(Problem.UNMET, "Docker does not answer", "", Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock")));
+    private void refused(int exitCode, String words, String arguments) {
+        refused(exitCode, words, arguments, Map.of());
     }
 
-    @Test void anEngineThatDoesNotAnswer() throws IOException {
+    @Test void dockerDoesNotRun() {
+        refused(Problem.UNMET, "Docker does not answer", "",
+                Map.of("DOCKER_HOST", "unix://" + folder.resolve("no.sock")));
+    }
+
+    @Test void dockerDoesNotAnswer() throws IOException {
         try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
             refused(Problem.UNMET, "Docker does not answer: `docker info` took over 10 s", "",
                     Map.of("DOCKER_HOST", "tcp://127.0.0.1:" + silent.getLocalPort()));
         }
     }
 
-    /** kubectl and kind go by HOME, and so must what is written for them. */
-    @Test void homeIsWhereTheEnvironmentSays() {
+    /** kubectl and kind use HOME, so the scripts must write files for them there, too. */
+    @Test void usesHomeOfTheEnvironment() {
         Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
         environment.put("HOME", folder.toString());
         Shell.Result preflight = Shell.run("env -u KUBECONFIG jbang Verify.java --preflight", environment);
         assertTrue(preflight.out().contains("kubeconfig: %s/.kube/config".formatted(folder)), preflight.all());
     }
 
-    @Test void noDocker() throws IOException {
+    @Test void noDockerCommand() throws IOException {
         refused(Problem.UNMET, "docker was not found", "",
                 Map.of("PATH", pathWith("jbang", "java", "kind", "istioctl")));
     }
 
     @Test void noKind() throws IOException {
         refused(Problem.UNMET, "kind was not found", "",
-                nothingToFetch(pathWith("jbang", "java", "docker", "istioctl")));
+                withoutDownloads(pathWith("jbang", "java", "docker", "istioctl")));
     }
 
     @Test void noIstioctl() throws IOException {
         refused(Problem.UNMET, "istioctl was not found", "",
-                nothingToFetch(pathWith("jbang", "java", "docker", "kind")));
+                withoutDownloads(pathWith("jbang", "java", "docker", "kind")));
     }
 
     @Test void noTar() throws IOException {
         Path archive = Files.writeString(folder.resolve("demo.tar.gz"), "never read");
         refused(Problem.UNMET, "× tar was not found on PATH", "--offline '%s'".formatted(archive),
-                nothingToFetch(pathWith("jbang", "java", "docker")));
+                withoutDownloads(pathWith("jbang", "java", "docker")));
     }
 
     @Test void aRevisionOfIstio() {
@@ -111,48 +112,45 @@ class BadInputTest {
 
     @Test void anOldKind() throws IOException {
         refused(Problem.UNMET, "kind is too old", "",
-                nothingToFetch(pathWith("jbang", "java", "docker", "istioctl") + ":"
-                + saying("kind", "kind v0.20.0 go1.20")));
+                withoutDownloads(pathWith("jbang", "java", "docker", "istioctl") + ":"
+                        + withProgram("kind", "kind v0.20.0 go1.20")));
     }
 
     @Test void anIstioctlOfAnotherVersion() throws IOException {
         refused(Problem.UNMET, "istioctl is of another version", "",
-                nothingToFetch(pathWith("jbang", "java", "docker", "kind") + ":"
-                + saying("istioctl", "client version: 1.24.0")));
+                withoutDownloads(pathWith("jbang", "java", "docker", "kind") + ":"
+                        + withProgram("istioctl", "client version: 1.24.0")));
     }
 
-    /** This PATH, a cache that is empty, and a mirror where nobody answers. */
-    private Map<String, String> nothingToFetch(String path) {
+    /** An environment with this PATH, an empty cache, and a mirror that does not answer. */
+    private Map<String, String> withoutDownloads(String path) {
         Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
         environment.putAll(Map.of("PATH", path, "XDG_CACHE_HOME", folder.resolve("cache").toString(),
-                "KIND_DEMO_MIRROR",
-                "http://127.0.0.1:9"));
+                "KIND_DEMO_MIRROR", "http://127.0.0.1:9"));
         return environment;
     }
 
-    /** A folder with just these programs and the plain ones of the system. */
+    /** A folder with only these programs and basic ones of the system. */
     private String pathWith(String... programs) throws IOException {
         Path bin = Files.createDirectory(folder.resolve("bin"));
-        List<String> plain = List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed",
-                "tr", "ls", "stat",
-                "mkdir", "id", "grep");
-        for (String program : Stream.concat(Stream.of(programs), plain.stream()).toList()) {
+        List<String> basic = List.of("bash", "sh", "env", "dirname", "basename", "uname", "readlink", "cat", "sed",
+                "tr", "ls", "stat", "mkdir", "id", "grep");
+        for (String program : Stream.concat(Stream.of(programs), basic.stream()).toList()) {
             Path file = bin.resolve(program);
-            Files.writeString(file,
-                    "#!/bin/sh\nexec %s \"$@\"\n".formatted(Shell.run("readlink -f $(command -v %s)".formatted(program))
-                    .out().strip()));
+            String real = Shell.run("readlink -f $(command -v %s)".formatted(program)).out().strip();
+            Files.writeString(file, "#!/bin/sh\nexec %s \"$@\"\n".formatted(real));
             file.toFile().setExecutable(true);
         }
         return bin.toString();
     }
 
-    /** A folder with a docker whose `docker info` says this, and which is the real one otherwise. */
-    private String engineThatSays(String json) throws IOException {
-        return dockerThat("[ \"$1\" = info ] && echo '%s' && exit".formatted(json));
+    /** A PATH with a stub of docker: `docker info` prints this, and the real docker runs all other commands. */
+    private String dockerWithInfo(String json) throws IOException {
+        return dockerAfter("[ \"$1\" = info ] && echo '%s' && exit".formatted(json));
     }
 
-    /** A folder with a docker that does this first, and which is the real one otherwise. */
-    private String dockerThat(String shell) throws IOException {
+    /** A PATH with a stub of docker: it runs these shell commands first, and then the real docker. */
+    private String dockerAfter(String shell) throws IOException {
         String real = Shell.run("readlink -f $(command -v docker)").out().strip();
         Path file = Files.createDirectories(folder.resolve("stub")).resolve("docker");
         Files.writeString(file, "#!/bin/sh\n%s\nexec %s \"$@\"\n".formatted(shell, real));
@@ -166,72 +164,72 @@ class BadInputTest {
         return Shell.run("jbang Verify.java --preflight", all);
     }
 
-    @Test void anEngineThatAnswersAfterTwoSeconds() throws IOException {
-        Shell.Result preflight = preflight(Map.of("PATH", dockerThat("[ \"$1\" = info ] && sleep 2")));
+    @Test void dockerAnswersAfterTwoSeconds() throws IOException {
+        Shell.Result preflight = preflight(Map.of("PATH", dockerAfter("[ \"$1\" = info ] && sleep 2")));
         assertTrue(preflight.out().contains("✓ docker: version"), preflight.all());
     }
 
-    @Test void podmanInPlaceOfDocker() throws IOException {
+    @Test void podmanInsteadOfDocker() throws IOException {
         String podman = "`docker` is Podman here, and the demo needs Docker";
-        refused(Problem.UNMET, podman, "", Map.of("PATH", engineThatSays(
+        refused(Problem.UNMET, podman, "", Map.of("PATH", dockerWithInfo(
                 "{\"host\": {\"arch\": \"amd64\"}, \"version\": {\"Version\": \"5.2.1\"}}")));
-        refused(Problem.UNMET, podman, "", Map.of("PATH", engineThatSays(
+        refused(Problem.UNMET, podman, "", Map.of("PATH", dockerWithInfo(
                 "{\"ServerVersion\": \"5.2.1\", \"DockerRootDir\": \"/var/lib/containers/storage\"}")));
     }
 
     @Test void userNamespaces() throws IOException {
-        refused(Problem.UNMET, "Docker uses userns-remap", "",
-                Map.of("PATH", engineThatSays("{\"ServerVersion\": \"29.1.0\", "
-                + "\"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", \"SecurityOptions\": [\"name=seccomp\", \"name=userns\"]}")));
+        refused(Problem.UNMET, "Docker uses userns-remap", "", Map.of("PATH", dockerWithInfo(
+                "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
+                        + "\"SecurityOptions\": [\"name=seccomp\", \"name=userns\"]}")));
     }
 
     @Test void rootlessWithoutCgroupLimits() throws IOException {
         refused(Problem.UNMET,
                 "Docker is rootless and cannot limit memory, processes and CPU: it has cgroup v2 without delegation",
-                "",
-                Map.of("PATH", engineThatSays(
-                "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
+                "", Map.of("PATH", dockerWithInfo(
+                        "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"2\", "
                         + "\"CgroupDriver\": \"none\", \"SecurityOptions\": [\"name=rootless\"]}")));
     }
 
-    @Test void anEngineOnAnotherMachine() throws IOException {
+    @Test void dockerOnAnotherMachine() throws IOException {
         refused(Problem.UNMET, "Docker runs on another machine, ssh://me@far.example.org", "", Map.of("PATH",
-                dockerThat("[ \"$1\" = context ] && echo ssh://me@far.example.org && exit")));
+                dockerAfter("[ \"$1\" = context ] && echo ssh://me@far.example.org && exit")));
     }
 
-    @Test void imagesThatMustBeSigned() {
+    @Test void requiredSignaturesOfImages() {
         refused(Problem.UNMET, "DOCKER_CONTENT_TRUST is set", "", Map.of("DOCKER_CONTENT_TRUST", "1"));
     }
 
-    @Test void warnsOfAnotherProvider() {
+    @Test void warnsAboutAnotherProvider() {
         Shell.Result preflight = preflight(Map.of("KIND_EXPERIMENTAL_PROVIDER", "podman"));
         assertTrue(preflight.out().contains("‼ provider: KIND_EXPERIMENTAL_PROVIDER is podman; the demo uses Docker"),
                 preflight.all());
     }
 
-    @Test void anOldEngine() throws IOException {
-        refused(Problem.UNMET, "Docker 19.03.15 is too old", "", Map.of("PATH", engineThatSays(
+    @Test void anOldDocker() throws IOException {
+        refused(Problem.UNMET, "Docker 19.03.15 is too old", "", Map.of("PATH", dockerWithInfo(
                 "{\"ServerVersion\": \"19.03.15\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
 
     @Test void kubernetesThatDoesNotStartOnCgroupV1() throws IOException {
         refused(Problem.UNMET, "Kubernetes 1.36.4 does not start on this machine's cgroup v1",
-                "--node-image kindest/node:v1.36.4", Map.of("PATH", engineThatSays(
+                "--node-image kindest/node:v1.36.4", Map.of("PATH", dockerWithInfo(
                         "{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 99000000000, \"CgroupVersion\": \"1\"}")));
     }
 
-    @Test void warnsOfLittleMemoryAndOfAProxy() throws IOException {
+    @Test void warnsAboutLittleMemoryAndAProxy() throws IOException {
         var environment = Map.of("HTTPS_PROXY", "http://127.0.0.1:9", "NO_PROXY", "localhost", "XDG_STATE_HOME",
                 folder.toString(), "PATH",
-                engineThatSays("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 1000000000, \"CgroupVersion\": \"2\"}"));
-        Shell.Result preflight = Shell.inTime("preflight alone", AT_ONCE,
+                dockerWithInfo("{\"ServerVersion\": \"29.1.0\", \"MemTotal\": 1000000000, \"CgroupVersion\": \"2\"}"));
+        Shell.Result preflight = Shell.inTime("preflight", AT_ONCE,
                 () -> Shell.run("jbang Verify.java --preflight", environment));
         assertEquals(0, preflight.exitCode(), preflight.all());
-        for (String words : List.of("‼ memory: Docker has 1.0 GB", "‼ proxy: a proxy is set, and NO_PROXY lacks 127.0.0.1",
-                "✓ ports: 6 free")) assertTrue(preflight.out().contains(words), preflight.out());
+        for (String words : List.of("‼ memory: Docker has 1.0 GB",
+                "‼ proxy: a proxy is set, and NO_PROXY does not contain 127.0.0.1", "✓ ports: 6 free"))
+            assertTrue(preflight.out().contains(words), preflight.out());
     }
 
-    @Test void preflightHonoursOutputAndReport() throws Exception {
+    @Test void preflightSupportsOutputAndReport() throws Exception {
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
         Path report = folder.resolve("report.html");
         Shell.Result json = Shell.run(
@@ -245,40 +243,41 @@ class BadInputTest {
         var suite = DocumentBuilderFactory.newInstance().newDocumentBuilder()
                 .parse(new InputSource(new StringReader(junit.out())));
         assertEquals("" + found.path("checks").size(), suite.getDocumentElement().getAttribute("tests"), junit.all());
-        assertFalse(Files.exists(folder.resolve("state")), "files were made");
+        assertFalse(Files.exists(folder.resolve("state")), "files were created");
     }
 
     @Test void verifyAndTeardownLeaveNoFilesWithoutADemo() {
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
         Shell.Result verify = Shell.run("jbang Verify.java --name-prefix nodemo", own);
         assertEquals(Problem.UNMET, verify.exitCode(), verify.all());
-        assertFalse(Files.exists(folder.resolve("state")), "Verify made files");
+        assertFalse(Files.exists(folder.resolve("state")), "Verify created files");
         Shell.succeeds("jbang Teardown.java --name-prefix nodemo", own);
         assertFalse(Files.exists(folder.resolve("state/kind-demo/nodemo")), "Teardown left files");
     }
 
-    @Test void theUsersFoldersAreRefused() throws IOException {
+    @Test void refusesToReplaceFoldersOfTheUser() throws IOException {
         Path mine = Files.createDirectory(folder.resolve("mine")),
                 log = Files.writeString(mine.resolve("log.txt"), "mine"),
                 index = Files.writeString(mine.resolve("index.json"), "{\"posts\": []}");
-        refused(Problem.USAGE, "one with earlier diagnostics, not " + mine,
-                "--diagnostics '%s'".formatted(mine));
+        refused(Problem.USAGE, "one with earlier diagnostics, not " + mine, "--diagnostics '%s'".formatted(mine));
         refused(Problem.USAGE, mine + " exists and is not a bundle of this demo", "--bundle '%s'".formatted(mine));
         assertEquals("mine{\"posts\": []}", Files.readString(log) + Files.readString(index));
     }
 
     /**
-     * An API server that has no Istio yet, and refuses everything else: the run's own failure, with no Docker to tell
-     * more.
+     * The API server has no Istio and refuses all other requests, and Docker does not run: KindDemo reports the refusal
+     * and does not mention Docker.
      */
-    @Test void aFailedRunWithoutDockerEndsWithItsOwnFailure() throws IOException {
+    @Test void reportsTheFailureOfARunWithoutDocker() throws IOException {
         HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/", exchange -> {
             boolean list = exchange.getRequestMethod().equals("GET")
                     && exchange.getRequestURI().getPath().endsWith("/deployments");
-            byte[] body = (list ? "{\"kind\": \"DeploymentList\", \"apiVersion\": \"apps/v1\", \"metadata\": {}, \"items\": []}"
-                    : "{\"kind\": \"Status\", \"apiVersion\": \"v1\", \"code\": 403, \"message\": \"forbidden by the test\"}").getBytes(
-                    StandardCharsets.UTF_8);
+            String json = list
+                    ? "{\"kind\": \"DeploymentList\", \"apiVersion\": \"apps/v1\", \"metadata\": {}, \"items\": []}"
+                    : "{\"kind\": \"Status\", \"apiVersion\": \"v1\", \"code\": 403, "
+                            + "\"message\": \"forbidden by the test\"}";
+            byte[] body = json.getBytes(StandardCharsets.UTF_8);
             exchange.getResponseHeaders().set("Content-Type", "application/json");
             exchange.sendResponseHeaders(list ? 200 : 403, body.length);
             exchange.getResponseBody().write(body);
@@ -293,38 +292,37 @@ class BadInputTest {
                     clusters: [{name: east, cluster: {server: "http://127.0.0.1:%d"}}]
                     users: [{name: east, user: {token: x}}]
                     """.formatted(server.getAddress().getPort()));
+            String path = withProgram("istioctl", "client version: " + Versions.ISTIO) + ":" + System.getenv("PATH");
             Shell.Result failed = Shell.run("jbang KindDemo.java --contexts east",
-                    Map.of("KUBECONFIG", kubeconfig.toString(),
-                    "XDG_STATE_HOME", folder.resolve("state").toString(), "DOCKER_HOST", "unix://"
-                    + folder.resolve("no.sock"), "PATH",
-                    saying("istioctl", "client version: " + Versions.ISTIO) + ":" + System.getenv("PATH")));
+                    Map.of("KUBECONFIG", kubeconfig.toString(), "XDG_STATE_HOME", folder.resolve("state").toString(),
+                            "DOCKER_HOST", "unix://" + folder.resolve("no.sock"), "PATH", path));
             assertEquals(Problem.FAILED, failed.exitCode(), failed.all());
             assertTrue(failed.err().contains("forbidden by the test")
-                    && failed.err().contains("diagnostics, without secrets, are in "),
-                    failed.err());
+                    && failed.err().contains("diagnostics, without secrets, are in "), failed.err());
             assertFalse(failed.err().matches("(?s).*(container engine|Docker does not answer).*"), failed.err());
         } finally {
             server.stop(0);
         }
     }
 
-    private String saying(String program, String text) throws IOException {
+    /** A folder with a program that prints this text. */
+    private String withProgram(String program, String text) throws IOException {
         Path bin = Files.createDirectories(folder.resolve("old"));
         Path file = Files.writeString(bin.resolve(program), "#!/bin/sh\necho '%s'\n".formatted(text));
         file.toFile().setExecutable(true);
         return bin.toString();
     }
 
-    @Test void takenPorts() throws IOException {
+    @Test void portsInUse() throws IOException {
         try (ServerSocket ingress = new ServerSocket(32012, 50, InetAddress.getByName("127.0.0.1"))) {
             refused(Problem.UNMET, "port %d (so2)".formatted(ingress.getLocalPort()), "");
         }
     }
 
     /**
-     * Both ways that the hint names: another port in a copy of the manifests, which is then checked, and another demo.
+     * Follows both hints: another port in a copy of the manifests, which preflight then checks, and another demo.
      */
-    @Test void followsTheHintOfTakenPorts() throws IOException {
+    @Test void bothHintsForPortsInUseHelp() throws IOException {
         Path copy = folder.resolve("copy"), cluster = copy.resolve("kind/cluster.yaml");
         Shell.succeeds("cp -r manifests '%s'".formatted(copy));
         Files.writeString(cluster, Files.readString(cluster).replace("hostPort: ${HTTP_PORT}", "hostPort: 34012"));
@@ -340,7 +338,7 @@ class BadInputTest {
         }
     }
 
-    /** Ports are known by what Docker says of the nodes' containers, also of stopped ones. */
+    /** Docker reports the ports of the nodes' containers, even of stopped ones. */
     @Test void readsThePortsOfNodes() {
         String container = "kind-demo-test-node";
         try {
@@ -364,7 +362,7 @@ class BadInputTest {
         }
     }
 
-    @Test void aRunBesideAnother() throws IOException {
+    @Test void twoRunsAtTheSameTime() throws IOException {
         Path state = Files.createDirectories(folder.resolve("state/kind-demo/so"));
         Map<String, String> own = Map.of("XDG_STATE_HOME", folder.resolve("state").toString());
         try (var file = FileChannel.open(state.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -373,7 +371,8 @@ class BadInputTest {
             for (String script : List.of("KindDemo", "Teardown")) {
                 Shell.Result second = Shell.run("jbang %s.java".formatted(script), own);
                 assertEquals(Problem.UNMET, second.exitCode(), second.all());
-                assertTrue(second.err().contains("another run is working on this demo: KindDemo, process 4711"), second.err());
+                assertTrue(second.err().contains("another run is working on this demo: KindDemo, process 4711"),
+                        second.err());
             }
         }
         Shell.succeeds("jbang Teardown.java", own);
@@ -398,9 +397,9 @@ class BadInputTest {
         String id = Shell.run("docker create --name so-vault --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE))
                 .out().strip();
         try {
-            refused(Problem.UNMET, "a container named so-vault exists and was not made by this demo", "--ca vault");
+            refused(Problem.UNMET, "a container named so-vault exists and was not created by this demo", "--ca vault");
             Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
-            assertEquals(0, Shell.run("docker inspect so-vault").exitCode(), "Teardown must leave it alone");
+            assertEquals(0, Shell.run("docker inspect so-vault").exitCode(), "Teardown must not remove it");
         } finally {
             Shell.run("docker rm --force " + id);
         }
@@ -411,7 +410,7 @@ class BadInputTest {
         refused(Problem.USAGE, "--workers takes 0 to 9, not -1", "--workers -1");
     }
 
-    /** Docker's own reason is in the same line: which one depends on the network. */
+    /** The same line contains Docker's own reason, which depends on the network. */
     @Test void anUnknownImage() {
         refused(Problem.UNMET,
                 "image no-such/node:v0 not found locally, and cannot be pulled: Error response from daemon: ",
@@ -424,7 +423,7 @@ class BadInputTest {
         refused(Problem.USAGE, "apps/sleep.yaml is not in", "--manifests '%s'".formatted(copy));
     }
 
-    /** A folder that a shell would take apart: with a copy of the manifests, one of which has this text. */
+    /** A copy of the manifests, one of them with this text, in a folder with a name that a shell would split. */
     private String manifestsWith(String file, String text) throws IOException {
         Path copy = folder.resolve("a 'b' \"$(touch pwned)\"; touch pwned #");
         String quoted = DemoCommands.quoted(copy.toString());
@@ -449,14 +448,15 @@ class BadInputTest {
         String manifests = manifestsWith("apps/sleep.yaml", "kind: A\napiVersion: v1\nmetadata: {name: a}\n");
         Shell.Result plan = Shell.succeeds(
                 "jbang KindDemo.java --dry-run --manifests %s --assets %s".formatted(manifests, manifests));
-        String stubs = "for name in kubectl istioctl kind docker openssl sleep; do eval \"$name() { echo 1; }\"; export -f $name; done";
-        Shell.Result run = Shell.run("cd '%s' && %s && %s".formatted(folder, stubs,
-                plan.out().replace("set -euo pipefail", "")));
+        String stubs = "for name in kubectl istioctl kind docker openssl sleep; "
+                + "do eval \"$name() { echo 1; }\"; export -f $name; done";
+        Shell.Result run = Shell.run("cd '%s' && %s && %s"
+                .formatted(folder, stubs, plan.out().replace("set -euo pipefail", "")));
         assertTrue(run.out().contains("1"), run.all());
         assertFalse(Files.exists(folder.resolve("pwned")) || Files.exists(Shell.PROJECT.resolve("pwned")), plan.out());
     }
 
-    @Test void aFileThatIsNoKubeconfig() throws IOException {
+    @Test void refusesAnInvalidKubeconfig() throws IOException {
         Path broken = Files.writeString(folder.resolve("broken"), "{{{ no yaml");
         refused(Problem.UNMET, "is not a kubeconfig", "", Map.of("KUBECONFIG", broken.toString()));
         assertEquals("{{{ no yaml", Files.readString(broken));
@@ -465,7 +465,7 @@ class BadInputTest {
     }
 
     @Test void refusesAFolderThatTheLocaleCannotName() {
-        // the bytes as they are: this test's own locale may not have the letter either
+        // as bytes, because this test's own locale may not have the letter either
         for (String script : List.of("KindDemo.java --dry-run", "Verify.java", "Teardown.java --dry-run")) {
             Shell.Result result = Shell.run("LC_ALL=C HOME=$(printf '/tmp/j\\303\\266rg') jbang " + script,
                     Shell.SAME_JBANG);
@@ -490,9 +490,8 @@ class BadInputTest {
 
     @Test void aFullDisk() throws IOException {
         Path small = Files.createDirectory(folder.resolve("small"));
-        org.junit.jupiter.api.Assumptions.assumeTrue(Shell.run("mount -t tmpfs -o size=8m tmpfs '%s'".formatted(small))
-                .exitCode() == 0,
-                "needs the right to mount");
+        int mounted = Shell.run("mount -t tmpfs -o size=8m tmpfs '%s'".formatted(small)).exitCode();
+        org.junit.jupiter.api.Assumptions.assumeTrue(mounted == 0, "needs permission to mount");
         try {
             Map<String, String> environment = new HashMap<>(Shell.SAME_JBANG);
             environment.put("XDG_CACHE_HOME", small.toString());
@@ -503,22 +502,22 @@ class BadInputTest {
     }
 
     @Test void refusesAForeignClusterOfTheSameName() {
-        // a node is known by its labels, so a container that has them stands for a foreign cluster
+        // KindDemo recognizes nodes by their labels, so this container is a foreign cluster to it
         String id = Shell.run(
                 "docker run --detach --label io.x-k8s.kind.cluster=so1 --label io.x-k8s.kind.role=control-plane"
                 + " --entrypoint sleep %s 60".formatted(Shell.NODE_IMAGE)).out().strip();
         try {
-            refused(Problem.UNMET, "a kind cluster named so1 exists and was not made by this demo", "");
+            refused(Problem.UNMET, "a kind cluster named so1 exists and was not created by this demo", "");
             Shell.succeeds("jbang Teardown.java", Map.of("XDG_STATE_HOME", folder.resolve("state").toString()));
-            String there = "docker ps --quiet --no-trunc --filter id=" + id;
+            String find = "docker ps --quiet --no-trunc --filter id=" + id;
             String onTerminal = "printf '%s\\n' | script -qec 'jbang Teardown.java --force' /dev/null";
-            assertEquals(id, Shell.run(there).out().strip(), "Teardown must leave it alone");
+            assertEquals(id, Shell.run(find).out().strip(), "Teardown must not remove it");
             Shell.Result noTerminal = Shell.run("jbang Teardown.java --force");
             assertEquals(Problem.UNMET, noTerminal.exitCode(), noTerminal.all());
             Shell.succeeds(onTerminal.formatted("n"));
-            assertEquals(id, Shell.run(there).out().strip(), "the answer was no");
+            assertEquals(id, Shell.run(find).out().strip(), "the user answered no");
             Shell.Result agreed = Shell.run(onTerminal.formatted("y"));
-            assertEquals("", Shell.run(there).out(), agreed.all());
+            assertEquals("", Shell.run(find).out(), agreed.all());
         } finally {
             Shell.run("docker rm --force " + id);
         }

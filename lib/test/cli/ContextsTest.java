@@ -18,13 +18,13 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The mesh in clusters that kind made plainly, with a load balancer that is the test's own: put in, and taken out
- * again.
+ * Installs the mesh into plain kind clusters, in which the test itself has installed a load balancer, and removes the
+ * mesh again.
  */
 @Tag("long")
 class ContextsTest {
     private static final List<String> CLUSTERS = List.of("east", "west");
-    /** The second context's name needs quotes, and is no name of Kubernetes'. */
+    /** The name of the second context must be quoted, and is not a valid name in Kubernetes. */
     private static final String BOTH = " --contexts 'kind-east,West (EU)'";
     private static final String SWAPPED = " --contexts 'West (EU),kind-east'";
     @TempDir private static Path folder;
@@ -38,17 +38,18 @@ class ContextsTest {
                 DataPlane.ambient, null, null, null).images()).keySet());
         images.addAll(MetalLb.images());
         Manifests manifests = new Manifests(null);
-        for (String file : Manifests.ALL) if (file.startsWith("apps/")) images.addAll(
-                Manifests.images(manifests.read(file)));
+        for (String file : Manifests.ALL)
+            if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));
         String start = Shell.subnet().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
         Path assets = Path.of(Shell.variable("KIND_DEMO_ASSETS", AppDirs.of("so").cache().toString()))
                 .resolve(Versions.METALLB_MANIFEST.file());
         for (String cluster : CLUSTERS) {
-            String kubectl = "kubectl --context kind-" + cluster, range = "%s.%d.10-%1$s.%2$d.30".formatted(start, 240
-                    + CLUSTERS.indexOf(cluster));
+            String kubectl = "kubectl --context kind-" + cluster,
+                    range = "%s.%d.10-%1$s.%2$d.30".formatted(start, 240 + CLUSTERS.indexOf(cluster));
             succeeds("kind create cluster --name %s --image %s".formatted(cluster, Shell.NODE_IMAGE));
-            succeeds("docker save %s | docker exec -i %s-control-plane ctr --namespace=k8s.io images import --snapshotter=overlayfs -".formatted(
-                    String.join(" ", images), cluster));
+            succeeds(("docker save %s | docker exec -i %s-control-plane"
+                    + " ctr --namespace=k8s.io images import --snapshotter=overlayfs -")
+                    .formatted(String.join(" ", images), cluster));
             succeeds(kubectl + " apply --server-side -f " + assets);
             succeeds(kubectl + " -n metallb-system rollout status deployment/controller --timeout 180s");
             Path pool = Files.writeString(folder.resolve(cluster + ".yaml"),
@@ -61,18 +62,18 @@ class ContextsTest {
 
     @AfterAll static void down() { CLUSTERS.forEach(c -> DEMO.run("kind delete cluster --name " + c)); }
 
-    /** All that a user could miss, or find left behind, by name. */
+    /** The names of all resources that a user could miss or find left behind. */
     private static String all(String cluster) {
-        return succeeds("for kind in $(kubectl --context kind-%1$s api-resources --verbs=list -o name | grep -v -e events -e leases -e replicasets "
-                .formatted(cluster) + "-e pods -e endpointslices -e componentstatuses); do kubectl --context kind-%s get $kind -A -o name; done | sort"
-                .formatted(cluster)).out();
+        return succeeds(("for kind in $(kubectl --context kind-%1$s api-resources --verbs=list -o name"
+                + " | grep -v -e events -e leases -e replicasets -e pods -e endpointslices -e componentstatuses);"
+                + " do kubectl --context kind-%1$s get $kind -A -o name; done | sort").formatted(cluster)).out();
     }
 
     @Test void installsAndRemovesAnAmbientMesh() throws IOException {
         Probe.requireZtunnel();
         String east = all("east"), west = all("west");
         Shell.Result demo = succeeds("jbang KindDemo.java --dataplane ambient --waypoints" + BOTH);
-        System.out.println("KindDemo, ambient, on clusters that are there: " + demo.took().toSeconds() + " s");
+        System.out.println("KindDemo, ambient, on existing clusters: " + demo.took().toSeconds() + " s");
         assertTrue(succeeds("jbang Verify.java" + BOTH).out().contains("West (EU): endpoints: "));
         succeeds("jbang Teardown.java" + BOTH);
         assertEquals(east, all("east"));
@@ -82,8 +83,8 @@ class ContextsTest {
     @Test void installsAndRemovesAMesh() throws IOException {
         String east = all("east"), west = all("west"), current = succeeds("kubectl config current-context").out();
 
-        succeeds("kubectl --context kind-west create namespace other && kubectl --context kind-west -n other create deployment istiod --image none "
-                + "--replicas 0");
+        succeeds("kubectl --context kind-west create namespace other"
+                + " && kubectl --context kind-west -n other create deployment istiod --image none --replicas 0");
         Shell.Result refused = DEMO.run("jbang KindDemo.java" + BOTH);
         assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
         String words = "West (EU) has an Istio that the demo did not install, in [other]";
@@ -92,7 +93,7 @@ class ContextsTest {
 
         Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --contexts east,west")
                 .replace(" --contexts east,west", BOTH));
-        System.out.println("KindDemo on clusters that are there: %d s%n%s".formatted(demo.took().toSeconds(),
+        System.out.println("KindDemo on existing clusters: %d s%n%s".formatted(demo.took().toSeconds(),
                 demo.out()));
         assertTrue(succeeds(Docs.command("jbang Verify.java --contexts east,west")
                 .replace(" --contexts east,west", BOTH)).out().contains("West (EU): endpoints: 2 local, 1 on 15443"));
@@ -104,8 +105,7 @@ class ContextsTest {
         assertEquals(before, succeeds(secrets).out());
         assertTrue(succeeds("jbang Verify.java" + SWAPPED).out().contains("The mesh works."));
         assertTrue(succeeds("jbang Teardown.java --dry-run" + BOTH).out().contains("kind-east: Deployment istiod"));
-        Shell.Result teardown =
-                succeeds(Docs.command("jbang Teardown.java --contexts east,west")
+        Shell.Result teardown = succeeds(Docs.command("jbang Teardown.java --contexts east,west")
                 .replace(" --contexts east,west", BOTH));
         System.out.println("Teardown: %d s%n%s".formatted(teardown.took().toSeconds(), teardown.out()));
 

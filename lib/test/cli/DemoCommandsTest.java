@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
-/** Hints that name one of our commands: each is about the demo that its user has, and no other. */
+/** Hints that contain one of the demo's commands: each command has the options of the user's demo. */
 @Tag("unit")
 class DemoCommandsTest {
     private static final String MINE = " --name-prefix mine", ISTIOD = "/api/v1/namespaces/istio-system/";
@@ -38,7 +38,7 @@ class DemoCommandsTest {
     @TempDir Path folder;
     private Docker docker;
 
-    /** A docker that knows one node, mine1's, in the state that the file says. */
+    /** A stub of docker that reports one node, that of mine1, in the state that is in the file. */
     @BeforeEach void fakeDocker() throws IOException {
         node("true", "false");
         docker = new Docker(new ExternalCommand(script("docker", """
@@ -71,7 +71,7 @@ class DemoCommandsTest {
         return servers.getLast().kube(cluster, console);
     }
 
-    /** A fake istioctl, for a demo that has this Istio. */
+    /** A stub of istioctl, for a demo with these settings of Istio. */
     private Istioctl istioctl(Optional<IstioSettings> current) throws IOException {
         String istioctl = script("istioctl",
                 "[[ $1 == version ]] && echo %s || echo 'NAME  SECRET  STATUS  ISTIOD'".formatted(Versions.ISTIO));
@@ -86,7 +86,7 @@ class DemoCommandsTest {
         return "{\"metadata\": {\"name\": \"x\"}, \"data\": {%s}}".formatted(entries);
     }
 
-    /** An authority that ends so long from now. */
+    /** A certificate authority that expires after this time. */
     private static Certificates.Authority authority(Duration life) throws Exception {
         KeyPair keys = Certificates.newKeys();
         Instant end = Instant.now().plus(life);
@@ -94,7 +94,7 @@ class DemoCommandsTest {
         Date from = Date.from(end.minus(Duration.ofDays(9)));
         var builder = new JcaX509v3CertificateBuilder(name, BigInteger.ONE, from, Date.from(end), name,
                 keys.getPublic())
-                .addExtension(Extension.basicConstraints, true, new BasicConstraints(true));
+                        .addExtension(Extension.basicConstraints, true, new BasicConstraints(true));
         return new Certificates.Authority(new JcaX509CertificateConverter().getCertificate(builder.build(
                 new JcaContentSignerBuilder("SHA256withECDSA").build(keys.getPrivate()))), keys.getPrivate());
     }
@@ -103,7 +103,7 @@ class DemoCommandsTest {
         return Certificates.pem(authority.certificate());
     }
 
-    /** A secret with these parts. */
+    /** The JSON of a Secret with this data. */
     private static String secret(Map<String, String> parts) {
         return json(parts.entrySet().stream().collect(Collectors.toMap(Map.Entry::getKey,
                 part -> Certificates.encode(part.getValue()))));
@@ -117,8 +117,8 @@ class DemoCommandsTest {
 
     private static String hint(Failing failing) { return assertThrows(Problem.class, failing::run).hint(); }
 
-    /** Each of our commands in the text has the demo's options, and there is one. */
-    private static void isOfThisDemo(String text) {
+    /** Expects at least one of the demo's commands in the text, and this demo's options in each. */
+    private static void assertThisDemo(String text) {
         List<String> commands = Pattern.compile("jbang (--offline )?\\w+\\.java.{0,%d}".formatted(MINE.length()))
                 .matcher(text).results().map(MatchResult::group).toList();
         assertFalse(commands.isEmpty(), text);
@@ -135,8 +135,8 @@ class DemoCommandsTest {
         Kube misled = kube(second, Map.of(ISTIOD + "secrets/istio-remote-secret-istio-mine1",
                 secret(Map.of("istio-mine1", "clusters: [{cluster: {server: \"https://172.18.0.9:6443\"}}]"))));
         ClusterChecks platform = new ClusterChecks(List.of(empty, misled), SampleApp.TARGET, docker, null, null);
-        isOfThisDemo(hint(() -> platform.remoteAddress(empty)));
-        isOfThisDemo(hint(() -> platform.addresses(empty)));
+        assertThisDemo(hint(() -> platform.remoteAddress(empty)));
+        assertThisDemo(hint(() -> platform.addresses(empty)));
         Map<String, String> pool = Map.of(
                 "/apis/metallb.io/v1beta1", """
                         {"kind": "APIResourceList", "groupVersion": "metallb.io/v1beta1", "resources": [
@@ -148,57 +148,60 @@ class DemoCommandsTest {
         Kube pooled = kube(first, pool);
         ClusterChecks overlapping = new ClusterChecks(List.of(pooled, kube(second, pool)), SampleApp.TARGET, docker,
                 null, null);
-        isOfThisDemo(hint(() -> overlapping.addresses(pooled)));
+        assertThisDemo(hint(() -> overlapping.addresses(pooled)));
         node("false", "false");
-        isOfThisDemo(hint(() -> platform.reachable(empty)));
+        assertThisDemo(hint(() -> platform.reachable(empty)));
         Files.writeString(folder.resolve("nodes"), "[]");
-        isOfThisDemo(hint(() -> platform.reachable(empty)));
+        assertThisDemo(hint(() -> platform.reachable(empty)));
 
         TrustChecks trust = new TrustChecks(List.of(one, two), SampleApp.TARGET);
-        isOfThisDemo(hint(trust::sameRoot));
-        isOfThisDemo(hint(() -> trust.intermediate(one)));
+        assertThisDemo(hint(trust::sameRoot));
+        assertThisDemo(hint(() -> trust.intermediate(one)));
         Kube wrong = kube(first, Map.of(CONFIGMAP, trusted, ISTIOD + "secrets/cacerts", secret(Map.of(
                 "ca-cert.pem", pem(Certificates.createIntermediate(other, first)), "cert-chain.pem", pem(other)))));
-        isOfThisDemo(hint(() -> trust.intermediate(wrong)));
+        assertThisDemo(hint(() -> trust.intermediate(wrong)));
         var ending = authority(Duration.ofHours(1));
         Kube soon = kube(first, Map.of(CONFIGMAP, json(Map.of("root-cert.pem", inJson(pem(ending)))),
                 ISTIOD + "secrets/cacerts",
                 secret(Map.of("ca-cert.pem", pem(Certificates.createIntermediate(ending, first))))));
-        isOfThisDemo(hint(() -> trust.intermediate(soon)));
+        assertThisDemo(hint(() -> trust.intermediate(soon)));
         Kube ended = kube(first, Map.of(CONFIGMAP, trusted,
                 ISTIOD + "secrets/istiod-tls", secret(Map.of("tls.crt", pem(authority(Duration.ofHours(-1))))),
                 "/apis/apps/v1/namespaces/cert-manager/deployments", """
                         {"metadata": {"name": "x", "generation": 1}, "spec": {"replicas": 0},
                         "status": {"observedGeneration": 1}}"""));
-        isOfThisDemo(hint(() -> trust.intermediate(ended)));
-        isOfThisDemo(hint(() -> Cacerts.install(wrong, new Manifests(null), root.certificate(), null)));
-        isOfThisDemo(hint(new Deployments(empty, "sample")::ready));
+        assertThisDemo(hint(() -> trust.intermediate(ended)));
+        assertThisDemo(hint(() -> Cacerts.install(wrong, new Manifests(null), root.certificate(), null)));
+        assertThisDemo(hint(new Deployments(empty, "sample")::ready));
         MeshChecks mesh = new MeshChecks(List.of(empty), SampleApp.TARGET, istioctl(Optional.empty()));
-        isOfThisDemo(hint(() -> mesh.remoteClusters(empty)));
-        isOfThisDemo(hint(() -> new Kube(new Cluster(1, "no-such-cluster"), console).client()));
+        assertThisDemo(hint(() -> mesh.remoteClusters(empty)));
+        assertThisDemo(hint(() -> new Kube(new Cluster(1, "no-such-cluster"), console).client()));
     }
 
-    @Test void hintsBeforeAnythingIsMade() throws Exception {
+    @Test void hintsBeforeAnythingIsCreated() throws Exception {
         Optional<IstioSettings> old = Optional.of(IstioSettings.PINNED.with("1.20.0", null, null, null, null));
-        isOfThisDemo(hint(() -> istioctl(old).check(Mesh.of("mine", 1))));
+        assertThisDemo(hint(() -> istioctl(old).check(Mesh.of("mine", 1))));
         var nodes = new NodeSettings(1, true, Versions.NODE_IMAGE, false);
         var kind = new Kind(new Binary(Kind.BINARY, null, folder, console), docker, new Manifests(null), nodes,
                 folder, console);
-        var checks = new KindChecks(kind, nodes, ExistingClusters.of("mine", 0, docker.nodes()), docker, console.commands());
-        isOfThisDemo(hint(() -> checks.checkExisting(Mesh.of("mine", 1))));
-        String ca = hint(() -> new DemoState(1, Optional.of(CertificateAuthority.Choice.vault), Optional.empty(), false, OptionalInt.empty())
-                .requireAuthority(
-                CertificateAuthority.Choice.local, console.commands()));
+        var checks = new KindChecks(kind, nodes, ExistingClusters.of("mine", 0, docker.nodes()), docker,
+                console.commands());
+        assertThisDemo(hint(() -> checks.checkExisting(Mesh.of("mine", 1))));
+        var state = new DemoState(1, Optional.of(CertificateAuthority.Choice.vault), Optional.empty(), false,
+                OptionalInt.empty());
+        String ca = hint(() -> state.requireAuthority(CertificateAuthority.Choice.local, console.commands()));
         assertTrue(ca.endsWith(MINE + " --ca local"), ca);
-        isOfThisDemo(ca);
-        isOfThisDemo(hint(() -> new Bundle(folder.resolve("none"), Versions.ISTIO, console).open(folder)));
+        assertThisDemo(ca);
+        assertThisDemo(hint(() -> new Bundle(folder.resolve("none"), Versions.ISTIO, console).open(folder)));
     }
 
     @Test void printsNextSteps() throws Exception {
         Probe probe = new Probe();
-        DemoCommand.commandLine(probe, System.getenv()).parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.gz");
-        isOfThisDemo(new SampleApp(new Manifests(null), DataPlane.sidecar, false, false).nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
-        isOfThisDemo(probe.afterInterrupt());
+        DemoCommand.commandLine(probe, System.getenv())
+                .parseArgs("--name-prefix", "mine", "--offline", "my bundle.tar.gz");
+        assertThisDemo(new SampleApp(new Manifests(null), DataPlane.sidecar, false, false)
+                .nextSteps(Mesh.of("mine", 2), _ -> Optional.empty(), probe.commands()));
+        assertThisDemo(probe.afterInterrupt());
         String resume = probe.afterInterrupt();
         assertTrue(resume.contains("KindDemo.java%s --offline 'my bundle.tar.gz'".formatted(MINE)), resume);
         DemoCommands commands = probe.commands();
@@ -208,7 +211,7 @@ class DemoCommandsTest {
         Path log = folder.resolve("log");
         console.keepLog(log);
         console.problem("", new io.fabric8.kubernetes.client.KubernetesClientException("gone"));
-        isOfThisDemo(Files.readString(log));
+        assertThisDemo(Files.readString(log));
         Path copy = folder.resolve("copy");
         assertTrue(Shell.succeeds("jbang KindDemo.java --name-prefix mine --export-manifests " + copy).out()
                 .contains("jbang KindDemo.java%s --manifests %s".formatted(MINE, copy)));
@@ -218,16 +221,16 @@ class DemoCommandsTest {
         script("docker", "[[ $1 != info ]] || echo '{\"ServerVersion\": \"28.0.0\"}'");
         Shell.Result verify = Shell.run("PATH='%s':$PATH jbang Verify.java --name-prefix mine".formatted(folder));
         assertEquals(Problem.UNMET, verify.exitCode(), verify.all());
-        isOfThisDemo(verify.err());
+        assertThisDemo(verify.err());
     }
 
-    @Test void contextsAreRepeatedAsOneWord() {
+    @Test void commandsQuoteTheContexts() {
         assertEquals("jbang Teardown.java --contexts 'prod (eu),it'\\''s'",
                 Probe.options("--contexts", "prod (eu),it's").commands().teardown());
     }
 
-    /** No source writes one of our commands itself: it could forget the options. Examples in --help are no hints. */
-    @Test void nothingElseWritesOurCommands() throws IOException {
+    /** Only DemoCommands builds commands: other code could forget the options. Examples in --help are not hints. */
+    @Test void onlyDemoCommandsBuildsCommands() throws IOException {
         List<Path> sources;
         try (Stream<Path> all = Stream.concat(Files.list(Shell.PROJECT), Files.walk(Shell.PROJECT.resolve("lib"))
                 .filter(f -> !f.startsWith(Shell.PROJECT.resolve("lib/test"))))) {

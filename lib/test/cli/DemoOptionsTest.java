@@ -19,46 +19,38 @@ import picocli.CommandLine.Model.OptionSpec;
 @Tag("unit")
 class DemoOptionsTest {
     @ParameterizedTest @ValueSource(strings = {"--clusters 0", "--clusters 10", "--clusters two", "--workers -1",
-            "--workers 10",
-            "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm",
-        "--name-prefix -", "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all",
-        "--assets /nowhere/at/all",
-                "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr", "--vault-port 0",
-                "--vault-port 65536",
-            "--mirror github.com", "--mirror file:///tmp", "--istio-version 1.31", "--istio-version latest",
-            "--kubernetes-version 1.36", "--kubernetes-version 1.36.4 --node-image kindest/node:v1.36.4",
-            "--istio-set garbage",
+            "--workers 10", "--name-prefix So", "--name-prefix a_b", "--name-prefix x;rm", "--name-prefix -",
+            "--node-image --privileged", "--node-image=a b", "--manifests /nowhere/at/all",
+            "--assets /nowhere/at/all", "--no-such-option", "--ca step-ca", "--contexts a --ca istio-csr",
+            "--vault-port 0", "--vault-port 65536", "--mirror github.com", "--mirror file:///tmp",
+            "--istio-version 1.31", "--istio-version latest", "--kubernetes-version 1.36",
+            "--kubernetes-version 1.36.4 --node-image kindest/node:v1.36.4", "--istio-set garbage",
             "--istio-set =x", "--istio-values /nowhere/at/all", "--istio-set revision=canary",
-            "--istio-set values.revision=canary",
-            "--istio-set values.global.network=net", "--istio-set values.global.meshID=other",
-            "--istio-set namespace=mesh"})
+            "--istio-set values.revision=canary", "--istio-set values.global.network=net",
+            "--istio-set values.global.meshID=other", "--istio-set namespace=mesh"})
     void refusesInvalidOptions(String arguments) {
         String[] words = arguments.startsWith("--node-image=") ? new String[] {arguments} : arguments.split(" ");
         assertEquals(Problem.USAGE, new Probe().exitCode(words));
     }
 
-    /**
-     * docs/cli.md is picocli's model of the shared options: each with its value, its variable and its default, and no
-     * other.
-     */
+    /** docs/cli.md lists exactly the shared options of picocli's model, each with its value, variable and default. */
     @Test void cliPageHasEverySharedOption() throws IOException {
         List<String> rows = rows("Options of KindDemo and Verify");
         List<OptionSpec> options = DemoCommand.commandLine(new Probe(), System.getenv()).getCommandSpec().mixins()
-                .get("options")
-                .options().stream().filter(option -> !option.hidden()).toList();
+                .get("options").options().stream().filter(option -> !option.hidden()).toList();
         assertEquals(options.size(), rows.size());
         for (OptionSpec option : options) {
-            String name = option.longestName(), typed = option.arity().max() == 0 ? name : name + " "
-                    + option.paramLabel();
-            String row = rows.stream().filter(r -> r.startsWith("| `" + name)).findFirst().orElse("no row of " + name);
+            String name = option.longestName(),
+                    typed = option.arity().max() == 0 ? name : name + " " + option.paramLabel();
+            String row = rows.stream().filter(r -> r.startsWith("| `" + name)).findFirst().orElse("no row for " + name);
             String[] cells = row.replace("`", "").split(" *(?<!\\\\)\\| *", -1);
             assertTrue(cells[1].replace("\\|", "|").startsWith(typed), row);
             String description = String.join("", option.description());
             String described = description.replace("${DEFAULT-VALUE}", "" + option.defaultValueString(true));
             assertEquals(first("\\[(KIND_DEMO_[^]]+)]", described), cells[2], row);
             String otherwise = first("Default: (.+?)[.;]( |$)", described);
-            assertTrue(otherwise.isEmpty() || !cells[3].isEmpty() && otherwise.startsWith(cells[3]), row + " but: "
-                    + otherwise);
+            assertTrue(otherwise.isEmpty() || !cells[3].isEmpty() && otherwise.startsWith(cells[3]),
+                    row + ", but --help says: " + otherwise);
         }
     }
 
@@ -66,8 +58,7 @@ class DemoOptionsTest {
     void cliPageHasEveryOptionOfTheScript(String script) throws IOException {
         String source = Files.readString(Shell.PROJECT.resolve(script + ".java"));
         Set<String> options = Pattern.compile("@Option\\(names = \\{?(?:\"-\\w\", )?\"(--[\\w-]+)\"").matcher(source)
-                .results()
-                .map(found -> found.group(1)).collect(Collectors.toCollection(TreeSet::new));
+                .results().map(found -> found.group(1)).collect(Collectors.toCollection(TreeSet::new));
         assertFalse(options.isEmpty());
         Set<String> documented = rows("Options of " + script).stream().map(row -> first("`(--[\\w-]+)", row))
                 .collect(Collectors.toCollection(TreeSet::new));
@@ -77,11 +68,11 @@ class DemoOptionsTest {
     @Test void cliPageHasEveryExitCode() throws IOException {
         List<String> codes =
                 Arrays.stream(DemoCommand.class.getAnnotation(picocli.CommandLine.Command.class).exitCodeList())
-                .map(code -> "| %s | %s".formatted(code.split(":")[0], code.split(":")[1])).toList();
+                        .map(code -> "| %s | %s".formatted(code.split(":")[0], code.split(":")[1])).toList();
         List<String> rows = rows("Exit codes");
         assertEquals(codes.size(), rows.size());
-        for (String code : codes) assertTrue(rows.stream().anyMatch(row -> row.startsWith(code)), code + " is not in "
-                + rows);
+        for (String code : codes)
+            assertTrue(rows.stream().anyMatch(row -> row.startsWith(code)), code + " is not in " + rows);
     }
 
     /** The rows of the table below a heading of docs/cli.md. */
@@ -96,7 +87,7 @@ class DemoOptionsTest {
         return matcher.find() ? matcher.group(1) : "";
     }
 
-    @Test void theMeshFollowsTheOptions() {
+    @Test void theOptionsDetermineTheMesh() {
         Probe probe = new Probe();
         assertEquals(0, probe.exitCode("--clusters", "3", "--name-prefix", "demo"));
         assertEquals(List.of("demo1", "demo2", "demo3"), probe.mesh.clusters().stream().map(Cluster::name).toList());
@@ -107,7 +98,7 @@ class DemoOptionsTest {
         assertEquals(List.of(32013, 32023, 32033), third.ports());
     }
 
-    @Test void namesCertificateAuthoritiesLikeTheirProjects() {
+    @Test void acceptsTheNameIstioCsrWithItsHyphen() {
         Probe probe = new Probe();
         assertEquals(0, probe.exitCode("--ca", "istio-csr"));
         assertEquals(CertificateAuthority.Choice.istioCsr, probe.options.ca);
@@ -116,7 +107,8 @@ class DemoOptionsTest {
     @Test void newSettingsReplaceKeptOnes(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("my values.yaml"), "a: 1"), state = folder.resolve("istio");
         assertEquals(Optional.empty(), IstioSettings.kept(state));
-        IstioSettings.PINNED.with("1.31.2", DataPlane.ambient, true, List.of("a.b=c d", "e=f"), List.of(file)).keep(state);
+        IstioSettings.PINNED.with("1.31.2", DataPlane.ambient, true, List.of("a.b=c d", "e=f"), List.of(file))
+                .keep(state);
         Files.writeString(file, "a: 2");
         IstioSettings kept = IstioSettings.kept(state).orElseThrow();
         assertEquals(List.of("a.b=c d", "e=f"), kept.set());
@@ -127,13 +119,13 @@ class DemoOptionsTest {
         kept = IstioSettings.kept(state).orElseThrow();
         assertEquals(List.of("g=h"), kept.set());
         assertEquals("a: 1", Files.readString(kept.values().getFirst()),
-                "files that are kept outlive being kept again");
+                "kept files are still available after the next change");
         assertEquals(List.of("-f", kept.values().getFirst().toString(), "--set", "g=h"), kept.arguments());
         kept.with(Versions.ISTIO, DataPlane.sidecar, false, List.of(""), List.of(Path.of(""))).keep(state);
         assertEquals(IstioSettings.PINNED, IstioSettings.kept(state).orElseThrow());
     }
 
-    /** Run as a script, with variables of its own: the tests' may have this one or not. */
+    /** Runs the script with its own variables, because the environment of the tests may already set this one. */
     @Test void optionsOverrideVariables() {
         Map<String, String> environment = Map.of("KIND_DEMO_NODE_IMAGE", "kindest/node:v1.2.3");
         String plan = "jbang KindDemo.java --dry-run ", create = "kind create cluster --name so1 --image ";
@@ -150,13 +142,13 @@ class DemoOptionsTest {
                 "values.revision=canary is not supported: the demo needs one Istio per cluster, without a revision"),
                 IstioSettings.PINNED.with(null, null, null, null, List.of(file)).unsupported());
         assertEquals(Optional.empty(),
-                IstioSettings.PINNED.with(null, null, null, List.of("values.global.meshID=mesh1", "revision=", "a=b"), null)
-                .unsupported());
+                IstioSettings.PINNED.with(null, null, null,
+                        List.of("values.global.meshID=mesh1", "revision=", "a=b"), null).unsupported());
         assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + file));
         assertEquals(Problem.USAGE, new Probe().exitCode("--istio-values", "" + Files.writeString(file, "a: [")));
     }
 
-    /** For every option that has one, and for the folders. */
+    /** Tests the variables of all options and of the folders. */
     @Test void anEmptyVariableIsIgnored() throws IOException {
         String sources = Files.readString(Shell.PROJECT.resolve("lib/cli/DemoOptions.java"))
                 + Files.readString(Shell.PROJECT.resolve("Verify.java"));
@@ -175,7 +167,7 @@ class DemoOptionsTest {
         Shell.succeeds("jbang Verify.java --completion bash", empty);
     }
 
-    @Test void imagesOfOlderReleasesAreElsewhere() {
+    @Test void olderReleasesHaveTheirImagesOnDockerHub() {
         assertEquals(Set.of("docker.io/istio/pilot:1.29.4", "docker.io/istio/proxyv2:1.29.4"),
                 IstioSettings.PINNED.with("1.29.4", null, null, null, null).images());
         assertTrue(IstioSettings.PINNED.images().contains("registry.istio.io/release/pilot:" + Versions.ISTIO));

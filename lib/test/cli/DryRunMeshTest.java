@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The mesh made by the commands that KindDemo --dry-run prints, and by nothing else. */
+/** Creates the mesh with the commands that KindDemo --dry-run prints, and with nothing else. */
 @Tag("long")
 class DryRunMeshTest {
     @RegisterExtension final OwnDemo demo = new OwnDemo();
@@ -34,13 +34,13 @@ class DryRunMeshTest {
                 .replace("demo.sh", "" + script));
         String commands = Files.readString(script);
         for (Release file : upstream) {
-            assertTrue(commands.contains(" -f " + file.url()), "upstream's file is named by its address");
+            assertTrue(commands.contains(" -f " + file.url()), "the commands contain the URL of the upstream file");
             if (assets != null) commands = commands.replace(file.url(), Path.of(assets, file.file()).toString());
         }
         Files.writeString(script, commands);
         try {
-            Shell.Result made = demo.succeeds("cd '%s' && %s".formatted(folder, Docs.command("bash demo.sh")));
-            System.out.println("the printed commands: %d s\n%s".formatted(made.took().toSeconds(), made.out()));
+            Shell.Result created = demo.succeeds("cd '%s' && %s".formatted(folder, Docs.command("bash demo.sh")));
+            System.out.println("the printed commands: %d s\n%s".formatted(created.took().toSeconds(), created.out()));
             assertTrue(demo.succeeds("jbang Verify.java --wait 60 --contexts kind-so1,kind-so2").out()
                     .contains("The mesh works."));
         } finally {

@@ -12,14 +12,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What KindDemo --dry-run prints is one shell command that needs no file. That it makes the mesh is {@link
- * DryRunMeshTest}'s.
+ * The output of KindDemo --dry-run is one shell command that needs no other file. {@link DryRunMeshTest} creates a mesh
+ * with it.
  */
 @Tag("unit")
 class DryRunTest {
     /**
-     * Stands for the programs that the commands call: writes down each call and, below it, what it was given to read;
-     *  prints what the commands go on with.
+     * Replaces the programs that the commands call. It records each call with its input, and prints what the next
+     * commands need.
      */
     private static final String STUB = """
             #!/bin/sh
@@ -36,13 +36,13 @@ class DryRunTest {
             """;
     @TempDir Path folder;
 
-    /** What is printed in a folder that has no manifests. */
+    /** The output of --dry-run in a folder without manifests. */
     private String printed(String options) {
         return Shell.succeeds("cd '%s' && jbang '%s/KindDemo.java' --dry-run %s".formatted(folder, Shell.PROJECT,
                 options)).out();
     }
 
-    /** An empty folder to work in, with the stubs before all else on PATH, as a command. */
+    /** The start of a command: changes to an empty folder, and puts the stubs first on PATH. */
     private String withStubs() throws IOException {
         Path bin = Files.createDirectories(folder.resolve("bin"));
         Files.createDirectories(folder.resolve("calls"));
@@ -62,29 +62,27 @@ class DryRunTest {
     @ValueSource(strings = {"", "--clusters 1", "--clusters 3 --workers 2", "--ca vault", "--ca istio-csr",
             "--contexts east,west", "--observe",
             "--istio-set meshConfig.enableTracing=true --istio-set 'a=b \"c\" $d'"})
-    void readsItsScriptFromInputAlone(String options) throws IOException {
+    void needsNoOtherFile(String options) throws IOException {
         Shell.needs("openssl");
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(options));
         Shell.Result run = Shell.succeeds(withStubs() + "bash " + script);
         String kubectl = calls("kubectl"), istioctl = calls("istioctl");
         Manifests manifests = new Manifests(null);
         for (String path : List.of("apps/helloworld.yaml", "apps/sleep.yaml", "istio/cross-network-gateway.yaml"))
-            assertTrue(kubectl.contains("[apply] [-f] [-]\n" + manifests.read(path)), path
-            + " is not applied as it is:\n" + kubectl);
+            assertTrue(kubectl.contains("[apply] [-f] [-]\n" + manifests.read(path)),
+                    path + " is not applied unchanged:\n" + kubectl);
         assertFalse(kubectl.contains("EOF") || kubectl.contains("${"), kubectl);
         for (String file : Pattern.compile("\\[-f] \\[([^]]+)]").matcher(kubectl + istioctl).results()
                 .map(m -> m.group(1)).toList())
             assertTrue(file.equals("-") || file.startsWith("https://")
-            || Files.exists(folder.resolve("empty/kind-demo-files/" + file)),
-                    file + " is not there");
+                    || Files.exists(folder.resolve("empty/kind-demo-files/" + file)), file + " does not exist");
         if (options.contains("--istio-set")) assertTrue(istioctl.contains("[--set] [a=b \"c\" $d]"), istioctl);
-        if (options.contains("--contexts")) assertFalse(
-                Files.readString(folder.resolve("empty/kind-demo-files/istio-east.yaml"))
-                .contains("nodePort"));
+        if (options.contains("--contexts"))
+            assertFalse(Files.readString(folder.resolve("empty/kind-demo-files/istio-east.yaml")).contains("nodePort"));
         assertTrue(run.err().lines().noneMatch(line -> line.contains("demo.sh") || line.contains("line ")), run.err());
     }
 
-    @Test void opensslMakesAuthoritiesWhoseKeysArePrivate() throws IOException {
+    @Test void opensslCreatesValidCertificatesAndPrivateFiles() throws IOException {
         Shell.needs("openssl");
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(""));
         Shell.succeeds(withStubs()
@@ -92,7 +90,7 @@ class DryRunTest {
                 .formatted(script) + "so2-cert.pem && [ -z \"$(find . -type f -perm /077)\" ]");
     }
 
-    /** Pasted, as somebody would, into shells that take no comments (zsh), and that a failed command must not end. */
+    /** Pastes the output into interactive shells. zsh accepts no comments. A failed command must not end the shell. */
     @ParameterizedTest @ValueSource(strings = {"zsh -i", "bash -i"})
     void aFailureDoesNotEndTheShell(String shell) throws IOException {
         Shell.needs(shell.split(" ")[0]);
@@ -103,6 +101,6 @@ class DryRunTest {
         assertTrue(run.out().contains("survived: 7"), run.all());
         assertTrue(run.err().contains("no kind today"), run.all());
         assertFalse(run.err().contains("not found") || run.err().contains("error"), run.err());
-        assertEquals("", calls("kubectl"), "nothing may be done after a failure");
+        assertEquals("", calls("kubectl"), "no command may run after a failure");
     }
 }

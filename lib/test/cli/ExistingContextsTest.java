@@ -11,30 +11,29 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** --contexts: what is derived from the contexts' names, which may have any characters and any length. */
+/** --contexts: names that are derived from those of contexts, which may have any characters and any length. */
 @Tag("unit")
 class ExistingContextsTest {
     private static final List<String> PRINTED = List.of("arn:aws:eks:eu-west-1:123456789012:cluster/prod", "prod (eu)",
             "team.prod", "team-prod", "it's $HOME; `true`", "=x");
-    /** Names that have been, or could be, taken for one another. */
+    /** Names that could be confused with one another. */
     private static final List<String> ALL = Stream.concat(PRINTED.stream(), Stream.of("team_prod", "Team-Prod",
             "team--prod", "-team-prod", "生产", "測試", "@", "-", "a".repeat(63), "a".repeat(64), "a".repeat(300),
             "b" + "a".repeat(300), "a".repeat(300) + "b", DnsLabel.of("team.prod"), DnsLabel.hashed("team-prod"),
-            "deadbeef",
-            "gke_my-project_europe-west3-b_prod", "so", "..")).toList();
+            "deadbeef", "gke_my-project_europe-west3-b_prod", "so", "..")).toList();
 
     @Test void idsAndNetworksAreUniqueAndValid() {
         List<Cluster> clusters = Mesh.of(ALL).clusters();
-        for (var name : List.<Function<Cluster,
-                String>>of(Cluster::id, Cluster::network, Cluster::filePrefix, Cluster::region)) {
+        for (var name : List.<Function<Cluster, String>>of(
+                Cluster::id, Cluster::network, Cluster::filePrefix, Cluster::region)) {
             assertEquals(ALL.size(), clusters.stream().map(name).distinct().count());
-            // a DNS label, which is also a label's value, a file's name and a secret's key
+            // a DNS label is also valid as the value of a label, the name of a file and a key of a Secret
             clusters.stream().map(name).forEach(n -> assertTrue(n.matches("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), n));
         }
-        assertEquals(ALL, clusters.stream().map(Cluster::context).toList(), "in the order in which they were typed");
+        assertEquals(ALL, clusters.stream().map(Cluster::context).toList(), "in the order of the option");
     }
 
-    @Test void namesThatFitStayAsTheyAre() {
+    @Test void keepsNamesThatAreValid() {
         List<Cluster> clusters = Mesh.of(List.of("kind-east", "prod-eu-1")).clusters();
         assertEquals(List.of("istio-kind-east", "istio-prod-eu-1"), clusters.stream().map(Cluster::id).toList());
         assertTrue(DnsLabel.of(ALL.getFirst()).contains("-cluster-prod-"), DnsLabel.of(ALL.getFirst()));
@@ -50,11 +49,11 @@ class ExistingContextsTest {
         }
     }
 
-    @Test void oneStateInAnyOrder() {
+    @Test void theOrderOfContextsDoesNotMatter() {
         assertEquals(DemoState.dirs(List.of("east", "west")), DemoState.dirs(List.of("west", "east")));
         assertNotEquals(DemoState.dirs(List.of("east", "west")), DemoState.dirs(List.of("east", "west", "north")));
         assertNotEquals(AppDirs.of("so"), DemoState.dirs(List.of("so")),
-                "a demo of kind clusters has a state of its own");
+                "a demo of kind clusters has its own state");
         List<String> names = ALL.stream().map(context -> "" + DemoState.dirs(List.of(context)).state().getFileName())
                 .toList();
         assertEquals(ALL.size(), Set.copyOf(names).size());
@@ -62,7 +61,7 @@ class ExistingContextsTest {
         assertTrue(longest.length() < 220 && longest.matches("[a-z0-9+-]+"), longest);
     }
 
-    @Test void theStateOfAnEarlierVersionIsFound(@TempDir Path states) throws IOException {
+    @Test void adoptsTheStateOfAnEarlierVersion(@TempDir Path states) throws IOException {
         Path state = states.resolve("contexts+new");
         DemoState.adopt(List.of("east", "west"), state);
         assertFalse(Files.exists(state));
@@ -72,21 +71,19 @@ class ExistingContextsTest {
         DemoState.adopt(List.of("east", "west"), state);
         assertEquals("as typed", Files.readString(state.resolve("root-key.pem")));
         DemoState.adopt(List.of("east", "west"), state);
-        assertEquals("as typed", Files.readString(state.resolve("root-key.pem")), "it is not replaced");
+        assertEquals("as typed", Files.readString(state.resolve("root-key.pem")), "the existing state is kept");
         DemoState.adopt(List.of("east", "west"), states.resolve("contexts+again"));
         assertEquals("other order", Files.readString(states.resolve("contexts+again/root-key.pem")));
 
         Files.writeString(Files.createDirectories(states.resolve("so")).resolve("istio-so1.yaml"), "");
         DemoState.adopt(List.of("so"), states.resolve("contexts+so"));
-        assertTrue(Files.exists(states.resolve("so")), "another demo, whose prefix is so");
+        assertTrue(Files.exists(states.resolve("so")), "another demo, with the prefix so");
         Files.writeString(states.resolve("east/istio-east.yaml"), "");
         DemoState.adopt(List.of("east"), states.resolve("contexts+east"));
         assertTrue(Files.exists(states.resolve("contexts+east/istio-east.yaml")));
     }
 
-    /**
-     * Earlier versions gave team.prod the ID of team-prod: an installed cluster keeps it, and a new one gets another.
-     */
+    /** Earlier versions gave team.prod and team-prod the same ID. Installed clusters keep it, new ones get another. */
     @Test void anInstalledMeshKeepsItsIds() throws IOException {
         String istiod = """
                 {"metadata": {"name": "istiod", "managedFields": [{"manager": "%s"}]},
@@ -112,7 +109,7 @@ class ExistingContextsTest {
         }
     }
 
-    /** Every command that --dry-run prints takes the context as one word, in whatever shell it is pasted into. */
+    /** In every command that --dry-run prints, a shell reads the context as one word. */
     @Test void printedCommandsQuoteTheContext(@TempDir Path folder) throws IOException {
         Shell.needs("openssl");
         String contexts = DemoCommands.quoted(String.join(",", PRINTED));

@@ -11,8 +11,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Steps that fail for real: KindDemo reports the last state, writes diagnostics without secrets, and the next run goes
- * on.
+ * Steps that fail for real: KindDemo reports the last state and writes diagnostics without secrets, and the next run
+ * resumes.
  */
 @Tag("long")
 class FailureTest {
@@ -41,7 +41,7 @@ class FailureTest {
         assertEquals("", Shell.secretsIn(diagnostics), "secrets are in the diagnostics");
     }
 
-    /** Runs KindDemo, and this as soon as so1's cluster is whole; expects the words of what failed. */
+    /** Runs KindDemo, and these commands as soon as the cluster so1 is complete. Expects these words in the error. */
     private void failsAfter(String trouble, String... words) throws IOException {
         Process other = new ProcessBuilder("bash", "-c",
                 "until docker exec so1-control-plane test -e /kind/kind-demo; do sleep 0.5; done 2>/dev/null\n"
@@ -61,7 +61,7 @@ class FailureTest {
         demo.succeeds("jbang Verify.java");
     }
 
-    /** kubeadm refuses so old a Kubernetes at once: the node's log is in the diagnostics, and the node is gone. */
+    /** kubeadm rejects such an old Kubernetes at once. The node is removed, and its log is in the diagnostics. */
     @Test void aClusterThatKindCannotCreate() throws IOException {
         fails(demo.run("jbang KindDemo.java --clusters 1" + manifests("kind/cluster.yaml", "networking:\n", """
                 kubeadmConfigPatches:
@@ -133,7 +133,8 @@ class FailureTest {
                   admissionReviewVersions: [v1]
                 WEBHOOK
                 """, "so1: sample app", "Deployment ", "failed calling webhook \"refuses.example.com\"");
-        demo.succeeds("kubectl --context kind-so1 delete validatingwebhookconfiguration refuses && jbang KindDemo.java");
+        demo.succeeds("kubectl --context kind-so1 delete validatingwebhookconfiguration refuses"
+                + " && jbang KindDemo.java");
         demo.succeeds("jbang Verify.java");
     }
 

@@ -16,9 +16,9 @@ import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 
 /**
- * Hundreds of mutations of valid input: each is accepted, or refused with a message. Anything else that is thrown is a
- *  defect. Another run than usual: {@code jbang -R-Dseed=42 -R-Dcases=2000 lib/test/Tests.java --include-classname
- *  '.*GeneratedInputTest'}
+ * Hundreds of mutations of valid input. Each must be accepted, or refused with a message: any other exception is a
+ * defect. With another seed and more cases: {@code jbang -R-Dseed=42 -R-Dcases=2000 lib/test/Tests.java
+ * --include-classname '.*GeneratedInputTest'}
  */
 @Tag("unit")
 class GeneratedInputTest {
@@ -57,20 +57,19 @@ class GeneratedInputTest {
                 global: {proxy: {logLevel: info}, variant: distroless}
             """;
     private static final List<Object> OTHERS = List.of("", " ", "text", "jörg-漢字-🙂", "x".repeat(100_000), "a\nb",
-            "\u0000", "\uFEFF", "${NOWHERE}",
-            "-1", 0, -1, Long.MAX_VALUE, 1.5, true, List.of(), List.of("a", 1), List.of(List.of()), Map.of(),
-            Map.of("name", "x"),
+            "\u0000", "\uFEFF", "${NOWHERE}", "-1", 0, -1, Long.MAX_VALUE, 1.5, true, List.of(), List.of("a", 1),
+            List.of(List.of()), Map.of(), Map.of("name", "x"),
             Map.of("a", Map.of("b", List.of())), "*", "'", "--privileged", "$(touch pwned)", "127.0.0.1:99999");
     @TempDir Path folder;
     private final Random random = new Random(SEED);
 
-    @BeforeAll static void tellSeed() { System.out.println("generated with seed " + SEED); }
+    @BeforeAll static void printSeed() { System.out.println("generated with seed " + SEED); }
 
     private interface Case {
         void run() throws Exception;
     }
 
-    /** Runs a case; anything but a message for the user fails, with the input that led there. */
+    /** Runs a case. Any exception other than a message for the user fails the test, and its error shows the input. */
     private static void acceptedOrRefused(Object input, Case work) {
         try {
             work.run();
@@ -85,7 +84,7 @@ class GeneratedInputTest {
 
     private <T> T any(List<T> of) { return of.get(random.nextInt(of.size())); }
 
-    /** The YAML with one to three changes: in its structure, or in its text. */
+    /** The YAML with one to three changes in its structure, or with one in its text. */
     private String mutated(String yaml) {
         return random.nextInt(3) == 0 ? mutatedText(yaml) : Arrays.stream(yaml.split("(?m)^---.*$")).map(document -> {
             Object whole = Serialization.unmarshal(document.replaceAll("\\$\\{(\\w+)}", "PLACEHOLDER_$1"),
@@ -152,8 +151,7 @@ class GeneratedInputTest {
         for (int i = 0; i < CASES; i++) {
             String text = mutated(KUBECONFIG);
             for (Case use : List.<Case>of(kubeconfig::check, () -> kubeconfig.has("kind-so1"),
-                    () -> kubeconfig.merge(KUBECONFIG),
-                    () -> kubeconfig.remove("kind-so1"))) {
+                    () -> kubeconfig.merge(KUBECONFIG), () -> kubeconfig.remove("kind-so1"))) {
                 Files.writeString(file, text);
                 acceptedOrRefused(text, use);
             }
@@ -162,7 +160,7 @@ class GeneratedInputTest {
         }
     }
 
-    /** The options that these words give, checked as a script does first. */
+    /** The options of these arguments, after the checks that every script starts with. */
     private static DemoOptions options(String... words) {
         DemoOptions options = Probe.options(words);
         options.check();
@@ -182,7 +180,7 @@ class GeneratedInputTest {
         }
     }
 
-    /** Reads the manifests, one of which was changed, as the steps do, up to where a cluster would be asked. */
+    /** Reads the manifests as the steps do, but connects to no cluster. One of the manifests was changed. */
     private void useManifests(String changed) throws Exception {
         DemoContext demo = Probe.demo("--manifests", folder.toString(), "--ca", "istio-csr");
         Manifests manifests = demo.manifests;
@@ -196,20 +194,19 @@ class GeneratedInputTest {
         demo.sampleApp().images();
         demo.kind.config(cluster, Optional.of("/store"));
         String text = manifests.read(changed).replaceAll("\\$\\{\\w+}", "0");
-        if (!changed.equals("kind/cluster.yaml") && !Manifests.OTHERS.contains(changed)) for (var resource
-                : YamlDocuments.parse(text)) {
-            Kube.namesNodePorts(resource);
-            InstalledIstio.isGateway(resource);
-        }
-        if (changed.endsWith("probes.yaml")) Manifests.patch(YamlDocuments.parse(new Manifests(null).read(changed)),
-                text);
+        if (!changed.equals("kind/cluster.yaml") && !Manifests.OTHERS.contains(changed))
+            for (var resource : YamlDocuments.parse(text)) {
+                Kube.namesNodePorts(resource);
+                InstalledIstio.isGateway(resource);
+            }
+        if (changed.endsWith("probes.yaml"))
+            Manifests.patch(YamlDocuments.parse(new Manifests(null).read(changed)), text);
     }
 
     @Test void istioSettings() throws IOException {
         List<String> keys = List.of("revision", "values.revision", "meshConfig.enableTracing", "profile",
-                "values.global.meshID", "hub", "a",
-                "components.ingressGateways[0].enabled", "spec.values.global.network", "", "=", "-f", "jörg", "a..b",
-                "a\nb", " ");
+                "values.global.meshID", "hub", "a", "components.ingressGateways[0].enabled",
+                "spec.values.global.network", "", "=", "-f", "jörg", "a..b", "a\nb", " ");
         Path file = folder.resolve("values.yaml");
         for (int i = 0; i < CASES; i++) {
             String set = any(keys) + (random.nextInt(5) == 0 ? "" : "=") + any(OTHERS), values = mutated(OPERATOR);
@@ -228,13 +225,13 @@ class GeneratedInputTest {
         List<String> variables = DemoCommand.commandLine(new Probe(), System.getenv()).getCommandSpec().mixins()
                 .get("options").options().stream()
                 .flatMap(option -> Pattern.compile("KIND_DEMO_\\w+").matcher(String.join("", option.description()))
-                .results())
+                        .results())
                 .map(MatchResult::group).toList();
         List<Object> values = Stream.concat(OTHERS.stream(),
                 Stream.of("2", "so", "local", "a,b", ",", "a,,b", "http://user:p%40ss@proxy:3128",
                 "http://proxy:99999", "http://[::1", "socks5://proxy:1080", ":", "://", "http://", "%",
-                "*,::1,10.0.0.0/8", "proxy",
-                "https://proxy:443/", "/nowhere", "1.31.4", "kindest/node:v1.2.3")).toList();
+                "*,::1,10.0.0.0/8", "proxy", "https://proxy:443/", "/nowhere", "1.31.4", "kindest/node:v1.2.3"))
+                .toList();
         assertTrue(variables.size() > 10, variables::toString);
         for (int i = 0; i < CASES; i++) {
             String variable = any(variables), value = any(values).toString();
@@ -245,9 +242,8 @@ class GeneratedInputTest {
                 assertNotNull(new DemoContext(probe.options, new Console(false), List.of()).clusters.wanted() + ""
                         + probe.options.commands());
             });
-            Map<String, String> proxies = Map.of("HTTPS_PROXY", any(values).toString(), "http_proxy",
-                    any(values).toString(), "NO_PROXY",
-                    any(values) + "," + any(values));
+            Map<String, String> proxies = Map.of("HTTPS_PROXY", any(values).toString(),
+                    "http_proxy", any(values).toString(), "NO_PROXY", any(values) + "," + any(values));
             acceptedOrRefused(proxies, () -> new HttpProxies(proxies).select(URI.create("https://example.org/file")));
             acceptedOrRefused(proxies, () -> new HttpProxies(proxies).select(URI.create("http://[2001:db8::1]:8080/")));
         }

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the real scripts print of themselves. */
+/** The output of the real scripts for --help, --explain, --export-manifests and --completion. */
 @Tag("unit")
 class HelpTest {
     private static String printed(String command) { return Shell.succeeds(command, Map.of("COLUMNS", "80")).out(); }
@@ -22,16 +22,15 @@ class HelpTest {
         help.lines().forEach(line -> assertTrue(line.length() <= 80, line));
         int at = 0;
         boolean teardown = script.equals("Teardown");
-        for (String heading : List.of("Usage: jbang %s.java [OPTION]...".formatted(script), "Clusters:", teardown
-                ? "Output:" : "Mesh:",
-                teardown ? "Output:" : "Files:", "Output:", "Environment:", "Exit codes:", "Examples:")) {
-            assertTrue(help.indexOf("\n" + heading, at - 1) >= 0 || help.startsWith(heading), heading
-                    + " is not where it should be\n"
-                    + help);
+        for (String heading : List.of("Usage: jbang %s.java [OPTION]...".formatted(script), "Clusters:",
+                teardown ? "Output:" : "Mesh:", teardown ? "Output:" : "Files:", "Output:", "Environment:",
+                "Exit codes:", "Examples:")) {
+            assertTrue(help.indexOf("\n" + heading, at - 1) >= 0 || help.startsWith(heading),
+                    heading + " is not in its place\n" + help);
             at = Math.max(at, help.indexOf("\n" + heading) + 1);
         }
-        assertEquals(teardown, !help.contains("--workers"), "a script offers only options that have a meaning for it");
-        // a URL that is wrapped cannot be copied
+        assertEquals(teardown, !help.contains("--workers"), "a script has only the options that it uses");
+        // a wrapped URL cannot be copied
         assertFalse(Pattern.compile("(?m)\\w://\\S+[/.-]$").matcher(help).find(), help);
     }
 
@@ -45,8 +44,8 @@ class HelpTest {
                 unknown.err());
     }
 
-    /** The manifests that are written out are those that came, and one that was changed stays. */
-    @Test void manifestsAreWrittenOutAndChangedOnesStay(@TempDir Path folder) throws IOException {
+    /** --export-manifests writes the demo's own manifests, and keeps those that the user changed. */
+    @Test void exportsManifestsAndKeepsChangedOnes(@TempDir Path folder) throws IOException {
         Path target = folder.resolve("my copy");
         String export = "jbang KindDemo.java --export-manifests '%s'".formatted(target);
         assertTrue(printed(export).contains("--manifests '%s'".formatted(target)));
@@ -63,12 +62,12 @@ class HelpTest {
             printed(export + " --force");
             assertEquals("", Shell.run("diff -r --exclude '*.bak*' manifests '%s'".formatted(target)).all());
         }
-        for (String kept : List.of("sleep.yaml.bak", "sleep.yaml.bak2")) assertEquals(kept,
-                Files.readString(sleep.resolveSibling(kept)));
+        for (String kept : List.of("sleep.yaml.bak", "sleep.yaml.bak2"))
+            assertEquals(kept, Files.readString(sleep.resolveSibling(kept)));
     }
 
-    /** Asks the function that bash would call at TAB, in a bash that knows another completion of jbang already. */
-    @Test void bashCompletesWhatJbangRuns() {
+    /** Calls the function that bash calls at TAB. This bash already has another completion for jbang. */
+    @Test void bashCompletesTheOptionsOfTheScripts() {
         String answers = printed("""
                 own() { COMPREPLY=("jbang's own"); }
                 complete -F own jbang

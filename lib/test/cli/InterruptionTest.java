@@ -13,8 +13,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Ends KindDemo at moments all over its run, and runs it again: it goes on, and ends where an undisturbed run does.
- * DemoTest has a short form.
+ * Ends KindDemo at different moments of its run, and runs it again: it resumes, and its result is that of an
+ * undisturbed run. DemoTest has a short form.
  */
 @Tag("long")
 class InterruptionTest {
@@ -25,8 +25,8 @@ class InterruptionTest {
     private Shell.Result succeeds(String command) { return demo.succeeds(command); }
 
     /**
-     * What is not ours: a container that stands for another kind cluster, a volume, a network, and what the kubeconfig
-     * names.
+     * Resources that do not belong to the demo: a container with the label of another kind cluster, a volume, a
+     * network, and the other contexts in the kubeconfig.
      */
     private String foreign() {
         return succeeds("""
@@ -43,7 +43,7 @@ class InterruptionTest {
         foreignBefore = foreign();
     }
 
-    /** Teardown from whatever state the test ended in. */
+    /** Teardown must remove everything, whatever state the test ended in. */
     @AfterEach void nothingIsLeft() {
         try {
             succeeds("jbang Teardown.java");
@@ -55,31 +55,29 @@ class InterruptionTest {
     }
 
     /**
-     * Odd and even moments by turns: SIGINT as Ctrl-C sends it, SIGKILL to the program alone, so that its commands stay
-     * behind.
+     * SIGINT, as with Ctrl-C, alternates with SIGKILL. SIGKILL ends only the program itself: its child processes keep
+     * running.
      */
     @ParameterizedTest
     @CsvSource({"1,KILL", "2,INT", "4,KILL", "6,INT", "8,KILL", "11,INT", "14,KILL", "18,INT", "22,KILL", "27,INT",
             "33,KILL", "40,INT"})
     void atAnyMoment(int seconds, String signal) {
-        Shell.Result first =
-                demo.run("env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java".formatted(
-                mark,
-                signal, seconds));
-        // on a slow machine the script itself may not have begun
+        Shell.Result first = demo.run(
+                "env %s timeout --foreground --preserve-status --signal %s %d jbang KindDemo.java"
+                        .formatted(mark, signal, seconds));
+        // on a slow machine the script itself may not have started yet
         if (signal.equals("INT") && first.err().contains("Istio multi-primary")) {
             assertEquals(Problem.INTERRUPTED, first.exitCode(), first.all());
             assertTrue(first.err().contains("interrupted"), first.err());
             assertTrue(first.err().contains("jbang KindDemo.java; or remove it: jbang Teardown.java"), first.err());
-            assertTrue(Shell.inTime("Ctrl-C", first.took().minusSeconds(seconds), Duration.ofSeconds(3)), "it took "
-                    + first.took());
+            assertTrue(Shell.inTime("Ctrl-C", first.took().minusSeconds(seconds), Duration.ofSeconds(3)),
+                    "it took " + first.took());
             assertEquals("", Shell.run("grep -slz '^%s' /proc/[0-9]*/environ".formatted(mark)).out(),
-                    "children are left");
+                    "child processes are still running");
         }
         Shell.Result again = succeeds("jbang KindDemo.java");
         succeeds("jbang Verify.java");
-        System.out.printf("SIG%s after %d s: %s; then %d s%n", signal, seconds,
-                first.err().lines().filter(l -> l.contains("interrupted"))
-                .findFirst().orElse("killed"), again.took().toSeconds());
+        String end = first.err().lines().filter(l -> l.contains("interrupted")).findFirst().orElse("killed");
+        System.out.printf("SIG%s after %d s: %s; then %d s%n", signal, seconds, end, again.took().toSeconds());
     }
 }

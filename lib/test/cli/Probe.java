@@ -9,7 +9,7 @@ import lib.run.*;
 import org.junit.jupiter.api.Assumptions;
 import picocli.CommandLine;
 
-/** A script that does nothing: shows what the shared options make of a command line. */
+/** A script that does nothing, for tests of the shared options. */
 @CommandLine.Command(name = "Probe")
 public final class Probe extends DemoCommand {
     public Mesh mesh;
@@ -19,21 +19,20 @@ public final class Probe extends DemoCommand {
         return 0;
     }
 
-    /** The exit code that a script with these arguments ends with; its output is thrown away. */
+    /** The exit code of a script with these arguments. Its output is discarded. */
     public int exitCode(String... arguments) {
         return DemoCommand.commandLine(this, System.getenv()).setErr(new PrintWriter(Writer.nullWriter()))
-                .setOut(new PrintWriter(Writer.nullWriter()))
-                .execute(arguments);
+                .setOut(new PrintWriter(Writer.nullWriter())).execute(arguments);
     }
 
-    /** The options of a script with these arguments, not checked. */
+    /** The options of a script with these arguments, before any check. */
     static DemoOptions options(String... arguments) {
         Probe probe = new Probe();
         DemoCommand.commandLine(probe, System.getenv()).parseArgs(arguments);
         return probe.options;
     }
 
-    /** The demo of a script with these arguments, when these are the nodes of all kind clusters. */
+    /** The demo of a script with these arguments, if these are the nodes of all kind clusters. */
     public static DemoContext demo(Console console, List<Docker.Node> nodes, String... arguments) {
         return new DemoContext(options(arguments), console, nodes);
     }
@@ -41,7 +40,7 @@ public final class Probe extends DemoCommand {
     /** The same without any clusters. */
     public static DemoContext demo(String... arguments) { return demo(new Console(false), List.of(), arguments); }
 
-    /** Skips a test where there is no image of ztunnel: not every registry has it. */
+    /** Skips the test if Docker has no image of ztunnel: not every registry provides it. */
     public static void requireZtunnel() {
         String image = IstioSettings.PINNED.with(null, DataPlane.ambient, null, null, null).images().stream()
                 .filter(name -> name.contains("/ztunnel:")).findFirst().orElseThrow();
@@ -52,7 +51,7 @@ public final class Probe extends DemoCommand {
         return !new Docker(new Console(false)).images().present(Set.of(image)).isEmpty();
     }
 
-    /** A {@link Problem} when cert-manager's manifest is not available. */
+    /** Throws a {@link Problem} if cert-manager's manifest is not available. */
     public static void checkCertManager() { ((IstioCsr) demo("--ca", "istio-csr").authority).checkManifest(); }
 
     /** The IDs of all preflight checks. */

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Two demos of one cluster each: both answer at ports and addresses of their own, and one outlives the other. */
+/** Two demos with one cluster each: both have their own ports and addresses, and one outlives the other. */
 @Tag("long")
 class SideBySideTest {
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
@@ -22,12 +22,12 @@ class SideBySideTest {
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
     @BeforeAll static void nothingOfTheseNames() {
-        assertEquals("", nodes(), "remove them first");
+        assertEquals("", nodes(), "remove these demos first");
     }
 
     @AfterAll static void down() { DEMO.run("jbang Teardown.java" + SECOND); }
 
-    /** Both demos' nodes. */
+    /** The nodes of both demos. */
     private static String nodes() {
         return Shell.run("docker ps --all --quiet --filter name=so1-control-plane --filter name=demo21-control-plane")
                 .out();
@@ -45,9 +45,9 @@ class SideBySideTest {
     }
 
     private static List<AddressRange> ranges(String context) {
-        return Arrays.stream(
-                succeeds("kubectl --context %s get ipaddresspools -n metallb-system -o jsonpath='%s'".formatted(
-                context, "{.items[*].spec.addresses[*]}")).out().strip().split(" ")).map(AddressRange::parse).toList();
+        String ranges = succeeds("kubectl --context %s get ipaddresspools -n metallb-system -o jsonpath='%s'"
+                .formatted(context, "{.items[*].spec.addresses[*]}")).out();
+        return Arrays.stream(ranges.strip().split(" ")).map(AddressRange::parse).toList();
     }
 
     @Test void bothAnswerAndOneOutlivesTheOther() throws IOException {
@@ -68,14 +68,14 @@ class SideBySideTest {
         assertTrue(succeeds("jbang Verify.java").out().contains("The mesh works."));
         assertTrue(succeeds(Docs.command("jbang Verify.java --name-prefix demo2")).out().contains("The mesh works."));
         assertTrue(answers("localhost:34011") && answers("localhost:32111"));
-        for (AddressRange range
-                : ranges("kind-so1")) assertTrue(ranges("kind-demo21").stream().noneMatch(range::overlaps), "" + range);
-        String here = addresses("kind-so1"), there = addresses("kind-demo21");
-        assertTrue(Collections.disjoint(List.of(here.split(" ")), List.of(there.split(" "))), here + " and " + there);
-        System.out.println("addresses: %s and %s".formatted(here, there));
+        for (AddressRange range : ranges("kind-so1"))
+            assertTrue(ranges("kind-demo21").stream().noneMatch(range::overlaps), "" + range);
+        String so1 = addresses("kind-so1"), demo21 = addresses("kind-demo21");
+        assertTrue(Collections.disjoint(List.of(so1.split(" ")), List.of(demo21.split(" "))), so1 + " and " + demo21);
+        System.out.println("addresses: %s and %s".formatted(so1, demo21));
 
         assertTrue(succeeds("jbang KindDemo.java" + SECOND).out().contains("http://localhost:32111/hello"),
-                "it keeps its ports");
+                "the second demo keeps its ports");
         Shell.run("docker stop so1-control-plane");
         Shell.Result third = DEMO.run("jbang Verify.java --preflight --name-prefix demo3");
         assertTrue(third.out().contains("✓ ports: 6 free"), third.all());

@@ -12,10 +12,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * As on macOS and Windows, where the docker network is inside a virtual machine: the demo is made, verified, run again
- *  and removed while its processes cannot reach that network. They run with a group of their own, for which the kernel
- *  refuses it; nobody else
- * is touched, and the engine itself, which forwards the mapped ports, is not either.
+ * Creates, verifies, updates and removes the demo while its processes cannot reach the Docker network, as on macOS and
+ * Windows, where that network is inside a virtual machine. They run with their own group ID, and the kernel rejects
+ * their packets to the network. Other processes are not affected; Docker still forwards the published ports.
  */
 @Tag("long")
 class UnreachableNetworkTest {
@@ -30,7 +29,7 @@ class UnreachableNetworkTest {
             }""";
 
     @BeforeAll static void block() {
-        assumeTrue(Shell.run("nft list tables && setpriv --version").exitCode() == 0, "it takes root, nft and setpriv");
+        assumeTrue(Shell.run("nft list tables && setpriv --version").exitCode() == 0, "needs root, nft and setpriv");
         succeeds("docker network inspect kind > /dev/null || docker network create kind");
         unblock();
         succeeds("nft -f - <<'RULE'\n%s\nRULE".formatted(RULE.formatted(Shell.subnet())));
@@ -42,12 +41,12 @@ class UnreachableNetworkTest {
 
     private static boolean reaches(String prefix) {
         return Shell.run(prefix
-                + "curl -sk --max-time 3 https://$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' "
-                + "so1-control-plane):6443/version").exitCode() == 0;
+                + "curl -sk --max-time 3 https://$(docker inspect --format "
+                + "'{{.NetworkSettings.Networks.kind.IPAddress}}' so1-control-plane):6443/version").exitCode() == 0;
     }
 
-    /** How many packets the rule has refused. */
-    private static long refused() {
+    /** The number of packets that the rule has rejected. */
+    private static long rejected() {
         String counter = succeeds("nft list table inet kind_demo_test").out();
         Matcher packets = Pattern.compile("packets (\\d+)").matcher(counter);
         assertTrue(packets.find(), counter);
@@ -59,9 +58,9 @@ class UnreachableNetworkTest {
         assertTrue(succeeds(AS_GROUP + "jbang Verify.java").out().contains("The mesh works."));
         succeeds(AS_GROUP + "jbang KindDemo.java");
         succeeds(AS_GROUP + "jbang Verify.java --experiments ingress,failover");
-        assertEquals(0, refused(), "somebody asked for an address of the docker network");
-        assertFalse(reaches(AS_GROUP), "the rule refuses nothing");
-        assertTrue(refused() > 0);
+        assertEquals(0, rejected(), "a process sent packets to the Docker network");
+        assertFalse(reaches(AS_GROUP), "the rule rejects nothing");
+        assertTrue(rejected() > 0);
         succeeds(AS_GROUP + "jbang Teardown.java");
     }
 }

@@ -13,7 +13,7 @@ import java.security.cert.Certificate;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Docker's answers, and the environment of the commands that use Docker. */
+/** How Docker's answers are read, and the environment of external commands. */
 class DockerTest {
     private static final Docker DOCKER = new Docker(new Console(false));
 
@@ -50,7 +50,7 @@ class DockerTest {
                 "DOCKER_HOST", "unix:///d.sock"));
         assertEquals("docker", changes.get("KIND_EXPERIMENTAL_PROVIDER"));
         String network = "KIND_EXPERIMENTAL_DOCKER_NETWORK";
-        assertTrue(changes.containsKey(network) && changes.get(network) == null, "kind's own default");
+        assertTrue(changes.containsKey(network) && changes.get(network) == null, "kind uses its own default");
         assertTrue(CommandEnvironment.changes(Map.of(network, " ")).containsKey(network));
         assertFalse(CommandEnvironment.changes(Map.of(network, "other")).containsKey(network));
         assertFalse(Docker.network().isEmpty());
@@ -61,7 +61,7 @@ class DockerTest {
         for (String name : List.of("HOME", "DOCKER_HOST")) assertFalse(changes.containsKey(name), name);
     }
 
-    /** The environment that a command sees, in both ways to start it. */
+    /** The environment of a command, with both ways to start it. */
     @Tag("unit") @Test void startsCommandsWithThatEnvironment() throws IOException {
         ExternalCommand shell = new ExternalCommand("sh", "", new Console(false));
         var printed = new ByteArrayOutputStream();
@@ -70,7 +70,7 @@ class DockerTest {
         assertEquals("docker\n", shell.run(Duration.ofSeconds(10), "-c", "echo $KIND_EXPERIMENTAL_PROVIDER"));
     }
 
-    @Tag("unit") @Test void knowsRemoteEndpoints() {
+    @Tag("unit") @Test void recognizesRemoteEndpoints() {
         for (String remote : List.of("ssh://me@far.example.org", "ssh://far", "tcp://10.1.2.3:2376",
                 "tcp://docker:2375", "tcp://[fd00::7]:2375")) assertTrue(HostChecks.isRemote(remote), remote);
         for (String local : List.of("unix:///var/run/docker.sock", "unix:///home/j\u00f6rg/a b/docker.sock",
@@ -89,7 +89,7 @@ class DockerTest {
         assertTrue(Docker.addressAsShell("x").contains(index));
     }
 
-    /** A registry whose certificate only the daemon accepts, and the docker command rejects. */
+    /** The registry has a certificate that Docker's daemon accepts and the docker command rejects. */
     @Tag("e2e") @Test void findsImagesThatOnlyTheDaemonCanPull() throws Exception {
         byte[] manifest = """
                 {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",

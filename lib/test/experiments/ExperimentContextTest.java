@@ -42,7 +42,7 @@ class ExperimentContextTest {
         waiting.await();
         long start = System.nanoTime();
         assertTrue(context.restoreAll());
-        assertTrue(System.nanoTime() - start < 2e9, "it waited");
+        assertTrue(System.nanoTime() - start < 2e9, "Ctrl-C waited for pods");
         assertEquals(List.of("one", "two", "no two", "no one"), done);
         experiment.interrupt();
     }

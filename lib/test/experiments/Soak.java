@@ -12,7 +12,7 @@ import lib.verify.*;
  * until both clusters answer again.
  */
 public final class Soak {
-    /** What is killed, in either cluster; not the client and its node so1, which send the requests. */
+    /** What is killed, in either cluster. The client in so1 and its node send the requests, so they are not killed. */
     private enum Fault {
         APP("a pod of the app", "sample", "helloworld"),
         GATEWAY("an east-west gateway", "istio-system", "istio-eastwestgateway"),
@@ -33,8 +33,7 @@ public final class Soak {
             String choice = "shuf -n 1 --random-source=<(yes %d)".formatted(random.nextInt(1000));
             Shell.succeeds(this == NODE ? "docker kill so2-control-plane && docker start so2-control-plane"
                     : "%1$s delete -n %2$s --grace-period 0 --force $(%1$s get pods -n %2$s -l app=%3$s -o name | %4$s)"
-                    .formatted(kubectl,
-                            namespace, app, choice));
+                    .formatted(kubectl, namespace, app, choice));
         }
     }
 
@@ -58,7 +57,7 @@ public final class Soak {
         }
     }
 
-    /** Spreads requests over the clusters, and ejects an endpoint that fails for five seconds. */
+    /** Spreads requests over the clusters, and ejects a failed endpoint for five seconds. */
     private static final String SPREAD = """
             kubectl --context kind-so1 apply --server-side --force-conflicts -f - <<'RULE'
             apiVersion: networking.istio.io/v1
@@ -119,18 +118,17 @@ public final class Soak {
         }
         System.out.println("\n| killed | times | requests | lost | longest outage |\n| --- | --- | --- | --- | --- |");
         losses.forEach((fault, loss) -> System.out.printf("| %s | %d | %d | %d | %.1f s |%n", fault.title, loss.times,
-                loss.sent, loss.lost,
-                loss.longest));
+                loss.sent, loss.lost, loss.longest));
         return lostShare(losses.get(Fault.ISTIOD));
     }
 
-    /** An AssertionError if no request was sent: then a bound on the share would prove nothing. */
+    /** Throws an AssertionError if no request was sent: the share would prove nothing. */
     private static double lostShare(Losses loss) {
         if (loss.sent == 0) throw new AssertionError("no request was sent while an istiod was killed");
         return (double) loss.lost / loss.sent;
     }
 
-    /** Waits until both clusters answered the requests of three seconds. */
+    /** Waits until both clusters have answered, in the requests of three seconds. */
     private static void awaitBoth(Traffic traffic, double since) throws IOException {
         traffic.awaitAnswersFrom(Set.of("so1", "so2"), since, 3 * Traffic.PER_SECOND, Duration.ofMinutes(4));
     }

@@ -11,8 +11,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
- * The long soak test. SOAK_MINUTES (default 30) and SOAK_SEED, which is printed, repeat a run. Its short form is in
- * BreakageTest.
+ * The long soak test. To repeat a run, set SOAK_MINUTES (default 30) and SOAK_SEED, which every run prints. Its short
+ * form is in BreakageTest.
  */
 @Tag("long")
 class SoakTest {
@@ -26,7 +26,8 @@ class SoakTest {
     @Test void survivesRandomKills() throws IOException {
         long minutes = Long.parseLong(Shell.variable("SOAK_MINUTES", "30"));
         long seed = Long.parseLong(Shell.variable("SOAK_SEED", "" + System.nanoTime() % 100_000));
-        assertTrue(Soak.run(Duration.ofMinutes(minutes), seed, DATA_PLANE) < 0.01, "requests were lost without istiod");
+        assertTrue(Soak.run(Duration.ofMinutes(minutes), seed, DATA_PLANE) < 0.01,
+                "requests were lost while istiods were killed");
         Shell.succeeds("jbang Verify.java --wait 60");
     }
 }

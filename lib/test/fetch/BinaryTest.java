@@ -24,7 +24,7 @@ class BinaryTest {
 
     @AfterEach void stop() { mirror.close(); }
 
-    /** Publishes a script that prints this version, as it is or in an archive. */
+    /** Publishes a script that prints this version, as a plain file or in an archive. */
     private void publish(String file, String name, String says) throws Exception {
         Path script = Files.writeString(cache.resolve(name), "#!/bin/sh\necho %s\n".formatted(says));
         if (file.endsWith(".tar.gz"))
@@ -36,8 +36,8 @@ class BinaryTest {
     private Binary program(String name, String version, String file) {
         Console console = new Console(false);
         return new Binary(new Binary.Requirement(name, version, _ -> release(file), "install it", List.of("--version"),
-                said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? "" : name + " is too old: it says "
-                + said.strip()),
+                said -> Version.first(said).compareTo(Version.first(version)) >= 0 ? ""
+                        : name + " is too old: it says " + said.strip()),
                 new Downloads(Optional.empty(), cache, Optional.of(mirror.address()), false, console), cache, console);
     }
 
@@ -46,11 +46,11 @@ class BinaryTest {
         return new Release(file, url, null, url + ".sha256");
     }
 
-    @Test void prefersAFittingProgramOnPath() {
+    @Test void prefersASuitableProgramOnPath() {
         Binary bash = program("bash", "3.0.0", "bash");
         assertFalse(bash.missing());
         assertEquals("bash", bash.path());
-        assertEquals(List.of(), mirror.asked);
+        assertEquals(List.of(), mirror.requested);
     }
 
     @ParameterizedTest @CsvSource({"no-such-program,no-such-program", "no-such-program,no-such-program.tar.gz",
@@ -61,21 +61,21 @@ class BinaryTest {
         String described = program.describe();
         String why = name.equals("bash") ? " is too old: it says GNU bash" : " was not found";
         assertTrue(described.startsWith("99.0.0 will be downloaded from 127.0.0.1: " + name + why), described);
-        assertEquals(List.of("/example.org/" + file + ".sha256"), mirror.asked, "describe() downloads nothing");
+        assertEquals(List.of("/example.org/" + file + ".sha256"), mirror.requested, "describe() downloads nothing");
         assertTrue(program.missing());
         String path = cache.resolve(name + "-99.0.0/" + name).toString();
         assertEquals(path, program.path());
         assertEquals("99.1.0", "" + program.version());
         assertEquals("99.1.0\n", new ExternalCommand(program::path, "", new Console(false)).run(Duration.ofSeconds(5),
                 "anything"));
-        int before = mirror.asked.size();
+        int before = mirror.requested.size();
         Binary later = program(name, "99.0.0", file);
         assertEquals("99.1.0, in " + Path.of(path).getParent(), later.describe());
         assertEquals(path, later.path());
-        assertEquals(before, mirror.asked.size());
+        assertEquals(before, mirror.requested.size());
         try (Stream<Path> left = Files.walk(cache)) {
-            assertEquals(List.of(Path.of(path)), left.filter(f -> Files.isRegularFile(f) && !f.toString()
-                    .endsWith(".lock")).toList());
+            assertEquals(List.of(Path.of(path)),
+                    left.filter(f -> Files.isRegularFile(f) && !f.toString().endsWith(".lock")).toList());
         }
     }
 
@@ -130,11 +130,10 @@ class BinaryTest {
             "Mac OS X,x86_64,darwin-amd64", "Mac OS X,aarch64,darwin-arm64"})
     void urlsOfReleases(String os, String arch, String platform) {
         assertEquals("https://github.com/kubernetes-sigs/kind/releases/download/v%s/kind-%s".formatted(Versions.KIND,
-                platform),
-                Versions.kind(Platform.of(os, arch)).url());
+                platform), Versions.kind(Platform.of(os, arch)).url());
         String istioctl = "https://github.com/istio/istio/releases/download/%1$s/istioctl-%1$s-%2$s.tar.gz";
-        assertEquals(istioctl.formatted(Versions.ISTIO,
-                platform.replace("darwin", "osx")), Versions.istioctl(Versions.ISTIO, Platform.of(os, arch)).url());
+        assertEquals(istioctl.formatted(Versions.ISTIO, platform.replace("darwin", "osx")),
+                Versions.istioctl(Versions.ISTIO, Platform.of(os, arch)).url());
     }
 
     @Test void refusesOtherPlatforms() {

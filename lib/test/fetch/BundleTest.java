@@ -14,13 +14,13 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is checked before a bundle is used or replaced. {@link OfflineTest} creates and uses a whole one. */
+/** The checks before a bundle is used or replaced. {@link OfflineTest} creates and uses a complete bundle. */
 @Tag("unit")
 class BundleTest {
     @TempDir Path folder;
     private Path bundle, cache;
 
-    @BeforeEach void make() throws IOException {
+    @BeforeEach void createBundle() throws IOException {
         bundle = Files.createDirectory(folder.resolve("demo"));
         cache = folder.resolve("cache");
         SortedMap<String, String> parts = new TreeMap<>();
@@ -32,11 +32,10 @@ class BundleTest {
         index(Versions.all(Versions.ISTIO), "" + Platform.current(), parts);
     }
 
-    private void index(Map<String, String> versions, String platform, SortedMap<String,
-            String> parts) throws IOException {
+    private void index(Map<String, String> versions, String platform, SortedMap<String, String> parts)
+            throws IOException {
         new ObjectMapper().writeValue(bundle.resolve("index.json").toFile(), new Bundle.Index(Bundle.FORMAT, versions,
-                platform, "kindest/node:v1.2.3",
-                new TreeMap<>(Map.of("an/image:1", "sha256:1")), parts));
+                platform, "kindest/node:v1.2.3", new TreeMap<>(Map.of("an/image:1", "sha256:1")), parts));
     }
 
     private Path archive() throws IOException {
@@ -52,17 +51,18 @@ class BundleTest {
 
     private static Bundle bundle(Path path) { return new Bundle(path, Versions.ISTIO, new Console(false)); }
 
-    private Bundle open(Path path) { return bundle(path).open(cache, program(Kind.BINARY),
-            program(Istioctl.binary(Versions.ISTIO))); }
+    private Bundle open(Path path) {
+        return bundle(path).open(cache, program(Kind.BINARY), program(Istioctl.binary(Versions.ISTIO)));
+    }
 
     private void refused(Path path, String words) {
         Problem problem = assertThrows(Problem.class, () -> open(path));
         assertTrue(problem.getMessage().contains(words), problem.getMessage());
         assertEquals(Problem.UNMET, problem.exitCode());
-        assertFalse(Files.exists(Kind.BINARY.installed(cache)), "nothing is copied");
+        assertFalse(Files.exists(Kind.BINARY.installed(cache)), "nothing may be copied");
     }
 
-    @Test void copiesItsPartsIntoTheCache() throws IOException {
+    @Test void copiesThePartsIntoTheCache() throws IOException {
         for (Path path : List.of(bundle, archive())) {
             Bundle open = open(path);
             assertEquals(Set.of("an/image:1"), open.images());
@@ -122,19 +122,19 @@ class BundleTest {
         new BundleMaker(path, Probe.demo()).checkTarget();
     }
 
-    /** The names and contents of all files below the test's folder. */
+    /** The names and checksums of all files below the test's folder. */
     private Map<String, String> everything() throws IOException {
         Map<String, String> all = new TreeMap<>();
         try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) all.put("" + folder.relativize(file),
-                    Downloads.sha256(file));
+            for (Path file : files.filter(Files::isRegularFile).toList())
+                all.put("" + folder.relativize(file), Downloads.sha256(file));
         }
         return all;
     }
 
     @Test void replacesOnlyEarlierBundles() throws IOException {
         checkTarget(folder.resolve("new.tar.gz"));
-        checkTarget(bundle); // an earlier one is replaced
+        checkTarget(bundle); // an earlier bundle may be replaced
         checkTarget(archive());
         checkTarget(Files.createDirectory(folder.resolve("empty")));
         Files.createDirectory(folder.resolve("dir.tar.gz"));
@@ -145,7 +145,7 @@ class BundleTest {
         assertEquals(Problem.USAGE, assertThrows(Problem.class, () -> checkTarget(Path.of("/"))).exitCode());
     }
 
-    /** A website, an OCI layout, a bundle without the marker, any other archive or link: refused, and untouched. */
+    /** A website, an OCI layout, a bundle without the marker, and other archives and links are refused and kept. */
     @Test void replacesOnlyFoldersWithTheMarker() throws IOException {
         Files.writeString(Files.createDirectory(folder.resolve("website")).resolve("index.json"),
                 "{\"posts\": [1, 2]}");
@@ -164,8 +164,7 @@ class BundleTest {
         Files.move(archive(), folder.resolve("other.tar.gz"));
         Map<String, String> before = everything();
         for (String wrong : List.of("website", "oci", "alike", "later", "link", "dangling", "text.tar.gz",
-                "empty.tar.gz",
-                "cut.tar.gz", "other.tar.gz")) {
+                "empty.tar.gz", "cut.tar.gz", "other.tar.gz")) {
             Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve(wrong)), wrong);
             assertEquals(Problem.USAGE, problem.exitCode());
             assertTrue(problem.getMessage().contains(wrong + " exists and is not a bundle of this demo"),
@@ -181,17 +180,17 @@ class BundleTest {
         assertTrue(Files.exists(bundle.resolve("notes.txt")));
     }
 
-    @Test void keepsAnotherPartFolder() throws IOException {
+    @Test void keepsAForeignPartFolder() throws IOException {
         Path part = Files.createDirectory(folder.resolve("new.tar.gz.part"));
-        for (String of : List.of("", "file", "index.json")) {
-            if (!of.isEmpty()) Files.writeString(part.resolve(of), "mine");
+        for (String file : List.of("", "file", "index.json")) {
+            if (!file.isEmpty()) Files.writeString(part.resolve(file), "mine");
             Map<String, String> before = everything();
             Problem problem = assertThrows(Problem.class, () -> checkTarget(folder.resolve("new.tar.gz")));
             assertTrue(problem.getMessage().contains("new.tar.gz.part exists and is not an unfinished bundle"),
                     problem.getMessage());
             assertEquals(before, everything());
         }
-        // an interrupted run left it
+        // as an interrupted run leaves it
         Files.copy(bundle.resolve("index.json"), part.resolve("index.json"), StandardCopyOption.REPLACE_EXISTING);
         checkTarget(folder.resolve("new.tar.gz"));
     }

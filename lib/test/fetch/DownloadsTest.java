@@ -43,22 +43,22 @@ class DownloadsTest {
         return Mirror.sha256(text.getBytes(StandardCharsets.UTF_8));
     }
 
-    private Path fetch(Release release) { return downloads().fetch(release, cache.resolve("there/file"), _ -> {},
-            Files::move); }
+    private Path fetch(Release release) {
+        return downloads().fetch(release, cache.resolve("there/file"), _ -> {}, Files::move);
+    }
 
     /** The files in the cache, except locks. */
     private List<String> kept() throws IOException {
         try (Stream<Path> left = Files.walk(cache)) {
             return left.filter(Files::isRegularFile).map(f -> cache.relativize(f).toString())
-                    .filter(f -> !f.endsWith(".lock"))
-                    .sorted().toList();
+                    .filter(f -> !f.endsWith(".lock")).sorted().toList();
         }
     }
 
     @Test void downloadsOnce() throws Exception {
         assertEquals(CONTENT, downloads().read(pinned(CONTENT)));
         assertEquals(CONTENT, downloads().read(pinned(CONTENT)));
-        assertEquals(List.of("/example.org/a/file.yaml"), mirror.asked);
+        assertEquals(List.of("/example.org/a/file.yaml"), mirror.requested);
         assertEquals(List.of("file.yaml"), kept());
     }
 
@@ -74,7 +74,7 @@ class DownloadsTest {
         assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)));
         assertEquals(List.of("there/file"), kept());
         mirror.publish(URL, "tampered");
-        assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)), "the existing file stays");
+        assertEquals(CONTENT, Files.readString(fetch(PUBLISHED)), "the existing file is kept");
         Files.delete(cache.resolve("there/file"));
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage()
                 .contains("as published in http://127.0.0.1:"));
@@ -86,14 +86,14 @@ class DownloadsTest {
                 .contains("file.yaml.sha256 answered 404"));
         mirror.publish(SUMS, "<html>sign in</html>");
         assertTrue(assertThrows(Problem.class, () -> fetch(PUBLISHED)).getMessage().contains("has no SHA-256"));
-        assertFalse(mirror.asked.contains("/example.org/a/file.yaml"), "the file is not requested");
+        assertFalse(mirror.requested.contains("/example.org/a/file.yaml"), "the file is not requested");
         assertEquals(List.of(), kept());
     }
 
     @Test void aCheckDownloadsNothing() throws Exception {
         mirror.publish(SUMS, sha256(CONTENT));
         assertEquals("127.0.0.1", downloads().server(PUBLISHED));
-        assertEquals(List.of("/example.org/a/file.yaml.sha256"), mirror.asked);
+        assertEquals(List.of("/example.org/a/file.yaml.sha256"), mirror.requested);
         assertEquals(List.of(), kept());
     }
 
@@ -102,11 +102,11 @@ class DownloadsTest {
             for (var read : threads.invokeAll(Collections.nCopies(8, () -> downloads().read(pinned(CONTENT)))))
                 assertEquals(CONTENT, read.get());
         }
-        assertEquals(1, mirror.asked.size(), mirror.asked.toString());
+        assertEquals(1, mirror.requested.size(), mirror.requested.toString());
     }
 
     @Test void waitsForAnotherProcess() throws Exception {
-        // a lock that this process holds is refused to it by an exception; one of another process is waited for
+        // another process, because the JDK rejects a second lock of the same process instead of waiting for the first
         Path lock = Files.createFile(cache.resolve("file.yaml.lock"));
         Process other = new ProcessBuilder("python3", "-c", """
                 import fcntl, sys
@@ -121,17 +121,17 @@ class DownloadsTest {
             var fetching = CompletableFuture.supplyAsync(() -> downloads().fetch(release, cache.resolve("file.yaml"),
                     seen::complete, Files::move));
             assertEquals("another run is downloading it", seen.get(5, TimeUnit.SECONDS));
-            assertEquals(List.of(), mirror.asked);
+            assertEquals(List.of(), mirror.requested);
             Files.writeString(cache.resolve("file.yaml"), CONTENT);
             other.outputWriter().close();
             assertEquals(cache.resolve("file.yaml"), fetching.get(5, TimeUnit.SECONDS));
-            assertEquals(List.of(), mirror.asked, "the other process's file is used");
+            assertEquals(List.of(), mirror.requested, "the other process's file is used");
         } finally {
             other.destroy();
         }
     }
 
-    /** GitHub's description of a release, of which the file is one. */
+    /** Publishes GitHub's description of a release that contains the file. */
     private Release released(String digest) {
         String release = "https://example.org/release";
         mirror.publish(release, """
@@ -145,7 +145,7 @@ class DownloadsTest {
         Release good = released("\"sha256:%s\"".formatted(sha256(CONTENT)));
         assertEquals(CONTENT, downloads().read(good));
         assertEquals(CONTENT, downloads().read(good));
-        assertEquals(2, mirror.asked.size(), "the release, and the file once: " + mirror.asked);
+        assertEquals(2, mirror.requested.size(), "the release, and the file once: " + mirror.requested);
         Files.delete(cache.resolve(good.file()));
         for (String digest : List.of("null", "\"\"", "\"md5:0\"",
                 "\"sha256:%s\"".formatted(sha256("something else")))) {
@@ -168,7 +168,7 @@ class DownloadsTest {
     @Test void prefersTheUsersFolderAndVerifiesIt(@TempDir Path folder) throws Exception {
         Files.writeString(folder.resolve("file.yaml"), CONTENT);
         assertEquals(CONTENT, downloads(folder, false).read(pinned(CONTENT)));
-        assertEquals(List.of(), mirror.asked);
+        assertEquals(List.of(), mirror.requested);
         Files.writeString(folder.resolve("file.yaml"), "tampered");
         assertThrows(Problem.class, () -> downloads(folder, false).read(pinned(CONTENT)));
     }
@@ -178,7 +178,7 @@ class DownloadsTest {
         Problem problem = assertThrows(Problem.class, () -> downloads().read(pinned(CONTENT)));
         assertTrue(problem.getMessage().contains("404"), problem.getMessage());
         assertEquals(Problem.UNMET, problem.exitCode());
-        assertEquals(1, mirror.asked.size(), "a 404 is not retried");
+        assertEquals(1, mirror.requested.size(), "a 404 is not retried");
     }
 
     @Test void reportsAnUnreachableServer() throws Exception {
@@ -193,7 +193,7 @@ class DownloadsTest {
     @Test void offlineDownloadsNothing() {
         assertThrows(Problem.class, () -> downloads(null, true).read(pinned(CONTENT)));
         assertThrows(Problem.class, () -> downloads(null, true).server(pinned(CONTENT)));
-        assertEquals(List.of(), mirror.asked);
+        assertEquals(List.of(), mirror.requested);
     }
 
     @Test void progressBar() {

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A machine without kind and istioctl, and a mirror of upstream's servers. */
+/** A machine without kind and istioctl, and a mirror of the upstream servers. */
 class FetchTest {
     @RegisterExtension final OwnDemo demo = new OwnDemo();
     @TempDir Path folder;
@@ -34,15 +34,16 @@ class FetchTest {
 
     private Shell.Result succeeds(String command) { return demo.succeeds(command); }
 
-    private static Path in(Path cache,
-            Binary.Requirement program) { return program.installed(cache.resolve("kind-demo")); }
+    private static Path in(Path cache, Binary.Requirement program) {
+        return program.installed(cache.resolve("kind-demo"));
+    }
 
     @Test @Tag("e2e") void preflightReportsDownloadsAndDownloadsNothing() {
-        String said = succeeds("jbang Verify.java --preflight").out();
+        String preflight = succeeds("jbang Verify.java --preflight").out();
         String download = "✓ %s: %s will be downloaded from 127.0.0.1: %1$s was not found on PATH";
-        assertTrue(said.contains(download.formatted("kind", "v" + Versions.KIND)), said);
-        assertTrue(said.contains(download.formatted("istioctl", Versions.ISTIO)), said);
-        assertTrue(upstream.asked.stream().allMatch(p -> p.contains(".sha256")), upstream.asked.toString());
+        assertTrue(preflight.contains(download.formatted("kind", "v" + Versions.KIND)), preflight);
+        assertTrue(preflight.contains(download.formatted("istioctl", Versions.ISTIO)), preflight);
+        assertTrue(upstream.requested.stream().allMatch(p -> p.contains(".sha256")), upstream.requested.toString());
         assertFalse(Files.exists(folder.resolve("cache")));
         String plan = succeeds("jbang KindDemo.java --dry-run").out();
         assertTrue(plan.contains("export PATH=%s:$PATH".formatted(in(folder.resolve("cache"), Kind.BINARY)
@@ -52,17 +53,18 @@ class FetchTest {
 
     @Test @Tag("long") void demoRunsWithDownloadedPrograms() throws IOException {
         Path cache = folder.resolve("cache");
-        Shell.Result made = succeeds(Docs.command("--mirror https").replace("https://mirror.example.org", "" + upstream.address()) + " --verbose");
+        Shell.Result created = succeeds(Docs.command("--mirror https")
+                .replace("https://mirror.example.org", "" + upstream.address()) + " --verbose");
         for (var program : List.of(Kind.BINARY, Istioctl.binary(Versions.ISTIO))) {
-            assertTrue(made.err().contains("✓ " + program.name()) && made.err().contains(in(cache, program) + " "),
-                    made.err());
-            assertTrue(made.err().contains("as published in " + upstream.address()), made.err());
+            assertTrue(created.err().contains("✓ " + program.name())
+                    && created.err().contains(in(cache, program) + " "), created.err());
+            assertTrue(created.err().contains("as published in " + upstream.address()), created.err());
         }
-        int asked = upstream.asked.size();
+        int requests = upstream.requested.size();
         upstream.close();
         assertTrue(succeeds("jbang Verify.java").out().contains("The mesh works."));
         succeeds("jbang KindDemo.java");
-        assertEquals(asked, upstream.asked.size());
+        assertEquals(requests, upstream.requested.size());
         try (Stream<Path> files = Files.walk(cache)) {
             assertEquals(List.of(), files.filter(f -> f.toString().matches(".*\\.(part|new)")).toList());
         }

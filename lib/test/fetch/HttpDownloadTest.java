@@ -15,19 +15,19 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Downloads from servers that are slow, disconnect, refuse or send something else. Each answers one request per
- * connection.
+ * Downloads from servers that are slow, disconnect, refuse requests or send something else. Each server answers one
+ * request per connection.
  */
 @Tag("unit")
 class HttpDownloadTest {
     private static final byte[] CONTENT = new byte[200_000];
     private static final int HALF = 100_000;
-    /** How long a server may be silent. */
+    /** How long a server may send nothing. */
     private static final Duration PATIENCE = Duration.ofMillis(1500);
 
     static { new Random(1).nextBytes(CONTENT); }
 
-    /** One answer: what a server writes to a request of these headers. */
+    /** Writes the answer of a server to a request with these headers. */
     private interface Answer {
         void to(String request, OutputStream out) throws Exception;
     }
@@ -62,11 +62,11 @@ class HttpDownloadTest {
                     StandardCharsets.ISO_8859_1));
             String request = Stream.generate(() -> line(reader)).takeWhile(l -> !l.isEmpty())
                     .collect(Collectors.joining("\n"));
-            if (request.isEmpty()) return; // a connection that was not used
+            if (request.isEmpty()) return; // an unused connection
             requests.add(request);
             answer.to(request, socket.getOutputStream());
         } catch (Exception e) {
-            // the client left, as it may
+            // the client may disconnect
         }
     }
 
@@ -88,7 +88,7 @@ class HttpDownloadTest {
         out.write(CONTENT);
     };
 
-    /** Half of what it promises. */
+    /** Sends half of the announced content, and disconnects. */
     private static final Answer HALF_THEN_CLOSED = (_, out) -> {
         head(out, "200 OK", "Content-Length: " + CONTENT.length);
         out.write(CONTENT, 0, HALF);
@@ -132,7 +132,7 @@ class HttpDownloadTest {
             }
         })));
         assertEquals(1, requests.size());
-        assertTrue(System.nanoTime() - start > PATIENCE.toNanos(), "it took longer than a server may send nothing");
+        assertTrue(System.nanoTime() - start > PATIENCE.toNanos(), "it took longer than a server may be silent");
     }
 
     @Test void restartsAfterDisconnect() throws Exception {
@@ -156,7 +156,7 @@ class HttpDownloadTest {
         }, WHOLE)));
     }
 
-    @Test void aCheckOfASilentServerEnds() throws Exception {
+    @Test void givesUpCheckingASilentServer() throws Exception {
         for (Answer silent : List.<Answer>of((_, _) -> Thread.sleep(5000), HALF_THEN_SILENT)) {
             URI address = URI.create(serve(silent));
             long start = System.nanoTime();
@@ -202,12 +202,12 @@ class HttpDownloadTest {
         Files.delete(file);
     }
 
-    /** The cache stays empty, whether the server sends less than it promised or something else. */
-    @Test void keepsNoWrongFile() throws Exception {
+    /** The cache stays empty if the server sends more or less than it announced. */
+    @Test void discardsWrongFiles() throws Exception {
         String sum = Mirror.sha256(CONTENT);
-        for (int promised : List.of(HALF, CONTENT.length + 1)) {
+        for (int announced : List.of(HALF, CONTENT.length + 1)) {
             URI mirror = URI.create(serve((_, out) -> {
-                head(out, "200 OK", "Content-Length: " + promised);
+                head(out, "200 OK", "Content-Length: " + announced);
                 out.write(CONTENT);
             }));
             var asset = Release.pinned("file", "https://example.org/file", sum);
@@ -218,8 +218,8 @@ class HttpDownloadTest {
     }
 
     @Test void followsRedirects() throws Exception {
-        String there = serve(WHOLE);
-        Answer moved = (_, out) -> head(out, "302 Found", "Content-Length: 0", "Location: " + there + "/there");
+        String target = serve(WHOLE);
+        Answer moved = (_, out) -> head(out, "302 Found", "Content-Length: 0", "Location: " + target + "/there");
         assertArrayEquals(CONTENT, downloaded(serve(moved) + "/here"));
         assertTrue(requests.getLast().startsWith("GET /there "), requests.toString());
     }
@@ -244,8 +244,7 @@ class HttpDownloadTest {
             else head(out, "403 Not there", "Content-Length: 0");
         });
         failure("https://example.org/file", Map.of("HTTPS_PROXY", proxy.replace("http://", "http://me:secret@"),
-                "HTTP_PROXY",
-                "http://127.0.0.1:1"));
+                "HTTP_PROXY", "http://127.0.0.1:1"));
         assertTrue(requests.stream().allMatch(r -> r.startsWith("CONNECT example.org:443 ")), requests.toString());
         assertFalse(header(requests.size() - 1, "Proxy-Authorization").isEmpty(), requests.toString());
     }
@@ -254,8 +253,7 @@ class HttpDownloadTest {
         HttpProxies proxies = new HttpProxies(Map.of("HTTPS_PROXY", "proxy.example.org:3128", "NO_PROXY",
                 "example.com, .internal,10.0.0.1:8080"));
         for (String direct : List.of("https://example.com/a", "https://a.example.com", "https://x.internal",
-                "https://10.0.0.1:8080",
-                "https://localhost:1", "http://github.com"))
+                "https://10.0.0.1:8080", "https://localhost:1", "http://github.com"))
             assertEquals(List.of(Proxy.NO_PROXY), proxies.select(URI.create(direct)), direct);
         for (String through : List.of("https://github.com", "https://notexample.com"))
             assertTrue(("" + proxies.select(URI.create(through)).getFirst().address())
@@ -266,7 +264,7 @@ class HttpDownloadTest {
                 .select(URI.create("https://github.com")));
     }
 
-    /** By the rules of Go's programs: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config */
+    /** The rules of Go programs: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config */
     @Test void noProxyAcceptsWildcardsSubnetsAddressesAndPorts() {
         HttpProxies proxies = new HttpProxies(Map.of("https_proxy", "proxy.example.org", "no_proxy",
                 "localhost,*.Corp.example,10.96.0.0/12,fd00::/8,192.0.2.7,[2001:db8::1]:6443,only.example:8443,"
@@ -274,14 +272,12 @@ class HttpDownloadTest {
         assertEquals(URI.create("http://proxy.example.org:80"), proxies.proxy(URI.create("https://github.com"))
                 .orElseThrow());
         for (String direct : List.of("https://api.corp.example:6443", "https://API.CORP.EXAMPLE", "https://10.100.0.1",
-                "https://[fd12::1]:6443",
-                "https://192.0.2.7:6443", "https://[2001:db8:0::1]:6443", "https://only.example:8443",
-                "https://127.9.9.9", "https://[::1]:1",
-                "https://LOCALHOST", "https://[::ffff:127.0.0.1]"))
+                "https://[fd12::1]:6443", "https://192.0.2.7:6443", "https://[2001:db8:0::1]:6443",
+                "https://only.example:8443", "https://127.9.9.9", "https://[::1]:1", "https://LOCALHOST",
+                "https://[::ffff:127.0.0.1]"))
             assertTrue(proxies.proxy(URI.create(direct)).isEmpty(), direct);
         for (String through : List.of("https://notcorp.example", "https://10.112.0.1", "https://192.0.2.70",
-                "https://[2001:db8::1]",
-                "https://only.example", "https://10.100.0.1.example", "https://[fc00::1]"))
+                "https://[2001:db8::1]", "https://only.example", "https://10.100.0.1.example", "https://[fc00::1]"))
             assertTrue(proxies.proxy(URI.create(through)).isPresent(), through);
         assertEquals(List.of("172.18.0.0/16"),
                 HostChecks.notListed(new HttpProxies(Map.of("NO_PROXY", "127.0.0.0/8,localhost,172.18.0.0/17")),
@@ -291,12 +287,11 @@ class HttpDownloadTest {
                     List.of("127.0.0.1", "localhost", "172.18.0.0/16")));
     }
 
-    @Test void recognisesAddressesOfThisMachine() {
+    @Test void recognizesAddressesOfThisMachine() {
         for (String here : List.of("127.0.0.1", "127.1", "0x7f.1", "2130706433", "localhost", "LocalHost",
-                "k3d.localhost", "0.0.0.0", "[::]",
-                "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "host.docker.internal",
-                "kubernetes.docker.internal",
-                "gateway.docker.internal", "host.containers.internal", "host.k3d.internal"))
+                "k3d.localhost", "0.0.0.0", "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]",
+                "host.docker.internal", "kubernetes.docker.internal", "gateway.docker.internal",
+                "host.containers.internal", "host.k3d.internal"))
             assertTrue(ApiServer.onlyFromHere(here), here);
         for (String elsewhere : List.of("172.18.0.2", "128.0.0.1", "[fc00::2]", "api.corp.internal", "0.0.0.1"))
             assertFalse(ApiServer.onlyFromHere(elsewhere), elsewhere);

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Other settings on a running demo: applied, or refused before anything changes. */
+/** Changes of settings on a running demo: they are applied, or refused before anything changes. */
 @Tag("long")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class SettingsTest {
@@ -32,7 +32,7 @@ class SettingsTest {
         assertEquals(before, pods("get pods -A -o name"));
     }
 
-    /** What kubectl prints about so1's pods, once no pod is being deleted. */
+    /** The output of this kubectl command for so1, after waiting until no pod is being deleted. */
     private static String pods(String words) {
         String deleting = "kubectl --context kind-so1 get pods -A -o jsonpath='{.items[*].metadata.deletionTimestamp}'"
                 + " | grep -q .";
@@ -42,7 +42,7 @@ class SettingsTest {
 
     @BeforeAll static void up() { succeeds("jbang KindDemo.java"); }
 
-    @Test @Order(1) void refusesWhatKindCannotChange() {
+    @Test @Order(1) void refusesChangesThatKindCannotMake() {
         refused("so1 has 0 workers, not 1, and kind cannot change that", "--workers 1");
         refused("and kind cannot change that", "--node-image docker.io/curlimages/curl:8.16.0");
         refused("--clusters 1 would delete so2 and everything in it", "--clusters 1");
@@ -87,8 +87,9 @@ class SettingsTest {
         Files.delete(values);
         Shell.Result plain = succeeds("jbang KindDemo.java");
         assertTrue(plain.err().contains("--istio-set meshConfig.enableTracing=true"), plain.err());
-        for (String cluster : List.of("so1", "so2")) assertTrue(meshConfig(cluster).contains("enableTracing: true")
-                && meshConfig(cluster).contains("accessLogEncoding: JSON"), meshConfig(cluster));
+        for (String cluster : List.of("so1", "so2"))
+            assertTrue(meshConfig(cluster).contains("enableTracing: true")
+                    && meshConfig(cluster).contains("accessLogEncoding: JSON"), meshConfig(cluster));
         succeeds("jbang Verify.java");
         succeeds(Docs.command("jbang KindDemo.java --istio-set=") + " --istio-values=");
         assertFalse(meshConfig("so1").contains("enableTracing: true")
@@ -96,7 +97,7 @@ class SettingsTest {
         refused("kindest/node:v1.2.3", "--kubernetes-version 1.2.3");
     }
 
-    /** The same images under the next version's name: the pods restart, and Verify reports that version. */
+    /** The same images with a newer version as their tag: the pods restart, and Verify reports that version. */
     @Test @Order(3) void upgradesIstio() {
         String next = Versions.ISTIO.replaceFirst("\\d+$", "99");
         List<String> tags = IstioSettings.PINNED.images().stream()

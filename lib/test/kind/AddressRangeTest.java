@@ -32,25 +32,25 @@ class AddressRangeTest {
     void nineRangesAreInTheSubnetAndDoNotOverlap(String cidr) throws IOException {
         JsonNode network = network("{\"Subnet\": \"%s\"}".formatted(cidr), "");
         List<AddressRange> ranges = IntStream.rangeClosed(1, 9).mapToObj(i -> AddressRange.of(network, i))
-                .flatMap(List::stream)
-                .toList();
+                .flatMap(List::stream).toList();
         assertEquals(9, ranges.size());
         AddressRange subnet = AddressRange.ofSubnet(cidr);
         for (AddressRange range : ranges) {
             assertTrue(subnet.contains(range), range + " in " + cidr);
             assertTrue(range.size() >= 4);
             assertFalse(range.overlaps(new AddressRange(subnet.last(), subnet.last())), "the broadcast address");
-            assertFalse(range.overlaps(new AddressRange(subnet.first(), subnet.first() + 20)), "where docker begins");
+            assertFalse(range.overlaps(new AddressRange(subnet.first(), subnet.first() + 20)),
+                    "Docker's first addresses");
             assertEquals(1, ranges.stream().filter(range::overlaps).count());
         }
     }
 
-    @Test void leavesOutAddressesOfContainersAndMovesNoCluster() throws IOException {
+    @Test void skipsAddressesOfContainersAndKeepsOtherRanges() throws IOException {
         JsonNode network = network("{\"Subnet\": \"172.18.0.0/16\"}",
                 "\"c1\": {\"IPv4Address\": \"172.18.255.150/16\"}, "
                 + "\"c2\": {\"IPv4Address\": \"172.18.255.128/16\"}, \"stopped\": {\"IPv4Address\": \"\"}");
-        assertEquals("[172.18.255.129-172.18.255.149, 172.18.255.151-172.18.255.191]", AddressRange.of(network,
-                1).toString());
+        assertEquals("[172.18.255.129-172.18.255.149, 172.18.255.151-172.18.255.191]",
+                AddressRange.of(network, 1).toString());
         assertEquals("[172.18.255.64-172.18.255.127]", AddressRange.of(network, 2).toString());
     }
 
@@ -72,7 +72,7 @@ class AddressRangeTest {
                 .contains("no IPv4 subnet"));
     }
 
-    /** The commands of --dry-run, with a docker that reports such a network, and a kubectl that prints its input. */
+    /** Runs the commands of --dry-run with stubs: docker reports the network, and kubectl prints its input. */
     @Test void shellCommandsComputeTheSameRange() throws IOException {
         MetalLb metalLb = Probe.demo().metalLb;
         for (String subnet : List.of("172.18.0.0/16", "192.168.224.0/20", "10.5.7.0/24", "10.5.0.128/25", "10.0.0.0/8"))

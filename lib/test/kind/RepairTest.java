@@ -33,7 +33,7 @@ class RepairTest {
 
     private void up(String options) { succeeds("jbang KindDemo.java " + options); }
 
-    /** As after a restart of Docker in which the nodes start in the other order. */
+    /** As after a restart of Docker that starts the nodes in another order. */
     @Test void repairsSwappedAddressesAndADeletedControlPlane() {
         up("");
         String gatewaysBefore = gateways();
@@ -44,9 +44,10 @@ class RepairTest {
         succeeds("docker rm --force --volumes so2-control-plane");
         Shell.Result verify = demo.run("jbang Verify.java --wait 0");
         assertEquals(Problem.FAILED, verify.exitCode(), verify.all());
-        assertTrue(verify.out().contains("so2: reachable: the container so2-control-plane does not exist"), verify.out());
+        assertTrue(verify.out().contains("so2: reachable: the container so2-control-plane does not exist"),
+                verify.out());
         String log = repaired("a deleted control plane");
-        assertTrue(log.contains("so2: the container of its control plane is gone, with everything in it; "
+        assertTrue(log.contains("so2: the container of its control plane was deleted, with everything in it; "
                 + "the cluster is recreated"), log);
     }
 
@@ -65,13 +66,13 @@ class RepairTest {
         assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
         assertTrue(refused.err().contains("so1 has 1 workers, not 2"), refused.err());
         String log = repaired("a deleted worker");
-        assertTrue(log.contains("so1: the container of its node so1-worker2 is gone; the cluster continues without it"),
+        assertTrue(log.contains("so1: the container of its node so1-worker2 was deleted; the cluster continues without it"),
                 log);
     }
 
     /**
-     * A container takes the address of a gateway, which Docker allows on a network with a chosen subnet: that gateway
-     * gets another address, and no other gateway does.
+     * A container takes the address of a gateway; Docker allows this on a network with a configured subnet. Only that
+     * gateway gets another address.
      */
     @Test void repairsAnAddressThatAContainerTook() {
         succeeds("docker network create --subnet 10.213.0.0/16 amid");

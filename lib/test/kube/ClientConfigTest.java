@@ -203,7 +203,7 @@ class ClientConfigTest {
                 url + ", tls-server-name: api.example.org, " + ca))
             sameAsKubectl(Map.of(), config(cluster, "token: abc"));
         Path unknown = config(url, "token: abc");
-        assertThrows(RuntimeException.class, () -> version(Map.of(), unknown), "signed by itself");
+        assertThrows(RuntimeException.class, () -> version(Map.of(), unknown), "a self-signed certificate");
         for (String scheme : List.of("http://", ""))
             sameAsKubectl(Map.of(), config("server: \"%s127.0.0.1:%d\", %s".formatted(scheme,
                     plain.getAddress().getPort(), ca), "token: abc"));

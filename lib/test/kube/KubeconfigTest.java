@@ -134,7 +134,7 @@ class KubeconfigTest {
         Path host = Files.writeString(folder.resolve("host"), MINE);
         Path file = Files.createFile(Files.createDirectory(folder.resolve("in")).resolve("config"));
         int mounted = Shell.run("mount --bind '%s' '%s'".formatted(host, file)).exitCode();
-        assumeTrue(mounted == 0, "needs the right to mount");
+        assumeTrue(mounted == 0, "needs permission to mount");
         try {
             new Kubeconfig(List.of(file)).merge(ADDED);
             assertEquals(2, ((List<?>) read(host).get("contexts")).size());
@@ -155,7 +155,7 @@ class KubeconfigTest {
         assertThrows(Problem.class, () -> new Kubeconfig(List.of(nowhere)).check());
     }
 
-    /** kubectl creates its lock beside the link, not beside its target. */
+    /** kubectl creates its lock next to the link, not next to its target. */
     @Test void usesLockOfKubectl() throws Exception {
         Shell.needs("kubectl");
         Path real = Files.writeString(Files.createDirectory(folder.resolve("elsewhere")).resolve("real"), MINE);
@@ -195,7 +195,7 @@ class KubeconfigTest {
         // the new content does not fit into this file system
         Path small = Files.createDirectory(folder.resolve("small"));
         int mounted = Shell.run("mount -t tmpfs -o size=8k tmpfs '%s'".formatted(small)).exitCode();
-        assumeTrue(mounted == 0, "needs the right to mount");
+        assumeTrue(mounted == 0, "needs permission to mount");
         try {
             Path full = small.resolve("config"), kept = small.resolve("config.kind-demo-copy");
             Files.writeString(full, MINE);

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 class ConsoleTest {
     @TempDir Path folder;
 
-    /** Runs in the terminal: a step of four seconds that changes the width with this stty. */
+    /** Runs in the terminal: a step of four seconds, which changes the width with the stty in the argument. */
     public static final class Slow {
         public static void main(String[] arguments) {
             try (Console console = new Console(false)) {
@@ -28,7 +28,7 @@ class ConsoleTest {
         }
     }
 
-    /** Runs it with this script as stty. */
+    /** Runs {@link Slow} with this script as stty. */
     private Terminal.Result slow(String stty) throws IOException {
         String real = Shell.run("command -v stty").out().strip();
         Files.writeString(folder.resolve("stty"), "#!/bin/sh\n" + stty.replace("REAL", real)).toFile()
@@ -44,14 +44,14 @@ class ConsoleTest {
         long start = System.nanoTime();
         Terminal.Result slow = slow("[ \"$1\" = size ] && echo >> %s\nexec REAL \"$@\"\n".formatted(calls));
         assertTrue(slow.written().contains("… slow"), slow.written());
-        assertTrue(slow.written().contains("\033[H\033[2J"), "it was not redrawn for the other width: "
-                + slow.written());
+        assertTrue(slow.written().contains("\033[H\033[2J"),
+                "the status lines were not redrawn for the new width: " + slow.written());
         assertEquals(List.of(), slow.screen().stream().filter(line -> line.startsWith("… ")).toList(),
                 "no status line is left");
         int asked = Files.readAllLines(calls).size();
         long seconds = Duration.ofNanos(System.nanoTime() - start).toSeconds();
         assertTrue(asked >= 3 && asked <= 2 + seconds,
-                "at the start, then at most once a second: %d in %d s".formatted(asked, seconds));
+                "once at the start, then at most once per second: %d calls in %d s".formatted(asked, seconds));
     }
 
     @Test void endsAnSttyThatHangs() throws IOException {

@@ -36,7 +36,7 @@ class ExternalCommandTest {
         assertEnded("sleep 7352");
     }
 
-    @Test void endsACommandWhoseOutputIsRefused() throws InterruptedException {
+    @Test void endsACommandIfWritingItsOutputFails() throws InterruptedException {
         for (RuntimeException failure : List.of(new CancellationException(), new IllegalStateException())) {
             OutputStream refuses = new ByteArrayOutputStream() {
                 @Override public void write(byte[] bytes, int from, int count) { throw failure; }
@@ -47,7 +47,7 @@ class ExternalCommandTest {
         }
     }
 
-    @Test void endsACommandWhoseInputFails() throws InterruptedException {
+    @Test void endsACommandIfReadingItsInputFails() throws InterruptedException {
         InputStream broken = new SequenceInputStream(new ByteArrayInputStream(new byte[100_000]), new InputStream() {
             @Override public int read() throws IOException { throw new IOException("broken"); }
         });

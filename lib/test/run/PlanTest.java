@@ -27,14 +27,13 @@ class PlanTest {
     }
 
     @Test void aFailureSkipsOnlyDependentSteps() {
-        Step bad = plan.step("bad", action(_ -> { throw Problem.failed("broken", "mend it"); }));
+        Step bad = plan.step("bad", action(_ -> { throw Problem.failed("broken", "repair it"); }));
         Step needsBad = plan.step("needs bad", action(_ -> {}), bad);
         Step needsThat = plan.step("needs that", action(_ -> {}), needsBad);
         Step free = plan.step("free", action(_ -> {}));
         assertFalse(plan.run());
         assertEquals(List.of(Step.State.FAILED, Step.State.SKIPPED, Step.State.SKIPPED, Step.State.DONE),
-                Stream.of(bad, needsBad, needsThat, free)
-                .map(Step::state).toList());
+                Stream.of(bad, needsBad, needsThat, free).map(Step::state).toList());
         assertEquals(List.of(bad), plan.failures().stream().map(Plan.Failure::step).toList());
     }
 

@@ -19,7 +19,8 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 @Tag("long")
 class AmbientBreakageTest {
     private static final String SO1 = "kubectl --context kind-so1 ", SO2 = "kubectl --context kind-so2 ",
-            KIND_DEMO = "jbang KindDemo.java", GLOBAL = "label service helloworld -n sample --overwrite istio.io/global";
+            KIND_DEMO = "jbang KindDemo.java",
+            GLOBAL = "label service helloworld -n sample --overwrite istio.io/global";
 
     @RegisterExtension static final OwnDemo DEMO = OwnDemo.inTheUsersKubeconfig();
 
@@ -29,7 +30,8 @@ class AmbientBreakageTest {
     }
 
     @Test void randomKills() throws IOException {
-        assertTrue(Soak.run(Duration.ofSeconds(60), 7, DataPlane.ambient) < 0.01, "requests were lost without istiod");
+        assertTrue(Soak.run(Duration.ofSeconds(60), 7, DataPlane.ambient) < 0.01,
+                "requests were lost while istiods were killed");
         Shell.succeeds("jbang Verify.java --wait 60");
     }
 
@@ -57,7 +59,7 @@ class AmbientBreakageTest {
                 "control plane", "remote-clusters-synced", "so2");
     }
 
-    /** Its Gateway stays Programmed. */
+    /** The status of its Gateway remains Programmed. */
     @Test void aStoppedEastWestGateway() throws IOException {
         String scale = SO2 + "scale deployment -n istio-system istio-eastwestgateway --replicas ";
         BreakageTest.fails(scale + 0, scale + 1, "east-west", "gateway-ready", "so2");
@@ -101,7 +103,7 @@ class AmbientBreakageTest {
         }
     }
 
-    /** Another controller has taken the class while istiod was away: istiod leaves it alone. */
+    /** Another controller takes over the class while istiod is down. istiod then does not change it. */
     @Test void aRejectedGatewayClass() throws IOException {
         String scale = SO2 + "scale deployment -n istio-system istiod --replicas ";
         String fault = """
@@ -115,7 +117,8 @@ class AmbientBreakageTest {
                 EOF
                 %2$s1
                 %1$srollout status deployment/istiod -n istio-system --timeout 120s""".formatted(SO2, scale);
-        BreakageTest.fails(fault, SO2 + "delete gatewayclass istio-east-west", "control plane", "gateway-classes", "so2");
+        BreakageTest.fails(fault, SO2 + "delete gatewayclass istio-east-west", "control plane", "gateway-classes",
+                "so2");
     }
 
     @Test void acceptedPlaintext() throws IOException {

@@ -8,7 +8,7 @@ import lib.test.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 
-/** Chromium, driven by its DevTools protocol, https://chromedevtools.github.io/devtools-protocol/ */
+/** Controls Chromium through its DevTools protocol, https://chromedevtools.github.io/devtools-protocol/ */
 final class Browser implements WebSocket.Listener, AutoCloseable {
     private final ObjectMapper json = new ObjectMapper();
     private final Path home = Files.createTempDirectory("browser");
@@ -22,8 +22,7 @@ final class Browser implements WebSocket.Listener, AutoCloseable {
 
     Browser(String program) throws Exception {
         List<String> words = new ArrayList<>(List.of(program, "--headless=new", "--remote-debugging-port=0",
-                "--no-first-run",
-                "--user-data-dir=" + home, "about:blank"));
+                "--no-first-run", "--user-data-dir=" + home, "about:blank"));
         // Chromium's sandbox does not start as root, and this page needs none
         if (System.getProperty("user.name").equals("root")) words.add("--no-sandbox");
         ProcessBuilder builder = new ProcessBuilder(words).redirectErrorStream(true)
@@ -75,8 +74,7 @@ final class Browser implements WebSocket.Listener, AutoCloseable {
     JsonNode eval(String script) throws Exception {
         // in a block, so that constants of scripts do not collide
         return send("Runtime.evaluate", Map.of("expression", "{" + script + "}", "returnByValue", true,
-                "awaitPromise", true))
-                .path("result").path("value");
+                "awaitPromise", true)).path("result").path("value");
     }
 
     String text(String selector) throws Exception {
@@ -84,15 +82,15 @@ final class Browser implements WebSocket.Listener, AutoCloseable {
     }
 
     void open(Path file, int width, String scheme) throws Exception {
-        // so high that elementsFromPoint covers the whole page
+        // high enough for elementsFromPoint to cover the whole page
         send("Emulation.setDeviceMetricsOverride",
                 Map.of("width", width, "height", 9000, "deviceScaleFactor", 1, "mobile", width < 600));
         send("Emulation.setEmulatedMedia", Map.of("features",
                 List.of(Map.of("name", "prefers-color-scheme", "value", scheme))));
         events.clear();
         send("Page.navigate", Map.of("url", file.toUri().toString()));
-        while (events.stream().noneMatch(e -> e.get("method").asText()
-                .equals("Page.loadEventFired"))) Thread.sleep(5);
+        while (events.stream().noneMatch(e -> e.get("method").asText().equals("Page.loadEventFired")))
+            Thread.sleep(5);
         eval("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => "
                 + "requestAnimationFrame(drawn))))");
     }

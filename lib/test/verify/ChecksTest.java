@@ -18,7 +18,7 @@ import io.fabric8.kubernetes.api.model.apps.DeploymentBuilder;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** How single checks judge what they find. */
+/** How individual checks evaluate what they find. */
 @Tag("unit")
 class ChecksTest {
     @Test void endedPodsAreNotLive() {
@@ -51,8 +51,7 @@ class ChecksTest {
     private static Service service(String name, String component, String ip, String hostname) {
         return new ServiceBuilder().withNewMetadata().withName(name).addToLabels(InstalledIstio.COMPONENT, component)
                 .endMetadata().withNewSpec().withType("LoadBalancer").endSpec().withNewStatus().withNewLoadBalancer()
-                .addNewIngress()
-                .withIp(ip).withHostname(hostname).endIngress().endLoadBalancer().endStatus().build();
+                .addNewIngress().withIp(ip).withHostname(hostname).endIngress().endLoadBalancer().endStatus().build();
     }
 
     private static String addresses(Service... services) {
@@ -91,8 +90,7 @@ class ChecksTest {
     @Test void reportsUnknownMissingAndUnhealthyEndpoints() {
         Map<String, Set<String>> one = Map.of("network2", Set.of("172.18.255.64"));
         assertEquals(List.of("unknown endpoint 172.18.255.9:15443 HEALTHY"),
-                failures(one, "172.18.255.64:15443 HEALTHY",
-                "172.18.255.9:15443 HEALTHY"));
+                failures(one, "172.18.255.64:15443 HEALTHY", "172.18.255.9:15443 HEALTHY"));
         assertEquals(List.of("172.18.255.64:15443 EJECTED"), failures(one, "172.18.255.64:15443 EJECTED"));
         assertEquals(List.of("no endpoint for the pod 10.101.0.5", "no endpoint for the pod 10.101.0.6"),
                 TrafficChecks.failures(List.of("172.18.255.64:15443 HEALTHY"), OWN, one));

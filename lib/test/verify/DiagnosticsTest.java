@@ -26,8 +26,8 @@ public class DiagnosticsTest {
     void removesSecrets(String text) {
         String left = Redactor.redact("before\n" + text + "\nafter");
         assertTrue(left.contains("(left out)") && left.startsWith("before\n") && left.endsWith("\nafter"), left);
-        for (String secret : List.of("S0VZ", "token: abc", "\"abc", "Bearer abc", ": abc",
-                "eyJ")) assertFalse(left.contains(secret), left);
+        for (String secret : List.of("S0VZ", "token: abc", "\"abc", "Bearer abc", ": abc", "eyJ"))
+            assertFalse(left.contains(secret), left);
     }
 
     @Test void removesKeysAndKeepsCertificates() throws Exception {
@@ -87,7 +87,7 @@ public class DiagnosticsTest {
         assertTimeout(Duration.ofSeconds(5), () -> Redactor.redact(log));
     }
 
-    /** These are secret because of their place: no pattern could recognize them. */
+    /** These values are secret because of their fields: no pattern could recognize them. */
     @Test void removesContentsOfResourcesByStructure() throws IOException {
         Pod pod = new PodBuilder().withNewMetadata().withName("shop").withLabels(Map.of("app", "shop"))
                 .addToAnnotations("kubectl.kubernetes.io/last-applied-configuration", "{\"env\": \"SECRET1\"}")
@@ -115,15 +115,14 @@ public class DiagnosticsTest {
                 .addToData("a", "SECRET13")
                 .addToBinaryData("b", "SECRET14").build();
         Secret secret = new SecretBuilder().withNewMetadata().withName("s").endMetadata().addToData("a", "SECRET15")
-                .addToStringData("b",
-                "SECRET16").build();
+                .addToStringData("b", "SECRET16").build();
         String yaml = Diagnostics.yaml(List.of(pod, config, secret));
         assertNone(Redactor.redact(yaml));
         for (String kept : List.of("name: \"PIN\"", "shop:1", "phase: \"Running\"", "key: \"key\"", "example.org/note",
                 "app: \"shop\""))
             assertTrue(yaml.contains(kept), kept + " is missing in\n" + yaml);
         assertTrue(pod.getSpec().getContainers().getFirst().getEnv().getFirst().getValue().equals("SECRET5"),
-                "a copy is changed");
+                "the original must not change");
     }
 
     @Test void removesOtherNamespacesFromIstiodsLog() {

@@ -15,7 +15,7 @@ class InotifyTest {
 
     /** Each watch service of the JDK opens an instance, which the kernel lists. */
     @Test void countsTheInstancesOfThisUser() throws IOException {
-        assumeTrue(Files.isDirectory(PROC.resolve("self")), "there is no /proc");
+        assumeTrue(Files.isDirectory(PROC.resolve("self")), "this machine has no /proc");
         int user = (int) Files.getAttribute(PROC.resolve("self"), "unix:uid");
         List<WatchService> open = new ArrayList<>();
         try {

@@ -26,7 +26,7 @@ class ParsingTest {
                 {"node": {"id": "%s"}, "genericXdsConfigs": [{"configStatus": "SYNCED"}, {"configStatus": "%s"}]}""";
         assertEquals(Map.of("sleep-1.sample", Set.of("SYNCED"), "gateway.istio-system", Set.of("SYNCED", "STALE")),
                 Istioctl.parseProxyStatus("{\"resources\": [%s, %s]}"
-                .formatted(proxy.formatted("sleep-1.sample", "SYNCED"),
+                        .formatted(proxy.formatted("sleep-1.sample", "SYNCED"),
                         proxy.formatted("gateway.istio-system", "STALE"))));
     }
 

@@ -22,7 +22,7 @@ class ReportTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     @TempDir Path folder;
 
-    @Tag("unit") @Test void dataCannotEndItsElement() throws IOException {
+    @Tag("unit") @Test void dataCannotEndItsScriptElement() throws IOException {
         Path file = folder.resolve("report.html");
         Report.write(file, JSON.writeValueAsString(Map.of("title", HOSTILE)));
         String page = Files.readString(file), start = "<script type=\"application/json\" id=\"report\">";
@@ -49,12 +49,12 @@ class ReportTest {
         assertTrue(Files.readString(real).startsWith("<!DOCTYPE html>"));
         assertEquals(before, Shell.succeeds("stat -c '%i %u:%g %a' " + real).out());
         assertEquals("the user's", Files.readString(near));
-        try (Stream<Path> there = Files.list(folder)) {
-            assertEquals(Set.of(real, file, near), there.collect(Collectors.toSet()));
+        try (Stream<Path> files = Files.list(folder)) {
+            assertEquals(Set.of(real, file, near), files.collect(Collectors.toSet()));
         }
         Path fresh = folder.resolve("fresh.html"), other = Files.createFile(folder.resolve("other"));
         Report.write(fresh, "{}");
-        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(fresh), "mode as usual");
+        assertEquals(Files.getPosixFilePermissions(other), Files.getPosixFilePermissions(fresh), "the usual mode");
     }
 
     @Tag("unit") @Test void replacesOnlyAReport() throws IOException {
@@ -80,9 +80,8 @@ class ReportTest {
 
     private static Map<String, Object> cluster(int i) {
         return Map.of("name", "so" + i, "context", "kind-so" + i, "id", "istio-so" + i, "network", "network" + i,
-                "apiServer",
-                "https://172.18.0.%d:6443".formatted(i + 1), "gateways",
-                Map.of("istio-eastwestgateway", "172.18.255." + (20 * i + 1),
+                "apiServer", "https://172.18.0.%d:6443".formatted(i + 1),
+                "gateways", Map.of("istio-eastwestgateway", "172.18.255." + (20 * i + 1),
                         "istio-ingressgateway", "172.18.255." + 20 * i, "istio-egressgateway", ""));
     }
 
@@ -119,7 +118,7 @@ class ReportTest {
                 Map.of("at", 5, "perSecond", 11), Map.of("at", 10, "perSecond", 0.5), Map.of("at", 15, "perSecond", 0)));
     }
 
-    /** so1 loses its pods after 10 s, so2 answers, after 26 s so1 again; four requests are lost. */
+    /** so1 loses its pods after 10 s and so2 answers; after 26 s so1 answers again. Four requests are lost. */
     private static Map<String, Object> failover() {
         List<Object> replies = new ArrayList<>();
         for (int i = 0; i < 400; i++) {
@@ -135,7 +134,7 @@ class ReportTest {
         return report(true, 2, checks, List.of(experiment("PASSED", "so1 loses its helloworld", replies, events)));
     }
 
-    /** Everything that can go wrong, with texts that nobody would choose. */
+    /** Every kind of failure, with texts that could break the page. */
     private static Map<String, Object> hostile() {
         Random random = new Random(4);
         List<Object> replies = new ArrayList<>();
@@ -148,8 +147,8 @@ class ReportTest {
         }
         var events = new ArrayList<Object>(List.of(event(0, HOSTILE), event(40, HOSTILE.repeat(9)),
                 event(17, "a".repeat(200))));
-        for (int i = 0; i < 6; i++) events.add(event(18 + i * 3.5, "event %d of several near one another"
-                .formatted(i)));
+        for (int i = 0; i < 6; i++)
+            events.add(event(18 + i * 3.5, "event %d of several near one another".formatted(i)));
         var checks = List.of(check("nodes", "nodes-ready", "so1", "PASSED", "1 of 1"),
                 check("trust", "identity", "so2", "FAILED", HOSTILE),
                 check("trust", "x".repeat(90), "so3", "WARNING", "y".repeat(300)),
@@ -200,8 +199,7 @@ class ReportTest {
                         Integer::sum);
             }
             assertEquals(expected.entrySet().stream().map(Object::toString).collect(Collectors.joining(", ")),
-                    browser.eval(BARS)
-                    .textValue());
+                    browser.eval(BARS).textValue());
         }
 
         @Test void showsAnyNumberOfClusters() throws Exception {
@@ -224,7 +222,7 @@ class ReportTest {
             assertEquals(1, browser.eval(open).intValue());
         }
 
-        /** Opens the page on a desktop and a phone, light and dark, and expects no faults; leaves the last one open. */
+        /** Opens the page on a desktop and a phone, light and dark, and expects no faults. The last one stays open. */
         private void assertReadable(Map<String, Object> report) throws Exception {
             Path file = folder.resolve("report.html");
             Report.write(file, JSON.writeValueAsString(report));
@@ -234,8 +232,8 @@ class ReportTest {
                 assertEquals(List.of(file.toUri().toString()), browser.requests(), where);
                 assertEquals(List.of(), browser.errors(), where);
                 // not innerWidth, which on a phone grows with a page that is too wide
-                assertTrue(browser.eval("document.documentElement.scrollWidth").intValue() <= width, where
-                        + ": it scrolls horizontally");
+                assertTrue(browser.eval("document.documentElement.scrollWidth").intValue() <= width,
+                        where + ": it scrolls horizontally");
                 assertEquals("[]", browser.eval(FAULTS).toString(), where);
                 int checks = ((List<?>) report.getOrDefault("checks", List.of())).size();
                 assertEquals(checks, browser.eval("document.querySelectorAll('.check').length").intValue(), where);
