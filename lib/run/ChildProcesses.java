@@ -34,20 +34,27 @@ public final class ChildProcesses {
     public static void endAll() {
         MAY_START.writeLock().lock(); // never released: this program ends
         long end = System.nanoTime() + PATIENCE.toNanos();
-        Set<ProcessHandle> asked = new HashSet<>();
-        for (var all = all(); !all.isEmpty() && System.nanoTime() < end; all = all()) {
-            // kind could start a container while it is ended, and the command would survive it
-            List<ProcessHandle> parents = all.stream().filter(p -> !asked.contains(p)).toList();
-            signal("STOP", parents);
-            all().stream().filter(asked::add).forEach(ProcessHandle::destroy);
-            signal("CONT", parents);
-            CompletableFuture.allOf(all.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
+        Set<ProcessHandle> seen = new HashSet<>();
+        do {
+            List<ProcessHandle> fresh = new ArrayList<>(descendants(seen));
+            // kind could start a container while it is ended, and that command would survive
+            signal("STOP", fresh);
+            fresh.addAll(descendants(fresh));
+            fresh.forEach(ProcessHandle::destroy);
+            signal("CONT", fresh);
+            // a process that outlives its parent is no descendant any more
+            seen.addAll(fresh);
+            CompletableFuture.allOf(seen.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
                     .completeOnTimeout(null, 100, TimeUnit.MILLISECONDS).join();
-        }
-        all().forEach(ProcessHandle::destroyForcibly);
+        } while (System.nanoTime() < end && (seen.stream().anyMatch(ProcessHandle::isAlive)
+                || !descendants(seen).isEmpty()));
+        seen.forEach(ProcessHandle::destroyForcibly);
     }
 
-    private static List<ProcessHandle> all() { return ProcessHandle.current().descendants().toList(); }
+    /** The processes that this one and its children have started, without those that are known. */
+    private static List<ProcessHandle> descendants(Collection<ProcessHandle> known) {
+        return ProcessHandle.current().descendants().filter(process -> !known.contains(process)).toList();
+    }
 
     /** The JDK sends only signals that end a process. */
     private static void signal(String name, List<ProcessHandle> processes) {
