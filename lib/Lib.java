@@ -26,6 +26,7 @@ package lib;
 //SOURCES run/Action.java
 //SOURCES run/AppDirs.java
 //SOURCES run/Await.java
+//SOURCES run/ChildProcesses.java
 //SOURCES run/CommandEnvironment.java
 //SOURCES run/Console.java
 //SOURCES run/DemoCommands.java

@@ -187,7 +187,7 @@ public abstract class DemoCommand implements Callable<Integer> {
     private void interrupted() {
         ending = true;
         String running = console.running();
-        ExternalCommand.endAll();
+        ChildProcesses.endAll();
         console.error("interrupted" + (running.isEmpty() ? "" : "; unfinished steps: " + running));
         try {
             console.hint("→ " + afterInterrupt());

@@ -70,7 +70,7 @@ public record Ztunnel(JsonNode config) {
         return new Endpoint(address, network, workload.path("capacity").asInt(1), healthy);
     }
 
-    /** The certificate that it has for an identity, with its chain, as PEM; empty when it has none. */
+    /** Its certificate for an identity, with the chain, as PEM; empty without one. */
     public String certificates(String identity) { return pem(identity, "certChain"); }
 
     /** The roots that it trusts with an identity, as PEM; empty when it has none. */

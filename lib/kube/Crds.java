@@ -5,6 +5,12 @@ import lib.run.*;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.PartialObjectMetadataList;
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinitionList;
+import io.fabric8.kubernetes.client.dsl.NonNamespaceOperation;
+import io.fabric8.kubernetes.client.dsl.Resource;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.http.HttpRequest;
 import io.fabric8.kubernetes.client.http.HttpResponse;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -16,6 +22,8 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 public record Crds(Kube kube) {
     /** A ConfigMap with the hash of each set. */
     private static final String HASHES = "kind-demo-definitions";
+    /** The API server usually establishes a CRD within a second. */
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     /**
      * Applies CRDs and waits until they are established.
@@ -79,16 +87,39 @@ public record Crds(Kube kube) {
     }
 
     private void awaitEstablished(Set<String> names) {
-        var crds = kube.client().apiextensions().v1().customResourceDefinitions();
-        kube.await("the CRDs to be established", Duration.ofMinutes(3), crds, all -> {
-            Set<String> missing = new TreeSet<>(names);
-            for (var crd : all) {
-                boolean established = Stream.ofNullable(crd.getStatus())
-                        .flatMap(status -> Stream.ofNullable(status.getConditions())).flatMap(List::stream)
-                        .anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True"));
-                if (established) missing.remove(crd.getMetadata().getName());
-            }
-            return missing.isEmpty() ? "" : missing.size() + " CRDs not established";
-        }, _ -> {});
+        var later = CompletableFuture.delayedExecutor(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+        CompletableFuture<Void> touched = CompletableFuture.runAsync(() -> touch(names), later);
+        try {
+            kube.await("the CRDs to be established", Duration.ofMinutes(3), all(), crds -> {
+                Set<String> missing = new TreeSet<>(names);
+                crds.stream().filter(Crds::isEstablished).forEach(crd -> missing.remove(crd.getMetadata().getName()));
+                return missing.isEmpty() ? "" : missing.size() + " CRDs not established";
+            }, _ -> {});
+        } finally {
+            touched.cancel(true);
+        }
+    }
+
+    private NonNamespaceOperation<CustomResourceDefinition, CustomResourceDefinitionList,
+            Resource<CustomResourceDefinition>> all() {
+        return kube.client().apiextensions().v1().customResourceDefinitions();
+    }
+
+    /**
+     * Changes an annotation of the CRDs that are not established. The API server establishes a CRD when it is updated,
+     * so one that was created just before the API server ended waits for another update.
+     * https://github.com/kubernetes/kubernetes/pull/63068
+     */
+    private void touch(Set<String> names) {
+        String patch = "{\"metadata\": {\"annotations\": {\"kind-demo/touched\": \"%s\"}}}".formatted(Instant.now());
+        for (CustomResourceDefinition crd : all().list().getItems())
+            if (names.contains(crd.getMetadata().getName()) && !isEstablished(crd))
+                all().resource(crd).patch(PatchContext.of(PatchType.JSON_MERGE), patch);
+    }
+
+    private static boolean isEstablished(CustomResourceDefinition crd) {
+        return Stream.ofNullable(crd.getStatus()).flatMap(status -> Stream.ofNullable(status.getConditions()))
+                .flatMap(List::stream)
+                .anyMatch(c -> c.getType().equals("Established") && c.getStatus().equals("True"));
     }
 }

@@ -17,13 +17,8 @@ public final class ExternalCommand {
         }
     }
 
-    private interface Starting<T> { T start() throws IOException; }
-
     /** The exit code of a command that SIGTERM ended. */
     private static final int TERMINATED = 143;
-
-    /** Each command starts with the read lock held; after {@link #endAll} none does. */
-    private static final ReadWriteLock MAY_START = new ReentrantReadWriteLock();
 
     private final Supplier<String> program;
     private final String howToInstall;
@@ -121,7 +116,7 @@ public final class ExternalCommand {
         } catch (ExecutionException e) {
             throw new IllegalStateException(e);
         } finally {
-            processes.stream().filter(Process::isAlive).forEach(ExternalCommand::end);
+            processes.stream().filter(Process::isAlive).forEach(ChildProcesses::end);
         }
     }
 
@@ -136,7 +131,7 @@ public final class ExternalCommand {
                         .redirectInput(reporting(input, broken)).redirectOutput(reporting(output, broken))
                         .redirectError(err).start());
         Process process = started.getProcess();
-        broken.thenRun(() -> end(process));
+        broken.thenRun(() -> ChildProcesses.end(process));
         await(started.getFuture(), limit, List.of(process), err, arguments);
         switch (broken.getNow(null)) {
             case IOException e -> throw e;
@@ -151,14 +146,11 @@ public final class ExternalCommand {
         return result;
     }
 
-    private <T> T start(Starting<T> starting) {
-        MAY_START.readLock().lock();
+    private <T> T start(ChildProcesses.Start<T> start) {
         try {
-            return starting.start();
+            return ChildProcesses.start(start);
         } catch (IOException e) {
             throw cannotStart(e);
-        } finally {
-            MAY_START.readLock().unlock();
         }
     }
 
@@ -193,11 +185,6 @@ public final class ExternalCommand {
         return Stream.concat(Stream.of(program.get()), Arrays.stream(arguments)).toList();
     }
 
-    private static void end(Process process) {
-        process.descendants().forEach(ProcessHandle::destroy);
-        process.destroy();
-    }
-
     /**
      * Why a program did not start. execvp(3) fails in the same way when it is not on PATH and when a script's
      * interpreter is missing, so this looks for the file.
@@ -224,22 +211,6 @@ public final class ExternalCommand {
         String hint = console.logFile().map(log -> "see the full log: " + log).orElse("run it yourself to see more");
         throw Problem.failed("`%s` ended with exit code %d:\n%s".formatted(toShell(arguments), result.exitCode,
                 result.lastLines()), hint);
-    }
-
-    /** Ends all running commands and the processes that they started; afterwards only this thread starts commands. */
-    public static void endAll() {
-        MAY_START.writeLock().lock(); // never released: this program ends
-        long end = System.nanoTime() + Duration.ofMillis(1500).toNanos();
-        Set<ProcessHandle> asked = new HashSet<>();
-        while (System.nanoTime() < end) {
-            // a command may start a process while it ends
-            List<ProcessHandle> children = ProcessHandle.current().descendants().toList();
-            if (children.isEmpty()) return;
-            children.stream().filter(asked::add).forEach(ProcessHandle::destroy);
-            CompletableFuture.allOf(children.stream().map(ProcessHandle::onExit).toArray(CompletableFuture[]::new))
-                    .completeOnTimeout(null, 100, TimeUnit.MILLISECONDS).join();
-        }
-        ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);
     }
 
     private String toShell(String[]... arguments) {
