@@ -107,7 +107,7 @@ public class DemoTest {
         assertEquals(containers, Shell.run("docker ps -aq | sort").out());
     }
 
-    @Test @Order(5) void anInterruptedExperimentRestoresEverything() {
+    @Test @Order(8) void anInterruptedExperimentRestoresEverything() {
         String before = resources();
         Shell.Result interrupted = Shell.interrupt(Docs.command("--experiments failover"), OWN,
                 said -> said.contains("is scaled to zero"));
@@ -120,7 +120,7 @@ public class DemoTest {
     }
 
     /** The restored pods cannot be scheduled: the experiment itself would wait two minutes for them. */
-    @Test @Order(5) void ctrlCDoesNotWaitForRestoredPods() {
+    @Test @Order(7) void ctrlCDoesNotWaitForRestoredPods() {
         String before = resources(), kubectl = "kubectl --context kind-so1 ";
         succeeds(kubectl + "cordon so1-control-plane");
         try {
@@ -140,7 +140,7 @@ public class DemoTest {
         succeeds("jbang Verify.java"); // waits until the pods are ready in every proxy
     }
 
-    @Test @Order(5) void verifiesAnyMeshByItsContexts() throws IOException {
+    @Test @Order(6) void verifiesAnyMeshByItsContexts() throws IOException {
         Shell.Result verify = succeeds(Docs.command("--contexts kind-so1"));
         assertTrue(verify.out().contains("kind-so2: responding-clusters: {kind-so2=40} of 40")
                 && verify.out().contains("The mesh works."), verify.out());
@@ -151,7 +151,7 @@ public class DemoTest {
         }
     }
 
-    @Test @Order(6) void oneOfThreeEndpointsIsTheEastWestGateway() throws IOException {
+    @Test @Order(9) void oneOfThreeEndpointsIsTheEastWestGateway() throws IOException {
         for (String cluster : List.of("so1", "so2")) {
             List<String> endpoints = succeeds(Docs.command("proxy-config endpoints").replace("so1", cluster)).out()
                     .lines().toList();
@@ -165,14 +165,14 @@ public class DemoTest {
                 .count());
     }
 
-    @Test @Order(7) void theIngressAnswersRequestsFromThisMachine() throws IOException {
+    @Test @Order(11) void theIngressAnswersRequestsFromThisMachine() throws IOException {
         assertTrue(succeeds(Docs.command("curl http://localhost:32011/hello")).out().startsWith("Hello version"));
         assertTrue(succeeds(Docs.command("curl http://localhost:32011/hello").replace("32011", "32012")).out()
                 .startsWith("Hello version"));
     }
 
     /** The failover in README: so2 answers while so1 has no helloworld, then so1 answers again. */
-    @Test @Order(7) void failsOverByHand() throws IOException {
+    @Test @Order(10) void failsOverByHand() throws IOException {
         String requests = Docs.command("hello?[1-10]");
         assertEquals(Set.of("so1"), answering(requests));
         succeeds(Docs.command("--replicas 0"));
@@ -197,7 +197,7 @@ public class DemoTest {
                 .collect(Collectors.toSet());
     }
 
-    @Test @Order(8) void clustersHaveTheirNetworksRegionsAndPorts() throws IOException {
+    @Test @Order(12) void clustersHaveTheirNetworksRegionsAndPorts() throws IOException {
         for (String i : List.of("1", "2")) {
             String kubectl = "kubectl --context kind-so" + i;
             assertEquals("network" + i, succeeds(kubectl
@@ -222,7 +222,7 @@ public class DemoTest {
                         + " '{{(index (index .HostConfig.PortBindings \"32031/tcp\") 0).HostIp}}'").out().strip());
     }
 
-    @Test @Order(9) void keysArePrivateAndNotInTheLog() throws IOException {
+    @Test @Order(13) void keysArePrivateAndNotInTheLog() throws IOException {
         Path state = STATE.resolve("kind-demo/so");
         for (String file : List.of("root-key.pem", "root-cert.pem"))
             assertEquals("rw-------", PosixFilePermissions.toString(
@@ -234,7 +234,7 @@ public class DemoTest {
         rootBefore = Files.readString(state.resolve("root-cert.pem"));
     }
 
-    @Test @Order(10) void allClustersAnswerWithoutTheLocalityRuleAndTheRootIsKept() throws IOException {
+    @Test @Order(15) void allClustersAnswerWithoutTheLocalityRuleAndTheRootIsKept() throws IOException {
         Shell.Result without = succeeds(Docs.command("--no-locality"));
         assertTrue(without.err()
                 .contains("Changed: so1: DestinationRule helloworld, so2: DestinationRule helloworld\n"),
@@ -257,7 +257,7 @@ public class DemoTest {
                         + " -o jsonpath='{.data.root-cert\\.pem}' | base64 -d").out());
     }
 
-    @Test @Order(10) void aTerminalShowsTheRunningSteps() {
+    @Test @Order(14) void aTerminalShowsTheRunningSteps() {
         var noColor = new HashMap<>(OWN);
         noColor.putAll(Map.of("NO_COLOR", "1", "TERM", "xterm"));
         Terminal.Result again = Terminal.run("jbang KindDemo.java", 60, noColor);
@@ -275,7 +275,7 @@ public class DemoTest {
         assertFalse(Terminal.run(preflight, 80, Map.of("TERM", "dumb")).written().contains("\033"));
     }
 
-    @Test @Order(11) void keepsAClusterThatDoesNotAnswer() {
+    @Test @Order(16) void keepsAClusterThatDoesNotAnswer() {
         String before = Shell.run("docker ps -aq | sort").out();
         succeeds("docker pause so2-control-plane");
         try {
@@ -291,7 +291,7 @@ public class DemoTest {
         assertEquals(before, Shell.run("docker ps -aq | sort").out());
     }
 
-    @Test @Order(12) void refusesChangesThatKindCannotMake() {
+    @Test @Order(17) void refusesChangesThatKindCannotMake() {
         String before = Shell.run("docker ps -aq --filter name=^so").out();
         Map.of("--workers 1", "so1 has 0 workers, not 1",
                 "--node-image docker.io/curlimages/curl:8.16.0", "so1 was created from",
@@ -330,7 +330,7 @@ public class DemoTest {
                 Map.of("apiVersion", "v1", "kind", "List", "items", items)));
     }
 
-    @Test @Order(13) void diagnosticsHaveNoSecrets() throws IOException {
+    @Test @Order(18) void diagnosticsHaveNoSecrets() throws IOException {
         Path folder = STATE.resolve("diagnostics");
         String kubectl = "kubectl --context kind-so1 ";
         succeeds(kubectl + "create -f " + secretsToPlant());
@@ -355,14 +355,14 @@ public class DemoTest {
         assertEquals("", Shell.secretsIn(folder));
     }
 
-    @Test @Order(14) void repairsSwappedAddresses() {
+    @Test @Order(19) void repairsSwappedAddresses() {
         Shell.swapAddresses();
         System.out.println("KindDemo after addresses swapped: " + succeeds("jbang KindDemo.java").took().toMillis()
                 + " ms");
         succeeds("jbang Verify.java --wait 60");
     }
 
-    @Test @Order(15) void teardownLeavesNothing() throws IOException {
+    @Test @Order(20) void teardownLeavesNothing() throws IOException {
         assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("clusters [so1, so2]"));
         succeeds("docker inspect so1-control-plane so2-control-plane");
         Shell.Result teardown = succeeds(Docs.command("jbang Teardown.java"));
