@@ -61,7 +61,7 @@ class ObservabilityTest {
         Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --observe") + " --timings");
         System.out.println("KindDemo --observe: " + demo.took().toSeconds() + " s\n" + demo.out());
         assertTrue(demo.out().stripTrailing().lines().toList().getLast().strip()
-                .startsWith("http://127.0.0.1:32031/kiali/console/graph/namespaces?namespaces=sample"), demo.out());
+                .startsWith("http://localhost:32031/kiali/console/graph/namespaces?namespaces=sample"), demo.out());
         if (STATS_STAND_IN != null) for (String kubectl : List.of(SO1, SO2))
             succeeds(kubectl + "apply -f " + STATS_STAND_IN);
     }
@@ -96,7 +96,7 @@ class ObservabilityTest {
     @Test @Order(3) void kialiKnowsBothClusters() throws IOException {
         requireKiali();
         Shell.Result verify = succeeds("jbang Verify.java");
-        for (String words : List.of("so1: kiali-ready: kiali ready", "so1: page: http://127.0.0.1:32031/ answers",
+        for (String words : List.of("so1: kiali-ready: kiali ready", "so1: page: http://localhost:32031/ answers",
                 "so1: kiali-clusters: istio-so1, istio-so2", "The mesh works."))
             assertTrue(verify.out().contains(words), words + "\n" + verify.out());
     }
