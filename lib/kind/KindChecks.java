@@ -62,8 +62,8 @@ public record KindChecks(Kind kind, NodeSettings wanted, ExistingClusters existi
                     "export KIND_EXPERIMENTAL_DOCKER_NETWORK=" + String.join(" or ", networks));
         String base = nodes.getFirst().base();
         if (wanted.imageSet() && !base.isEmpty() && !isSameImage(base, wanted.image()))
-            throw Problem.unmet("%s was created from %s, not from %s, and kind cannot change that".formatted(cluster, base,
-                    wanted.image()), "to keep it, omit --node-image and --kubernetes-version; or " + fromScratch);
+            throw Problem.unmet("%s was created from %s, not from %s, and kind cannot change that"
+                    .formatted(cluster, base, wanted.image()), "to keep it, omit --node-image and --kubernetes-version; or " + fromScratch);
     }
 
     private boolean isSameImage(String one, String other) {
