@@ -6,9 +6,10 @@
 import module java.base;
 import lib.cli.*;
 import lib.experiments.*;
-import lib.istio.*;
 import lib.kube.*;
+import lib.report.*;
 import lib.run.*;
+import lib.sample.*;
 import lib.verify.*;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

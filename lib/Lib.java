@@ -51,21 +51,25 @@ package lib;
 //SOURCES fetch/Versions.java
 //SOURCES fetch/package-info.java
 
+//SOURCES manifests/Manifests.java
+//SOURCES manifests/YamlDocuments.java
+//SOURCES manifests/package-info.java
+
+//SOURCES kubeconfig/ClientConfig.java
+//SOURCES kubeconfig/CredentialPlugin.java
+//SOURCES kubeconfig/Kubeconfig.java
+//SOURCES kubeconfig/package-info.java
+
 //SOURCES kube/ApiServer.java
-//SOURCES kube/ClientConfig.java
 //SOURCES kube/Cluster.java
 //SOURCES kube/Crds.java
-//SOURCES kube/CredentialPlugin.java
 //SOURCES kube/Deployments.java
 //SOURCES kube/DnsLabel.java
 //SOURCES kube/Kube.java
-//SOURCES kube/Kubeconfig.java
 //SOURCES kube/ManagedResources.java
-//SOURCES kube/Manifests.java
 //SOURCES kube/Mesh.java
 //SOURCES kube/Nodes.java
 //SOURCES kube/Pods.java
-//SOURCES kube/YamlDocuments.java
 //SOURCES kube/package-info.java
 
 //SOURCES docker/Compose.java
@@ -96,7 +100,6 @@ package lib;
 //SOURCES kind/NodeSettings.java
 //SOURCES kind/package-info.java
 
-//SOURCES istio/ClientPod.java
 //SOURCES istio/DataPlane.java
 //SOURCES istio/GatewayApi.java
 //SOURCES istio/InstalledIstio.java
@@ -104,12 +107,15 @@ package lib;
 //SOURCES istio/IstioManifest.java
 //SOURCES istio/IstioSettings.java
 //SOURCES istio/Istioctl.java
-//SOURCES istio/Locality.java
 //SOURCES istio/RemoteSecrets.java
-//SOURCES istio/SampleApp.java
-//SOURCES istio/SampleTarget.java
 //SOURCES istio/Ztunnel.java
 //SOURCES istio/package-info.java
+
+//SOURCES sample/ClientPod.java
+//SOURCES sample/Locality.java
+//SOURCES sample/SampleApp.java
+//SOURCES sample/SampleTarget.java
+//SOURCES sample/package-info.java
 
 //SOURCES observe/ClusterAccess.java
 //SOURCES observe/Kiali.java
@@ -120,22 +126,26 @@ package lib;
 //SOURCES observe/Workload.java
 //SOURCES observe/package-info.java
 
+//SOURCES report/Check.java
+//SOURCES report/CheckResult.java
+//SOURCES report/Diagnostics.java
+//SOURCES report/ExperimentResult.java
+//SOURCES report/Report.java
+//SOURCES report/Results.java
+//SOURCES report/Severity.java
+//SOURCES report/Troubleshooting.java
+//SOURCES report/package-info.java
+
+//SOURCES preflight/HostChecks.java
+//SOURCES preflight/Preflight.java
+//SOURCES preflight/package-info.java
+
 //SOURCES verify/AmbientChecks.java
-//SOURCES verify/Check.java
-//SOURCES verify/CheckResult.java
 //SOURCES verify/Checks.java
 //SOURCES verify/ClusterChecks.java
-//SOURCES verify/Diagnostics.java
-//SOURCES verify/ExperimentResult.java
-//SOURCES verify/HostChecks.java
 //SOURCES verify/MeshChecks.java
 //SOURCES verify/ObservabilityChecks.java
-//SOURCES verify/Preflight.java
-//SOURCES verify/Report.java
-//SOURCES verify/Results.java
-//SOURCES verify/Severity.java
 //SOURCES verify/TrafficChecks.java
-//SOURCES verify/Troubleshooting.java
 //SOURCES verify/TrustChecks.java
 //SOURCES verify/package-info.java
 
@@ -158,7 +168,7 @@ package lib;
 
 //FILES completion.sh=cli/completion.sh
 //FILES docs/troubleshooting.md=../docs/troubleshooting.md
-//FILES report.html=verify/report.html
+//FILES report.html=report/report.html
 //FILES manifests/ambient/gateways.yaml=../manifests/ambient/gateways.yaml
 //FILES manifests/ambient/ingress.yaml=../manifests/ambient/ingress.yaml
 //FILES manifests/ambient/istio.yaml=../manifests/ambient/istio.yaml

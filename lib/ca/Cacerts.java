@@ -2,6 +2,7 @@ package lib.ca;
 
 import module java.base;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import java.security.cert.X509Certificate;
 import io.fabric8.kubernetes.api.model.Secret;

@@ -3,6 +3,7 @@ package lib.ca;
 import module java.base;
 import lib.fetch.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;

@@ -4,6 +4,7 @@ import module java.base;
 import lib.docker.*;
 import lib.fetch.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.security.cert.X509Certificate;

@@ -3,7 +3,7 @@ package lib.cli;
 import module java.base;
 import lib.fetch.*;
 import lib.kind.*;
-import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
 

@@ -4,6 +4,7 @@ import module java.base;
 import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
+import lib.kubeconfig.*;
 import lib.run.*;
 
 /** The clusters that the options name: to create, to verify, to remove. */

@@ -8,8 +8,13 @@ import lib.fetch.*;
 import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
+import lib.kubeconfig.*;
+import lib.manifests.*;
 import lib.observe.*;
+import lib.preflight.*;
+import lib.report.*;
 import lib.run.*;
+import lib.sample.*;
 import lib.verify.*;
 
 /** The demo that the options describe: its clusters, and the objects that work on them. They are wired here only. */

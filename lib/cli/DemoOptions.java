@@ -6,6 +6,7 @@ import lib.fetch.*;
 import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;

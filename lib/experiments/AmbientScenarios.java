@@ -3,8 +3,8 @@ package lib.experiments;
 import static lib.experiments.Scenarios.*;
 
 import module java.base;
-import lib.istio.*;
-import lib.verify.ExperimentResult.Reply;
+import lib.sample.*;
+import lib.report.ExperimentResult.Reply;
 
 /** What the experiments of an ambient mesh do. */
 final class AmbientScenarios {

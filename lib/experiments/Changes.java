@@ -1,8 +1,8 @@
 package lib.experiments;
 
 import module java.base;
+import lib.report.*;
 import lib.run.*;
-import lib.verify.*;
 
 /**
  * What an experiment has changed. Each change is recorded before it is made. All are undone, the last first, when the

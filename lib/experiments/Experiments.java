@@ -4,8 +4,11 @@ import module java.base;
 import lib.docker.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.observe.*;
+import lib.report.*;
 import lib.run.*;
+import lib.sample.*;
 import lib.verify.*;
 
 /** The list of experiments, and their runner. Each breaks or changes something in the running mesh and restores it. */

@@ -5,8 +5,8 @@ import lib.istio.*;
 import lib.kube.*;
 import lib.observe.*;
 import lib.observe.Prometheus.Series;
-import lib.verify.ExperimentResult.Edge;
-import lib.verify.ExperimentResult.Rate;
+import lib.report.ExperimentResult.Edge;
+import lib.report.ExperimentResult.Rate;
 
 /** What Prometheus knows of the requests between the clusters. */
 record MeshMetrics(Prometheus prometheus, List<Kube> kubes, DataPlane dataPlane) {

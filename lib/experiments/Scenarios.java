@@ -4,8 +4,10 @@ import module java.base;
 import lib.docker.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
-import lib.verify.ExperimentResult.Reply;
+import lib.sample.*;
+import lib.report.ExperimentResult.Reply;
 import com.fasterxml.jackson.databind.JsonNode;
 
 /** What each experiment does: it changes something, watches which clusters answer, and restores it. */

@@ -2,12 +2,13 @@ package lib.experiments;
 
 import module java.base;
 import module java.net.http;
-import lib.istio.*;
 import lib.kube.*;
+import lib.report.*;
 import lib.run.*;
+import lib.sample.*;
 import lib.verify.*;
-import lib.verify.ExperimentResult.Event;
-import lib.verify.ExperimentResult.Reply;
+import lib.report.ExperimentResult.Event;
+import lib.report.ExperimentResult.Reply;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
 /**

@@ -3,6 +3,7 @@ package lib.istio;
 import module java.base;
 import lib.fetch.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;

@@ -2,6 +2,7 @@ package lib.istio;
 
 import module java.base;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -48,7 +49,7 @@ public final class IstioInstaller {
      * Adds a hash of Istio's settings to the pods of deployments, so that a change restarts them: istiod reads its
      * settings late, and a proxy only when its pod is created.
      */
-    void annotatePods(Kube kube, List<GenericKubernetesResource> resources) {
+    public void annotatePods(Kube kube, List<GenericKubernetesResource> resources) {
         String hash = rendered.get(kube.cluster()).settingsHash();
         var annotations = Map.<String, Object>of("metadata", Map.of("annotations", Map.of("kind-demo/settings", hash)));
         for (var resource : resources) if (resource.getKind().equals("Deployment"))

@@ -39,7 +39,7 @@ public record Ztunnel(JsonNode config) {
                         kube.kubectl(), Mesh.NAMESPACE, InstalledIstio.ZTUNNEL)));
     }
 
-    static Optional<Pod> findPod(Kube kube, String node) {
+    public static Optional<Pod> findPod(Kube kube, String node) {
         return kube.client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", InstalledIstio.ZTUNNEL)
                 .withField("spec.nodeName", node).list().getItems().stream()
                 .filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod)).findFirst();

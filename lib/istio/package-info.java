@@ -1,2 +1,2 @@
-/** istioctl, the Istio installation, remote secrets and the sample application. */
+/** istioctl, the Istio installation and remote secrets. */
 package lib.istio;

@@ -4,6 +4,8 @@ import module java.base;
 import lib.docker.*;
 import lib.fetch.*;
 import lib.kube.*;
+import lib.kubeconfig.*;
+import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.client.utils.Serialization;
 

@@ -63,7 +63,8 @@ public record KindChecks(Kind kind, NodeSettings wanted, ExistingClusters existi
         String base = nodes.getFirst().base();
         if (wanted.imageSet() && !base.isEmpty() && !isSameImage(base, wanted.image()))
             throw Problem.unmet("%s was created from %s, not from %s, and kind cannot change that"
-                    .formatted(cluster, base, wanted.image()), "to keep it, omit --node-image and --kubernetes-version; or " + fromScratch);
+                    .formatted(cluster, base, wanted.image()),
+                    "to keep it, omit --node-image and --kubernetes-version; or " + fromScratch);
     }
 
     private boolean isSameImage(String one, String other) {

@@ -5,6 +5,7 @@ import lib.ca.*;
 import lib.docker.*;
 import lib.fetch.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 

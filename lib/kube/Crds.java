@@ -1,6 +1,7 @@
 package lib.kube;
 
 import module java.base;
+import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;

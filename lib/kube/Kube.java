@@ -1,6 +1,8 @@
 package lib.kube;
 
 import module java.base;
+import lib.kubeconfig.*;
+import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;

@@ -1,2 +1,2 @@
-/** One cluster's API server: client, apply, wait, kubeconfig, manifests, and the state of rollouts and pods. */
+/** One cluster's API server: client, apply, wait, CRDs, and the state of rollouts and pods. */
 package lib.kube;

@@ -3,7 +3,9 @@ package lib.observe;
 import module java.base;
 import lib.istio.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
+import lib.sample.*;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 
 /**

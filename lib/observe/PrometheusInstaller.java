@@ -2,6 +2,7 @@ package lib.observe;
 
 import module java.base;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;

@@ -95,8 +95,8 @@ class DocsTest {
         for (List<String> options : List.of(List.<String>of(), List.of("--name-prefix", "demo"),
                 List.of("--contexts", "east,my prod (eu)"))) {
             DemoContext demo = Probe.demo(options.toArray(String[]::new));
-            List<String> commands =
-                    commands(demo.sampleApp().nextSteps(demo.clusters.wanted(), _ -> Optional.empty(), demo.commands()));
+            List<String> commands = commands(demo.sampleApp().nextSteps(demo.clusters.wanted(), _ -> Optional.empty(),
+                    demo.commands()));
             assertEquals(5, commands.size(), "" + commands);
             runAlikeInZsh(commands);
         }

@@ -6,7 +6,9 @@ import module java.base;
 import lib.cli.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
+import lib.sample.*;
 import lib.verify.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -41,7 +43,7 @@ class ManifestsTest {
         Set<String> manifests = below("manifests", ".yaml");
         Set<String> files = manifests.stream().map(m -> "manifests/%s=../manifests/%s".formatted(m, m))
                 .collect(Collectors.toSet());
-        files.addAll(Set.of("report.html=verify/report.html", "completion.sh=cli/completion.sh",
+        files.addAll(Set.of("report.html=report/report.html", "completion.sh=cli/completion.sh",
                 "docs/troubleshooting.md=../docs/troubleshooting.md"));
         assertEquals(files, listed("FILES"));
         assertEquals(manifests, new HashSet<>(Manifests.ALL));

@@ -68,5 +68,9 @@ public final class OwnDemo implements BeforeAllCallback, BeforeEachCallback, Aft
         started = true;
     }
 
-    private void remove() { if (started) run("jbang Teardown.java"); }
+    /** The folder stays when the demo could not be removed: Teardown needs it. */
+    private void remove() {
+        if (started && run("jbang Teardown.java").exitCode() == 0 && environment.containsKey("XDG_STATE_HOME"))
+            succeeds("rm -r " + folder());
+    }
 }

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.fetch.*;
-import lib.kube.*;
+import lib.manifests.*;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 

@@ -5,6 +5,7 @@ import lib.ca.*;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.sample.*;
 import lib.istio.Ztunnel.Endpoint;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Pod;

@@ -6,7 +6,10 @@ import lib.fetch.*;
 import lib.istio.*;
 import lib.kube.*;
 import lib.observe.*;
+import lib.preflight.*;
+import lib.report.*;
 import lib.run.*;
+import lib.sample.*;
 
 /** The checks of a mesh in layers: each layer needs those before it. */
 public final class Checks {

@@ -8,6 +8,7 @@ import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.sample.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.utils.Serialization;

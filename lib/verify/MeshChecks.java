@@ -5,6 +5,7 @@ import lib.fetch.*;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.sample.*;
 import io.fabric8.kubernetes.api.model.Service;
 
 /** Checks of the control planes and what connects them: webhooks, remote clusters, proxies, east-west gateways. */

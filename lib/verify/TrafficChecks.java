@@ -4,6 +4,7 @@ import module java.base;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.sample.*;
 
 /** Checks that the client in each cluster has the endpoints of all clusters, and that the expected ones answer it. */
 public record TrafficChecks(List<Kube> kubes, SampleTarget app) {

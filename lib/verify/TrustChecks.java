@@ -5,6 +5,7 @@ import lib.ca.*;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
+import lib.sample.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.ContainerPort;

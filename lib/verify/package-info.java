@@ -1,2 +1,2 @@
-/** Checks by layer, preflight, results (text, JSON, JUnit, report page) and diagnostics. */
+/** Checks of the mesh, by layer. */
 package lib.verify;

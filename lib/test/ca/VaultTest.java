@@ -6,6 +6,7 @@ import module java.base;
 import module java.net.http;
 import lib.docker.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import lib.test.*;
 import com.fasterxml.jackson.databind.JsonNode;

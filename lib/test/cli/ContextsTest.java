@@ -7,7 +7,7 @@ import lib.docker.*;
 import lib.fetch.*;
 import lib.istio.*;
 import lib.kind.*;
-import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import lib.test.*;
 import org.junit.jupiter.api.AfterAll;

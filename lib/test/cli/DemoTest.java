@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.fetch.*;
-import lib.kube.*;
+import lib.kubeconfig.*;
+import lib.report.*;
 import lib.run.*;
 import lib.test.*;
-import lib.verify.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.MethodOrderer;

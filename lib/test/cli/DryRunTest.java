@@ -3,7 +3,7 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.kube.*;
+import lib.manifests.*;
 import lib.test.*;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;

@@ -6,6 +6,8 @@ import module java.base;
 import lib.fetch.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.kubeconfig.*;
+import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import org.junit.jupiter.api.BeforeAll;
@@ -44,7 +46,8 @@ class GeneratedInputTest {
               user: {client-certificate-data: QUJD, client-key-data: QUJD}
             - name: work
               user:
-                exec: {apiVersion: client.authentication.k8s.io/v1, command: get-token, args: [a], env: [{name: A, value: b}]}
+                exec:
+                  {apiVersion: client.authentication.k8s.io/v1, command: get-token, args: [a], env: [{name: A, value: b}]}
             """;
     private static final String OPERATOR = """
             apiVersion: install.istio.io/v1alpha1
@@ -132,7 +135,10 @@ class GeneratedInputTest {
                     "%YAML 1.2\n---\n" + yaml)); }
             case 6 -> { return "apiVersion: v1\nkind: List\nitems:\n" + yaml.indent(2).replaceFirst(" ", "-"); }
             case 7 -> { return "[".repeat(20_000); }
-            case 15 -> { return "{apiVersion: v1, kind: Service, metadata: {name: x}, nodes: [{role: worker}], spec: {ports: }}\n"; }
+            case 15 -> {
+                return "{apiVersion: v1, kind: Service, metadata: {name: x}, nodes: [{role: worker}], "
+                        + "spec: {ports: }}\n";
+            }
             case 8 -> lines.set(at, "\t" + lines.get(at));
             case 9 -> lines.add(at, lines.get(at));
             case 10 -> lines.remove(at);

@@ -73,7 +73,10 @@ class HelpTest {
                 complete -F own jbang
                 for script in KindDemo Verify Teardown; do source <(jbang $script.java --completion bash); done
                 read -r _ _ _ _ complete _ <<< "$(complete -p jbang)"
-                tab() { COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=(); $complete 2> /dev/null; echo "${COMPREPLY[*]}"; }
+                tab() {
+                  COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+                  $complete 2> /dev/null; echo "${COMPREPLY[*]}"
+                }
                 tab jbang KindDemo.java --ca va
                 tab jbang ./KindDemo.java --clusters 3 --exp
                 tab jbang verify -o js

@@ -30,7 +30,8 @@ class InterruptionTest {
      */
     private String foreign() {
         return succeeds("""
-                docker inspect canary --format '{{.Id}} {{.State.StartedAt}}'; docker volume inspect canary; docker network inspect canary
+                docker inspect canary --format '{{.Id}} {{.State.StartedAt}}'
+                docker volume inspect canary; docker network inspect canary
                 kubectl config view --minify; kubectl config get-contexts -o name | grep -v kind-so
                 """).out();
     }

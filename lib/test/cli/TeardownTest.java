@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.docker.*;
-import lib.kube.*;
+import lib.kubeconfig.*;
 import lib.run.*;
 import lib.test.*;
 import org.junit.jupiter.api.AfterEach;

@@ -3,7 +3,9 @@ package lib.experiments;
 import module java.base;
 import lib.istio.*;
 import lib.kube.*;
+import lib.report.*;
 import lib.run.*;
+import lib.sample.*;
 import lib.test.*;
 import lib.verify.*;
 

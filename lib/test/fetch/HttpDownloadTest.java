@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import module java.base;
 import lib.kube.*;
+import lib.preflight.*;
 import lib.run.*;
 import lib.test.*;
-import lib.verify.*;
 import java.net.Proxy;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;

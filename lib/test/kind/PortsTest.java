@@ -9,6 +9,7 @@ import lib.docker.*;
 import lib.fetch.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.Tag;

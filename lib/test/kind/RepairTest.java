@@ -66,8 +66,8 @@ class RepairTest {
         assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
         assertTrue(refused.err().contains("so1 has 1 workers, not 2"), refused.err());
         String log = repaired("a deleted worker");
-        assertTrue(log.contains("so1: the container of its node so1-worker2 was deleted; the cluster continues without it"),
-                log);
+        assertTrue(log.contains(
+                "so1: the container of its node so1-worker2 was deleted; the cluster continues without it"), log);
     }
 
     /**

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.cli.*;
-import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import lib.test.*;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -89,7 +89,8 @@ class ObservabilityTest {
             await("PASSED", "scraped", cluster);
             await("PASSED", "observer-access", cluster);
         }
-        for (String id : List.of("prometheus-ready", "once", "unknown-source", "passthrough")) await("PASSED", id, "so1");
+        for (String id : List.of("prometheus-ready", "once", "unknown-source", "passthrough"))
+            await("PASSED", id, "so1");
         if (!hasKiali) await("FAILED", "kiali-ready", "so1");
     }
 
@@ -175,8 +176,8 @@ class ObservabilityTest {
     @Tag("long") @Test @Order(7) void aRequestFromOutsideOfTheMesh() throws IOException {
         Assumptions.assumeTrue(STATS_STAND_IN != null, "needs the stand-in for Istio's stats filter");
         // the stand-in takes the source from this header
-        String request = SO1 + "exec -n sample deploy/sleep -c istio-proxy -- curl -s -m 5 -H 'x-peer-workload: unknown' "
-                + "http://$(%sget pod -n sample -l app=helloworld -o jsonpath='{.items[0].status.podIP}'):5000/hello"
+        String request = SO1 + "exec -n sample deploy/sleep -c istio-proxy -- curl -s -m 5 "
+                + "-H 'x-peer-workload: unknown' http://$(%sget pod -n sample -l app=helloworld -o jsonpath='{.items[0].status.podIP}'):5000/hello"
                 .formatted(SO1);
         succeeds("set -e; " + SO1 + "delete peerauthentication -n sample strict; " + request);
         try {
@@ -190,8 +191,8 @@ class ObservabilityTest {
     /** Only the name is wrong: Kiali shows no requests of such a cluster. */
     @Tag("long") @Test @Order(7) void aWrongIdInKiali() throws IOException {
         requireKiali();
-        String renamed = SO1 + "get secret -n istio-system kiali-multi-cluster-secret -o json | sed 's|istio-so2|so2|g' | "
-                + SO1 + "replace -f - && " + SO1 + "rollout restart deployment -n istio-system kiali && "
+        String renamed = SO1 + "get secret -n istio-system kiali-multi-cluster-secret -o json | "
+                + "sed 's|istio-so2|so2|g' | " + SO1 + "replace -f - && " + SO1 + "rollout restart deployment -n istio-system kiali && "
                 + SO1 + "rollout status deployment -n istio-system kiali --timeout 60s";
         detects(renamed, RENEW + " && " + SO1 + "rollout restart deployment -n istio-system kiali && " + SO1
                 + "rollout status deployment -n istio-system kiali --timeout 60s", "kiali-clusters", "so1");

@@ -3,7 +3,7 @@ package lib.run;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.verify.*;
+import lib.report.*;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;

@@ -8,6 +8,7 @@ import lib.experiments.*;
 import lib.fetch.*;
 import lib.istio.*;
 import lib.kube.*;
+import lib.manifests.*;
 import lib.run.*;
 import lib.test.*;
 import com.fasterxml.jackson.databind.JsonNode;

@@ -6,7 +6,9 @@ import module java.base;
 import lib.istio.*;
 import lib.kind.*;
 import lib.kube.*;
+import lib.report.*;
 import lib.run.*;
+import lib.sample.*;
 import lib.test.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -106,7 +108,8 @@ class ChecksTest {
     }
 
     private static ExperimentResult experiment(Status status, String observation) {
-        return new ExperimentResult("egress", "title", status, List.of(observation), List.of(), Map.of(), 0, List.of(), List.of());
+        return new ExperimentResult("egress", "title", status, List.of(observation), List.of(), Map.of(), 0, List.of(),
+                List.of());
     }
 
     @Test void skippedExperimentIsNotAFailure() {

@@ -6,6 +6,7 @@ import module java.base;
 import lib.fetch.*;
 import lib.istio.*;
 import lib.run.*;
+import lib.sample.*;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;

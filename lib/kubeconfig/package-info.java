@@ -1,0 +1,2 @@
+/** Kubeconfig files: contexts, the settings of a client, credential plugins. */
+package lib.kubeconfig;

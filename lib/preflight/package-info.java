@@ -1,0 +1,2 @@
+/** Checks of this machine, before a demo is created. */
+package lib.preflight;

@@ -1,4 +1,0 @@
-package lib.verify;
-
-/** Whether the mesh can work when a check fails. */
-public enum Severity { FATAL, WARNING }
