@@ -16,8 +16,7 @@ record KialiInstaller(Manifests manifests) {
     Action install(Kube first, List<Kube> others, Function<Kube, ClusterAccess> access) {
         return new Action(toShell(first, others), progress -> {
             List<HasMetadata> secrets = secrets(others.stream().map(access).toList(), signingKey(first));
-            first.apply(secrets);
-            new Workload(first, resources(first)).install("" + secrets, progress);
+            new Workload(first, resources(first)).install(secrets, progress);
         });
     }
 

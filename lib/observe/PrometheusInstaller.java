@@ -15,8 +15,7 @@ record PrometheusInstaller(Manifests manifests) {
     Action install(Kube first, List<Kube> all, Function<Kube, ClusterAccess> access) {
         return new Action(toShell(first, all), progress -> {
             List<HasMetadata> credentials = credentials(all.stream().map(access).toList());
-            first.apply(credentials);
-            new Workload(first, YamlDocuments.parse(manifests.read(FILE))).install("" + credentials, progress);
+            new Workload(first, YamlDocuments.parse(manifests.read(FILE))).install(credentials, progress);
         });
     }
 

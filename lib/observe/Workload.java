@@ -3,7 +3,9 @@ package lib.observe;
 import module java.base;
 import lib.kube.*;
 import lib.manifests.*;
+import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Secret;
@@ -14,19 +16,35 @@ record Workload(Kube kube, List<GenericKubernetesResource> resources) {
     private static final Duration LIMIT = Duration.ofMinutes(3);
 
     /**
-     * Applies it and waits until it is available.
+     * Applies it with its settings, and waits until it is available. A change of the settings restarts its pods.
      *
-     * @param settings what its pods read beside the ConfigMaps among the resources; a change restarts them
+     * @param settings the ConfigMaps and Secrets that its pods read, other than the ConfigMaps among the resources
      */
-    void install(String settings, Consumer<String> progress) {
-        String config = resources.stream().filter(r -> r.getKind().equals("ConfigMap"))
-                .map(r -> "" + r.getAdditionalProperties().get("data")).collect(Collectors.joining());
-        var annotations = Map.<String, Object>of("metadata",
-                Map.of("annotations", Map.of("kind-demo/settings", DnsLabel.hash(config + settings))));
+    void install(List<? extends HasMetadata> settings, Consumer<String> progress) {
+        List<HasMetadata> all = new ArrayList<>(settings);
+        resources.stream().filter(resource -> resource.getKind().equals("ConfigMap")).forEach(all::add);
+        settings.forEach(this::removeIfOthersAddedKeys);
+        kube.apply(all);
+        String versions = all.stream().map(resource -> kube.client().resource(resource).get().getMetadata())
+                .map(ObjectMeta::getResourceVersion).collect(Collectors.joining(" "));
+        Map<String, Object> annotations = Map.of("metadata",
+                Map.of("annotations", Map.of("kind-demo/settings", versions)));
         for (var resource : resources) if (resource.getKind().equals("Deployment"))
             Manifests.merge(resource.getAdditionalProperties(), Map.of("spec", Map.of("template", annotations)));
         kube.apply(resources);
         new Deployments(kube, Mesh.NAMESPACE).await(resources, LIMIT, progress);
+    }
+
+    /** Applying a resource keeps keys that others added, and each key is another cluster to read. */
+    private void removeIfOthersAddedKeys(HasMetadata wanted) {
+        HasMetadata existing = kube.client().resource(wanted).get();
+        if (existing == null || keys(wanted).containsAll(keys(existing))) return;
+        if (kube.cluster().isKind() || Kube.isManaged(existing)) kube.remove(existing);
+    }
+
+    private static Set<String> keys(HasMetadata resource) {
+        var data = resource instanceof Secret secret ? secret.getData() : ((ConfigMap) resource).getData();
+        return data == null ? Set.of() : data.keySet();
     }
 
     /** @param data its values, in Base64 */

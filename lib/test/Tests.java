@@ -54,6 +54,7 @@
 //SOURCES kubeconfig/ClientConfigTest.java
 //SOURCES kubeconfig/KubeconfigTest.java
 //SOURCES observe/ObservabilityTest.java
+//SOURCES observe/ObservedDemo.java
 //SOURCES preflight/InotifyTest.java
 //SOURCES report/Browser.java
 //SOURCES report/DiagnosticsTest.java

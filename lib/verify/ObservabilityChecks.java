@@ -131,25 +131,33 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
 
     /**
      * Checks that both ends of the requests between two clusters report them. A client's end alone would mean that the
-     * other cluster is not read.
+     * other cluster is not read. Only recent requests count: the proxies forget old ones at different times.
      */
     String bothReporters(Kube kube) {
-        String metric = Prometheus.counter(dataPlane);
+        Map<String, Set<String>> recent = reporters("increase"), all = reporters("last_over_time");
+        if (all.isEmpty()) throw Problem.failed("Prometheus has no requests of the mesh (%s)".formatted(
+                Prometheus.counter(dataPlane)), "%s get telemetries -A".formatted(kube.kubectl()));
+        // Prometheus knows an increase when it has read a pod twice
+        Set<String> edges = (recent.isEmpty() ? all : recent).keySet();
+        List<String> oneSided = edges.stream()
+                .filter(edge -> !all.getOrDefault(edge, Set.of()).containsAll(Set.of("source", "destination")))
+                .map(edge -> "%s only by %s".formatted(edge, all.getOrDefault(edge, Set.of()))).toList();
+        if (!oneSided.isEmpty()) throw Problem.failed("requests are reported on one side only: "
+                + String.join(", ", oneSided), kube.commands().kindDemo());
+        return String.join(", ", edges);
+    }
+
+    /** Which ends report requests between two clusters, by a function over the values of the last two minutes. */
+    private Map<String, Set<String>> reporters(String function) {
         Map<String, Set<String>> reporters = new TreeMap<>();
         for (Sample sample : prometheus().query(("sum by (reporter, source_cluster, destination_cluster) "
-                + "(%s{source_cluster!=\"unknown\", destination_cluster!=\"unknown\"})").formatted(metric))) {
+                + "(%s(%s{source_cluster!=\"unknown\", destination_cluster!=\"unknown\"}[2m])) > 0").formatted(function,
+                Prometheus.counter(dataPlane)))) {
             String edge = "%s → %s".formatted(sample.labels().getOrDefault("source_cluster", "?"),
                     sample.labels().getOrDefault("destination_cluster", "?"));
             reporters.computeIfAbsent(edge, _ -> new TreeSet<>()).add(sample.labels().getOrDefault("reporter", ""));
         }
-        if (reporters.isEmpty()) throw Problem.failed("Prometheus has no requests of the mesh (%s)".formatted(metric),
-                "%s get telemetries -A".formatted(kube.kubectl()));
-        List<String> oneSided = reporters.entrySet().stream()
-                .filter(e -> !e.getValue().containsAll(Set.of("source", "destination")))
-                .map(e -> "%s only by %s".formatted(e.getKey(), e.getValue())).toList();
-        if (!oneSided.isEmpty()) throw Problem.failed("requests are reported on one side only: "
-                + String.join(", ", oneSided), kube.commands().kindDemo());
-        return String.join(", ", reporters.keySet());
+        return reporters;
     }
 
     /** Checks that the source of recent requests is known: it is unknown without mutual TLS. */

@@ -3,14 +3,11 @@ package lib.observe;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
-import lib.cli.*;
-import lib.manifests.*;
 import lib.run.*;
 import lib.test.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.junit.jupiter.api.Assumptions;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
@@ -20,79 +17,31 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 
 /**
  * Prometheus and Kiali on real clusters, with the commands of docs/observability.md. One demo serves all tests, in
- * order. Without an image of Kiali, the demo has none, by a changed manifest, and its checks fail.
+ * order. DemoTest has the short form.
  */
-@Tag("e2e")
+@Tag("long")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class ObservabilityTest {
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
     private static final String SO1 = "kubectl --context kind-so1 ", SO2 = "kubectl --context kind-so2 ",
             OBSERVER = "kind-demo-observer", RENEW = "jbang KindDemo.java";
-    /** Where Envoy lacks Istio's stats filter, an EnvoyFilter that stands in for it. */
-    private static final String STATS_STAND_IN = System.getenv("TESTBED_STATS_FILTER");
-
-    private static final String KIALI_IMAGE = Manifests.images(new Manifests(null).read("observability/kiali.yaml"))
-            .iterator().next();
-
-    private static boolean hasKiali;
+    private static final ObservedDemo OBSERVED = new ObservedDemo(DEMO);
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
-    @BeforeAll static void removeKialiWithoutItsImage() throws IOException {
-        hasKiali = Probe.hasImage(KIALI_IMAGE);
-        if (hasKiali) return;
-        System.out.println("Docker has no image " + KIALI_IMAGE + ": the tests of Kiali are skipped");
-        Path manifests = DEMO.folder().resolve("manifests");
-        succeeds("jbang KindDemo.java --export-manifests " + manifests);
-        Path kiali = manifests.resolve("observability/kiali.yaml");
-        String prometheus = Files.readString(manifests.resolve("observability/prometheus.yaml"))
-                .lines().filter(line -> line.contains("image: ")).findFirst().orElseThrow().strip();
-        Files.writeString(kiali, Files.readString(kiali).replace("replicas: 1", "replicas: 0")
-                .replace("image: " + KIALI_IMAGE, prometheus));
-        DEMO.environment.put("KIND_DEMO_MANIFESTS", manifests.toString());
-    }
-
     private static void requireKiali() {
-        Assumptions.assumeTrue(hasKiali, () -> "skipped: image %s absent".formatted(KIALI_IMAGE));
+        Assumptions.assumeTrue(OBSERVED.hasKiali(), "skipped: Docker has no image of Kiali");
     }
 
-    @Test @Order(1) void installsPrometheusAndKiali() {
+    @Test @Order(1) void installsPrometheusAndKiali() throws IOException {
         succeeds("jbang build KindDemo.java");
-        Shell.Result demo = succeeds(Docs.command("jbang KindDemo.java --observe") + " --timings");
+        Shell.Result demo = OBSERVED.install(Docs.command("jbang KindDemo.java --observe") + " --timings");
         System.out.println("KindDemo --observe: " + demo.took().toSeconds() + " s\n" + demo.out());
         assertTrue(demo.out().stripTrailing().lines().toList().getLast().strip()
                 .startsWith("http://localhost:32031/kiali/console/graph/namespaces?namespaces=sample"), demo.out());
-        if (STATS_STAND_IN != null) for (String kubectl : List.of(SO1, SO2))
-            succeeds(kubectl + "apply -f " + STATS_STAND_IN);
     }
 
-    /** The result of a check in a cluster, when it is the one that is expected, or the last one after a while. */
-    private static JsonNode await(String expected, String id, String cluster) throws IOException {
-        JsonNode found = null;
-        for (Instant end = Instant.now().plusSeconds(150); found == null || Instant.now().isBefore(end); ) {
-            for (JsonNode check : checks()) if (check.path("id").asText().equals(id)
-                    && check.path("cluster").asText().equals(cluster)) found = check;
-            if (found != null && found.path("status").asText().equals(expected)) break;
-        }
-        assertEquals(expected, found.path("status").asText(), found.toString());
-        System.out.printf("%s %s: %s%n", id, cluster, found.path("message").asText().lines().findFirst().orElse(""));
-        return found;
-    }
-
-    private static JsonNode checks() throws IOException {
-        return new ObjectMapper().readTree(DEMO.run("jbang Verify.java --wait 2 --output json").out()).path("checks");
-    }
-
-    @Test @Order(2) void readsEveryPodOfBothClusters() throws IOException {
-        await("PASSED", "both-reporters", "so1");
-        for (String cluster : List.of("so1", "so2")) {
-            await("PASSED", "scraped", cluster);
-            await("PASSED", "observer-access", cluster);
-        }
-        for (String id : List.of("prometheus-ready", "once", "unknown-source", "passthrough"))
-            await("PASSED", id, "so1");
-        if (!hasKiali) await("FAILED", "kiali-ready", "so1");
-    }
+    @Test @Order(2) void readsEveryPodOfBothClusters() throws IOException { OBSERVED.readsEveryPodOfBothClusters(); }
 
     @Test @Order(3) void kialiKnowsBothClusters() throws IOException {
         requireKiali();
@@ -123,13 +72,13 @@ class ObservabilityTest {
     private static void detects(String fault, String repair, String id, String cluster) throws IOException {
         succeeds(fault);
         try {
-            JsonNode failed = await("FAILED", id, cluster);
+            JsonNode failed = OBSERVED.await("FAILED", id, cluster);
             assertFalse(failed.path("hint").asText().isBlank(), failed.toString());
         } finally {
             succeeds(repair);
         }
-        await("PASSED", id, cluster);
-        await("PASSED", "both-reporters", "so1");
+        OBSERVED.await("PASSED", id, cluster);
+        OBSERVED.await("PASSED", "both-reporters", "so1");
     }
 
     @Test @Order(6) void aRevokedToken() throws IOException {
@@ -141,11 +90,11 @@ class ObservabilityTest {
         detects(scale + 0, scale + 1, "prometheus-ready", "so1");
     }
 
-    @Tag("long") @Test @Order(7) void aRemovedRole() throws IOException {
+    @Test @Order(7) void aRemovedRole() throws IOException {
         detects(SO2 + "delete clusterrolebinding " + OBSERVER, RENEW, "scraped", "so2");
     }
 
-    @Tag("long") @Test @Order(7) void anotherAddress() throws IOException {
+    @Test @Order(7) void anotherAddress() throws IOException {
         String jobs = SO1 + "get configmap -n istio-system prometheus-clusters -o json | sed 's|%s|%s|g' | " + SO1
                 + "apply --server-side --force-conflicts --field-manager kind-demo -f -";
         detects("address=$(docker inspect so2-control-plane -f '{{.NetworkSettings.Networks.kind.IPAddress}}'); "
@@ -158,7 +107,7 @@ class ObservabilityTest {
                 + "rollout status deployment -n istio-system prometheus --timeout 60s";
     }
 
-    @Tag("long") @Test @Order(7) void aJobThatReadsAnotherCluster() throws IOException {
+    @Test @Order(7) void aJobThatReadsAnotherCluster() throws IOException {
         String address = "$(docker inspect %s-control-plane -f '{{.NetworkSettings.Networks.kind.IPAddress}}')";
         String sed = "sed \"s|%s|%s|g; s|clusters/istio-so2|clusters/istio-so1|g\"".formatted(address.formatted("so2"),
                 address.formatted("so1"));
@@ -167,38 +116,67 @@ class ObservabilityTest {
     }
 
     /** so1 reports its requests to so2, and so2 is not read. */
-    @Tag("long") @Test @Order(7) void aClusterThatIsNotRead() throws IOException {
+    @Test @Order(7) void aClusterThatIsNotRead() throws IOException {
         succeeds("jbang KindDemo.java --no-locality");
         detects(changedJobs(SO1 + "patch configmap -n istio-system prometheus-clusters --type json -p "
                 + "'[{\"op\": \"remove\", \"path\": \"/data/istio-so2.yml\"}]'"), RENEW, "both-reporters", "so1");
     }
 
-    @Tag("long") @Test @Order(7) void aRequestFromOutsideOfTheMesh() throws IOException {
-        Assumptions.assumeTrue(STATS_STAND_IN != null, "needs the stand-in for Istio's stats filter");
-        // the stand-in takes the source from this header
-        String request = SO1 + "exec -n sample deploy/sleep -c istio-proxy -- curl -s -m 5 "
-                + "-H 'x-peer-workload: unknown' http://$(%sget pod -n sample -l app=helloworld -o jsonpath='{.items[0].status.podIP}'):5000/hello"
-                .formatted(SO1);
-        succeeds("set -e; " + SO1 + "delete peerauthentication -n sample strict; " + request);
+    /** The client's proxy sends requests past the mesh, to a namespace that accepts plaintext. */
+    @Test @Order(7) void requestsFromOutsideOfTheMesh() throws IOException {
+        requireStandIn();
+        succeeds("set -e\n%1$screate namespace other\n%1$slabel namespace other istio-injection=enabled\n"
+                .formatted(SO1) + "sed 's/namespace: sample/namespace: other/' manifests/apps/helloworld.yaml | " + SO1
+                + "apply -f -\n" + SO1 + "rollout status deployment -n other --timeout 60s");
         try {
-            for (int i = 0; i < 3; i++) succeeds(request);
-            await("WARNING", "unknown-source", "so1");
+            // the stand-in takes the source from this header
+            succeeds(SO1 + "exec -n sample deploy/sleep -c istio-proxy -- curl -sS -f -m 60 --rate 1/s "
+                    + "-H 'x-peer-workload: unknown' \"http://$(" + SO1 + "get pod -n other -l app=helloworld -o "
+                    + "jsonpath='{.items[0].status.podIP}'):5000/hello?[1-25]\"");
+            OBSERVED.await("WARNING", "unknown-source", "so1");
         } finally {
-            succeeds(RENEW);
+            succeeds(SO1 + "delete namespace other");
         }
     }
 
+    /** The stand-in takes the destination's name from the host of a ServiceEntry. */
+    @Test @Order(7) void requestsToAnUnknownHost() throws IOException {
+        requireStandIn();
+        Path entry = Files.writeString(DEMO.folder().resolve("entry.yaml"), """
+                apiVersion: networking.istio.io/v1
+                kind: ServiceEntry
+                metadata: {name: unknown, namespace: sample}
+                spec:
+                  hosts: [PassthroughCluster]
+                  addresses: [198.51.100.7]
+                  ports: [{number: 80, name: http, protocol: HTTP}]
+                  resolution: STATIC
+                  endpoints: [{address: 127.0.0.1, ports: {http: 1}}]
+                """);
+        succeeds(SO1 + "apply -f " + entry);
+        try {
+            succeeds(SO1 + "exec -n sample deploy/sleep -c sleep -- curl -sS -m 60 --rate 1/s -o /dev/null "
+                    + "-H 'Host: PassthroughCluster' 'http://198.51.100.7/?[1-25]'");
+            OBSERVED.await("WARNING", "passthrough", "so1");
+        } finally {
+            succeeds(SO1 + "delete -f " + entry);
+        }
+    }
+
+    private static void requireStandIn() {
+        Assumptions.assumeTrue(ObservedDemo.STATS_STAND_IN != null, "skipped: Envoy has Istio's own stats filter");
+    }
+
     /** Only the name is wrong: Kiali shows no requests of such a cluster. */
-    @Tag("long") @Test @Order(7) void aWrongIdInKiali() throws IOException {
+    @Test @Order(7) void aWrongIdInKiali() throws IOException {
         requireKiali();
         String renamed = SO1 + "get secret -n istio-system kiali-multi-cluster-secret -o json | "
                 + "sed 's|istio-so2|so2|g' | " + SO1 + "replace -f - && " + SO1 + "rollout restart deployment -n istio-system kiali && "
                 + SO1 + "rollout status deployment -n istio-system kiali --timeout 60s";
-        detects(renamed, RENEW + " && " + SO1 + "rollout restart deployment -n istio-system kiali && " + SO1
-                + "rollout status deployment -n istio-system kiali --timeout 60s", "kiali-clusters", "so1");
+        detects(renamed, RENEW, "kiali-clusters", "so1");
     }
 
-    @Tag("long") @Test @Order(7) void aStoppedKiali() throws IOException {
+    @Test @Order(7) void aStoppedKiali() throws IOException {
         requireKiali();
         String scale = SO1 + "scale deployment -n istio-system kiali --replicas ";
         detects(scale + 0, scale + 1, "kiali-ready", "so1");
@@ -206,7 +184,7 @@ class ObservabilityTest {
                 "page", "so1");
     }
 
-    @Tag("long") @Test @Order(8) void failoverAppearsInTheMetrics() throws IOException {
+    @Test @Order(8) void failoverAppearsInTheMetrics() throws IOException {
         requireKiali(); // experiments need a mesh without a failed check
         Shell.Result failover = succeeds("jbang Verify.java --experiments failover -o json");
         JsonNode result = new ObjectMapper().readTree(failover.out()).path("experiments").get(0);
