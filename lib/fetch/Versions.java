@@ -9,7 +9,7 @@ import lib.run.*;
  */
 public final class Versions {
     /** The version of this demo. */
-    public static final String DEMO = "0.1.0";
+    public static final String DEMO = "1.0.0";
 
     /** Istio: istioctl, istiod and proxies. https://github.com/istio/istio/releases */
     public static final String ISTIO = "1.31.4";
