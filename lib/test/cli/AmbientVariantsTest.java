@@ -3,6 +3,7 @@ package lib.cli;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import lib.observe.*;
 import lib.test.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -65,6 +66,15 @@ class AmbientVariantsTest {
         Shell.Result repaired = demo.succeeds("jbang KindDemo.java");
         System.out.println("KindDemo, ambient, after addresses swapped: " + repaired.took().toSeconds() + " s");
         demo.succeeds("jbang Verify.java --wait 60");
+    }
+
+    /** The metrics are ztunnel's own: no stand-in is applied. */
+    @Test void prometheusAndKiali() throws IOException {
+        var observed = new ObservedDemo(demo);
+        observed.install("jbang KindDemo.java --dataplane ambient --no-locality --observe");
+        observed.readsEveryPodOfBothClusters();
+        assertTrue(observed.await("PASSED", "both-reporters", "so1").path("message").asText()
+                .contains("istio-so1 → istio-so2"));
     }
 
     @Test void threeClusters() {

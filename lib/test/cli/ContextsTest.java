@@ -9,6 +9,7 @@ import lib.istio.*;
 import lib.kind.*;
 import lib.manifests.*;
 import lib.run.*;
+import lib.observe.*;
 import lib.test.*;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -34,10 +35,13 @@ class ContextsTest {
 
     @BeforeAll static void plainClustersWithALoadBalancer() throws IOException {
         Set<String> images = new TreeSet<>(IstioSettings.PINNED.images());
-        images.addAll(new Docker(new Console(false)).images().present(IstioSettings.PINNED.with(null,
-                DataPlane.ambient, null, null, null).images()).keySet());
         images.addAll(MetalLb.images());
         Manifests manifests = new Manifests(null);
+        Set<String> optional = new TreeSet<>(IstioSettings.PINNED.with(null, DataPlane.ambient, null, null, null)
+                .images());
+        for (String file : List.of("observability/prometheus.yaml", "observability/kiali.yaml"))
+            optional.addAll(Manifests.images(manifests.read(file)));
+        images.addAll(new Docker(new Console(false)).images().present(optional).keySet());
         for (String file : Manifests.ALL)
             if (file.startsWith("apps/")) images.addAll(Manifests.images(manifests.read(file)));
         String start = Shell.subnet().replaceFirst("\\.\\d+\\.\\d+/\\d+", "");
@@ -78,6 +82,22 @@ class ContextsTest {
         succeeds("jbang Teardown.java" + BOTH);
         assertEquals(east, all("east"));
         assertEquals(west, all("west"));
+    }
+
+    @Test void installsAndRemovesKiali() throws IOException {
+        String east = all("east"), west = all("west");
+        new ObservedDemo(DEMO).prepare();
+        Shell.Result demo = succeeds("jbang KindDemo.java --observe" + BOTH);
+        assertTrue(demo.out().strip().endsWith("istioctl dashboard kiali --context kind-east"), demo.out());
+        assertEquals("ClusterIP ", succeeds("kubectl --context kind-east get service kiali -n istio-system -o "
+                + "jsonpath='{.spec.type} {.spec.ports[*].nodePort}'").out());
+        succeeds("jbang KindDemo.java --observe=" + BOTH);
+        assertFalse(all("east").matches("(?s).*(prometheus|kiali|observer).*"));
+        succeeds("jbang KindDemo.java --observe" + BOTH);
+        succeeds("jbang Teardown.java" + BOTH);
+        assertEquals(east, all("east"));
+        assertEquals(west, all("west"));
+        DEMO.environment.remove("KIND_DEMO_MANIFESTS");
     }
 
     @Test void installsAndRemovesAMesh() throws IOException {

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.*;
 import module java.base;
 import lib.fetch.*;
 import lib.test.*;
+import lib.observe.*;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
@@ -27,7 +29,18 @@ class DryRunMeshTest {
         printedCommandsMakeTheMesh("--dataplane ambient --waypoints --dry-run >", upstream);
     }
 
+    @Test void thePrintedCommandsInstallKiali() throws IOException {
+        var observed = new ObservedDemo(demo);
+        Assumptions.assumeTrue(observed.hasKiali(), "skipped: Docker has no image of Kiali");
+        printedCommandsMakeTheMesh("--observe --dry-run >", List.of(Versions.METALLB_MANIFEST), observed::applyStandIn);
+    }
+
     private void printedCommandsMakeTheMesh(String options, List<Release> upstream) throws IOException {
+        printedCommandsMakeTheMesh(options, upstream, () -> {});
+    }
+
+    private void printedCommandsMakeTheMesh(String options, List<Release> upstream, Runnable afterwards)
+            throws IOException {
         String assets = System.getenv("KIND_DEMO_ASSETS");
         Path script = folder.resolve("demo.sh");
         demo.succeeds(Docs.command("--dry-run > demo.sh").replace("--dry-run >", options)
@@ -41,6 +54,7 @@ class DryRunMeshTest {
         try {
             Shell.Result created = demo.succeeds("cd '%s' && %s".formatted(folder, Docs.command("bash demo.sh")));
             System.out.println("the printed commands: %d s\n%s".formatted(created.took().toSeconds(), created.out()));
+            afterwards.run();
             assertTrue(demo.succeeds("jbang Verify.java --wait 60 --contexts kind-so1,kind-so2").out()
                     .contains("The mesh works."));
         } finally {

@@ -198,6 +198,14 @@ class ObservabilityTest {
         assertTrue(edge.findValues("perSecond").stream().anyMatch(rate -> rate.asDouble() > 1), edge.toString());
     }
 
+    /** Kiali does not start as long as it cannot reach so2. */
+    @Test @Order(8) void swappedAddresses() throws IOException {
+        Shell.swapAddresses();
+        Shell.Result repaired = succeeds(RENEW);
+        System.out.println("KindDemo --observe after addresses swapped: " + repaired.took().toSeconds() + " s");
+        OBSERVED.readsEveryPodOfBothClusters();
+    }
+
     @Test @Order(9) void refusesAPortOfTheUser() {
         succeeds(Docs.command("jbang KindDemo.java --observe="));
         assertEquals("", succeeds(SO1 + "get deployments,services,secrets,configmaps -n istio-system -o name").out()

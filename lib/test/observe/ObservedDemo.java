@@ -24,16 +24,24 @@ public final class ObservedDemo {
     /** Whether Docker has the image of Kiali. Without it, Kiali is installed without a pod, and its checks fail. */
     public boolean hasKiali() { return hasKiali; }
 
-    /** Runs KindDemo, and then the stand-in is applied to so1 and so2. */
+    /** Without the image of Kiali: makes KindDemo use manifests that need none. */
+    public void prepare() throws IOException {
+        if (hasKiali) return;
+        System.out.println("Docker has no image " + KIALI_IMAGE + ": the tests of Kiali are skipped");
+        demo.environment.put("KIND_DEMO_MANIFESTS", manifestsWithoutKiali().toString());
+    }
+
+    /** Runs KindDemo, and applies the stand-in to so1 and so2, if Envoy needs it. */
     public Shell.Result install(String kindDemo) throws IOException {
-        if (!hasKiali) {
-            System.out.println("Docker has no image " + KIALI_IMAGE + ": the tests of Kiali are skipped");
-            demo.environment.put("KIND_DEMO_MANIFESTS", manifestsWithoutKiali().toString());
-        }
+        prepare();
         Shell.Result result = demo.succeeds(kindDemo);
+        applyStandIn();
+        return result;
+    }
+
+    public void applyStandIn() {
         if (STATS_STAND_IN != null) for (String cluster : List.of("so1", "so2"))
             demo.succeeds("kubectl --context kind-%s apply -f %s".formatted(cluster, STATS_STAND_IN));
-        return result;
     }
 
     /** Also pods with no replica must have an image that exists: KindDemo loads it. */
