@@ -171,7 +171,7 @@ public final class HostChecks {
         Version kubernetes = Version.first(nodeImage);
         if (version.equals("1") && kubernetes.compareTo(NO_CGROUP_V1) >= 0 && !allowed)
             throw Problem.unmet("Kubernetes %s does not start on this machine's cgroup v1".formatted(kubernetes),
-                    "boot with systemd.unified_cgroup_hierarchy=1, or use kind's newest image for 1.34: --node-image");
+                    "boot with systemd.unified_cgroup_hierarchy=1, or use --kubernetes-version 1.34.4");
         return "cgroup v%s, Kubernetes %s".formatted(version, kubernetes);
     }
 
