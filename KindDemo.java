@@ -75,7 +75,7 @@ public class KindDemo extends DemoCommand {
         Plan plan = new Plan(console);
         boolean own = !demo.usesExistingClusters();
         IstioInstaller istio = demo.istioInstaller();
-        // a remote secret waits for the accounts of every cluster, the last step for everything in them
+        // a remote secret needs the accounts of every cluster; the endpoints need all parts of every cluster
         List<Step> accounts = new ArrayList<>(), parts = new ArrayList<>();
         Step istioctl = demo.istioctl.binary().download(plan), kind = Step.NONE, node = Step.NONE, pulled = Step.NONE;
         if (own) {
@@ -93,10 +93,10 @@ public class KindDemo extends DemoCommand {
                 loaded = plan.step(name, "images loaded", images.load(kube.cluster()), created, pulled);
                 balanced = plan.step(name, "load balancer", demo.metalLb.install(kube), loaded);
             }
-            // its CRDs go before Istio's, which istiod can start without
+            // cert-manager comes before Istio's CRDs: istiod can start without those
             Step signers = !(demo.authority instanceof IstioCsr csr) ? created
                     : plan.step(name, "cert-manager", csr.certManager(kube), loaded);
-            Step trusted = plan.step(name, demo.authority.installs(), demo.authority.install(kube), signers, root);
+            Step trusted = plan.step(name, demo.authority.installTitle(), demo.authority.install(kube), signers, root);
             Step manifest = plan.step(name, "Istio manifest", istio.render(kube), istioctl);
             Step crds = plan.step(name, "Istio CRDs", istio.crds(kube), signers, manifest);
             Step started = plan.step(name, "istiod started", istio.start(kube), loaded, trusted, manifest);
@@ -111,7 +111,7 @@ public class KindDemo extends DemoCommand {
             accounts.add(started);
         }
         for (Kube kube : kubes) parts.add(plan.step(kube.cluster().name(), "remote secret",
-                demo.remoteSecrets().give(kube, kubes), accounts));
+                demo.remoteSecrets().install(kube, kubes), accounts));
         for (Kube kube : kubes)
             plan.step(kube.cluster().name(), "endpoints of all clusters", demo.awaitEndpoints(kube, kubes), parts);
         demo.observability().addSteps(plan, kubes, accounts);

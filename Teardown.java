@@ -1,6 +1,6 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //JAVA 25+
-//DESCRIPTION Removes what KindDemo made, and nothing else
+//DESCRIPTION Removes what KindDemo created, and nothing else
 //SOURCES lib/Lib.java
 
 import module java.base;
@@ -49,13 +49,14 @@ public class Teardown extends DemoCommand {
         List<String> needed = others.isEmpty() ? List.of() : Images.neededBy(others, docker);
         Action files = demo.dirs.delete(purge && others.isEmpty());
 
-        List<String> vault = existing ? List.of() : demo.vault.existing();
+        List<String> vault = existing ? List.of() : demo.vault.containers();
         Plan plan = new Plan(console);
         for (Cluster cluster : clusters) plan.step(cluster.name(), "removed", existing
                 ? ManagedResources.remove(new Kube(cluster, console)) : demo.kind.delete(cluster));
         if (!vault.isEmpty()) plan.step("Vault removed", demo.vault.remove());
         Step[] removed = plan.steps().toArray(Step[]::new);
-        if (!existing) plan.step("images removed", Images.remove(docker, purge), removed);
+        if (!existing) plan.step(purge ? "images removed" : "leftover containers removed",
+                Images.remove(docker, purge), removed);
         // last, as the log is among them: it stays when a step before it fails
         plan.step("files removed", files, plan.steps().toArray(Step[]::new));
         if (dryRun) {
@@ -63,6 +64,8 @@ public class Teardown extends DemoCommand {
                     console.result("%s: %s %s".formatted(cluster, r.getKind(), r.getMetadata().getName())));
             else console.result(clusters.isEmpty() ? "no clusters"
                     : "clusters %s, with their contexts in the kubeconfig".formatted(clusters));
+            if (force) for (Cluster foreign : demo.existing.foreign())
+                console.result("after your confirmation: cluster %s, which the demo did not create".formatted(foreign));
             if (!vault.isEmpty()) console.result(demo.vault.remove().toShell());
             console.result(files.toShell());
             if (purge && !existing) console.result("images and volumes " + Images.kept(docker).stream()

@@ -1,6 +1,6 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
 //JAVA 25+
-//DESCRIPTION Proves that the mesh works, or tells which layer does not
+//DESCRIPTION Proves that the mesh works, or reports which layer fails
 //SOURCES lib/Lib.java
 
 import module java.base;
@@ -66,19 +66,24 @@ public class Verify extends DemoCommand {
     }
 
     @Override protected int run(Console console) throws Exception {
-        if (explain != null) return Troubleshooting.print(explain, console);
+        if (explain != null) {
+            Troubleshooting.print(explain, console);
+            return 0;
+        }
+        if (wait != null && wait < 0)
+            throw Problem.usage("--wait accepts 0 or more seconds, not " + wait, "leave it out, or use --wait 60");
         List<String> wanted = Experiments.named(experiments);
         if (report != null) Report.check(report);
         DemoContext demo = discover();
         if (preflight) return preflight(demo, console);
 
         SampleTarget target = new SampleTarget(namespace, service, client, path);
-        Mesh mesh = demo.clusters.installed();
-        List<Kube> kubes = demo.connect(mesh);
-        demo.istioctl.binary().path(); // downloaded when it is missing
         if (!wanted.isEmpty() && (demo.usesExistingClusters() || !target.equals(SampleApp.TARGET)))
             throw Problem.usage("experiments break things for a while: they run only in the demo's own mesh",
                     "leave out --experiments");
+        Mesh mesh = demo.clusters.installed();
+        List<Kube> kubes = demo.connect(mesh);
+        demo.istioctl.binary().path(); // downloaded when it is missing
         // a refused run leaves no files, and without a demo there is no folder for them
         if (Files.isDirectory(demo.dirs.state())) console.keepLog(demo.dirs.log("Verify"));
         if (demo.wantsDiagnostics()) demo.diagnostics(kubes).collect("");

@@ -30,7 +30,7 @@ public interface CertificateAuthority {
     Action root();
 
     /** The title of the step {@link #install}. */
-    default String installs() { return "cacerts"; }
+    default String installTitle() { return "cacerts"; }
 
     /** Installs the CA of a cluster, before istiod starts for the first time. */
     Action install(Kube kube);

@@ -60,7 +60,7 @@ public final class IstioCsr implements CertificateAuthority {
 
     @Override public Action root() { return vault.root(); }
 
-    @Override public String installs() { return "istio-csr"; }
+    @Override public String installTitle() { return "istio-csr"; }
 
     /** Installs cert-manager, which {@link #install} needs, and waits until its deployments are available. */
     public Action certManager(Kube kube) {
@@ -97,10 +97,11 @@ public final class IstioCsr implements CertificateAuthority {
             kube.applyPastWebhook(manifests.filled("istio-csr/vault.yaml", values), progress);
             var istioCsr = YamlDocuments.parse(manifests.filled("istio-csr/istio-csr.yaml", values));
             kube.apply(istioCsr);
-            kube.apply(manifests.filled("istio-csr/istiod.yaml", values));
+            String istiod = manifests.filled("istio-csr/istiod.yaml", values);
+            kube.apply(istiod);
             new Deployments(kube, Mesh.NAMESPACE).await(istioCsr, LIMIT, progress);
             Await.until(kube.cluster() + ": istiod's certificate", LIMIT, Duration.ofMillis(300), progress,
-                    () -> missing(kube));
+                    () -> missing(kube, istiod));
         });
     }
 
@@ -122,15 +123,19 @@ public final class IstioCsr implements CertificateAuthority {
                 "%s wait certificate %s --for=condition=Ready --timeout 180s".formatted(inNamespace, CERTIFICATE));
     }
 
-    /** What istiod lacks before it can start; empty when it has all. It reads its certificate and the root once. */
-    private String missing(Kube kube) {
+    /**
+     * What istiod lacks before it can start; empty when it has all. It reads its certificate and the root once.
+     *
+     * @param istiod the Certificate, as YAML
+     */
+    private String missing(Kube kube, String istiod) {
         GenericKubernetesResource certificate = kube.client().genericKubernetesResources("cert-manager.io/v1",
                 "Certificate").inNamespace(Mesh.NAMESPACE).withName(CERTIFICATE).get();
         if (certificate == null) return "there is no Certificate " + CERTIFICATE;
         // after a failure, as of a sealed Vault, cert-manager waits an hour; for a new Certificate it does not
         if (certificate.get("status", "lastFailureTime") != null) {
             kube.remove(certificate);
-            kube.apply(manifests.read("istio-csr/istiod.yaml"));
+            kube.apply(istiod);
             return "its request failed and is sent again";
         }
         List<Map<String, String>> conditions = certificate.get("status", "conditions");

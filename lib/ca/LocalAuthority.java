@@ -18,7 +18,7 @@ public final class LocalAuthority implements CertificateAuthority {
         this.manifests = manifests;
     }
 
-    @Override public String check() { return "local: this program creates the root"; }
+    @Override public String check() { return "local: KindDemo creates the root"; }
 
     @Override public Action root() {
         return new Action(Cacerts.SHELL_FOLDER + """

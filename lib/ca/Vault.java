@@ -158,19 +158,17 @@ public final class Vault implements CertificateAuthority {
         VaultPki.writeSecret(unsealKey, keys.at("/keys_base64/0").asText());
     }
 
-    @Override public List<String> containers() { return existing(); }
-
     /** The names of this demo's container and volume, found by their label. */
-    public List<String> existing() { return docker.labelled(LABEL + "=" + demo); }
+    @Override public List<String> containers() { return docker.labelled(LABEL + "=" + demo); }
 
     /** Removes the container, and with it its address on the network, and the volume. */
     public Action remove() {
         return new Action("docker rm --force %1$s; docker volume rm %1$s".formatted(name), _ -> {
-            if (existing().isEmpty()) return;
+            if (containers().isEmpty()) return;
             docker.remove(name);
             docker.removeVolumes(List.of(name));
-            if (!existing().isEmpty())
-                throw Problem.failed("Vault still exists: " + existing(), "docker rm --force " + name);
+            if (!containers().isEmpty())
+                throw Problem.failed("Vault still exists: " + containers(), "docker rm --force " + name);
         });
     }
 }

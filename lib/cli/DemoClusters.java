@@ -9,12 +9,12 @@ import lib.run.*;
 
 /** The clusters that the options name: to create, to verify, to remove. */
 public record DemoClusters(DemoOptions options, DemoState state, ExistingClusters existing, Console console) {
-    /** The mesh of --contexts or --clusters, else of the clusters that exist or existed before, else of two. */
+    /** The mesh of --contexts or --clusters, else of the clusters that exist or an earlier run began, else of two. */
     public Mesh wanted() {
         if (options.existing()) return InstalledIstio.withKeptIds(Mesh.of(options.contexts()), console);
         List<Cluster> ours = existing.clusters();
-        int known = ours.isEmpty() ? 2 : Math.max(ours.getLast().index(), state.clusters());
-        return Mesh.of(options.prefix(), options.clusters(known), existing.slot());
+        int known = Math.max(ours.isEmpty() ? 0 : ours.getLast().index(), state.clusters());
+        return Mesh.of(options.prefix(), options.clusters(known == 0 ? 2 : known), existing.slot());
     }
 
     /** The mesh to verify: in existing clusters with the IDs and networks that its control planes have. */

@@ -70,7 +70,8 @@ public abstract class DemoCommand implements Callable<Integer> {
 
     /** The next step after Ctrl-C. All outside commands have ended by then, so it may restore something first. */
     protected String afterInterrupt() {
-        return "resume: %s; or remove it: %s".formatted(commands().kindDemo(), commands().teardown());
+        return "resume, with the same options: %s; or remove it: %s".formatted(commands().kindDemo(),
+                commands().teardown());
     }
 
     /** The demo that the options describe, with the clusters that exist. */

@@ -37,7 +37,6 @@ public final class DemoContext {
     private final DemoState state;
     private final IstioSettings istio;
     final Downloads downloads;
-    final Binary istioctlBinary;
 
     /**
      * The demo with the clusters that exist: they are the defaults of the options.
@@ -67,7 +66,7 @@ public final class DemoContext {
         downloads = new Downloads(options.mirrorFolder(), dirs.cache(), options.mirrorUrl(), options.offline != null,
                 console);
         kindBinary = new Binary(Kind.BINARY, downloads, dirs.cache(), console);
-        istioctlBinary = new Binary(Istioctl.binary(istio.version()), downloads, dirs.cache(), console);
+        Binary istioctlBinary = new Binary(Istioctl.binary(istio.version()), downloads, dirs.cache(), console);
         bundle = Optional.ofNullable(options.offline).map(file ->
                 new Bundle(file, istio.version(), console).open(dirs.cache(), kindBinary, istioctlBinary));
         vault = new Vault(options.prefix(), Optional.ofNullable(options.vaultPort), existing.slot(), docker,
@@ -158,7 +157,7 @@ public final class DemoContext {
      * @param download whether a missing istioctl is downloaded where custom settings may name other images
      */
     public Images images(Mesh mesh, boolean download) {
-        if (download && istioctl.rendersCustomSettings()) istioctlBinary.path();
+        if (download && istioctl.rendersCustomSettings()) istioctl.binary().path();
         Set<String> names = new TreeSet<>();
         List.of(istioctl.images(mesh), MetalLb.images(), authority.images(), sampleApp().images(),
                 observability().images()).forEach(names::addAll);
@@ -194,7 +193,7 @@ public final class DemoContext {
     /** Commands to try when the mesh is up; the last line says how to see it. */
     public String nextSteps(Mesh mesh) {
         String steps = sampleApp().nextSteps(mesh, this::ingressAddress, commands());
-        return observes() ? steps + "\n" + observability().seeIt(mesh, this::published) : steps;
+        return observes() ? steps + "\n" + observability().howToOpen(mesh, this::published) : steps;
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {

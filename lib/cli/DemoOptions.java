@@ -71,9 +71,8 @@ public final class DemoOptions {
                     + "--observe= removes them. [KIND_DEMO_OBSERVE]")
     private String observe;
 
-    @Option(names = "--istio-version", paramLabel = "VERSION",
-            description = "Istio version; istioctl must have the same minor "
-            + "version. Default: the installed one, else " + Versions.ISTIO + ". [KIND_DEMO_ISTIO_VERSION]")
+    @Option(names = "--istio-version", paramLabel = "VERSION", description = "Istio version; istioctl must have the "
+            + "same minor version. Default: the installed one, else " + Versions.ISTIO + ". [KIND_DEMO_ISTIO_VERSION]")
     private String istioVersion;
 
     @Option(names = "--istio-set", paramLabel = "KEY=VALUE",
@@ -118,8 +117,8 @@ public final class DemoOptions {
     /** Rejects invalid values with a {@link ParameterException}. */
     void check() {
         require(clusters == null || clusters >= 1 && clusters <= Cluster.MOST,
-                "--clusters takes 1 to %d, not %d", Cluster.MOST, clusters);
-        require(workers == null || workers >= 0 && workers <= 9, "--workers takes 0 to 9, not %d", workers);
+                "--clusters accepts 1 to %d, not %d", Cluster.MOST, clusters);
+        require(workers == null || workers >= 0 && workers <= 9, "--workers accepts 0 to 9, not %d", workers);
         require(!existing() || ca == null || ca == CertificateAuthority.Choice.local,
                 "--ca %s is for clusters that the demo creates: Vault joins their network; with --contexts use --ca "
                         + "local", ca);
@@ -129,27 +128,27 @@ public final class DemoOptions {
                 "--contexts names the clusters; --clusters is for clusters that the demo creates");
         require(!existing() || contexts.stream().allMatch(c -> !c.isBlank() && c.matches("\\P{Cntrl}+"))
                 && Set.copyOf(contexts).size() == contexts.size(),
-                "--contexts takes different names, separated by commas, not '%s'", String.join(",", contexts()));
+                "--contexts accepts different names, separated by commas, not '%s'", String.join(",", contexts()));
         require(namePrefix.matches("[a-z]([a-z0-9-]{0,28}[a-z0-9])?"),
-                "--name-prefix takes at most 30 lower-case letters, digits and hyphens, a letter first, not '%s'",
+                "--name-prefix accepts at most 30 lower-case letters, digits and hyphens, a letter first, not '%s'",
                 namePrefix);
         require(nodeImage == null || nodeImage.matches("[A-Za-z0-9][\\w./:@-]*"),
-                "--node-image takes the name of an image, not '%s'", nodeImage);
+                "--node-image accepts the name of an image, not '%s'", nodeImage);
         require(nodeImage == null || kubernetesVersion == null
                 || typed("--node-image") != typed("--kubernetes-version"),
                 "--kubernetes-version and --node-image both name a node image: use one of them");
         require(kubernetesVersion == null || kubernetesVersion.matches(THREE_NUMBERS),
-                "--kubernetes-version takes three numbers, such as %s, not '%s'", Version.first(Versions.NODE_IMAGE),
+                "--kubernetes-version accepts three numbers, such as %s, not '%s'", Version.first(Versions.NODE_IMAGE),
                 kubernetesVersion);
         require(istioVersion == null || istioVersion.matches(THREE_NUMBERS),
-                "--istio-version takes three numbers, such as %s, not '%s'", Versions.ISTIO, istioVersion);
-        require(vaultPort == null || vaultPort >= 1 && vaultPort <= 65535, "--vault-port takes 1 to 65535, not %d",
+                "--istio-version accepts three numbers, such as %s, not '%s'", Versions.ISTIO, istioVersion);
+        require(vaultPort == null || vaultPort >= 1 && vaultPort <= 65535, "--vault-port accepts 1 to 65535, not %d",
                 vaultPort);
-        require(manifests == null || Files.isDirectory(manifests), "--manifests takes a folder; %s is none", manifests);
-        require(assets == null || Files.isDirectory(assets), "--assets takes a folder; %s is none", assets);
+        require(manifests == null || Files.isDirectory(manifests), "--manifests accepts a folder, not %s", manifests);
+        require(assets == null || Files.isDirectory(assets), "--assets accepts a folder, not %s", assets);
         require(mirror == null || mirrorUrl().isPresent() || new DownloadSource(mirror).folder().isPresent(),
-                "--mirror takes a folder, or a URL such as https://mirror.example.org/upstream, not '%s'", mirror);
-        require(observe == null || observe.matches("(true|false)?"), "--observe takes true or false, not %s", observe);
+                "--mirror accepts a folder, or a URL such as https://mirror.example.org/upstream, not '%s'", mirror);
+        require(observe == null || observe.matches("|true|false"), "--observe accepts true or false, not %s", observe);
         checkIstio(istio(DemoState.of(dirs()).istio()));
     }
 
@@ -157,9 +156,9 @@ public final class DemoOptions {
         require(waypoints == null || !waypoints || istio.dataPlane() == DataPlane.ambient,
                 "--waypoints needs --dataplane ambient");
         for (String set : istio.set()) require(set.matches("[^=\\s][^=]*=.*"),
-                "--istio-set takes KEY=VALUE, such as meshConfig.enableTracing=true, not '%s'", set);
+                "--istio-set accepts KEY=VALUE, such as meshConfig.enableTracing=true, not '%s'", set);
         for (Path file : istio.values()) require(Files.isReadable(file) && !Files.isDirectory(file),
-                "--istio-values takes a file that can be read, not %s", file);
+                "--istio-values accepts a file that can be read, not %s", file);
         String refused = istio.unsupported().orElse("");
         require(refused.isEmpty(), "--istio-set, --istio-values: %s", refused);
     }

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 /** What the classes that run the docker command share: time limits, labels, arguments and the reading of its JSON. */
 final class DockerCli {
     static final Duration SHORT = Duration.ofSeconds(20), LONG = Duration.ofMinutes(20);
-    /** The label of the demo's node images, and so of every node: it tells the demo's clusters from others. */
+    /** The label of everything that the demo creates. A node has it from its image; nodes of other clusters lack it. */
     static final String LABEL = "kind-demo";
     /** The label that names the node image of kind that a node image of the demo is made of. */
     static final String BASE_LABEL = LABEL + ".base";

@@ -85,7 +85,8 @@ public final class DockerImages {
     /** Creates a labelled image from a container's files, which starts like the image {@code base}. */
     public void commit(String container, String base, String image) {
         JsonNode config = parse(docker.run(SHORT, "image", "inspect", base)).get(0).path("Config");
-        String command = config.path("Cmd").isNull() ? "[]" : config.path("Cmd").toString();
+        // null if it is empty, and absent since Docker 29
+        String command = config.path("Cmd").isArray() ? config.path("Cmd").toString() : "[]";
         docker.run(LONG, "commit", "--change", "ENTRYPOINT " + config.path("Entrypoint"), "--change", "CMD " + command,
                 "--change", "LABEL %s=node %s=%s".formatted(LABEL, BASE_LABEL, base), container, image);
     }

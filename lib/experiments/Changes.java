@@ -107,6 +107,6 @@ final class Changes implements AutoCloseable {
         } finally {
             if (locked) changing.unlock();
         }
-        return changes.isEmpty();
+        return locked && changes.isEmpty(); // without the lock, a change may take effect after its undo
     }
 }

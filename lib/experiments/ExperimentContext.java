@@ -14,7 +14,6 @@ import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
-import io.fabric8.kubernetes.client.readiness.Readiness;
 
 /**
  * The state of one experiment: what it changed, sent and observed. Each change is recorded before it is made. All are
@@ -35,6 +34,7 @@ final class ExperimentContext implements AutoCloseable {
     private final Map<String, Number> metrics = new LinkedHashMap<>();
     private final long start = System.nanoTime();
     private final Instant started = Instant.now();
+    private List<ExperimentResult.Edge> edges = List.of();
     private boolean skipped;
 
     /**
@@ -111,7 +111,7 @@ final class ExperimentContext implements AutoCloseable {
         changes.locked(() -> first().client().resource(old).delete());
         var pods = first().client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", InstalledIstio.ZTUNNEL);
         first().await("the new ztunnel", Duration.ofMinutes(2), pods, all -> {
-            boolean ready = all.stream().filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod))
+            boolean ready = all.stream().filter(Pods::isReady)
                     .anyMatch(pod -> pod.getSpec().getNodeName().equals(old.getSpec().getNodeName())
                             && !pod.getMetadata().getUid().equals(old.getMetadata().getUid()));
             return ready ? "" : "not ready";
@@ -232,12 +232,14 @@ final class ExperimentContext implements AutoCloseable {
     /** Records a failure if something does not hold; the experiment continues. */
     void expect(boolean holds, String failure) { if (!holds) failures.add(failure); }
 
+    /** Reads the requests between the clusters from Prometheus, if it is installed. */
+    void readEdges() { if (!skipped) meshMetrics.ifPresent(m -> edges = m.edges(started)); }
+
     /** The result, after everything is restored. */
     ExperimentResult result(String name, String title) {
         Status ended = skipped ? Status.SKIPPED : Status.PASSED;
         return new ExperimentResult(name, title, failures.isEmpty() ? ended : Status.FAILED, List.copyOf(observations),
                 List.copyOf(failures), metrics, (System.nanoTime() - start) / 1e9,
-                traffics.stream().map(Traffic::result).toList(),
-                skipped ? List.of() : meshMetrics.map(m -> m.edges(started)).orElse(List.of()));
+                traffics.stream().map(Traffic::result).toList(), edges);
     }
 }

@@ -116,8 +116,9 @@ public final class Experiments {
         }
         try {
             for (Kube kube : kubes) checks.awaitEndpoints(kube).task().run(_ -> {});
-        } catch (Problem p) {
-            context.expect(false, "afterwards: " + p.getMessage());
+            context.readEdges();
+        } catch (Exception e) { // the results so far must not be lost
+            context.expect(false, "afterwards: " + Check.message(e));
         }
         return context.result(experiment.name, title);
     }

@@ -17,7 +17,7 @@ import io.fabric8.kubernetes.client.dsl.ExecWatch;
  */
 public final class Traffic implements AutoCloseable {
     /** A reply as it was received: the cluster of its pod may become known later. */
-    private record Received(double at, double seconds, int code, String body) {}
+    private record Received(int number, double at, double seconds, int code, String body) {}
 
     /** Little load for a laptop, and enough to see a gap of a tenth of a second. */
     static final int PER_SECOND = 10;
@@ -28,11 +28,11 @@ public final class Traffic implements AutoCloseable {
     private static final String LOOP = """
             exec 3<&0; (cat <&3 >/dev/null; kill $$) &
             while [ $((i += 1)) -le "$1" ]; do
-              (printf '%s\\n' "$(curl --silent --max-time "$2" --write-out '\\n%{http_code} %{time_total}' "$4")") &
+              (printf '%s\\n' "$(curl --silent --max-time "$2" --write-out "\\n%{http_code} %{time_total} $i" "$4")") &
               sleep "$3"
             done""";
-    /** The last line for each request, from curl's --write-out. */
-    private static final Pattern END = Pattern.compile("(\\d{3}) (\\d+\\.\\d+)");
+    /** The last line for each request, from curl's --write-out: its status, its duration and its number. */
+    private static final Pattern END = Pattern.compile("(\\d{3}) (\\d+\\.\\d+) (\\d+)");
 
     private final String title;
     private final Consumer<String> listener;
@@ -84,7 +84,8 @@ public final class Traffic implements AutoCloseable {
         new BufferedReader(new InputStreamReader(output, StandardCharsets.UTF_8)).lines().forEach(line -> {
             Matcher end = END.matcher(line);
             if (end.matches()) {
-                add(Double.parseDouble(end.group(2)), Integer.parseInt(end.group(1)), body.toString());
+                add(Integer.parseInt(end.group(3)), Double.parseDouble(end.group(2)), Integer.parseInt(end.group(1)),
+                        body.toString());
                 body.setLength(0);
             } else {
                 body.append(line);
@@ -101,12 +102,13 @@ public final class Traffic implements AutoCloseable {
         ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor(Thread.ofVirtual().factory());
         var sent = new AtomicInteger();
         clock.scheduleAtFixedRate(() -> {
-            if (sent.incrementAndGet() > MOST) return;
+            int number = sent.incrementAndGet();
+            if (number > MOST) return;
             long start = System.nanoTime();
             http.sendAsync(request, HttpResponse.BodyHandlers.ofString()).whenComplete((reply, failure) -> {
                 double seconds = (System.nanoTime() - start) / 1e9;
-                if (failure == null) traffic.add(seconds, reply.statusCode(), reply.body());
-                else traffic.add(seconds, 0, "");
+                if (failure == null) traffic.add(number, seconds, reply.statusCode(), reply.body());
+                else if (!clock.isShutdown()) traffic.add(number, seconds, 0, ""); // close() ends requests, too
             });
         }, 0, 1000 / PER_SECOND, TimeUnit.MILLISECONDS);
         traffic.source = () -> {
@@ -116,8 +118,8 @@ public final class Traffic implements AutoCloseable {
         return traffic;
     }
 
-    private void add(double seconds, int code, String body) {
-        received.add(new Received(Math.max(0, now() - seconds), seconds, code, body));
+    private void add(int number, double seconds, int code, String body) {
+        received.add(new Received(number, Math.max(0, now() - seconds), seconds, code, body));
         if (code == 200 && TrafficChecks.cluster(body, known).equals("unknown")) updatePods();
     }
 
@@ -173,13 +175,25 @@ public final class Traffic implements AutoCloseable {
         awaitAnswersFrom(clusters, since, many, Duration.ofSeconds(60));
     }
 
-    /** Waits until all these clusters and no others answer the last {@code many} requests after {@code since}. */
+    /** How many requests have no reply yet, though a later one has: they may hang until their timeout. */
+    private long open() {
+        Set<Integer> numbers = received.stream().map(Received::number).collect(Collectors.toSet());
+        int last = numbers.stream().mapToInt(number -> number).max().orElse(0);
+        // older ones have timed out: curl could not run
+        int first = Math.max(1, last - (int) (2 * TIMEOUT * PER_SECOND));
+        return IntStream.rangeClosed(first, last).filter(number -> !numbers.contains(number)).count();
+    }
+
+    /**
+     * Waits until all these clusters and no others answer the last {@code many} requests after {@code since}, and no
+     * earlier request is open: what was lost can then be counted.
+     */
     void awaitAnswersFrom(Set<String> clusters, double since, int many, Duration limit) throws IOException {
         Await.until("answers from " + new TreeSet<>(clusters), limit, Duration.ofMillis(100), _ -> {}, () -> {
             List<Reply> after = replies(since, Double.MAX_VALUE);
             List<Reply> last = after.subList(Math.max(0, after.size() - many), after.size());
-            boolean met = last.size() == many && count(last).keySet().equals(clusters);
-            return met ? "" : "%d answers: %s".formatted(last.size(), count(last));
+            boolean met = last.size() == many && count(last).keySet().equals(clusters) && open() == 0;
+            return met ? "" : "%d answers: %s; %d without a reply yet".formatted(last.size(), count(last), open());
         });
     }
 

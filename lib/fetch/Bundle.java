@@ -143,9 +143,13 @@ public final class Bundle {
         if (Files.exists(target) && Downloads.sha256(target).equals(index.parts.get(part))) return;
         Files.createDirectories(target.getParent());
         Path draft = Files.createTempFile(target.getParent(), "part", ".new");
-        Files.copy(folder.resolve(part), draft, StandardCopyOption.REPLACE_EXISTING,
-                StandardCopyOption.COPY_ATTRIBUTES);
-        Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        try {
+            Files.copy(folder.resolve(part), draft, StandardCopyOption.REPLACE_EXISTING,
+                    StandardCopyOption.COPY_ATTRIBUTES);
+            Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(draft);
+        }
     }
 
     private void checkPart(Path folder, String part) throws IOException {

@@ -12,6 +12,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
  */
 public final class Downloads {
     private static final Duration PATIENCE = Duration.ofSeconds(20), PAUSE = Duration.ofMillis(200);
+    /** Longer than a download may take. */
+    private static final Duration OTHER_RUN = Duration.ofMinutes(40);
     /** Preflight reports within seconds that a server does not answer; one that is connected gets more time. */
     private static final Duration CHECK_CONNECTS = Duration.ofMillis(1500), CHECK_ANSWERS = Duration.ofSeconds(6);
 
@@ -106,26 +108,12 @@ public final class Downloads {
             Files.createDirectories(target.getParent());
             Path lock = cache.resolve(release.file() + ".lock");
             Files.createDirectories(lock.getParent());
-            try (var file = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                    FileLock _ = lock(file, progress)) {
+            try (Closeable _ = Await.lock(lock, "another run is downloading it", OTHER_RUN, progress)) {
                 if (!Files.exists(target)) fetchLocked(release, target, download, progress, unpack);
             }
             return target;
         } catch (IOException | InterruptedException e) {
             throw cannotDownload(release, e);
-        }
-    }
-
-    private static FileLock lock(FileChannel file, Consumer<String> progress) throws IOException, InterruptedException {
-        while (true) {
-            try {
-                FileLock lock = file.tryLock();
-                if (lock != null) return lock;
-            } catch (OverlappingFileLockException e) {
-                // another thread of this process has it
-            }
-            progress.accept("another run is downloading it");
-            Thread.sleep(200);
         }
     }
 
@@ -183,9 +171,10 @@ public final class Downloads {
     private Problem cannotDownload(Release release, Exception e) {
         String message = Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName());
         String reason = e instanceof InterruptedException ? "interrupted" : message;
-        String folder = release.file().endsWith(".yaml") ? ", or --mirror DIR with a folder that has the file" : "";
-        return Problem.unmet("cannot download %s: %s".formatted(release.file(), reason),
-                "check your connection to " + address(release.url()).getHost() + ", or use --mirror URL" + folder);
+        String folder = release.file().endsWith(".yaml") ? ", or use --mirror DIR with a folder that has the file" : "";
+        String hint = offline ? "create the bundle with the same options"
+                : "check your connection to " + address(release.url()).getHost() + ", or use --mirror URL";
+        return Problem.unmet("cannot download %s: %s".formatted(release.file(), reason), hint + folder);
     }
 
     /** A progress bar. */

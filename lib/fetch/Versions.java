@@ -5,7 +5,7 @@ import lib.run.*;
 
 /**
  * The pinned versions; CONTRIBUTING.md describes how to change one. The images of the sample application are pinned in
- * manifests/apps.
+ * manifests/apps, those of Prometheus and Kiali in manifests/observability.
  */
 public final class Versions {
     /** The version of this demo. */

@@ -92,7 +92,7 @@ public final class GatewayApi {
 
     /** Applies the gateways, and waits until the pods that istiod creates for them are ready. */
     public Action gateways(Kube kube) {
-        String yaml = resources(kube).stream().map(Serialization::asYaml).collect(Collectors.joining());
+        String yaml = YamlDocuments.print(resources(kube));
         String toShell = """
                 %s
                 %s -n %s wait %s --all --for=condition=Programmed --timeout 300s""".formatted(

@@ -18,7 +18,7 @@ public record InstalledIstio(Kube kube) {
     /** The label in which istioctl names the component of a resource. */
     public static final String COMPONENT = "operator.istio.io/component";
     /** The label of what istiod creates for a Gateway of the Gateway API. */
-    private static final String GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name";
+    public static final String GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name";
     private static final String NETWORK = "topology.istio.io/network";
 
     /** The mesh with the IDs and networks of its control planes: a mesh that the demo did not create has others. */
@@ -42,8 +42,7 @@ public record InstalledIstio(Kube kube) {
     public static Cluster withKeptIds(Kube kube) {
         Cluster cluster = kube.cluster();
         try (kube) {
-            boolean ours = istiods(kube).stream().flatMap(d -> d.getMetadata().getManagedFields().stream())
-                    .anyMatch(f -> Kube.MANAGER.equals(f.getManager()));
+            boolean ours = istiods(kube).stream().anyMatch(Kube::isApplied);
             String id = ours ? new InstalledIstio(kube).clusterId() : "";
             if (!id.startsWith(Cluster.ID)) return cluster;
             return Cluster.existing(cluster.index(), cluster.context(), id.substring(Cluster.ID.length()));

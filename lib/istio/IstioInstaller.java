@@ -39,8 +39,7 @@ public final class IstioInstaller {
             rendered.put(cluster, manifest);
             // the manifest names NodePorts that kind maps; in other clusters they may be in use
             if (!cluster.isKind())
-                for (var service : manifest.resources().stream().filter(Kube::namesNodePorts).toList())
-                    service.<List<Map<String, Object>>>get("spec", "ports").forEach(port -> port.remove("nodePort"));
+                manifest.resources().stream().filter(Manifests::namesNodePorts).forEach(Manifests::removeNodePorts);
             annotatePods(kube, manifest.resources());
         });
     }
@@ -50,10 +49,7 @@ public final class IstioInstaller {
      * settings late, and a proxy only when its pod is created.
      */
     public void annotatePods(Kube kube, List<GenericKubernetesResource> resources) {
-        String hash = rendered.get(kube.cluster()).settingsHash();
-        var annotations = Map.<String, Object>of("metadata", Map.of("annotations", Map.of("kind-demo/settings", hash)));
-        for (var resource : resources) if (resource.getKind().equals("Deployment"))
-            Manifests.merge(resource.getAdditionalProperties(), Map.of("spec", Map.of("template", annotations)));
+        Manifests.annotatePods(resources, rendered.get(kube.cluster()).settingsHash());
     }
 
     private boolean isAmbient() { return istioctl.dataPlane() == DataPlane.ambient; }
@@ -145,14 +141,19 @@ public final class IstioInstaller {
         }
     }
 
-    /** Applies all gateways, removes those that the manifest no longer has, and waits until each is ready. */
+    /**
+     * Applies the gateways of the manifest, and in an ambient mesh those of the Gateway API. Removes components that
+     * the manifest no longer has, and waits until each gateway is ready.
+     */
     public Action gateways(Kube kube) {
-        if (isAmbient()) return gatewayApi.gateways(kube);
-        String toShell = "%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
+        Action ofGatewayApi = gatewayApi.gateways(kube);
+        String toShell = isAmbient() ? ofGatewayApi.toShell()
+                : "%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
         return new Action(toShell, progress -> {
             List<GenericKubernetesResource> gateways = part(kube, InstalledIstio::isGateway);
             kube.apply(gateways);
             removeObsolete(kube);
+            if (isAmbient()) ofGatewayApi.task().run(progress);
             new Deployments(kube, Mesh.NAMESPACE).await(gateways, LIMIT, progress);
         });
     }
@@ -164,8 +165,7 @@ public final class IstioInstaller {
         Stream.of(apps.deployments(), apps.daemonSets(), kube.client().services())
                 .flatMap(kind -> kind.inNamespace(Mesh.NAMESPACE).withLabel(InstalledIstio.COMPONENT).list().getItems()
                         .stream())
-                .filter(r -> !wanted.contains(name(r)) && (kube.cluster().isKind() || Kube.isManaged(r)))
-                .forEach(kube::remove);
+                .filter(r -> !wanted.contains(name(r))).forEach(kube::removeOwn);
     }
 
     private static String name(HasMetadata resource) {

@@ -132,7 +132,7 @@ public record IstioSettings(String version, DataPlane dataPlane, boolean waypoin
         if (waypoints) Files.createFile(draft.resolve(WAYPOINTS));
         Files.write(draft.resolve(SET), set);
         for (int i = 0; i < values.size(); i++)
-            Files.copy(values.get(i), draft.resolve("values-%d.yaml".formatted(i)));
+            Files.copy(values.get(i), draft.resolve("values-%02d.yaml".formatted(i))); // sorted by name when read
         AppDirs.remove(folder);
         Files.move(draft, folder);
     }

@@ -22,7 +22,7 @@ public final class RemoteSecrets {
      * Lets the control planes of all other clusters read this cluster, at an address that they reach: on the docker
      * network, or the kubeconfig's unless that is a loopback address. Removes secrets of clusters that left the mesh.
      */
-    public Action give(Kube kube, List<Kube> all) {
+    public Action install(Kube kube, List<Kube> all) {
         List<Kube> others = all.stream().filter(k -> k != kube).toList();
         String toShell = others.isEmpty() ? "# there is no other cluster" : toShell(kube.cluster(), others);
         return new Action(toShell, progress -> {
@@ -82,9 +82,7 @@ public final class RemoteSecrets {
         Set<String> ids = all.stream().map(k -> k.cluster().id()).collect(Collectors.toSet());
         for (var secret : kube.client().secrets().inNamespace(Mesh.NAMESPACE).withLabel("istio/multiCluster", "true")
                 .list().getItems()) {
-            boolean ours = secret.getMetadata().getManagedFields().stream()
-                    .anyMatch(f -> Kube.MANAGER.equals(f.getManager()));
-            if (ours && !ids.containsAll(secret.getData().keySet())) kube.remove(secret);
+            if (Kube.isApplied(secret) && !ids.containsAll(secret.getData().keySet())) kube.remove(secret);
         }
     }
 }

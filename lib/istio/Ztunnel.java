@@ -6,7 +6,6 @@ import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.client.readiness.Readiness;
 
 /**
  * The configuration of the ztunnel on a node, through which all pods of the node send and receive their traffic.
@@ -42,7 +41,7 @@ public record Ztunnel(JsonNode config) {
     public static Optional<Pod> findPod(Kube kube, String node) {
         return kube.client().pods().inNamespace(Mesh.NAMESPACE).withLabel("app", InstalledIstio.ZTUNNEL)
                 .withField("spec.nodeName", node).list().getItems().stream()
-                .filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod)).findFirst();
+                .filter(Pods::isReady).findFirst();
     }
 
     /** The endpoints of the service with this full host name. */

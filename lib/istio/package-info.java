@@ -1,2 +1,2 @@
-/** istioctl, the Istio installation and remote secrets. */
+/** istioctl, the installation of Istio with its data plane, the Gateway API, ztunnel and remote secrets. */
 package lib.istio;

@@ -24,7 +24,7 @@ public final class Images {
      * @param names  the images that clusters run
      * @param base   kind's node image
      * @param bundle the offline bundle that images are loaded from
-     * @param cache  the folder in which the bundle is unpacked
+     * @param cache  the folder in which the bundle is unpacked; all demos share it
      */
     public Images(Set<String> names, String base, Docker docker, Optional<Bundle> bundle, Path cache) {
         this.names = new TreeSet<>(names);
@@ -93,7 +93,11 @@ public final class Images {
                 progress.accept("pulling " + base);
                 docker.images().pull(base);
             }
-            nodeImage.prepare(names, progress);
+            // demos share the image and its volume
+            try (Closeable _ = Await.lock(cache.resolve("node-image.lock"), "another run is creating it",
+                    Duration.ofMinutes(10), progress)) {
+                nodeImage.prepare(names, progress);
+            }
         });
     }
 
@@ -154,7 +158,7 @@ public final class Images {
      * @param all whether to remove node images and volumes, too, except those that nodes need
      */
     public static Action remove(Docker docker, boolean all) {
-        return new Action("docker image rm $(docker image ls --quiet %s)".formatted(NodeImage.REPOSITORY), _ -> {
+        return new Action("", _ -> {
             docker.helpers().forEach(docker::remove);
             if (!all) return;
             List<String> needed = neededBy(docker.nodes(), docker);

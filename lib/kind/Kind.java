@@ -152,7 +152,7 @@ public final class Kind {
         }
     }
 
-    /** Removes workers from the cluster whose containers are gone, so that their pods move to other nodes. */
+    /** Removes a node from the cluster if its container is gone, so that its pods move to other nodes. */
     private void removeLostNodes(Kube kube, List<Docker.Node> nodes) {
         Set<String> names = nodes.stream().map(Docker.Node::name).collect(Collectors.toSet());
         for (var node : kube.client().nodes().list().getItems()) {
@@ -177,7 +177,7 @@ public final class Kind {
      * Docker does not see the nodes of a running cluster; then the entries stay, too.
      */
     public Action delete(Cluster cluster) {
-        return new Action("kind delete cluster --name " + cluster, _ -> {
+        return new Action("", _ -> {
             endOrphans(cluster);
             List<Docker.Node> nodes = docker.nodes(cluster);
             if (nodes.isEmpty() && Kubeconfig.ofUser().has(cluster.context()) && answersNow(cluster))

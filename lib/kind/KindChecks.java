@@ -34,7 +34,7 @@ public record KindChecks(Kind kind, NodeSettings wanted, ExistingClusters existi
         return "%s, of which %s".formatted(mesh.clusters(), ours.isEmpty() ? "none exists" : ours + " exist");
     }
 
-    /** Checks that the existing clusters differ from the options in no way that kind cannot change. */
+    /** Checks that the options ask for nothing that kind cannot change in the existing clusters. */
     public String checkExisting(Mesh mesh) {
         Set<String> extra = new TreeSet<>();
         for (Cluster cluster : existing.clusters()) if (!mesh.clusters().contains(cluster)) extra.add(cluster.name());

@@ -102,7 +102,7 @@ final class NodeImage {
         docker.expect(template, "bash", "-euc", LINK);
     }
 
-    /** Imports the images into the container's own store, where Docker does not let nodes mount the volume's folder. */
+    /** Imports the images into the container's own store, for a Docker whose nodes cannot mount the volume's folder. */
     private void makePacked(String template, Set<String> images) throws IOException {
         importImages(template, STORE, images, "true", "--no-unpack");
     }

@@ -9,7 +9,8 @@ public record ApiServer(Kube kube) {
     /** The API server's URL for other clusters: the kubeconfig's, unless only this machine can reach that. */
     public String reachableUrl() {
         URI server = URI.create(kube.client().getMasterUrl().toString());
-        return onlyFromHere(server.getHost()) ? ownUrl() : server.toString();
+        // the client's URL ends with a slash, which is no part of a host and port
+        return onlyFromHere(server.getHost()) ? ownUrl() : server.toString().replaceAll("/$", "");
     }
 
     /**

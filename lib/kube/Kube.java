@@ -4,10 +4,8 @@ import module java.base;
 import lib.kubeconfig.*;
 import lib.manifests.*;
 import lib.run.*;
-import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
-import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -83,18 +81,17 @@ public final class Kube implements AutoCloseable {
      */
     public void apply(List<? extends HasMetadata> resources) {
         Comparator<HasMetadata> order = Comparator.comparing(r -> !r.getKind().equals("Namespace"));
-        resources.stream().sorted(order.thenComparing(r -> !namesNodePorts(r))).forEach(this::applyOne);
+        resources.stream().sorted(order.thenComparing(r -> !Manifests.namesNodePorts(r))).forEach(this::applyOne);
     }
 
-    public static boolean namesNodePorts(HasMetadata resource) {
-        return resource.getKind().equals("Service") && resource instanceof GenericKubernetesResource service
-                && service.get("spec", "ports") instanceof List<?> ports
-                && ports.stream().anyMatch(port -> port instanceof Map<?, ?> map && map.containsKey("nodePort"));
+    /** Whether the demo applied a resource, in any cluster; {@link #isManaged} only knows existing ones. */
+    public static boolean isApplied(HasMetadata resource) {
+        return resource.getMetadata().getManagedFields().stream().anyMatch(f -> MANAGER.equals(f.getManager()));
     }
 
     /** Applies every document, and repeats it for two minutes while a webhook that has just started rejects one. */
     public void applyPastWebhook(String yaml, Consumer<String> progress) throws IOException {
-        String what = cluster + ": a webhook that has just started";
+        String what = cluster + ": the webhook to accept the resources";
         Await.until(what, Duration.ofMinutes(2), Duration.ofMillis(500), progress, () -> {
             try {
                 apply(yaml);
@@ -147,6 +144,12 @@ public final class Kube implements AutoCloseable {
         if (removed) changed(resource.getKind() + " " + resource.getMetadata().getName());
     }
 
+    /** The same, but in an existing cluster only what the demo created: a resource of that name may be the user's. */
+    public void removeOwn(HasMetadata resource) {
+        HasMetadata existing = client().resource(resource).get();
+        if (existing != null && (cluster.isKind() || isManaged(existing))) remove(existing);
+    }
+
     /**
      * The cluster's resource version before the first change. Unchanged resources keep an older version.
      * https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
@@ -168,7 +171,7 @@ public final class Kube implements AutoCloseable {
     public static String changes(List<Kube> kubes) {
         List<String> all = kubes.stream().flatMap(kube -> kube.changed.stream()).toList();
         if (all.isEmpty()) return "Nothing had to be changed.";
-        if (all.size() > 9) return "%d resources were created or changed.".formatted(all.size());
+        if (all.size() > 9) return "%d resources were created, changed or removed.".formatted(all.size());
         return "Changed: " + String.join(", ", all);
     }
 

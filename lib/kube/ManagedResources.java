@@ -42,19 +42,23 @@ public final class ManagedResources {
 
     /** Removes the resources with the label, and waits for up to three minutes until they are gone. */
     public static Action remove(Kube kube) {
-        String toShell = "%s delete all,configmaps,secrets,namespaces -A -l %s=%s".formatted(
-                kube.kubectl(), Kube.LABEL, Kube.CREATED);
-        return new Action(toShell, progress -> {
+        return new Action("", progress -> {
             List<HasMetadata> resources = of(kube);
             resources.forEach(resource -> delete(kube, resource));
             Await.until(kube.cluster() + ": removal of the demo's resources", Duration.ofMinutes(3),
                     Duration.ofSeconds(1), progress, () -> remaining(of(kube)));
-            if (resources.stream().noneMatch(r -> r.getKind().equals("Deployment") && name(r).equals("istiod"))) return;
+            // an interrupted run may have removed istiod already, so it need not be among the resources
+            if (resources.isEmpty() || hasIstiod(kube)) return;
             removeGatewayClasses(kube);
             for (String name : ISTIOD_CONFIG_MAPS)
                 kube.client().configMaps().inAnyNamespace().withField("metadata.name", name).list().getItems()
                         .forEach(configMap -> delete(kube, configMap));
         });
+    }
+
+    private static boolean hasIstiod(Kube kube) {
+        return !kube.client().apps().deployments().inAnyNamespace().withLabel("app", "istiod").list().getItems()
+                .isEmpty();
     }
 
     /** Removes the GatewayClasses that istiod created, unless the Gateway API was removed already. */

@@ -34,6 +34,9 @@ public record Pods(Kube kube, String namespace) {
                 && pod.getMetadata().getDeletionTimestamp() == null;
     }
 
+    /** Whether a pod is ready and stays: a pod that is being deleted may still be ready. */
+    public static boolean isReady(Pod pod) { return isLive(pod) && Readiness.isPodReady(pod); }
+
     /** The containers and init containers, which include native sidecars. */
     public static Stream<Container> containers(Pod pod) {
         return Stream.concat(pod.getSpec().getContainers().stream(), pod.getSpec().getInitContainers().stream());
@@ -47,7 +50,7 @@ public record Pods(Kube kube, String namespace) {
     /** The ready pods with the label {@code app}. */
     public List<Pod> ready(String app) {
         return kube.client().pods().inNamespace(namespace).withLabel("app", app).list().getItems().stream()
-                .filter(pod -> isLive(pod) && Readiness.isPodReady(pod)).toList();
+                .filter(Pods::isReady).toList();
     }
 
     /** A ready pod with the label {@code app}. Throws a Problem when there is none. */
@@ -71,16 +74,24 @@ public record Pods(Kube kube, String namespace) {
         for (Pod pod : notReady()) {
             lines.add(state(pod));
             warnings(pod).forEach(event -> lines.add("  " + line(event)));
-            for (ContainerStatus status : pod.getStatus().getContainerStatuses()) {
+            for (ContainerStatus status : statuses(pod).toList()) {
                 int restarts = status.getRestartCount();
                 if (restarts == 0) continue;
                 lines.add("  last lines of %s, restarted %d times:".formatted(status.getName(), restarts));
-                String log = kube.client().pods().resource(pod).inContainer(status.getName()).terminated()
-                        .tailingLines(LOG_LINES + Redactor.SPAN).getLog();
-                Redactor.lastLines(LOG_LINES, log).lines().forEach(line -> lines.add("    " + line));
+                lastLog(pod, status.getName()).lines().forEach(line -> lines.add("    " + line));
             }
         }
         return String.join("\n", lines);
+    }
+
+    /** The last lines of a container that ended, or why they cannot be read: its node may not answer. */
+    private String lastLog(Pod pod, String container) {
+        try {
+            return Redactor.lastLines(LOG_LINES, kube.client().pods().resource(pod).inContainer(container).terminated()
+                    .tailingLines(LOG_LINES + Redactor.SPAN).getLog());
+        } catch (KubernetesClientException e) {
+            return "not readable: " + Kube.reason(e);
+        }
     }
 
     private Stream<Event> warnings(Pod pod) {
@@ -119,9 +130,14 @@ public record Pods(Kube kube, String namespace) {
         return Objects.requireNonNullElse(pod.getMetadata().getLabels(), Map.<String, String>of()).get(name);
     }
 
+    /** The statuses of the containers and init containers: an image that cannot be pulled may be the sidecar's. */
+    private static Stream<ContainerStatus> statuses(Pod pod) {
+        return Stream.concat(pod.getStatus().getInitContainerStatuses().stream(),
+                pod.getStatus().getContainerStatuses().stream());
+    }
+
     private static Stream<ContainerStateWaiting> waiting(Pod pod) {
-        return pod.getStatus().getContainerStatuses().stream().map(s -> s.getState().getWaiting())
-                .filter(Objects::nonNull);
+        return statuses(pod).map(s -> s.getState().getWaiting()).filter(Objects::nonNull);
     }
 
     private static Duration age(Pod pod) {

@@ -59,8 +59,11 @@ final class CredentialPlugin {
         if (mode.equals("Always") && !terminal) throw failed("needs a terminal (interactiveMode: Always)");
         try {
             Process process = start(terminal && !mode.equals("Never"));
-            process.onExit().orTimeout(LIMIT.toMillis(), TimeUnit.MILLISECONDS)
-                    .exceptionally(_ -> process.destroyForcibly());
+            process.onExit().orTimeout(LIMIT.toMillis(), TimeUnit.MILLISECONDS).exceptionally(_ -> {
+                // a program that the plugin started would keep the pipe open
+                process.descendants().forEach(ProcessHandle::destroyForcibly);
+                return process.destroyForcibly();
+            });
             // the plugin may ask for a login there
             Thread errors = Thread.startVirtualThread(() -> process.errorReader().lines().forEach(console::info));
             String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -152,7 +152,7 @@ public record Kubeconfig(List<Path> files) {
             JsonNode content = Serialization.unmarshal(text, JsonNode.class);
             if (content == null || content.isNull()) return JsonNodeFactory.instance.objectNode(); // only comments
             if (content instanceof ObjectNode config) return config;
-            message = "it is no map";
+            message = "it is not a map";
         } catch (RuntimeException | StackOverflowError e) { // the latter when an alias contains itself
             message = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
         }

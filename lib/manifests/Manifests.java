@@ -3,6 +3,7 @@ package lib.manifests;
 import module java.base;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ObjectMeta;
 
 /**
@@ -163,6 +164,25 @@ public final class Manifests {
                     labels.putAll(Objects.requireNonNullElse(meta.getLabels(), Map.of()));
                 if (!labels.isEmpty()) r.getMetadata().setLabels(labels);
             });
+    }
+
+    /** Whether a resource is a Service that asks for certain NodePorts. */
+    public static boolean namesNodePorts(HasMetadata resource) {
+        return resource.getKind().equals("Service") && resource instanceof GenericKubernetesResource service
+                && service.get("spec", "ports") instanceof List<?> ports
+                && ports.stream().anyMatch(port -> port instanceof Map<?, ?> map && map.containsKey("nodePort"));
+    }
+
+    /** Lets the cluster choose the NodePorts of a Service. */
+    public static void removeNodePorts(GenericKubernetesResource service) {
+        service.<List<Map<String, Object>>>get("spec", "ports").forEach(port -> port.remove("nodePort"));
+    }
+
+    /** Annotates the pods of the deployments among the resources, so that they restart when the text changes. */
+    public static void annotatePods(List<GenericKubernetesResource> resources, String settings) {
+        Map<String, Object> pods = Map.of("metadata", Map.of("annotations", Map.of("kind-demo/settings", settings)));
+        for (var resource : resources) if (resource.getKind().equals("Deployment"))
+            merge(resource.getAdditionalProperties(), Map.of("spec", Map.of("template", pods)));
     }
 
     public static Optional<GenericKubernetesResource> find(List<GenericKubernetesResource> resources, String kind,

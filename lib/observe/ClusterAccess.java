@@ -1,6 +1,7 @@
 package lib.observe;
 
 import module java.base;
+import lib.ca.*;
 import lib.istio.*;
 import lib.kube.*;
 import lib.run.*;
@@ -54,24 +55,16 @@ public record ClusterAccess(Cluster cluster, String apiServer, String caCertific
         Secret kubeconfigs = secret(first, Kiali.CLUSTERS);
         if (kubeconfigs == null || kubeconfigs.getData() == null) return Optional.empty();
         return Optional.ofNullable(kubeconfigs.getData().get(cluster.id())).map(encoded -> {
-            JsonNode config = Serialization.unmarshal(decode(encoded), JsonNode.class);
+            JsonNode config = Serialization.unmarshal(Certificates.decode(encoded), JsonNode.class);
             JsonNode server = config.at("/clusters/0/cluster");
             return new ClusterAccess(cluster, server.path("server").asText(),
                     server.path("certificate-authority-data").asText(),
-                    encode(config.at("/users/0/user/token").asText()));
+                    Certificates.encode(config.at("/users/0/user/token").asText()));
         });
     }
 
     private static Secret secret(Kube kube, String name) {
         return kube.client().secrets().inNamespace(Mesh.NAMESPACE).withName(name).get();
-    }
-
-    static String encode(String text) {
-        return Base64.getEncoder().encodeToString(text.getBytes(StandardCharsets.UTF_8));
-    }
-
-    private static String decode(String text) {
-        return new String(Base64.getDecoder().decode(text), StandardCharsets.UTF_8);
     }
 
     /**
@@ -80,7 +73,7 @@ public record ClusterAccess(Cluster cluster, String apiServer, String caCertific
      * @param kube the user's own access to the cluster
      */
     public String refusal(Kube kube) {
-        var token = new TokenReviewBuilder().withNewSpec().withToken(decode(token())).endSpec().build();
+        var token = new TokenReviewBuilder().withNewSpec().withToken(Certificates.decode(token())).endSpec().build();
         var review = kube.client().resource(token).create().getStatus();
         if (!Boolean.TRUE.equals(review.getAuthenticated())) return "the token is not valid";
         var access = new SubjectAccessReviewBuilder().withNewSpec().withUser(review.getUser().getUsername())
@@ -94,7 +87,8 @@ public record ClusterAccess(Cluster cluster, String apiServer, String caCertific
     /** Values of the placeholders in manifests. */
     Map<String, String> placeholders() {
         return Map.of("CLUSTER_ID", cluster.id(), "API_SERVER", apiServer, "API_SERVER_ADDRESS",
-                apiServer.replaceFirst("^https://", ""), "CA_CERTIFICATE", caCertificate, "TOKEN", decode(token));
+                apiServer.replaceFirst("^https://", ""), "CA_CERTIFICATE", caCertificate, "TOKEN",
+                Certificates.decode(token));
     }
 
     /** Shell commands that set the variables id, server, token and ca (in Base64) of a cluster. */

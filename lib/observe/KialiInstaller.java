@@ -1,6 +1,7 @@
 package lib.observe;
 
 import module java.base;
+import lib.ca.*;
 import lib.kube.*;
 import lib.manifests.*;
 import lib.run.*;
@@ -24,7 +25,7 @@ record KialiInstaller(Manifests manifests) {
     List<HasMetadata> secrets(List<ClusterAccess> others, String signingKey) {
         Map<String, String> kubeconfigs = new TreeMap<>();
         for (ClusterAccess access : others) kubeconfigs.put(access.cluster().id(),
-                ClusterAccess.encode(manifests.filled(KUBECONFIG, access.placeholders())));
+                Certificates.encode(manifests.filled(KUBECONFIG, access.placeholders())));
         return List.of(Workload.secret(Kiali.CLUSTERS, kubeconfigs),
                 Workload.secret(Kiali.NAME, Map.of(SIGNING_KEY, signingKey)));
     }
@@ -36,7 +37,7 @@ record KialiInstaller(Manifests manifests) {
             return existing.getData().get(SIGNING_KEY);
         byte[] random = new byte[16];
         new SecureRandom().nextBytes(random);
-        return ClusterAccess.encode(HexFormat.of().formatHex(random));
+        return Certificates.encode(HexFormat.of().formatHex(random));
     }
 
     private List<GenericKubernetesResource> resources(Kube first) {
@@ -45,12 +46,12 @@ record KialiInstaller(Manifests manifests) {
         // kind maps the NodePort to a loopback port; elsewhere it could be in use, or open to others
         if (!first.cluster().isKind()) for (var service : resources) if (service.getKind().equals("Service")) {
             service.<Map<String, Object>>get("spec").put("type", "ClusterIP");
-            service.<List<Map<String, Object>>>get("spec", "ports").forEach(port -> port.remove("nodePort"));
+            Manifests.removeNodePorts(service);
         }
         return resources;
     }
 
-    /** The user may have exposed another Service at the port that is for Kiali now. */
+    /** A {@link Problem} when another Service has Kiali's NodePort: without --observe that port is the user's. */
     static void requireFreePort(Kube kube) {
         int port = kube.cluster().freePort();
         for (var service : kube.client().services().inAnyNamespace().list().getItems()) {

@@ -102,9 +102,8 @@ public final class Observability {
 
     /** Removes everything from a cluster that the other steps created. */
     private Action remove(Kube kube) {
-        String yaml = Stream.of(KialiInstaller.FILE, PrometheusInstaller.FILE, ACCESS)
-                .map(file -> manifests.filled(file, kube.cluster().placeholders()))
-                .collect(Collectors.joining("---\n"));
+        String yaml = String.join("\n---\n", manifests.filled(KialiInstaller.FILE, kube.cluster().placeholders()),
+                manifests.read(PrometheusInstaller.FILE), manifests.read(ACCESS));
         String own = "%s -n %s delete --ignore-not-found secret/%s secret/%s secret/%s configmap/%3$s".formatted(
                 kube.kubectl(), Mesh.NAMESPACE, Prometheus.CLUSTERS, Kiali.CLUSTERS,
                 Kiali.NAME);
@@ -114,20 +113,16 @@ public final class Observability {
             List<HasMetadata> all = new ArrayList<>(YamlDocuments.parse(yaml));
             all.addAll(prometheus.credentials(List.of()));
             all.addAll(kiali.secrets(List.of(), ""));
-            // in an existing cluster a resource of that name may be the user's
-            all.removeIf(resource -> !kube.cluster().isKind() && !isManaged(kube.client().resource(resource).get()));
-            all.forEach(kube::remove);
+            all.forEach(kube::removeOwn);
         });
     }
-
-    private static boolean isManaged(HasMetadata resource) { return resource != null && Kube.isManaged(resource); }
 
     /**
      * How to open Kiali.
      *
      * @param published the address of a cluster's port on this machine, if it is mapped
      */
-    public String seeIt(Mesh mesh, BiFunction<Cluster, Integer, Optional<String>> published) {
+    public String howToOpen(Mesh mesh, BiFunction<Cluster, Integer, Optional<String>> published) {
         Cluster home = mesh.clusters().stream().min(Comparator.comparing(Cluster::id)).orElseThrow();
         return "See the requests:\n  " + published.apply(home, home.freePort())
                 .map(address -> Kiali.graph(address, SampleApp.TARGET.namespace()))

@@ -3,10 +3,7 @@ package lib.observe;
 import module java.base;
 import lib.istio.*;
 import lib.kube.*;
-import lib.run.*;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 
 /**
  * The demo's Prometheus, asked through the API server of its cluster: its port is not open on this machine.
@@ -85,23 +82,5 @@ public record Prometheus(Kube kube) {
         return labels;
     }
 
-    private JsonNode get(String path) {
-        String url = "/api/v1/namespaces/%s/services/%s:http/proxy/api/v1/%s".formatted(Mesh.NAMESPACE,
-                NAME, path);
-        try {
-            String answer = kube.client().raw(url);
-            if (answer == null) throw noAnswer("its service does not exist");
-            return new ObjectMapper().readTree(answer);
-        } catch (KubernetesClientException e) {
-            throw noAnswer(Kube.reason(e));
-        } catch (IOException e) {
-            throw noAnswer(e.getMessage());
-        }
-    }
-
-    private Problem noAnswer(String reason) {
-        return Problem.failed("%s: Prometheus does not answer: %s".formatted(kube.cluster(), reason),
-                "%s get deployments,pods -n %s -l app=%s".formatted(kube.kubectl(), Mesh.NAMESPACE,
-                        NAME));
-    }
+    private JsonNode get(String path) { return Workload.get(kube, "Prometheus", NAME, "/api/v1/" + path); }
 }

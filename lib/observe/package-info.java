@@ -1,2 +1,2 @@
-/** What shows the mesh: one Prometheus and one Kiali for all clusters. */
+/** Prometheus and Kiali for all clusters: their installation, their access to each cluster, and questions to them. */
 package lib.observe;

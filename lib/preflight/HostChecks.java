@@ -83,10 +83,11 @@ public final class HostChecks {
 
     String memory(int clusters) {
         long memory = info().memoryBytes(), needed = clusters * MEMORY_PER_CLUSTER;
-        if (memory < needed) throw Problem.unmet("Docker has %.1f GB of memory; %d clusters need %.1f GB"
-                .formatted(memory / 1e9, clusters, needed / 1e9),
-                "give Docker more memory, or create fewer clusters: --clusters 1");
-        return "%.1f GB for %d clusters".formatted(memory / 1e9, clusters);
+        String numbers = "Docker has %.1f GB of memory; --clusters %d needs %.1f GB".formatted(memory / 1e9, clusters,
+                needed / 1e9), more = "give Docker more memory";
+        if (memory < needed) throw Problem.unmet(numbers,
+                clusters == 1 ? more : more + ", or create fewer clusters: --clusters 1");
+        return numbers;
     }
 
     /** @param missing how many clusters do not exist yet */

@@ -30,11 +30,12 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
     /** A folder with this file contains earlier diagnostics. */
     static final String MARKER = "kind-demo-diagnostics.txt";
     /**
-     * The namespace in a line of a log, as the kubelet, containerd and istiod write it, such as KIND/NAMESPACE/NAME,
-     * NAME.NAMESPACE.svc, and POD.NAMESPACE with a number at the end.
+     * The namespace in a line of a log, as the kubelet, containerd, istiod and cert-manager write it, such as
+     * KIND/NAMESPACE/NAME, NAME.NAMESPACE.svc, /ns/NAMESPACE/sa/NAME, and POD.NAMESPACE with a number at the end.
      */
     private static final Pattern NAMESPACE = Pattern.compile("(?:\\bpods?=\\[?\\\\*\"|object-\\\\*\""
-            + "|\\b[Nn]amespace[:=]\\\\*\"?|\\w_(?=[a-z0-9-]+\\()|\\b[A-Z]\\w+/(?=[a-z0-9-]+/)"
+            + "|(?:\\b|_)[Nn]amespace[:=]\\\\*\"?|/ns/(?=[a-z0-9-]+/sa/)|\\w_(?=[a-z0-9-]+\\()"
+            + "|\\b[A-Z]\\w+/(?=[a-z0-9-]+/)"
             + "|\\w\\.(?=[a-z0-9-]+\\.svc\\b)|-[a-z0-9]{5}\\.)([a-z0-9-]+?)(?:-\\d+)?(?![a-z0-9-])");
 
     /** The content of one file. */
@@ -76,14 +77,17 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
 
     /** Writes the files side by side; returns how many could not be written in time. */
     private static long writeAll(Path folder, Map<String, Content> files) throws InterruptedException {
-        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            List<Callable<Void>> tasks = new ArrayList<>();
-            files.forEach((name, content) -> tasks.add(() -> {
-                write(folder.resolve(name), text(content));
-                return null;
-            }));
+        List<Callable<Void>> tasks = new ArrayList<>();
+        files.forEach((name, content) -> tasks.add(() -> {
+            write(folder.resolve(name), text(content));
+            return null;
+        }));
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        try {
             return threads.invokeAll(tasks, LIMIT.toMillis(), TimeUnit.MILLISECONDS).stream()
                     .filter(task -> task.state() != Future.State.SUCCESS).count();
+        } finally {
+            threads.shutdownNow(); // close() would wait for a task that hangs
         }
     }
 
@@ -177,7 +181,8 @@ public record Diagnostics(AppDirs dirs, Optional<Path> target, Docker docker, Bi
         files.put("not-ready.txt", () -> namespaces.stream().map(namespace -> new Pods(kube, namespace).problems())
                 .collect(Collectors.joining("\n")));
         files.put("istiod.txt", () -> ofTheDemo(logs(kube, Mesh.NAMESPACE, "istiod"), namespaces));
-        authority.workloads().forEach((app, namespace) -> files.put(app + ".txt", () -> logs(kube, namespace, app)));
+        authority.workloads().forEach((app, namespace) ->
+                files.put(app + ".txt", () -> ofTheDemo(logs(kube, namespace, app), namespaces)));
         files.put("remote-clusters.txt", () -> istioctl.remoteClusters(kube.cluster()).toString());
         files.put("proxy-status.txt", () -> Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster())).entrySet()
                 .stream().filter(proxy -> namespaces.contains(proxy.getKey().replaceFirst(".*\\.", "")))

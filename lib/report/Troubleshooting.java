@@ -10,8 +10,8 @@ public final class Troubleshooting {
 
     private Troubleshooting() {}
 
-    /** Prints the section about a check and returns the exit code; a {@link Problem} if no check has that ID. */
-    public static int print(String id, Console console) {
+    /** Prints the section about a check; a {@link Problem} if no check has that ID. */
+    public static void print(String id, Console console) {
         Map<String, String> sections = new TreeMap<>();
         try (InputStream page = Troubleshooting.class.getResourceAsStream("/docs/troubleshooting.md")) {
             SECTION.matcher(new String(page.readAllBytes(), StandardCharsets.UTF_8)).results()
@@ -22,7 +22,6 @@ public final class Troubleshooting {
         if (!sections.containsKey(id)) throw Problem.usage("no check has the ID '%s'".formatted(id),
                 "checks: " + String.join(", ", sections.keySet()));
         console.result(forTerminal(sections.get(id)));
-        return 0;
     }
 
     /** Markdown without fences: commands are indented. */

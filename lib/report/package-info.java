@@ -1,2 +1,2 @@
-/** Results of checks and experiments (text, JSON, JUnit XML, report page), hints from the documentation, diagnostics. */
+/** Results of checks and experiments (text, JSON, JUnit XML, report page), hints of the documentation, diagnostics. */
 package lib.report;

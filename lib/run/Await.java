@@ -32,6 +32,31 @@ public final class Await {
         }
     }
 
+    /**
+     * Locks a file that several runs share. Closing the result, or the end of this process, releases the lock.
+     *
+     * @param otherRun what is reported while another run or thread has the lock
+     */
+    public static Closeable lock(Path file, String otherRun, Duration limit, Consumer<String> progress)
+            throws IOException {
+        FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        var lock = new AtomicReference<FileLock>();
+        try {
+            until("the lock " + file, limit, Duration.ofMillis(200), progress, () -> {
+                try {
+                    lock.set(channel.tryLock());
+                    return lock.get() == null ? otherRun : "";
+                } catch (OverlappingFileLockException e) {
+                    return otherRun; // another thread of this process has it
+                }
+            });
+            return () -> lock.get().acquiredBy().close();
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
     public static Problem timedOut(String what, Duration limit, String last) {
         return Problem.failed("waited %d s for %s; last state: %s".formatted(limit.toSeconds(), what, last),
                 "run the same command again: it resumes");

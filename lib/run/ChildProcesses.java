@@ -9,7 +9,7 @@ public final class ChildProcesses {
         T run() throws IOException;
     }
 
-    /** Processes start with the read lock held; after {@link #endAll} only its own thread starts any. */
+    /** {@link #start} takes the read lock; {@link #endAll} keeps the write lock, so others start none. */
     private static final ReadWriteLock MAY_START = new ReentrantReadWriteLock();
     private static final Duration PATIENCE = Duration.ofMillis(1500);
 
@@ -56,7 +56,7 @@ public final class ChildProcesses {
         return ProcessHandle.current().descendants().filter(process -> !known.contains(process)).toList();
     }
 
-    /** The JDK sends only signals that end a process. */
+    /** Sends a signal with kill(1), because the JDK sends only signals that end a process. */
     private static void signal(String name, List<ProcessHandle> processes) {
         if (processes.isEmpty()) return;
         List<String> command = new ArrayList<>(List.of("sh", "-c", "kill -s \"$@\" 2> /dev/null", "sh", name));

@@ -11,9 +11,9 @@ public final class CommandEnvironment {
     private CommandEnvironment() {}
 
     /**
-     * How the environment of commands differs from this program's. Every command uses Docker, its own platform, the
-     * demo's network and Istio's namespace, whatever is exported or set in ~/.istioctl/config.yaml, which variables
-     * override.
+     * How the environment of commands differs from this program's. Every command uses Docker, Docker's own platform,
+     * the demo's network and Istio's namespace, whatever the user has exported. The variables also override
+     * ~/.istioctl/config.yaml.
      *
      * @param own this program's environment
      * @return the variables to set; those with the value null are removed

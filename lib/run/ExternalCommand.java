@@ -39,7 +39,7 @@ public final class ExternalCommand {
     /** Returns what the command prints on stdout; a {@link Problem} when it fails or does not end in time. */
     public String run(Duration limit, String... arguments) { return feed(limit, "", arguments); }
 
-    /** Like {@link #run}, for output that has keys or tokens or is long: the log does not get it. */
+    /** Like {@link #run}, for output that has keys or tokens or is long: the log gets only stderr. */
     public String runUnlogged(Duration limit, String... arguments) { return feedUnlogged(limit, "", arguments); }
 
     /** Like {@link #run}, with a text on its standard input. */

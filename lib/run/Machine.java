@@ -28,7 +28,7 @@ public final class Machine {
             long free = Files.getFileStore(existing).getUsableSpace();
             if (free >= needed) return "%.0f GB free".formatted(free / 1e9);
             throw Problem.unmet("the disk of %s is nearly full: %.1f GB free, the demo needs %.1f GB".formatted(folder,
-                    free / 1e9, needed / 1e9), "free some space: docker system df, then docker system prune");
+                    free / 1e9, needed / 1e9), "free some space on it; what Docker uses: docker system df");
         } catch (IOException e) {
             throw Problem.unmet("cannot read the disk of %s: %s".formatted(folder, e.getMessage()),
                     "check the permissions of the folder");

@@ -92,8 +92,8 @@ public final class Plan {
     }
 
     /**
-     * The plan as one shell command that runs step after step. A bash reads it as its input: it can be pasted into a
-     * shell that does not know comments, and a failure does not end that shell. The steps are in a function, so that
+     * The plan as one shell command that runs step after step. Bash reads it from standard input: it can be pasted into
+     * a shell that does not know comments, and a failure does not end that shell. The steps are in a function, so that
      * bash reads them all before it starts and no command can read them as its own input.
      */
     public String toShell() {

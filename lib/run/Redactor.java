@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
 
-/** Removes secrets from logs and Kubernetes resources. */
+/** Removes secrets from diagnostics: logs and Kubernetes resources. The scripts' own log does not pass through it. */
 public final class Redactor {
     private static final String LEFT_OUT = "(left out)";
 

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServicePort;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.ExecWatch;
 
 /** The client pod in one cluster: sends requests through the mesh and past it, and reads its proxy's configuration. */
@@ -101,9 +102,10 @@ public record ClientPod(Kube kube, SampleTarget app) {
         } catch (TimeoutException e) {
             throw Problem.failed("%s: `%s` did not end within %d s".formatted(kube.cluster(), name, LIMIT.toSeconds()),
                     toShell);
-        } catch (ExecutionException | InterruptedException e) {
-            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(kube.cluster(), name, pod,
-                    e.getMessage()), toShell);
+        } catch (KubernetesClientException | ExecutionException | InterruptedException e) {
+            String reason = e instanceof KubernetesClientException k ? Kube.reason(k) : e.getMessage();
+            throw Problem.failed("%s: could not run `%s` in %s: %s".formatted(kube.cluster(), name, pod, reason),
+                    toShell);
         }
     }
 

@@ -28,7 +28,7 @@ public record Locality(Manifests manifests, DataPlane dataPlane) {
     public void set(Kube kube, SampleTarget app, boolean on) {
         if (dataPlane == DataPlane.ambient) set(kube, on, usesWaypoint(kube, app));
         else if (on) kube.apply(rule());
-        else rule().forEach(kube::remove);
+        else rule().forEach(kube::removeOwn);
     }
 
     /**
@@ -45,7 +45,7 @@ public record Locality(Manifests manifests, DataPlane dataPlane) {
         if (!waypoint) service.forEach(r -> kube.client().resource(r).patch(PatchContext.of(PatchType.JSON_MERGE),
                 "{\"metadata\": {\"labels\": {\"%s\": null}}}".formatted(WAYPOINT_LABEL)));
         if (on && waypoint) kube.apply(resources(WAYPOINT_RULE));
-        else resources(WAYPOINT_RULE).forEach(kube::remove);
+        else resources(WAYPOINT_RULE).forEach(kube::removeOwn);
     }
 
     /** The same as shell commands. */

@@ -38,7 +38,8 @@ public final class SampleApp {
 
     /** The images in its manifests. */
     public Collection<String> images() {
-        return files().stream().flatMap(f -> Manifests.images(manifests.read(f)).stream()).toList();
+        Stream<String> all = traffic ? Stream.concat(files().stream(), Stream.of(TRAFFIC)) : files().stream();
+        return all.flatMap(file -> Manifests.images(manifests.read(file)).stream()).toList();
     }
 
     /**
@@ -84,7 +85,7 @@ public final class SampleApp {
             deployments.await(List.of(WAYPOINT), LIMIT, progress);
         }
         rule.set(kube, locality, waypoints);
-        if (!waypoints) waypoint.forEach(kube::remove);
+        if (!waypoints) waypoint.forEach(kube::removeOwn);
     }
 
     private String waypointToShell(Kube kube) {

@@ -150,9 +150,9 @@ class ManifestsTest {
     @Test void recognizesServicesWithNodePorts() {
         String service =
                 "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec: {ports: [{port: 1}, {port: 2%s}]}\n";
-        assertTrue(Kube.namesNodePorts(YamlDocuments.parse(service.formatted(", nodePort: 32011")).getFirst()));
-        assertFalse(Kube.namesNodePorts(YamlDocuments.parse(service.formatted("")).getFirst()));
-        assertFalse(Kube.namesNodePorts(YamlDocuments.parse("kind: Service\napiVersion: v1\nmetadata: {name: a}\n"
+        assertTrue(Manifests.namesNodePorts(YamlDocuments.parse(service.formatted(", nodePort: 32011")).getFirst()));
+        assertFalse(Manifests.namesNodePorts(YamlDocuments.parse(service.formatted("")).getFirst()));
+        assertFalse(Manifests.namesNodePorts(YamlDocuments.parse("kind: Service\napiVersion: v1\nmetadata: {name: a}\n"
                 + "spec: {type: ExternalName, externalName: example.org}\n").getFirst()));
     }
 

@@ -9,12 +9,10 @@ import lib.sample.*;
 import lib.istio.Ztunnel.Endpoint;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.security.cert.X509Certificate;
 
 /** Checks of an ambient mesh, in place of those that assume a proxy in each pod. */
 public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioctl) {
-    private static final String GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name";
     /** The classes that istiod offers. https://istio.io/latest/docs/reference/config/gateway-api/ */
     private static final List<String> CLASSES = List.of("istio", "istio-east-west", "istio-waypoint");
 
@@ -36,7 +34,7 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
         String namespace = daemonSet.getMetadata().getNamespace();
         Set<String> ready = kube.client().pods().inNamespace(namespace)
                 .withLabels(daemonSet.getSpec().getSelector().getMatchLabels()).list().getItems().stream()
-                .filter(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod)).map(pod -> pod.getSpec().getNodeName())
+                .filter(Pods::isReady).map(pod -> pod.getSpec().getNodeName())
                 .collect(Collectors.toSet());
         Set<String> missing = new TreeSet<>();
         kube.client().nodes().list().getItems().forEach(node -> missing.add(node.getMetadata().getName()));
@@ -85,12 +83,12 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
                         app.namespace()));
     }
 
-    /** Checks that istiod knows every ztunnel and gateway, and that no configuration is stale. */
+    /** Checks that every ztunnel is connected to istiod, and that no ztunnel, gateway or waypoint is stale. */
     String proxies(Kube kube) throws IOException {
         Map<String, Set<String>> proxies = Istioctl.parseProxyStatus(istioctl.proxyStatus(kube.cluster()));
         String end = "." + Mesh.NAMESPACE, hint = MeshChecks.command(kube, "proxy-status");
-        List<String> stale = proxies.keySet().stream()
-                .filter(p -> p.endsWith(end) && proxies.get(p).contains("STALE")).toList();
+        List<String> stale = proxies.keySet().stream().filter(p -> p.endsWith(end) || p.endsWith("." + app.namespace()))
+                .filter(proxy -> proxies.get(proxy).contains("STALE")).toList();
         if (!stale.isEmpty())
             throw Problem.failed("these proxies have a stale configuration: " + String.join(", ", stale), hint);
         List<String> unknown = new Pods(kube, Mesh.NAMESPACE).ready(InstalledIstio.ZTUNNEL).stream()
@@ -104,7 +102,7 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
     String identity(Kube kube) throws Exception {
         var trust = new TrustChecks(kubes, app);
         trust.requireOneDomain(kube);
-        String expected = trust.identity(kube, app.client());
+        String expected = trust.spiffeId(kube, app.client());
         Ztunnel ztunnel = ztunnel(kube);
         String hint = MeshChecks.command(kube, "ztunnel-config certificates");
         List<X509Certificate> chain = Certificates.readChain(ztunnel.certificates(expected));
@@ -185,8 +183,8 @@ public record AmbientChecks(List<Kube> kubes, SampleTarget app, Istioctl istioct
     }
 
     private static boolean hasReadyPod(Kube kube, String namespace, String gateway) {
-        return kube.client().pods().inNamespace(namespace).withLabel(GATEWAY_NAME, gateway).list().getItems().stream()
-                .anyMatch(pod -> Pods.isLive(pod) && Readiness.isPodReady(pod));
+        return kube.client().pods().inNamespace(namespace).withLabel(InstalledIstio.GATEWAY_NAME, gateway).list()
+                .getItems().stream().anyMatch(Pods::isReady);
     }
 
     /**

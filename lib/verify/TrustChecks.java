@@ -96,7 +96,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
         if (kube.cluster().isKind()) new Deployments(kube, IstioCsr.CERT_MANAGER).ready();
         Date end = istiod.getFirst().getNotAfter();
         if (end.before(new Date()))
-            throw Problem.failed("istiod's certificate expired at %tT and was not renewed".formatted(end),
+            throw Problem.failed("istiod's certificate expired on %1$tF at %1$tT and was not renewed".formatted(end),
                     "%s (it unseals Vault and repairs its address); see %s".formatted(kube.commands().kindDemo(),
                             kube.kubectl() + " -n istio-system describe certificate,issuer"));
         Certificates.validate("the secret " + IstioCsr.SECRET, istiod, root, kube.commands().fromScratch());
@@ -107,7 +107,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
         ClientPod client = new ClientPod(kube, app);
         if (!client.hasProxy()) return "not checked: the client has no proxy";
         JsonNode certificates = new ObjectMapper().readTree(client.envoy("certs")).path("certificates");
-        String expected = identity(kube, app.client());
+        String expected = spiffeId(kube, app.client());
         BigInteger root = Certificates.readCertificate(root(kube)).getSerialNumber();
         Set<String> identities = new TreeSet<>();
         certificates.findValues("uri").forEach(uri -> identities.add(uri.asText()));
@@ -139,7 +139,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
     }
 
     /** The SPIFFE ID of the pods with this label {@code app}: trust domain, namespace and service account. */
-    String identity(Kube kube, String label) {
+    String spiffeId(Kube kube, String label) {
         String account = new Pods(kube, app.namespace()).anyReady(label).getSpec().getServiceAccountName();
         return "spiffe://%s/ns/%s/sa/%s".formatted(new InstalledIstio(kube).trustDomain(), app.namespace(), account);
     }
@@ -174,7 +174,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
 
     private String peerIdentity(Kube kube, String url, String hint) throws Exception {
         ClientPod client = new ClientPod(kube, app);
-        String expected = identity(kube, app.service());
+        String expected = spiffeId(kube, app.service());
         Optional<ExternalCommand.Result> tls = client.curlOutsideMesh(url);
         if (tls.isEmpty()) return MeshChecks.NO_CURL;
         List<X509Certificate> chain = Certificates.readChain(tls.get().out());

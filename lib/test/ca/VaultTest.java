@@ -222,7 +222,7 @@ class VaultTest {
 
     @Test @Order(7) void removesEverything() throws Exception {
         vault.remove().task().run(_ -> {});
-        assertEquals(List.of(), vault.existing());
+        assertEquals(List.of(), vault.containers());
         assertFalse(docker.describeNetwork().toString().contains(NAME));
         assertEquals("", Shell.run("docker volume ls -q --filter name=" + NAME).out());
     }

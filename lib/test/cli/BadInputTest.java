@@ -406,8 +406,8 @@ class BadInputTest {
     }
 
     @Test void refusesInvalidNumbersOfClustersAndWorkers() {
-        refused(Problem.USAGE, "--clusters takes 1 to 9, not 0", "--clusters 0");
-        refused(Problem.USAGE, "--workers takes 0 to 9, not -1", "--workers -1");
+        refused(Problem.USAGE, "--clusters accepts 1 to 9, not 0", "--clusters 0");
+        refused(Problem.USAGE, "--workers accepts 0 to 9, not -1", "--workers -1");
     }
 
     /** The same line contains Docker's own reason, which depends on the network. */

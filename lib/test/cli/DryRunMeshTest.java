@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
 import lib.fetch.*;
-import lib.test.*;
 import lib.observe.*;
+import lib.test.*;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;

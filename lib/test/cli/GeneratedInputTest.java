@@ -46,8 +46,8 @@ class GeneratedInputTest {
               user: {client-certificate-data: QUJD, client-key-data: QUJD}
             - name: work
               user:
-                exec:
-                  {apiVersion: client.authentication.k8s.io/v1, command: get-token, args: [a], env: [{name: A, value: b}]}
+                exec: {apiVersion: client.authentication.k8s.io/v1, command: get-token, args: [a],
+                  env: [{name: A, value: b}]}
             """;
     private static final String OPERATOR = """
             apiVersion: install.istio.io/v1alpha1
@@ -202,7 +202,7 @@ class GeneratedInputTest {
         String text = manifests.read(changed).replaceAll("\\$\\{\\w+}", "0");
         if (!changed.equals("kind/cluster.yaml") && !Manifests.OTHERS.contains(changed))
             for (var resource : YamlDocuments.parse(text)) {
-                Kube.namesNodePorts(resource);
+                Manifests.namesNodePorts(resource);
                 InstalledIstio.isGateway(resource);
             }
         if (changed.endsWith("probes.yaml"))

@@ -155,8 +155,8 @@ class ObservabilityTest {
     @Test @Order(7) void aWrongIdInKiali() throws IOException {
         requireKiali();
         String renamed = SO1 + "get secret -n istio-system kiali-multi-cluster-secret -o json | "
-                + "sed 's|istio-so2|so2|g' | " + SO1 + "replace -f - && " + SO1 + "rollout restart deployment -n istio-system kiali && "
-                + SO1 + "rollout status deployment -n istio-system kiali --timeout 60s";
+                + "sed 's|istio-so2|so2|g' | " + SO1 + "replace -f - && " + SO1
+                + "rollout restart deployment -n istio-system kiali && " + SO1 + "rollout status deployment -n istio-system kiali --timeout 60s";
         detects(renamed, RENEW, "kiali-clusters", "so1");
     }
 
