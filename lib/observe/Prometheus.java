@@ -40,7 +40,7 @@ public record Prometheus(Kube kube) {
         return dataPlane == DataPlane.ambient ? "istio_tcp_connections_opened_total" : "istio_requests_total";
     }
 
-    /** All pods that it has found. */
+    /** The pods that Prometheus discovered. */
     public List<Target> targets() {
         List<Target> targets = new ArrayList<>();
         for (JsonNode target : get("targets?state=active").at("/data/activeTargets")) {
