@@ -207,4 +207,20 @@ class ObservabilityTest {
         succeeds("jbang Teardown.java");
         assertEquals(DEMO.before(), OwnDemo.existing());
     }
+
+    /** The bundle was made without --observe, and Docker does not have the image either. */
+    @Test @Order(11) void refusesABundleWithoutItsImages() throws Exception {
+        Path bundle = DEMO.folder().resolve("bundle"), manifests = DEMO.folder().resolve("others");
+        try (Mirror upstream = Upstream.ofThisMachine()) {
+            succeeds("KIND_DEMO_MIRROR=%s jbang KindDemo.java --bundle %s".formatted(upstream.address(), bundle));
+        }
+        succeeds("jbang KindDemo.java --export-manifests " + manifests);
+        succeeds("sed -i 's|kiali/kiali:|kiali/absent:|' %s/observability/kiali.yaml".formatted(manifests));
+        Shell.Result refused = DEMO.run("jbang KindDemo.java --observe --offline %s --manifests %s"
+                .formatted(bundle, manifests));
+        System.out.println(refused.err());
+        assertEquals(Problem.UNMET, refused.exitCode(), refused.all());
+        assertTrue(refused.err().contains("quay.io/kiali/absent"), refused.err());
+        assertEquals(DEMO.before(), OwnDemo.existing());
+    }
 }
