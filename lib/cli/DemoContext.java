@@ -197,9 +197,9 @@ public final class DemoContext {
     }
 
     public Experiments experiments(List<Kube> kubes, SampleTarget target, Checks checks) {
-        Optional<Prometheus> prometheus = Optional.of(new Prometheus(Observability.home(kubes)));
-        return new Experiments(kubes, target, checks, docker, manifests, dataPlane(kubes),
-                prometheus.filter(_ -> state.observed()), console);
+        Optional<Prometheus> prometheus = state.observed()
+                ? Optional.of(new Prometheus(Observability.home(kubes))) : Optional.empty();
+        return new Experiments(kubes, target, checks, docker, manifests, dataPlane(kubes), prometheus, console);
     }
 
     public Diagnostics diagnostics(List<Kube> kubes) {

@@ -233,8 +233,7 @@ public final class DemoOptions {
 
     /** The folder of --mirror, or of its old name. */
     Optional<Path> mirrorFolder() {
-        return mirrorUrl().isPresent() ? Optional.ofNullable(assets)
-                : new DownloadSource(mirror).folder().or(() -> Optional.ofNullable(assets));
+        return new DownloadSource(mirror).folder().or(() -> Optional.ofNullable(assets));
     }
 
     Optional<Path> diagnostics() { return Optional.ofNullable(diagnostics); }

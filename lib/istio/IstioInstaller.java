@@ -146,14 +146,14 @@ public final class IstioInstaller {
      * the manifest no longer has, and waits until each gateway is ready.
      */
     public Action gateways(Kube kube) {
-        Action ofGatewayApi = gatewayApi.gateways(kube);
-        String toShell = isAmbient() ? ofGatewayApi.toShell()
-                : "%s -n %s rollout status deployment --timeout 300s".formatted(kube.kubectl(), Mesh.NAMESPACE);
+        Optional<Action> ofGatewayApi = isAmbient() ? Optional.of(gatewayApi.gateways(kube)) : Optional.empty();
+        String toShell = ofGatewayApi.map(Action::toShell).orElse("%s -n %s rollout status deployment --timeout 300s"
+                .formatted(kube.kubectl(), Mesh.NAMESPACE));
         return new Action(toShell, progress -> {
             List<GenericKubernetesResource> gateways = part(kube, InstalledIstio::isGateway);
             kube.apply(gateways);
             removeObsolete(kube);
-            if (isAmbient()) ofGatewayApi.task().run(progress);
+            if (ofGatewayApi.isPresent()) ofGatewayApi.get().task().run(progress);
             new Deployments(kube, Mesh.NAMESPACE).await(gateways, LIMIT, progress);
         });
     }

@@ -18,6 +18,11 @@ public record Kiali(Kube kube) {
         return names;
     }
 
+    /** The command that opens Kiali where no port is mapped. */
+    public static String dashboard(Cluster cluster) {
+        return "istioctl dashboard kiali --context " + cluster.quotedContext();
+    }
+
     /**
      * The page that shows the sample application's requests of the last minute, in a box for each cluster.
      *

@@ -15,6 +15,7 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 public final class Observability {
     private static final String ACCESS = "observability/access.yaml";
     private static final Duration LIMIT = Duration.ofMinutes(3);
+    private static final Comparator<Cluster> FIRST = Comparator.comparing(Cluster::id);
 
     private final Manifests manifests;
     private final RemoteSecrets remoteSecrets;
@@ -37,7 +38,7 @@ public final class Observability {
 
     /** The cluster that it runs in: the first one, whatever the order of --contexts. */
     public static Kube home(List<Kube> kubes) {
-        return kubes.stream().min(Comparator.comparing(kube -> kube.cluster().id())).orElseThrow();
+        return kubes.stream().min(Comparator.comparing(Kube::cluster, FIRST)).orElseThrow();
     }
 
     /** The images in its manifests; none if the demo does not have it. */
@@ -123,9 +124,9 @@ public final class Observability {
      * @param published the address of a cluster's port on this machine, if it is mapped
      */
     public String howToOpen(Mesh mesh, BiFunction<Cluster, Integer, Optional<String>> published) {
-        Cluster home = mesh.clusters().stream().min(Comparator.comparing(Cluster::id)).orElseThrow();
+        Cluster home = mesh.clusters().stream().min(FIRST).orElseThrow();
         return "See the requests:\n  " + published.apply(home, home.freePort())
                 .map(address -> Kiali.graph(address, SampleApp.TARGET.namespace()))
-                .orElse("istioctl dashboard kiali --context " + home.quotedContext());
+                .orElseGet(() -> Kiali.dashboard(home));
     }
 }

@@ -32,7 +32,7 @@ record Workload(Kube kube, List<GenericKubernetesResource> resources) {
         String versions = all.stream().map(resource -> kube.client().resource(resource).get().getMetadata())
                 .map(ObjectMeta::getResourceVersion).collect(Collectors.joining(" "));
         Manifests.annotatePods(resources, versions);
-        kube.apply(resources);
+        kube.apply(resources.stream().filter(resource -> !resource.getKind().equals("ConfigMap")).toList());
         new Deployments(kube, Mesh.NAMESPACE).await(resources, LIMIT, progress);
     }
 

@@ -35,7 +35,7 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
 
     /** Checks that Kiali's page opens on this machine, where kind maps its port. */
     String page(Kube kube) throws IOException, InterruptedException {
-        String dashboard = "istioctl dashboard kiali --context " + kube.cluster().quotedContext();
+        String dashboard = Kiali.dashboard(kube.cluster());
         Optional<String> address = kube.cluster().isKind()
                 ? docker.published(kube.cluster(), kube.cluster().freePort()) : Optional.empty();
         if (address.isEmpty()) return "not checked: no port of this machine is mapped; " + dashboard;
@@ -178,8 +178,8 @@ public record ObservabilityChecks(List<Kube> kubes, DataPlane dataPlane, RemoteS
     private String none(Kube kube, String labels, String what) {
         String query = "sum(increase(istio_requests_total{%s}[2m]))".formatted(labels);
         long count = prometheus().query(query).stream().mapToLong(sample -> Math.round(sample.value())).sum();
-        if (count > 0) throw Problem.failed("%d %s".formatted(count, what), "istioctl dashboard kiali --context "
-                + kube.cluster().quotedContext());
+        if (count > 0)
+            throw Problem.failed("%d %s".formatted(count, what), Kiali.dashboard(kube.cluster()));
         return "no " + what;
     }
 }
