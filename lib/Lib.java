@@ -60,6 +60,7 @@ package lib;
 //SOURCES kubeconfig/Kubeconfig.java
 //SOURCES kubeconfig/package-info.java
 
+//SOURCES kube/Addresses.java
 //SOURCES kube/ApiServer.java
 //SOURCES kube/Cluster.java
 //SOURCES kube/Crds.java

@@ -117,7 +117,7 @@ public final class GatewayApi {
             Map<String, List<String>> services = new TreeMap<>();
             kube.await("addresses of the gateways", ADDRESSED, kube.client().services().inNamespace(Mesh.NAMESPACE),
                     all -> {
-                        all.forEach(s -> services.put(s.getMetadata().getName(), Kube.addresses(s)));
+                        all.forEach(s -> services.put(s.getMetadata().getName(), Addresses.of(s)));
                         return names(kube).stream().filter(name -> services.getOrDefault(name, List.of()).isEmpty())
                                 .map("no address for "::concat).collect(Collectors.joining(", "));
                     }, progress);

@@ -142,7 +142,7 @@ public record InstalledIstio(Kube kube) {
     public Set<String> gatewayAddresses(String network) {
         Set<String> addresses = new TreeSet<>();
         for (var service : kube.client().services().inAnyNamespace().withLabel(NETWORK, network).list().getItems()) {
-            addresses.addAll(Kube.addresses(service));
+            addresses.addAll(Addresses.of(service));
             addresses.addAll(service.getSpec().getExternalIPs());
         }
         return addresses;

@@ -188,7 +188,7 @@ public final class IstioInstaller {
 
     private static String withoutAddress(List<Service> services) {
         List<String> names = services.stream()
-                .filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && Kube.address(s).isEmpty())
+                .filter(s -> "LoadBalancer".equals(s.getSpec().getType()) && Addresses.first(s).isEmpty())
                 .map(s -> s.getMetadata().getName()).toList();
         return names.isEmpty() ? "" : "no address for " + String.join(", ", names);
     }

@@ -126,14 +126,13 @@ public final class Kind {
 
     /** Waits for the API server. Docker may have assigned another host port to it when its node started. */
     private void reconnect(Kube kube, Consumer<String> progress) throws IOException {
-        Cluster cluster = kube.cluster();
-        if (!Kubeconfig.ofUser().has(cluster.context()) || !answers(kube)) connect(kube);
+        if (!Kubeconfig.ofUser().has(kube.cluster().context()) || !answers(kube)) connect(kube);
         try {
-            Await.until(cluster + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), progress,
+            Await.until(kube.cluster() + ": the API server", Duration.ofMinutes(1), Duration.ofMillis(300), progress,
                     () -> answers(kube) ? "" : "no answer");
         } catch (Problem p) {
             throw Problem.failed(p.getMessage(), "see its log: docker logs %s; or start from scratch: %s"
-                    .formatted(cluster.controlPlane(), console.commands().fromScratch()));
+                    .formatted(kube.cluster().controlPlane(), console.commands().fromScratch()));
         }
     }
 

@@ -42,6 +42,6 @@ public record ApiServer(Kube kube) {
             throw Problem.failed("%s: its API server is at %s, which other clusters cannot reach"
                     .formatted(kube.cluster(), ip),
                     "set a reachable address: kubectl config set clusters.NAME.server https://ADDRESS:PORT");
-        return "https://%s:%d".formatted(Kube.inUrl(ip), subset.getPorts().getFirst().getPort());
+        return "https://%s:%d".formatted(Addresses.inUrl(ip), subset.getPorts().getFirst().getPort());
     }
 }

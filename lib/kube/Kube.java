@@ -6,7 +6,6 @@ import lib.manifests.*;
 import lib.run.*;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
-import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.Informable;
@@ -164,9 +163,6 @@ public final class Kube implements AutoCloseable {
 
     void changed(String resource) { changed.add("%s: %s".formatted(cluster, resource)); }
 
-    /** An address for a URL: IPv6 in brackets. */
-    public static String inUrl(String address) { return address.contains(":") ? "[" + address + "]" : address; }
-
     /** A sentence that names the resources which were created, changed or removed. */
     public static String changes(List<Kube> kubes) {
         List<String> all = kubes.stream().flatMap(kube -> kube.changed.stream()).toList();
@@ -233,18 +229,6 @@ public final class Kube implements AutoCloseable {
         } finally {
             met.cancel(true);
         }
-    }
-
-    /** The first load balancer address of a service, or an empty text. */
-    public static String address(Service service) { return addresses(service).stream().findFirst().orElse(""); }
-
-    /** The load balancer addresses of a service; some load balancers assign host names instead. */
-    public static List<String> addresses(Service service) {
-        var status = service.getStatus();
-        if (status == null || status.getLoadBalancer() == null) return List.of();
-        return status.getLoadBalancer().getIngress().stream()
-                .map(i -> Objects.requireNonNullElse(i.getIp(), Objects.requireNonNullElse(i.getHostname(), "")))
-                .filter(address -> !address.isEmpty()).toList();
     }
 
     /** Closes the connection. The next use reads the kubeconfig again and reconnects. */

@@ -33,7 +33,7 @@ public record Results(boolean ok, String generatedAt, Map<String, String> versio
                 for (var service : kube.client().services().inNamespace(Mesh.NAMESPACE).list().getItems()) {
                     boolean internal = "ClusterIP".equals(service.getSpec().getType());
                     if (InstalledIstio.isGateway(service)) gateways.put(service.getMetadata().getName(),
-                            internal ? service.getSpec().getClusterIP() : Kube.address(service));
+                            internal ? service.getSpec().getClusterIP() : Addresses.first(service));
                 }
             } catch (KubernetesClientException | Problem e) {
                 // the checks of the cluster report it

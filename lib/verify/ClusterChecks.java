@@ -146,7 +146,7 @@ public record ClusterChecks(List<Kube> kubes, SampleTarget app, Docker docker, B
             String name = service.getMetadata().getName();
             boolean gateway = InstalledIstio.isGateway(service) || name.equals(InstalledIstio.EAST_WEST);
             if (gateway && "LoadBalancer".equals(service.getSpec().getType()))
-                gateways.put(name, Kube.addresses(service));
+                gateways.put(name, Addresses.of(service));
         }
         gateways.forEach((name, addresses) -> {
             if (addresses.isEmpty()) throw Problem.failed("the service %s has no address".formatted(name), hint);

@@ -117,7 +117,7 @@ public record MeshChecks(List<Kube> kubes, SampleTarget app, Istioctl istioctl) 
 
     static String eastWestAddress(Kube kube) {
         Service service = kube.client().services().inNamespace(Mesh.NAMESPACE).withName(InstalledIstio.EAST_WEST).get();
-        String address = service == null ? "" : Kube.address(service);
+        String address = service == null ? "" : Addresses.first(service);
         if (!address.isEmpty()) return address;
         String message = service == null ? "there is no service %s in %s: requests from other networks cannot enter"
                 : "the service %s in %s has no address";
@@ -131,7 +131,7 @@ public record MeshChecks(List<Kube> kubes, SampleTarget app, Istioctl istioctl) 
      * @param port 15443 for mTLS, 15008 for HBONE
      */
     String eastWestReachable(Kube kube, int port) {
-        String url = "https://%s:%d/".formatted(Kube.inUrl(eastWestAddress(kube)), port);
+        String url = "https://%s:%d/".formatted(Addresses.inUrl(eastWestAddress(kube)), port);
         List<String> others = new ArrayList<>();
         for (Kube other : kubes) {
             if (other == kube) continue;

@@ -168,7 +168,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
     /** The same at port 15008 of the pod, where its ztunnel accepts HBONE. */
     String hboneIdentity(Kube kube) throws Exception {
         Pod pod = new Pods(kube, app.namespace()).anyReady(app.service());
-        return peerIdentity(kube, "https://%s:15008/".formatted(Kube.inUrl(pod.getStatus().getPodIP())),
+        return peerIdentity(kube, "https://%s:15008/".formatted(Addresses.inUrl(pod.getStatus().getPodIP())),
                 MeshChecks.command(kube, "ztunnel-config certificates"));
     }
 
@@ -194,7 +194,7 @@ public record TrustChecks(List<Kube> kubes, SampleTarget app) {
         Pod pod = new Pods(client.kube(), app.namespace()).anyReady(app.service());
         var target = client.port().getTargetPort();
         int port = target.getIntVal() != null ? target.getIntVal() : namedPort(client.kube(), pod, target.getStrVal());
-        return "%s://%s:%d%s".formatted(scheme, Kube.inUrl(pod.getStatus().getPodIP()), port, app.path());
+        return "%s://%s:%d%s".formatted(scheme, Addresses.inUrl(pod.getStatus().getPodIP()), port, app.path());
     }
 
     private int namedPort(Kube kube, Pod pod, String name) {

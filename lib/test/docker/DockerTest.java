@@ -80,8 +80,8 @@ class DockerTest {
     }
 
     @Tag("unit") @Test void urlsBracketIPv6Addresses() {
-        assertEquals("[fd00::1]", Kube.inUrl("fd00::1"));
-        assertEquals("10.0.0.1", Kube.inUrl("10.0.0.1"));
+        assertEquals("[fd00::1]", Addresses.inUrl("fd00::1"));
+        assertEquals("10.0.0.1", Addresses.inUrl("10.0.0.1"));
     }
 
     @Tag("unit") @Test void inspectsNetworksOfAnyName() {

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Breaks a real ambient mesh, one thing at a time: Verify must report it, and pass after the repair. Most of these
@@ -75,10 +76,11 @@ class AmbientBreakageTest {
         BreakageTest.fails(label + "-", label + "=ambient", "data plane", "enrolled", "so2");
     }
 
-    @Test void differentRoots() throws Exception {
+    @Test void differentRoots(@TempDir Path folder) throws Exception {
         String ztunnel = SO2 + "rollout %s daemonset ztunnel -n istio-system\n";
-        BreakageTest.differentRoots(BreakageTest.restart("istio-system", "istio-eastwestgateway istio-ingressgateway",
-                120) + ztunnel.formatted("restart") + ztunnel.formatted("status --timeout 120s"));
+        String gateways = "istio-eastwestgateway istio-ingressgateway";
+        BreakageTest.differentRoots(folder, BreakageTest.restart("istio-system", gateways, 120)
+                + ztunnel.formatted("restart") + ztunnel.formatted("status --timeout 120s"));
     }
 
     @Test void aNodeWithoutZtunnel() throws IOException {

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Breaks the real mesh, one thing at a time: Verify must report it, and pass after the repair. */
 class BreakageTest {
@@ -24,6 +25,8 @@ class BreakageTest {
             VERIFY = "jbang Verify.java --wait 2 --output json";
 
     @RegisterExtension static final OwnDemo DEMO = OwnDemo.inTheUsersKubeconfig();
+
+    @TempDir Path folder;
 
     @BeforeAll static void up() { DEMO.succeeds("jbang KindDemo.java"); }
 
@@ -135,9 +138,8 @@ class BreakageTest {
         fails(label + "-" + restart, label + "=enabled" + restart, "control plane", "proxies", "so2");
     }
 
-    /** A folder with the files of a secret cacerts for so2, under another root. */
-    private static Path otherAuthority() throws Exception {
-        Path folder = Files.createTempDirectory("roots");
+    /** Writes the files of a secret cacerts for so2, under another root. */
+    private static void writeOtherAuthority(Path folder) throws Exception {
         var root = Certificates.createRoot();
         var intermediate = Certificates.createIntermediate(root, new Cluster(2, "so2"));
         String rootPem = Certificates.pem(root.certificate()),
@@ -146,16 +148,19 @@ class BreakageTest {
         Files.writeString(folder.resolve("ca-cert.pem"), intermediatePem);
         Files.writeString(folder.resolve("ca-key.pem"), Certificates.pem(intermediate.key()));
         Files.writeString(folder.resolve("cert-chain.pem"), intermediatePem + rootPem);
-        return folder;
     }
 
     @Tag("long") @Test void differentRoots() throws Exception {
-        differentRoots(restart("istio-system", "istio-eastwestgateway istio-ingressgateway istio-egressgateway", 120));
+        differentRoots(folder, restart("istio-system", "istio-eastwestgateway istio-ingressgateway istio-egressgateway",
+                120));
     }
 
-    /** @param restarted a command that restarts the workloads of istio-system with certificates, except istiod */
-    static void differentRoots(String restarted) throws Exception {
-        Path folder = otherAuthority();
+    /**
+     * @param folder    for the other root and the saved secret
+     * @param restarted a command that restarts the workloads of istio-system with certificates, except istiod
+     */
+    static void differentRoots(Path folder, String restarted) throws Exception {
+        writeOtherAuthority(folder);
         String exchange = """
                 set -e; cd %2$s; secret='secret cacerts -n istio-system'
                 %1$sget $secret -o yaml > saved.yaml
@@ -190,7 +195,7 @@ class BreakageTest {
                 echo "data: {ca-cert.pem: $(encoded ca-cert.pem), cert-chain.pem: $(encoded cert-chain.pem)}" > new.yaml
                 %1$spatch secret cacerts -n istio-system --patch-file new.yaml
                 """;
-        Path folder = otherAuthority();
+        writeOtherAuthority(folder);
         fails(exchange.formatted(SO2, folder), "cd %s && %spatch secret cacerts -n istio-system --patch-file saved.yaml"
                 .formatted(folder, SO2), "trust", "intermediate", "so2");
     }
@@ -235,8 +240,8 @@ class BreakageTest {
         fails(label + "-", label + "=network1", "endpoints", "endpoints", "so2");
     }
 
-    private static void failsWith(String yaml, String layer, String id) throws IOException {
-        Path file = Files.writeString(Files.createTempFile("breakage", ".yaml"), yaml);
+    private void failsWith(String yaml, String layer, String id) throws IOException {
+        Path file = Files.writeString(folder.resolve("breakage.yaml"), yaml);
         fails(SO2 + "apply -f " + file, SO2 + "delete -f " + file, layer, id, "so2");
     }
 
@@ -285,15 +290,14 @@ class BreakageTest {
     }
 
     /** Verify's command with a bash script on PATH instead of a program. */
-    private static String withProgram(String program, String text) throws IOException {
-        Path folder = Files.createTempDirectory("programs");
+    private String withProgram(String program, String text) throws IOException {
         Path file = Files.writeString(folder.resolve(program), "#!/bin/bash\n" + text);
         assertTrue(file.toFile().setExecutable(true));
         return "PATH=%s:$PATH %s".formatted(folder, VERIFY);
     }
 
     /** Verify's command with a Docker that reports another value. */
-    private static String dockerThatReports(String key, String value) throws IOException {
+    private String dockerThatReports(String key, String value) throws IOException {
         String docker = Shell.succeeds("command -v docker").out().strip();
         return withProgram("docker", """
                 case " $* " in
@@ -312,15 +316,15 @@ class BreakageTest {
     }
 
     @Tag("long") @Test void anOldKindWithoutDownload() throws IOException {
-        Path empty = Files.createTempDirectory("cache");
-        String verify = "XDG_CACHE_HOME=%s KIND_DEMO_MIRROR=http://127.0.0.1:1 ".formatted(empty)
+        Path cache = folder.resolve("cache");
+        String verify = "XDG_CACHE_HOME=%s KIND_DEMO_MIRROR=http://127.0.0.1:1 ".formatted(cache)
                 + withProgram("kind", "echo 'kind v0.20.0 go1.20.4 linux/amd64'\n");
         warns("true", verify, "true", "host", "tools", "");
     }
 
     /** Only Verify sees the low limit: it runs in another mount namespace. */
     @Tag("long") @Test void fewInotifyInstances() throws IOException {
-        Path limit = Files.writeString(Files.createTempFile("limit", ""), "16\n");
+        Path limit = Files.writeString(folder.resolve("limit"), "16\n");
         warns("true", "unshare --mount bash -c 'mount --bind %s /proc/sys/fs/inotify/max_user_instances && exec %s'"
                 .formatted(limit, VERIFY), "true", "host", "inotify", "");
     }
