@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
  */
 @Command(name = "Bench", mixinStandardHelpOptions = true,
         description = "Measures KindDemo, Verify and Teardown, and compares KindDemo with bare `kind create cluster` "
-                + "and, if its script exists, with the demo in plain shell.")
+                + "and, with --reference, with the demo in plain shell.")
 public final class Bench implements Callable<Integer> {
     @Option(names = "--rounds", defaultValue = "3",
             description = "How often to run all measurements. Default: ${DEFAULT-VALUE}.")
@@ -28,8 +28,11 @@ public final class Bench implements Callable<Integer> {
     @Option(names = "--growth", split = ",", defaultValue = "1,3,4",
             description = "More numbers of clusters to measure, in the first round. Default: ${DEFAULT-VALUE}.")
     List<Integer> growth;
-    @Option(names = "--reference", defaultValue = "../shared/testbed/reference.sh",
-            description = "The script of the demo in plain shell. It reads WORKERS. Default: ${DEFAULT-VALUE}.")
+    @Option(names = "--variant", paramLabel = "OPTIONS",
+            description = "More options of KindDemo to measure, for example --variant='--dataplane ambient'. Repeatable.")
+    List<String> variants = List.of();
+    @Option(names = "--reference", paramLabel = "FILE",
+            description = "A script that creates the same mesh in plain shell. It reads WORKERS.")
     Path reference;
     @Option(names = "--timeline", defaultValue = "timeline.svg",
             description = "The file for a chart of the last warm run, a lane per cluster. Default: ${DEFAULT-VALUE}.")
@@ -53,7 +56,7 @@ public final class Bench implements Callable<Integer> {
         for (int round = 1; round <= rounds; round++) {
             for (int w : workers) {
                 String suffix = ", %d worker%s".formatted(w, w == 1 ? "" : "s");
-                if (Files.exists(reference)) measure("plain shell" + suffix, "WORKERS=%d '%s'".formatted(w, reference));
+                if (reference != null) measure("plain shell" + suffix, "WORKERS=%d '%s'".formatted(w, reference));
                 measure("bare kind clusters" + suffix, floor(w));
                 // kind returns before the nodes accept pods
                 measure("then until their nodes are ready" + suffix,
@@ -68,11 +71,15 @@ public final class Bench implements Callable<Integer> {
                 }
                 lastWarmTimeline = measure("KindDemo warm" + suffix, "jbang KindDemo.java --timings --workers " + w);
                 if (w == 0) {
-                    measure("KindDemo, everything is up", "jbang KindDemo.java");
-                    measure("Verify", "jbang Verify.java");
+                    measureRunningDemo("");
                     if (round == 1) measure("all experiments", "jbang Verify.java --experiments");
                 }
                 measure("Teardown" + suffix, "jbang Teardown.java");
+            }
+            for (String variant : variants) {
+                measure("KindDemo warm, 0 workers, " + variant, "jbang KindDemo.java " + variant);
+                measureRunningDemo(", " + variant);
+                Shell.succeeds("jbang Teardown.java");
             }
             if (round == 1) for (int n : growth) {
                 measure("KindDemo warm, %d cluster%s".formatted(n, n == 1 ? "" : "s"),
@@ -84,6 +91,11 @@ public final class Bench implements Callable<Integer> {
         }
         Files.writeString(timeline, draw(lastWarmTimeline));
         return 0;
+    }
+
+    private void measureRunningDemo(String suffix) throws IOException, InterruptedException {
+        measure("KindDemo, everything is up" + suffix, "jbang KindDemo.java");
+        measure("Verify" + suffix, "jbang Verify.java");
     }
 
     /** Creates two bare clusters at the same time: the lower bound for everything that creates clusters. */

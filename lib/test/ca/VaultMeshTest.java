@@ -3,8 +3,10 @@ package lib.ca;
 import static org.junit.jupiter.api.Assertions.*;
 
 import module java.base;
+import lib.observe.*;
 import lib.run.*;
 import lib.test.*;
+import com.fasterxml.jackson.databind.JsonNode;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
@@ -12,11 +14,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** A mesh with its root CA in a real Vault, from KindDemo to Teardown. */
+/** A mesh with its root CA in a real Vault and with Kiali, from KindDemo to Teardown. */
 @Tag("e2e")
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class VaultMeshTest {
     @RegisterExtension static final OwnDemo DEMO = new OwnDemo();
+    private static final ObservedDemo OBSERVED = new ObservedDemo(DEMO);
     private static final Path STATE = DEMO.state();
     private static final String CACERTS =
             "for i in 1 2; do kubectl --context kind-so$i get secret cacerts -n istio-system -o jsonpath='{.data}'"
@@ -24,14 +27,20 @@ class VaultMeshTest {
 
     private static Shell.Result succeeds(String command) { return DEMO.succeeds(command); }
 
+    /** Without the locality rule there are requests between the clusters: Prometheus must read both ends of them. */
     @Test @Order(1) void createsTheMeshWithoutShowingSecrets() throws Exception {
         succeeds("jbang build KindDemo.java");
-        createsWithoutShowingSecrets(DEMO, Docs.command("jbang KindDemo.java --ca vault"),
+        OBSERVED.prepare();
+        Shell.Result demo = createsWithoutShowingSecrets(DEMO,
+                Docs.command("jbang KindDemo.java --ca vault") + " --observe --no-locality",
                 "docker inspect so-vault so1-control-plane; docker logs so-vault");
+        OBSERVED.applyStandIn();
+        assertTrue(demo.out().stripTrailing().lines().toList().getLast().strip()
+                .startsWith("http://localhost:32031/kiali/console/graph/namespaces?namespaces=sample"), demo.out());
     }
 
     /** Runs KindDemo. Vault's keys and tokens must be in files that only the user can read, and nowhere else. */
-    static void createsWithoutShowingSecrets(OwnDemo own, String command, String logs) throws IOException {
+    static Shell.Result createsWithoutShowingSecrets(OwnDemo own, String command, String logs) throws IOException {
         Path state = own.state();
         var demo = new AtomicReference<Shell.Result>();
         String seen = Shell.processesDuring(() -> demo.set(own.run(command)));
@@ -45,10 +54,33 @@ class VaultMeshTest {
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
             assertFalse(seen.contains(Files.readString(file)), secret + " is visible");
         }
-        assertFalse(seen.contains("PRIVATE KEY") || seen.contains("hvs."), "a key or a token is visible");
+        assertFalse(seen.contains("PRIVATE KEY") || seen.contains("hvs.") || seen.contains("eyJhbGci"),
+                "a key or a token is visible");
+        return demo.get();
     }
 
-    @Test @Order(2) void verifyShowsVaultsRoot() {
+    /** The short form of ObservabilityTest. */
+    @Test @Order(2) void observesTheMesh() throws IOException {
+        OBSERVED.readsEveryPodOfBothClusters();
+        JsonNode reporters = OBSERVED.await("PASSED", "both-reporters", "so1");
+        assertTrue(reporters.path("message").asText().contains("istio-so1 → istio-so2"), reporters.toString());
+    }
+
+    @Test @Order(3) void unsealsARestartedVaultAndRemovesKiali() {
+        String cacerts = succeeds(CACERTS).out();
+        succeeds("docker restart so-vault");
+        System.out.println("KindDemo with a sealed Vault: "
+                + succeeds(Docs.command("jbang KindDemo.java --observe=")).took().toMillis() + " ms");
+        DEMO.environment.remove("KIND_DEMO_MANIFESTS");
+        assertTrue(succeeds("curl -s http://127.0.0.1:8200/v1/sys/health").out().contains("\"sealed\":false"));
+        assertEquals(cacerts, succeeds(CACERTS).out());
+        String names = " get deployments,services,secrets,configmaps,serviceaccounts -n istio-system -o name";
+        for (String cluster : List.of("so1", "so2"))
+            assertFalse(succeeds("kubectl --context kind-" + cluster + names).out()
+                    .matches("(?s).*(prometheus|kiali|observer).*"), cluster);
+    }
+
+    @Test @Order(4) void verifyShowsVaultsRoot() {
         Shell.Result verify = succeeds("jbang Verify.java");
         for (String words : List.of("same-root: CN=sample.mesh, SHA-256", "The mesh works.",
                 "so1: intermediate: CN=istiod,L=istio-so1, issued by "
@@ -59,7 +91,7 @@ class VaultMeshTest {
     }
 
     /** Runs the documented commands, with the test's own state folder. */
-    @Test @Order(3) void documentedCommandsShowTheIssuer() throws IOException {
+    @Test @Order(5) void documentedCommandsShowTheIssuer() throws IOException {
         String login = Docs.command("export VAULT_ADDR").replace("~/.local/state/kind-demo/so", STATE.toString())
                 + " && ";
         assertTrue(succeeds(login + Docs.command("openssl x509")).out().contains("sample.mesh Intermediate Authority"));
@@ -69,7 +101,7 @@ class VaultMeshTest {
                 .count());
     }
 
-    @Test @Order(4) void refusesAnotherCa() {
+    @Test @Order(6) void refusesAnotherCa() {
         String before = OwnDemo.existing(), cacerts = succeeds(CACERTS).out();
         for (String command : List.of("jbang KindDemo.java --ca local", "KIND_DEMO_CA=local jbang KindDemo.java")) {
             Shell.Result refused = DEMO.run(command);
@@ -81,17 +113,7 @@ class VaultMeshTest {
         assertEquals(cacerts, succeeds(CACERTS).out());
     }
 
-    @Test @Order(5) void unsealsARestartedVaultAndReusesEverything() {
-        String cacerts = succeeds(CACERTS).out();
-        succeeds("docker restart so-vault");
-        System.out.println("KindDemo with a sealed Vault: " + succeeds("jbang KindDemo.java").took().toMillis()
-                + " ms");
-        assertTrue(succeeds("curl -s http://127.0.0.1:8200/v1/sys/health").out().contains("\"sealed\":false"));
-        assertEquals(cacerts, succeeds(CACERTS).out());
-        succeeds("jbang Verify.java");
-    }
-
-    @Test @Order(6) void removesEverything() {
+    @Test @Order(7) void removesEverything() {
         assertTrue(succeeds("jbang Teardown.java --dry-run").out().contains("docker rm --force so-vault"));
         assertTrue(succeeds("jbang Teardown.java").out().contains("removed [so1, so2, so-vault]"));
         assertEquals(DEMO.before(), OwnDemo.existing());
