@@ -112,8 +112,9 @@ public final class DemoContext {
      * @throws Problem when a prerequisite is not met, or another run has the lock
      */
     public void begin(Mesh mesh, Images images, boolean force) throws Exception {
-        console.info("%d clusters %s, Istio multi-primary on different networks%s".formatted(mesh.clusters().size(),
-                mesh.clusters(), isAmbient() ? ", ambient" : ""));
+        int clusters = mesh.clusters().size();
+        console.info("%d cluster%s %s, Istio multi-primary on different networks%s".formatted(clusters,
+                clusters == 1 ? "" : "s", mesh.clusters(), isAmbient() ? ", ambient" : ""));
         if (options.leavesIstio() && istio.changed())
             console.info("Istio settings are kept: %s; to reset them: %s".formatted(istio,
                     commands().kindDemo(IstioSettings.RESET)));
