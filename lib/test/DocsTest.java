@@ -26,7 +26,7 @@ class DocsTest {
     @TempDir Path folder;
 
     @BeforeEach void stubs() throws IOException {
-        Shell.needs("zsh");
+        Requirements.programs("zsh");
         Path bin = Files.createDirectory(folder.resolve("bin")),
                 token = folder.resolve("home/.local/state/kind-demo/so/vault/root-token");
         for (String program : List.of("jbang", "kubectl", "istioctl", "curl", "docker", "vault", "openssl", "bash",

@@ -2,7 +2,6 @@ package lib.test;
 
 import module java.base;
 import lib.fetch.*;
-import org.junit.jupiter.api.Assumptions;
 
 /** Runs commands as a user would, for the tests. */
 public final class Shell {
@@ -112,17 +111,6 @@ public final class Shell {
             if (inTime(what, result.took(), bound)) return result;
         }
         throw new AssertionError("%s: took longer than %s, three times".formatted(what, bound));
-    }
-
-    /** Skips the test if one of these programs is missing. */
-    public static void needs(String... programs) {
-        for (String program : programs)
-            Assumptions.assumeTrue(run("command -v " + program).exitCode() == 0, program + " is not installed");
-    }
-
-    /** Skips the test unless root runs it. */
-    public static void needsRoot() {
-        Assumptions.assumeTrue(run("id -u").out().strip().equals("0"), "only root can run this test");
     }
 
     public static Result run(String command) { return run(command, Map.of()); }

@@ -10,6 +10,7 @@
 //SOURCES Mirror.java
 //SOURCES OwnDemo.java
 //SOURCES PinsTest.java
+//SOURCES Requirements.java
 //SOURCES Shell.java
 //SOURCES Terminal.java
 //SOURCES Upstream.java

@@ -68,7 +68,7 @@ class CertificatesTest {
         Files.writeString(folder.resolve("root.pem"), Certificates.pem(root.certificate()));
         Files.writeString(folder.resolve("ca.pem"), Certificates.pem(first.certificate()));
         Files.writeString(folder.resolve("key.pem"), Certificates.pem(first.key()));
-        Shell.needs("openssl");
+        Requirements.programs("openssl");
         Shell.succeeds("cd '%s' && openssl verify -x509_strict -CAfile root.pem ca.pem".formatted(folder)
                 + " && diff <(openssl pkey -in key.pem -pubout) <(openssl x509 -in ca.pem -noout -pubkey)");
     }

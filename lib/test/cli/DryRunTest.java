@@ -63,7 +63,7 @@ class DryRunTest {
             "--contexts east,west", "--observe",
             "--istio-set meshConfig.enableTracing=true --istio-set 'a=b \"c\" $d'"})
     void needsNoOtherFile(String options) throws IOException {
-        Shell.needs("openssl");
+        Requirements.programs("openssl");
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(options));
         Shell.Result run = Shell.succeeds(withStubs() + "bash " + script);
         String kubectl = calls("kubectl"), istioctl = calls("istioctl");
@@ -83,7 +83,7 @@ class DryRunTest {
     }
 
     @Test void opensslCreatesValidCertificatesAndPrivateFiles() throws IOException {
-        Shell.needs("openssl");
+        Requirements.programs("openssl");
         Path script = Files.writeString(folder.resolve("demo.sh"), printed(""));
         Shell.succeeds(withStubs()
                 + "bash %s && cd kind-demo-files && openssl verify -x509_strict -CAfile root-cert.pem so1-cert.pem "
@@ -93,7 +93,7 @@ class DryRunTest {
     /** Pastes the output into interactive shells. zsh accepts no comments. A failed command must not end the shell. */
     @ParameterizedTest @ValueSource(strings = {"zsh -i", "bash -i"})
     void aFailureDoesNotEndTheShell(String shell) throws IOException {
-        Shell.needs(shell.split(" ")[0]);
+        Requirements.programs(shell.split(" ")[0]);
         String stubs = withStubs();
         Files.writeString(folder.resolve("bin/kind"), "#!/bin/sh\necho no kind today >&2\nexit 7\n");
         Path typed = Files.writeString(folder.resolve("typed"), printed("") + "\necho survived: $?\nexit\n");

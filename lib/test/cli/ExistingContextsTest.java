@@ -111,7 +111,7 @@ class ExistingContextsTest {
 
     /** In every command that --dry-run prints, a shell reads the context as one word. */
     @Test void printedCommandsQuoteTheContext(@TempDir Path folder) throws IOException {
-        Shell.needs("openssl");
+        Requirements.programs("openssl");
         String contexts = DemoCommands.quoted(String.join(",", PRINTED));
         Shell.Result printed = Shell.succeeds("jbang KindDemo.java --dry-run --contexts " + contexts,
                 Map.of("XDG_STATE_HOME", "" + folder));

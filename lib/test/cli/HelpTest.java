@@ -34,6 +34,11 @@ class HelpTest {
         assertFalse(Pattern.compile("(?m)\\w://\\S+[/.-]$").matcher(help).find(), help);
     }
 
+    /** The benchmark has sources and dependencies of its own. */
+    @Test void theBenchmarkHasHelp() {
+        assertTrue(printed("jbang lib/test/Bench.java --help").contains("--rounds"));
+    }
+
     @Test void explainsChecks() {
         String explained = printed("jbang Verify.java --explain cgroups");
         assertTrue(explained.startsWith("cgroups\n\nChecks that the kubelet starts"), explained);

@@ -36,7 +36,7 @@ class ClientConfigTest {
     private ServerSocket proxy;
 
     @BeforeAll void serve() throws Exception {
-        Shell.needs("kubectl", "keytool", "openssl");
+        Requirements.programs("kubectl", "keytool", "openssl");
         for (String name : List.of("server", "client", "rsa")) Shell.succeeds("""
                 cd %1$s; keytool -genkeypair -keystore %2$s.p12 -storepass secret -keyalg %3$s -alias x -dname CN=%2$s \
                 -ext bc:c -ext san=ip:127.0.0.1,dns:api.example.org 2>&1 \

@@ -118,7 +118,7 @@ class KubeconfigTest {
     }
 
     @Test void keepsOwnerModeAndInode() throws IOException {
-        Shell.needsRoot();
+        Requirements.root();
         Path file = Files.writeString(folder.resolve("config"), MINE);
         Shell.succeeds("chown 1000:1000 '%1$s' && chmod 640 '%1$s'".formatted(file));
         String before = Shell.succeeds("stat -c '%i %u:%g %a' " + file).out();
@@ -157,7 +157,7 @@ class KubeconfigTest {
 
     /** kubectl creates its lock next to the link, not next to its target. */
     @Test void usesLockOfKubectl() throws Exception {
-        Shell.needs("kubectl");
+        Requirements.programs("kubectl");
         Path real = Files.writeString(Files.createDirectory(folder.resolve("elsewhere")).resolve("real"), MINE);
         Path link = Files.createSymbolicLink(folder.resolve("config"), real);
         Path lock = Files.createFile(folder.resolve("config.lock"));

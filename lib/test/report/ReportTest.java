@@ -39,7 +39,7 @@ class ReportTest {
     }
 
     @Tag("unit") @Test void writesInPlace() throws IOException {
-        Shell.needsRoot();
+        Requirements.root();
         Path real = Files.writeString(folder.resolve("page"), ""), file = folder.resolve("report.html");
         Path near = Files.writeString(folder.resolve("report.html.new"), "the user's");
         Files.createSymbolicLink(file, real);
