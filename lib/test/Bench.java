@@ -29,7 +29,7 @@ public final class Bench implements Callable<Integer> {
             description = "More numbers of clusters to measure, in the first round. Default: ${DEFAULT-VALUE}.")
     List<Integer> growth;
     @Option(names = "--variant", paramLabel = "OPTIONS",
-            description = "More options of KindDemo to measure, for example --variant='--dataplane ambient'. Repeatable.")
+            description = "More options of KindDemo to measure, such as --variant='--dataplane ambient'. Repeatable.")
     List<String> variants = List.of();
     @Option(names = "--reference", paramLabel = "FILE",
             description = "A script that creates the same mesh in plain shell. It reads WORKERS.")
@@ -76,11 +76,6 @@ public final class Bench implements Callable<Integer> {
                 }
                 measure("Teardown" + suffix, "jbang Teardown.java");
             }
-            for (String variant : variants) {
-                measure("KindDemo warm, 0 workers, " + variant, "jbang KindDemo.java " + variant);
-                measureRunningDemo(", " + variant);
-                Shell.succeeds("jbang Teardown.java");
-            }
             if (round == 1) for (int n : growth) {
                 measure("KindDemo warm, %d cluster%s".formatted(n, n == 1 ? "" : "s"),
                         "jbang KindDemo.java --clusters " + n);
@@ -89,8 +84,24 @@ public final class Bench implements Callable<Integer> {
             }
             System.out.printf("%nafter %d of %d rounds%n%s", round, rounds, table());
         }
+        if (!variants.isEmpty()) measureVariants();
         Files.writeString(timeline, draw(lastWarmTimeline));
         return 0;
+    }
+
+    /** Measures warm demos with and without the options of each variant, alternately. */
+    private void measureVariants() throws IOException, InterruptedException {
+        for (String variant : variants) // the first demo with these options creates their node image
+            Shell.succeeds("jbang KindDemo.java %s && jbang Teardown.java".formatted(variant));
+        List<String> all = new ArrayList<>(variants);
+        all.addFirst("");
+        for (int round = 1; round <= rounds; round++) for (String variant : all) {
+            String suffix = variant.isEmpty() ? "" : ", " + variant;
+            measure("KindDemo warm, 0 workers" + suffix, "jbang KindDemo.java " + variant);
+            measureRunningDemo(suffix);
+            Shell.succeeds("jbang Teardown.java");
+        }
+        System.out.printf("%nwith the variants%n%s", table());
     }
 
     private void measureRunningDemo(String suffix) throws IOException, InterruptedException {
@@ -104,7 +115,8 @@ public final class Bench implements Callable<Integer> {
                 .formatted(", {role: worker}".repeat(workers));
         return """
                 for c in floor1 floor2; do
-                  echo '%s' | kind create cluster --name $c --image %s --config - --kubeconfig $(mktemp) & made="$made $!"
+                  echo '%s' | kind create cluster --name $c --image %s --config - --kubeconfig $(mktemp) &
+                  made="$made $!"
                 done
                 for m in $made; do wait $m || exit 1; done""".formatted(config, Shell.NODE_IMAGE);
     }
@@ -205,7 +217,8 @@ public final class Bench implements Callable<Integer> {
             y += 17;
         }
         return """
-                <svg xmlns='http://www.w3.org/2000/svg' width='1100' height='%d' font-family='sans-serif' font-size='11'>
+                <svg xmlns='http://www.w3.org/2000/svg' width='1100' height='%d' font-family='sans-serif'
+                font-size='11'>
                 <style>rect{fill:#8ecae6}svg{background:#fff}</style>
                 %s<text x='120' y='%d'>%.1f s in total</text></svg>
                 """.formatted(y + 40, svg, y + 24, end);

@@ -156,7 +156,8 @@ class ObservabilityTest {
         requireKiali();
         String renamed = SO1 + "get secret -n istio-system kiali-multi-cluster-secret -o json | "
                 + "sed 's|istio-so2|so2|g' | " + SO1 + "replace -f - && " + SO1
-                + "rollout restart deployment -n istio-system kiali && " + SO1 + "rollout status deployment -n istio-system kiali --timeout 60s";
+                + "rollout restart deployment -n istio-system kiali && " + SO1
+                + "rollout status deployment -n istio-system kiali --timeout 60s";
         detects(renamed, RENEW, "kiali-clusters", "so1");
     }
 
