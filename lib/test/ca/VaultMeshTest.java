@@ -6,7 +6,6 @@ import module java.base;
 import lib.observe.*;
 import lib.run.*;
 import lib.test.*;
-import com.fasterxml.jackson.databind.JsonNode;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
@@ -61,9 +60,8 @@ class VaultMeshTest {
 
     /** The short form of ObservabilityTest. */
     @Test @Order(2) void observesTheMesh() throws IOException {
-        OBSERVED.readsEveryPodOfBothClusters();
-        JsonNode reporters = OBSERVED.await("PASSED", "both-reporters", "so1");
-        assertTrue(reporters.path("message").asText().contains("istio-so1 → istio-so2"), reporters.toString());
+        String reporters = OBSERVED.readsEveryPodOfBothClusters();
+        assertTrue(reporters.contains("istio-so1 → istio-so2"), reporters);
     }
 
     @Test @Order(3) void unsealsARestartedVaultAndRemovesKiali() {

@@ -72,18 +72,25 @@ public final class ObservedDemo {
         return new ObjectMapper().readTree(demo.run("jbang Verify.java --wait 2 --output json").out()).path("checks");
     }
 
-    /** Asserts that Prometheus reads every pod of so1 and so2, and that both ends report the requests. */
-    public void readsEveryPodOfBothClusters() throws IOException {
+    /**
+     * Asserts that Prometheus reads every pod of so1 and so2, and that both ends report the requests. Returns the
+     * message that names the requests.
+     */
+    public String readsEveryPodOfBothClusters() throws IOException {
         await("PASSED", "both-reporters", "so1");
         Map<String, String> status = new TreeMap<>(), expected = new TreeMap<>();
-        for (JsonNode check : checks()) if (check.path("layer").asText().equals("observability"))
-            status.put(check.path("id").asText() + " " + check.path("cluster").asText(),
-                    check.path("status").asText());
+        String reporters = "";
+        for (JsonNode check : checks()) if (check.path("layer").asText().equals("observability")) {
+            String id = check.path("id").asText();
+            status.put(id + " " + check.path("cluster").asText(), check.path("status").asText());
+            if (id.equals("both-reporters")) reporters = check.path("message").asText();
+        }
         for (String check : List.of("prometheus-ready so1", "observer-access so1", "observer-access so2", "scraped so1",
                 "scraped so2", "once so1", "both-reporters so1", "unknown-source so1", "passthrough so1"))
             expected.put(check, "PASSED");
         for (String check : List.of("kiali-ready so1", "page so1", "kiali-clusters so1"))
             expected.put(check, hasKiali ? "PASSED" : "FAILED");
         assertEquals(expected, status);
+        return reporters;
     }
 }
