@@ -40,8 +40,9 @@ public final class BundleMaker {
         Step istioctl = plan.step("istioctl", add(demo.istioctl.binary()));
         Step manifests = plan.step("manifests", addManifests());
         Step pulled = plan.step("images pulled", images.pull(all));
-        Step saved = plan.step("images", addImages(all, nodeImage, node), pulled);
-        plan.step("bundle", complete(), kind, istioctl, manifests, saved);
+        // saving takes a minute: not if another part is missing
+        Step saved = plan.step("images", addImages(all, nodeImage, node), pulled, kind, istioctl, manifests);
+        plan.step("bundle", complete(), saved);
         begin(node);
         if (!plan.run()) {
             AppDirs.remove(draft);

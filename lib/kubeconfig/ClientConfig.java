@@ -51,7 +51,7 @@ public final class ClientConfig {
             // kubectl sends no credentials over plain HTTP either
             if (settings.config.getMasterUrl().startsWith("https:")) settings.setUser(console);
             return settings.client();
-        } catch (KubernetesClientException | IOException | IllegalArgumentException e) {
+        } catch (KubernetesClientException | IOException | URISyntaxException | IllegalArgumentException e) {
             throw unusable(context, Problem.rootCause(e).toString());
         }
     }
@@ -65,15 +65,15 @@ public final class ClientConfig {
 
     private static List<String> texts(JsonNode list) { return list.valueStream().map(JsonNode::asText).toList(); }
 
-    private void setServer(Map<String, String> environment) throws IOException {
+    private void setServer(Map<String, String> environment) throws IOException, URISyntaxException {
         URI server = serverUrl();
         setProxy(server, environment);
         String name = text(cluster, "tls-server-name");
         if (!name.isEmpty()) {
             // the JDK's client sends the host of the URL as the server name, unless the host is an address
             String address = InetAddress.getByName(server.getHost()).getHostAddress();
-            server = URI.create(server.toString().replaceFirst(Pattern.quote(server.getHost()),
-                    address.contains(":") ? "[" + address + "]" : address));
+            server = new URI(server.getScheme(), server.getUserInfo(), address, server.getPort(), server.getPath(),
+                    server.getQuery(), server.getFragment());
             config.setTlsServerName(name);
         }
         config.setMasterUrl(server.toString());
