@@ -59,10 +59,10 @@ public final class Bench implements Callable<Integer> {
                 if (reference != null) measure("plain shell" + suffix, "WORKERS=%d '%s'".formatted(w, reference));
                 measure("bare kind clusters" + suffix, floor(w));
                 // kind returns before the nodes accept pods
-                measure("then until their nodes are ready" + suffix,
-                        "for c in floor1 floor2; do KUBECONFIG=$(mktemp) sh -c \"kind -q export kubeconfig --name $c"
-                        + " && kubectl wait nodes --all --for condition=Ready --timeout 3m\" || exit 1; done");
-                Shell.succeeds("kind delete clusters floor1 floor2");
+                measure("then until their nodes are ready" + suffix, floorsWaitFor("nodes --all"));
+                // on cgroup v1, a node that is removed while its pods start may stay forever
+                Shell.succeeds(floorsWaitFor("pods --all --all-namespaces"));
+                Shell.succeeds("kind delete cluster --name floor1 && kind delete cluster --name floor2");
                 if (w == 0) {
                     Shell.succeeds("jbang Teardown.java --purge && jbang cache clear --jar && jbang build Teardown.java"
                             + " && jbang build Verify.java");
@@ -119,6 +119,14 @@ public final class Bench implements Callable<Integer> {
                   made="$made $!"
                 done
                 for m in $made; do wait $m || exit 1; done""".formatted(config, Shell.NODE_IMAGE);
+    }
+
+    private static String floorsWaitFor(String resources) {
+        return """
+                for c in floor1 floor2; do
+                  KUBECONFIG=$(mktemp) sh -c "kind -q export kubeconfig --name $c \\
+                    && kubectl wait %s --for condition=Ready --timeout 3m" || exit 1
+                done""".formatted(resources);
     }
 
     private String measure(String what, String command) throws IOException, InterruptedException {
