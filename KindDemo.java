@@ -63,6 +63,7 @@ public class KindDemo extends DemoCommand {
         if (timings) console.result(plan.timeline());
         if (!done) plan.report("→ %s reports which layer fails".formatted(commands().verify()));
         if (!done || demo.wantsDiagnostics()) demo.diagnostics(kubes).collect(plan.timeline());
+        kubes.forEach(Kube::close);
         demo.kind.deleteFailed();
         if (!done) return Problem.FAILED;
         console.info(Kube.changes(kubes));

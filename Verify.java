@@ -99,6 +99,7 @@ public class Verify extends DemoCommand {
             tried = running.run(wanted, experiment -> { if (text) Results.print(console, experiment); });
             running = null;
         }
+        kubes.forEach(Kube::close);
         Results results = Results.of(demo.istioVersion(), kubes, layers, tried);
         print(console, results, results.ok() ? "\nThe mesh works." : "\nThe mesh does not work as it should.");
         if (!results.ok()) console.logFile().ifPresent(log -> console.info("Full log: " + log));

@@ -13,7 +13,9 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
+import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientImpl;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.lang.reflect.Proxy;
 import java.net.http.HttpClient;
 import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SSLParameters;
@@ -199,18 +201,42 @@ public final class ClientConfig {
         config.setConnectionTimeout(5_000);
         config.setRequestTimeout(20_000);
         config.setRequestRetryBackoffLimit(4);
-        var factory = new JdkHttpClientFactory() {
-            @Override protected void additionalConfig(HttpClient.Builder builder) {
-                // otherwise the JDK's client uses the proxy of the system properties
-                if (config.getHttpsProxy() == null) builder.proxy(HttpClient.Builder.NO_PROXY);
-                // fabric8 supports server names only with other HTTP clients
-                if (config.getTlsServerName() == null) return;
-                var parameters = new SSLParameters(null, new String[] {"TLSv1.3", "TLSv1.2"});
-                parameters.setServerNames(List.of(new SNIHostName(config.getTlsServerName())));
-                builder.sslParameters(parameters);
-            }
-        };
         return new KubernetesClientBuilder().withConfig(config).withKubernetesSerialization(SERIALIZATION)
-                .withHttpClientFactory(factory).build();
+                .withHttpClientFactory(new ClientFactory()).build();
+    }
+
+    private final class ClientFactory extends JdkHttpClientFactory {
+        private HttpClient client;
+
+        @Override protected void additionalConfig(HttpClient.Builder builder) {
+            // otherwise the JDK's client uses the proxy of the system properties
+            if (config.getHttpsProxy() == null) builder.proxy(HttpClient.Builder.NO_PROXY);
+            // fabric8 supports server names only with other HTTP clients
+            if (config.getTlsServerName() == null) return;
+            var parameters = new SSLParameters(null, new String[] {"TLSv1.3", "TLSv1.2"});
+            parameters.setServerNames(List.of(new SNIHostName(config.getTlsServerName())));
+            builder.sslParameters(parameters);
+        }
+
+        /** A builder that keeps the client which it builds, as fabric8 returns it to nobody. */
+        @Override protected HttpClient.Builder createNewHttpClientBuilder() {
+            HttpClient.Builder builder = super.createNewHttpClientBuilder();
+            return (HttpClient.Builder) Proxy.newProxyInstance(getClass().getClassLoader(),
+                    new Class<?>[] {HttpClient.Builder.class}, (proxy, method, arguments) -> {
+                        Object result = method.invoke(builder, arguments);
+                        if (result instanceof HttpClient built) client = built;
+                        return result == builder ? proxy : result;
+                    });
+        }
+
+        /** Ends the client's thread. fabric8 does not, and the JVM waits 0.3 s before it exits with such threads. */
+        @Override protected void closeHttpClient(JdkHttpClientImpl closed) {
+            client.shutdownNow();
+            try {
+                client.awaitTermination(Duration.ofSeconds(1));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 }
