@@ -40,7 +40,7 @@ public final class BundleMaker {
         Step istioctl = plan.step("istioctl", add(demo.istioctl.binary()));
         Step manifests = plan.step("manifests", addManifests());
         Step pulled = plan.step("images pulled", images.pull(all));
-        // saving takes a minute: not if another part is missing
+        // saving takes a minute, so it starts only when no other part has failed
         Step saved = plan.step("images", addImages(all, nodeImage, node), pulled, kind, istioctl, manifests);
         plan.step("bundle", complete(), saved);
         begin(node);
