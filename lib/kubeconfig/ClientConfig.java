@@ -15,6 +15,7 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientFactory;
 import io.fabric8.kubernetes.client.jdkhttp.JdkHttpClientImpl;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.net.http.HttpClient;
 import javax.net.ssl.SNIHostName;
@@ -223,9 +224,13 @@ public final class ClientConfig {
             HttpClient.Builder builder = super.createNewHttpClientBuilder();
             return (HttpClient.Builder) Proxy.newProxyInstance(getClass().getClassLoader(),
                     new Class<?>[] {HttpClient.Builder.class}, (proxy, method, arguments) -> {
-                        Object result = method.invoke(builder, arguments);
-                        if (result instanceof HttpClient built) client = built;
-                        return result == builder ? proxy : result;
+                        try {
+                            Object result = method.invoke(builder, arguments);
+                            if (result instanceof HttpClient built) client = built;
+                            return result == builder ? proxy : result;
+                        } catch (InvocationTargetException e) {
+                            throw e.getCause();
+                        }
                     });
         }
 
