@@ -110,13 +110,16 @@ public abstract class DemoCommand implements Callable<Integer> {
         });
     }
 
-    /** The value of the variable that the option's description names; null when it is not set or blank. */
+    /**
+     * The value of the variable that the option's description names; null when it is not set or blank. picocli would
+     * replace a ${NAME} in it, and reads $${NAME} as the text; https://picocli.info/#_variable_interpolation
+     */
     private static String variable(ArgSpec option, Map<String, String> environment) {
         // not ArgSpec.description(): it expands the default value, and so calls this method
         Option annotation = ((AnnotatedElement) option.userObject()).getAnnotation(Option.class);
         Matcher variable = VARIABLE.matcher(String.join(" ", annotation.description()));
         String value = variable.find() ? environment.get(variable.group(1)) : null;
-        return value == null || value.isBlank() ? null : value;
+        return value == null || value.isBlank() ? null : value.replace("${", "$${");
     }
 
     /** The options under the headings of their groups. */

@@ -135,6 +135,12 @@ class DemoOptionsTest {
         assertTrue(Shell.succeeds(plan + "--node-image a/b:c", environment).out().contains(create + "a/b:c "));
     }
 
+    @Test void valuesOfVariablesAreNotExpanded() {
+        Probe probe = new Probe();
+        DemoCommand.commandLine(probe, Map.of("KIND_DEMO_NAME_PREFIX", "${HOME}")).parseArgs();
+        assertEquals("${HOME}", probe.options.prefix());
+    }
+
     @Test void refusesUnsupportedIstioSettings(@TempDir Path folder) throws IOException {
         Path file = Files.writeString(folder.resolve("values.yaml"),
                 "kind: IstioOperator\nspec: {values: {revision: canary}}\n");
